@@ -1,0 +1,94 @@
+"""The provider: a model in this process, so it sends and streams without any HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router_echo.reply import Reply, compose
+
+
+class EchoProvider(Provider):
+    """Says the last message back, word by word, and calls the tools that it is told to call."""
+
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "properties": {
+            "delay_ms": {
+                "type": "number",
+                "minimum": 0,
+                "default": 0,
+                "description": "Milliseconds before each word, to look like a model at work.",
+            }
+        },
+    }
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        super().__init__(name, options)
+        self._delay = options.get("delay_ms", 0) / 1000
+
+    def supports(self, endpoint: str) -> bool:
+        """Whether it is chat; there is no translator to look up."""
+        return endpoint == "chat.completions"
+
+    async def send(self, call: Call, http: HTTPClient) -> Body:
+        """The whole answer."""
+        reply = compose(call.body)
+        await asyncio.sleep(self._delay * len(reply.words))
+        count = call.body.get("n") or 1
+        return {
+            **_identity(call, "chat.completion"),
+            "choices": [_choice(reply, index) for index in range(count)],
+            "usage": reply.usage(count),
+        }
+
+    async def stream(self, call: Call, http: HTTPClient) -> AsyncGenerator[Sequence[Body], None]:
+        """A chunk for each word, or for each piece of a tool call."""
+        reply = compose(call.body)
+        identity = _identity(call, "chat.completion.chunk")
+        count = call.body.get("n") or 1
+
+        def chunks(delta: Mapping[str, Any], finish_reason: str | None = None) -> list[Body]:
+            return [
+                {
+                    **identity,
+                    "choices": [
+                        {
+                            "index": index,
+                            "delta": delta,
+                            "logprobs": reply.logprobs([delta["content"]])
+                            if delta.get("content")
+                            else None,
+                            "finish_reason": finish_reason,
+                        }
+                    ],
+                }
+                for index in range(count)
+            ]
+
+        for delta in reply.deltas():
+            await asyncio.sleep(self._delay)
+            yield chunks(delta)
+        yield chunks({}, reply.finish_reason)
+        yield [{**identity, "choices": [], "usage": reply.usage(count)}]
+
+
+def _identity(call: Call, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{call.id}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": call.model,
+    }
+
+
+def _choice(reply: Reply, index: int) -> dict[str, Any]:
+    return {
+        "index": index,
+        "message": reply.message(),
+        "logprobs": reply.logprobs(reply.words) if reply.words else None,
+        "finish_reason": reply.finish_reason,
+    }

@@ -1,0 +1,19 @@
+"""OpenAI, and every vendor that speaks its format, for Tornado Router."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+setup(
+    name="tornado-llm-router-openai",
+    version="0.1.0",
+    description="OpenAI, and every vendor that speaks its format, for Tornado Router.",
+    long_description=(Path(__file__).parent / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=["tornado_router_openai"],
+    package_data={"tornado_router_openai": ["py.typed"]},
+    install_requires=["orjson>=3.10,<4", "tornado-llm-router>=0.1,<0.2"],
+    entry_points={"tornado_router": ["openai = tornado_router_openai"]},
+)

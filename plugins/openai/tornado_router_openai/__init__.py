@@ -1,0 +1,19 @@
+"""OpenAI, and every vendor that speaks its format, as a provider of Tornado Router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tornado_router.provider import Provider, hookimpl
+from tornado_router_openai.chat import ChatCompletions
+from tornado_router_openai.provider import OpenAIProvider
+
+__all__ = ["ChatCompletions", "OpenAIProvider", "register_providers"]
+
+TORNADO_ROUTER_API = 1
+
+
+@hookimpl
+def register_providers() -> Mapping[str, type[Provider]]:
+    """Offers `type = "openai"`."""
+    return {"openai": OpenAIProvider}

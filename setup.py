@@ -1,0 +1,46 @@
+"""The core's distribution. In-repo plugins are distributions of their own, under plugins/."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = {}
+exec((HERE / "tornado_router" / "__init__.py").read_text(), VERSION)
+
+setup(
+    name="tornado-llm-router",
+    version=VERSION["__version__"],
+    description="One server in front of every LLM provider, speaking the OpenAI API.",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=[
+        *find_packages(include=["tornado_router", "tornado_router.*"]),
+        "tornado_router.schemas",
+    ],
+    package_dir={"tornado_router.schemas": "schemas"},
+    package_data={
+        "tornado_router": ["py.typed", "migrations/*.py"],
+        "tornado_router.schemas": ["*.json"],
+    },
+    install_requires=[
+        "aiohttp>=3.12,<4",
+        "bcrypt>=4.1,<6",
+        "click>=8.1,<9",
+        "itsdangerous>=2.2,<3",
+        "jiter>=0.10,<1",
+        "jsonschema>=4.23,<5",
+        "jsonschema-rs>=0.48,<1",
+        "loguru>=0.7.3,<0.8",
+        "orjson>=3.10,<4",
+        "peewee>=4.5,<5",
+        "pluggy>=1.5,<2",
+        "python-dotenv>=1.0,<2",
+        "redis[hiredis]>=5.2,<9",
+        "tornado>=6.5,<7",
+        "uvloop>=0.21; sys_platform != 'win32' and implementation_name == 'cpython'",
+    ],
+    entry_points={"console_scripts": ["tornado-router = tornado_router.cli:main"]},
+)

@@ -1,0 +1,260 @@
+"""Wires the objects of one deployment together, and runs them from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from tornado_router.auth import Authenticator
+from tornado_router.config import Config, environment, load
+from tornado_router.db import Storage
+from tornado_router.dispatch import Dispatcher
+from tornado_router.errors import ApiError, ConfigError
+from tornado_router.gateway import Gateway, Observer
+from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Services
+from tornado_router.hookspecs import RequestFinished
+from tornado_router.ledger import Ledger
+from tornado_router.log import AccessLog
+from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
+from tornado_router.routing import Router, check_routes
+from tornado_router.upstream import Upstream
+from tornado_router.urls import ENDPOINTS, route_table
+from tornado_router.validation import Validator
+
+DISCARDED_BODIES = 8
+"""A body of up to this many times the limit is read and thrown away, so that its sender gets to
+see the refusal; the connection of a larger one is cut."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a router.toml asks for, found to be right."""
+
+    config: Config
+    plugins: Plugins
+    providers: Mapping[str, ConfiguredProvider]
+
+
+def read_deployment(
+    path: Path, environ: Mapping[str, str], plugins: Plugins | None = None
+) -> Deployment:
+    """Reads and proves a configuration without serving it.
+
+    Args:
+        path: of the router.toml.
+        environ: values for `${NAME}`, over those of a `.env` beside the file.
+        plugins: what is installed, if that is known already.
+
+    Raises:
+        ConfigError: with every fault of the file.
+    """
+    config = load(path, environment(path.parent, environ))
+    plugins = plugins or load_plugins()
+    providers, faults = configure_providers(config, plugins)
+    faults += check_routes(providers, config.routes)
+    if faults:
+        raise ConfigError(faults)
+    return Deployment(config, plugins, providers)
+
+
+class RouterApplication(Application):
+    """The router as a Tornado application.
+
+    Args:
+        deployment: what to serve.
+        storage: the open database.
+    """
+
+    def __init__(self, deployment: Deployment, storage: Storage) -> None:
+        config = deployment.config
+        self.storage = storage
+        self.ledger = Ledger(storage)
+        self.access_log = AccessLog(config.log)
+        self.upstreams = {
+            item.name: Upstream(item.name, item.common)
+            for item in deployment.providers.values()
+            if item.provider
+        }
+        router = Router(deployment.providers, config.routes)
+        self.services = Services(
+            authenticator=Authenticator(storage, config.auth.key_cache_seconds),
+            gateway=Gateway(
+                router,
+                Dispatcher(deployment.providers, self.upstreams),
+                [self.ledger.add, self.access_log.add, *_hooks(deployment.plugins)],
+            ),
+            router=router,
+            validators={
+                name: Validator.load(f"{name}.request", profile=config.validation.profile)
+                for name in ENDPOINTS
+            },
+            providers=deployment.providers,
+            plugins=deployment.plugins,
+            access_log=self.access_log,
+        )
+        self._max_body_bytes = config.server.max_body_bytes
+        super().__init__(
+            route_table(self.services),
+            default_handler_class=NotFoundHandler,
+            default_handler_args={"services": self.services},
+            log_function=lambda handler: None,  # handlers log themselves
+        )
+
+    def find_handler(  # type: ignore[override]  # Tornado names a private class there
+        self, request: HTTPServerRequest, **kwargs: Any
+    ) -> HTTPMessageDelegate:
+        """Tornado asks this for every request; adds the bound on its body."""
+        return _BoundedBody(self, request, super().find_handler(request, **kwargs))
+
+    def refuse(self, request: HTTPServerRequest, error: ApiError) -> HTTPMessageDelegate:
+        """What answers a request with an error, whatever else comes of it."""
+        return self.get_handler_delegate(
+            request, RefusalHandler, {"services": self.services, "error": error}
+        )
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest body that a handler gets to see."""
+        return self._max_body_bytes
+
+    async def close(self) -> None:
+        """Writes what is left to write and closes what is open. Nothing may run any more."""
+        for upstream in self.upstreams.values():
+            await upstream.close()
+        await asyncio.to_thread(self.ledger.close)
+        await asyncio.to_thread(self.access_log.close)
+        self.storage.close()
+
+
+class Server:
+    """The listening server of one deployment.
+
+    Args:
+        application: what to serve.
+        config: where to listen, and how to stop.
+    """
+
+    def __init__(self, application: RouterApplication, config: Config) -> None:
+        self._application = application
+        self._options = config.server
+        self._http = HTTPServer(
+            application,
+            max_body_size=config.server.max_body_bytes * DISCARDED_BODIES,
+            idle_connection_timeout=config.server.idle_seconds,
+            body_timeout=config.server.body_seconds,
+        )
+
+    def start(self) -> int:
+        """Begins to listen; returns the port.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        sockets = bind_sockets(self._options.port, self._options.host, backlog=1024)
+        self._http.add_sockets(sockets)
+        return int(sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stops listening, lets running requests end up to the configured time, and closes."""
+        services = self._application.services
+        services.stopping = True
+        self._http.stop()
+        if services.requests.count:
+            logger.info("stopping: {} requests still run", services.requests.count)
+        try:
+            async with asyncio.timeout(self._options.shutdown_seconds):
+                await services.requests.finished()
+        except TimeoutError:
+            logger.warning("stopping: {} requests are cut off", services.requests.count)
+        await self._http.close_all_connections()
+        await services.requests.finished()  # those cut off account for themselves
+        await self._application.close()
+
+
+async def run_until_stopped(server: Server) -> None:
+    """Runs a started server until SIGTERM or SIGINT, and stops it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    await server.stop()
+
+
+class _BoundedBody(HTTPMessageDelegate):
+    """Passes a request on to its handler, but a body over the limit to a refusal.
+
+    Tornado itself cuts the connection of such a request, so that its sender never learns why.
+    """
+
+    def __init__(
+        self,
+        application: RouterApplication,
+        request: HTTPServerRequest,
+        delegate: HTTPMessageDelegate,
+    ) -> None:
+        self._application = application
+        self._request = request
+        self._delegate = delegate
+        self._room = application.max_body_bytes
+
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
+        length = headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > self._room:
+            self._refuse()
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Any:
+        if self._room < 0:
+            return None
+        self._room -= len(chunk)
+        if self._room < 0:
+            self._refuse()
+            return None
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        self._delegate.on_connection_close()
+
+    def _refuse(self) -> None:
+        self._room = -1
+        limit = self._application.max_body_bytes
+        error = ApiError(
+            413,
+            f"The request body is larger than the limit of {limit} bytes.",
+            code="request_too_large",
+        )
+        self._delegate = self._application.refuse(self._request, error)
+
+
+def _hooks(plugins: Plugins) -> list[Observer]:
+    """The plugins that want to hear of finished requests; pluggy is not asked if there are none."""
+    hook = plugins.manager.hook.request_finished
+
+    def safe(implementation: Any) -> Observer:
+        def observe(event: RequestFinished) -> None:
+            try:
+                implementation.function(event=event)
+            except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+                logger.error(
+                    "the plugin {} raised {} in request_finished",
+                    implementation.plugin_name,
+                    type(error).__name__,
+                )
+
+        return observe
+
+    return [safe(implementation) for implementation in hook.get_hookimpls()]

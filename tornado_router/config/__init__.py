@@ -1,0 +1,166 @@
+"""Reads router.toml: TOML, then the environment, then a check of every option at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from tornado_router.config import check, expand
+from tornado_router.config.options import (
+    NAMED_SECTIONS,
+    SECTIONS,
+    AuthOptions,
+    DatabaseOptions,
+    LogOptions,
+    ProviderOptions,
+    RedisOptions,
+    RouteOptions,
+    ServerOptions,
+    ValidationOptions,
+    file_schema,
+)
+from tornado_router.errors import ConfigError, Fault
+
+__all__ = ["Config", "ProviderTable", "environment", "load"]
+
+
+@dataclass(frozen=True)
+class ProviderTable:
+    """One `[providers.NAME]`.
+
+    Attributes:
+        name: the NAME.
+        common: the options that every provider has.
+        options: the rest of the table, which its plugin checks.
+        off: why the provider is not to be used (a variable of its table is not set), or None.
+    """
+
+    name: str
+    common: ProviderOptions
+    options: Mapping[str, Any] = field(repr=False)  # holds the provider's key
+    off: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole router.toml, with every default filled in.
+
+    Attributes:
+        folder: where the file lies; relative paths in it start here.
+    """
+
+    folder: Path
+    server: ServerOptions
+    database: DatabaseOptions
+    redis: RedisOptions
+    auth: AuthOptions
+    log: LogOptions
+    validation: ValidationOptions
+    providers: Mapping[str, ProviderTable]
+    routes: Mapping[str, RouteOptions]
+
+
+def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that a file in `folder` sees: that of the process over a `.env` beside it."""
+    beside = dotenv_values(folder / ".env")
+    return {name: value for name, value in beside.items() if value is not None} | dict(environ)
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Reads a configuration.
+
+    Args:
+        path: the file.
+        environ: values for `${NAME}`; see `environment`.
+
+    Raises:
+        ConfigError: with every fault that could be found, not just the first.
+    """
+    table = _parse(path)
+    faults: list[Fault] = []
+    off = _expand_tables(table, environ, faults)
+    schema = file_schema()
+    table = expand.coerce(table, schema)
+    faults += check.faults(table, schema)
+    if faults:
+        raise ConfigError(faults)
+    return _build(table, path.parent, off)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        message, _, place = str(error).partition(" (at ")
+        raise ConfigError([Fault(place.rstrip(")") or str(path), message)]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Fault(str(path), "is not UTF-8 text")]) from None
+    except OSError as error:
+        raise ConfigError([Fault(str(path), f"cannot be read: {error.strerror}")]) from None
+
+
+def _expand_tables(
+    table: dict[str, Any], environ: Mapping[str, str], faults: list[Fault]
+) -> dict[str, str]:
+    """Expands every string in place; returns why which providers are off.
+
+    A variable that is not set is a fault, but in a provider's table it only says that this
+    deployment does not use that provider.
+    """
+    off: dict[str, str] = {}
+    for path, holder, key in _strings(table):
+        try:
+            holder[key] = expand.expand(holder[key], environ)
+        except expand.ExpansionError as error:
+            if path[0] == "providers" and len(path) > 2 and error.variable:
+                off.setdefault(str(path[1]), f"{error.variable} is not set")
+            else:
+                faults.append(Fault(check.dotted(path), str(error)))
+            if isinstance(holder, dict):
+                del holder[key]  # one fault is enough: its default is never at fault
+    return off
+
+
+def _strings(
+    node: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
+    """Each string of a tree: its path, what holds it, and under which key. Safe for changes."""
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in list(items):
+        if isinstance(value, str):
+            yield (*path, key), node, key
+        elif isinstance(value, dict | list):
+            yield from _strings(value, (*path, key))
+
+
+def _build(table: Mapping[str, Any], folder: Path, off: Mapping[str, str]) -> Config:
+    once = {name: _section(kind, table.get(name, {})) for name, kind in SECTIONS.items()}
+    routes = {
+        name: _section(NAMED_SECTIONS["routes"], item)
+        for name, item in table.get("routes", {}).items()
+    }
+    providers = {
+        name: _provider(name, item, off.get(name))
+        for name, item in table.get("providers", {}).items()
+    }
+    return Config(folder=folder, providers=providers, routes=routes, **once)
+
+
+def _provider(name: str, table: Mapping[str, Any], off: str | None) -> ProviderTable:
+    common = {item.name for item in fields(ProviderOptions)}
+    return ProviderTable(
+        name=name,
+        common=_section(ProviderOptions, {k: v for k, v in table.items() if k in common}),
+        options={key: value for key, value in table.items() if key not in common},
+        off=off,
+    )
+
+
+def _section(kind: type, table: Mapping[str, Any]) -> Any:
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+    return kind(**values)

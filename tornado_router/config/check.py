@@ -1,0 +1,97 @@
+"""Says what is wrong with a table, as an operator would want to hear it.
+
+`jsonschema` finds the errors; here they get a dotted path, a plain sentence and, for an unknown
+key, the key that was probably meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+
+from tornado_router.errors import Fault
+
+_BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
+_KINDS = {
+    "string": "text in quotes",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """The path of an option as TOML would write it: `routes."gpt-4.1".targets[0]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            key = part if _BARE_KEY.match(part) else f'"{part}"'
+            text += f".{key}" if text else key
+    return text
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """A hint at the nearest known word, or nothing."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def faults(
+    table: Any, schema: Mapping[str, Any], path: Iterable[str | int] = ()
+) -> Iterator[Fault]:
+    """Every fault of a table, in the order of the file.
+
+    Args:
+        table: what was read.
+        schema: what it should be.
+        path: where the table stands in the file.
+    """
+    path = tuple(path)
+    for error in Draft202012Validator(schema).iter_errors(table):
+        where = (*path, *error.absolute_path)
+        if error.validator == "additionalProperties":
+            yield from _unknown_keys(error, where)
+        else:
+            yield Fault(dotted(where) or "the file", _sentence(error))
+
+
+def _unknown_keys(error: ValidationError, where: tuple[str | int, ...]) -> Iterator[Fault]:
+    known = error.schema.get("properties", {})
+    for key in error.instance:
+        if key not in known:
+            yield Fault(dotted((*where, key)), f"unknown key{meant(key, known)}")
+
+
+def _sentence(error: ValidationError) -> str:
+    value, expected = error.instance, error.validator_value
+    secret = error.schema.get("writeOnly", False)
+    got = "" if secret else f", not {value!r}"
+    match error.validator:
+        case "required":
+            missing = [name for name in expected if name not in value]
+            return f"lacks {' and '.join(repr(name) for name in missing)}"
+        case "type":
+            return f"must be {_KINDS.get(expected, expected)}{got}"
+        case "enum":
+            hint = meant(value, expected) if isinstance(value, str) and not secret else ""
+            return f"must be one of {', '.join(map(repr, expected))}{got}{hint}"
+        case "minimum":
+            return f"must be at least {expected}{got}"
+        case "exclusiveMinimum":
+            return f"must be more than {expected}{got}"
+        case "maximum":
+            return f"must be at most {expected}{got}"
+        case "minLength" | "minItems":
+            return "must not be empty"
+        case "pattern":
+            return f"must match {expected}{got}"
+        case _:
+            return "is not valid" if secret else error.message

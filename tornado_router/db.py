@@ -1,0 +1,186 @@
+"""The database: its tables, how it is opened and migrated, and how a coroutine asks it.
+
+Peewee blocks, so the event loop never calls it: `Storage.run` does, on a few threads. Models are
+bound to the one database of the process when it is opened, as Peewee's documentation has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    FloatField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    SqliteDatabase,
+    TextField,
+)
+from playhouse.migrations import Runner
+
+from tornado_router.errors import RouterError
+
+T = TypeVar("T")
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PRAGMAS = {
+    "journal_mode": "wal",  # readers never wait for the writer
+    "synchronous": "normal",
+    "foreign_keys": 1,
+    "busy_timeout": 5000,
+}
+THREADS = 4
+
+
+class SchemaError(RouterError):
+    """The database was made by a version of the router that this one does not know."""
+
+
+def now() -> datetime.datetime:
+    """The time as the tables hold it: UTC, without a zone."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+class MoneyField(BigIntegerField):
+    """An amount of US dollars, held as whole billionths so that sums are exact everywhere."""
+
+    SCALE = Decimal(1_000_000_000)
+
+    def db_value(self, value: Decimal | int | None) -> int | None:
+        """The whole billionths of an amount."""
+        return None if value is None else int((Decimal(value) * self.SCALE).to_integral_value())
+
+    def python_value(self, value: int | None) -> Decimal | None:
+        """The amount of so many billionths."""
+        return None if value is None else Decimal(value) / self.SCALE
+
+
+class User(Model):
+    """Somebody who holds keys."""
+
+    id = AutoField()
+    email = CharField(unique=True)
+    name = CharField()
+    password_hash = CharField()
+    plan = CharField(default="free")
+    credits = MoneyField(default=0)
+    is_admin = BooleanField(default=False)
+    created_at = DateTimeField(default=now)
+    updated_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "users"
+
+
+class ApiKey(Model):
+    """What a client shows. Only its digest is kept; `prefix` lets a person tell keys apart."""
+
+    id = AutoField()
+    user = ForeignKeyField(User, backref="keys", on_delete="CASCADE")
+    key_hash = CharField(max_length=64, unique=True)
+    prefix = CharField(max_length=16)
+    name = CharField()
+    permissions = TextField(default="[]")
+    rate_limit_rpm = IntegerField(default=60, null=True)
+    rate_limit_tpm = IntegerField(default=10_000, null=True)
+    is_active = BooleanField(default=True)
+    created_at = DateTimeField(default=now)
+    last_used_at = DateTimeField(null=True)
+
+    class Meta:
+        table_name = "api_keys"
+
+
+class UsageLog(Model):
+    """What one call used. Rows outlive the user and the key that they were made for.
+
+    `call_id` is the router's own and unique, so a row is never written twice; `request_id` is
+    what the client saw, and may have chosen.
+    """
+
+    id = AutoField()
+    call_id = CharField(max_length=40, unique=True)
+    request_id = CharField(max_length=128)
+    user = ForeignKeyField(User, null=True, on_delete="SET NULL", index=False)
+    api_key = ForeignKeyField(ApiKey, null=True, on_delete="SET NULL", index=False)
+    endpoint = CharField()
+    provider = CharField(null=True)
+    model = CharField()
+    target_model = CharField(null=True)
+    stream = BooleanField()
+    status = IntegerField()
+    error_code = CharField(null=True)
+    prompt_tokens = IntegerField()
+    completion_tokens = IntegerField()
+    total_tokens = IntegerField()
+    cached_tokens = IntegerField()
+    reasoning_tokens = IntegerField()
+    usage_estimated = BooleanField()
+    cost = MoneyField(default=0)
+    duration_ms = FloatField()
+    first_chunk_ms = FloatField(null=True)
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "usage_logs"
+        indexes = ((("user", "created_at"), False), (("created_at",), False))
+
+
+MODELS = (User, ApiKey, UsageLog)
+
+
+class Storage:
+    """The open database of this process.
+
+    Args:
+        path: SQLite file; its folder is made if absent.
+
+    Raises:
+        SchemaError: the file's schema is newer than this version of the router.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.database = SqliteDatabase(str(path), pragmas=PRAGMAS, autoconnect=False)
+        self.database.bind(MODELS)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        with self.database.connection_context():
+            self._migrate()
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Runs queries on a connection of this thread's own, and blocks until they are done."""
+        with self.database.connection_context():
+            return work()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Runs queries on one of the database's threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.call, work)
+
+    def close(self) -> None:
+        """Ends the threads once they are done."""
+        self._threads.shutdown()
+
+    def _migrate(self) -> None:
+        runner: Any = Runner(self.database, directory=str(MIGRATIONS))
+        unknown = [item.name for item in runner.status() if item.path is None]
+        if unknown:
+            raise SchemaError(
+                f"the database was made by a newer version of the router (it has {unknown[-1]}); "
+                "upgrade the router or restore a backup"
+            )
+        if any(item.applied is None for item in runner.status()):
+            # IMMEDIATE takes the write lock first: of two routers that start at once, one
+            # migrates and the other finds it done.
+            with self.database.atomic("IMMEDIATE"):
+                runner.up()

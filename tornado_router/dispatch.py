@@ -1,0 +1,145 @@
+"""Sends a call to its targets: one after the other, each once, until one answers.
+
+A staircase, one concern a step: `send` tries targets in order, `_send_once` makes one attempt.
+Once a stream's first chunk is here nothing is tried again, for the client is about to see it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from loguru import logger
+
+from tornado_router.errors import ApiError, ProviderError, bad_answer
+from tornado_router.plugins import ConfiguredProvider
+from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router.routing import Target
+
+_STATUSES = {401: 502, 403: 502, 503: 503, 504: 504, 529: 503}
+"""What the client sees for a provider's status, where it is not the same."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What was tried for one call; the last is the one that the client was answered from."""
+
+    targets: list[Target] = field(default_factory=list)
+
+    @property
+    def last(self) -> Target | None:
+        """The target that was tried last."""
+        return self.targets[-1] if self.targets else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkStream:
+    """A streamed answer: the chunks that came first, and the rest as it comes."""
+
+    first: Sequence[Body]
+    rest: AsyncGenerator[Sequence[Body], None]
+
+
+class Dispatcher:
+    """Sends calls to providers.
+
+    Args:
+        providers: every configured provider, by name.
+        clients: the connections of those that are on, by name.
+    """
+
+    def __init__(
+        self, providers: Mapping[str, ConfiguredProvider], clients: Mapping[str, HTTPClient]
+    ) -> None:
+        self._providers = providers
+        self._clients = clients
+
+    async def send(
+        self, call: Call, targets: Sequence[Target], attempts: Attempts
+    ) -> Body | ChunkStream:
+        """Serves a call from the first target that can.
+
+        Args:
+            call: what the client asked for.
+            targets: what to try, in order; at least one.
+            attempts: told of each attempt before it is made.
+
+        Raises:
+            ApiError: every target failed, or one refused what any other would refuse too.
+        """
+        for target in targets[:-1]:
+            try:
+                return await self._send_once(call, target, attempts)
+            except ProviderError as error:
+                if not error.retryable:
+                    raise
+        return await self._send_once(call, targets[-1], attempts)
+
+    async def _send_once(
+        self, call: Call, target: Target, attempts: Attempts
+    ) -> Body | ChunkStream:
+        attempts.targets.append(target)
+        configured = self._providers[target.provider]
+        provider, client = configured.provider, self._clients[target.provider]
+        assert provider is not None, "routing plans no target that is off"
+        call = replace(call, model=target.model)
+        try:
+            if call.stream:
+                return await _open_stream(provider, call, client, configured)
+            return await provider.send(call, client)
+        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+            raise _for_client(error, configured) from None
+
+
+async def _open_stream(
+    provider: Provider, call: Call, client: HTTPClient, configured: ConfiguredProvider
+) -> ChunkStream:
+    """Waits for the first chunk, so that a failure before it can still be answered otherwise."""
+    rest = _guarded(provider.stream(call, client), configured)
+    async for first in rest:
+        return ChunkStream(first, rest)
+    raise bad_answer(f"The provider '{configured.name}' ended its stream before it began.")
+
+
+async def _guarded(
+    chunks: AsyncGenerator[Sequence[Body], None], configured: ConfiguredProvider
+) -> AsyncGenerator[Sequence[Body], None]:
+    async with aclosing(chunks):
+        try:
+            async for batch in chunks:
+                yield batch
+        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+            raise _for_client(error, configured) from None
+
+
+def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:
+    """What the client is told of a provider's failure; nothing in it is a secret."""
+    if not isinstance(error, ApiError):
+        # The message may hold a part of the prompt, so only the place is logged.
+        frames = "".join(traceback.format_tb(error.__traceback__)[-3:])
+        logger.error("the provider {} raised {}\n{}", configured.name, type(error).__name__, frames)
+        return ProviderError(
+            502, f"The provider '{configured.name}' failed.", code="provider_fault"
+        )
+    if not isinstance(error, ProviderError):
+        return error
+    logger.warning(
+        "the provider {} failed: status {}, {}", configured.name, error.status, error.code
+    )
+    if error.status in (401, 403):
+        # The client's own key is right, so it must not be told that it is wrong; and a vendor's
+        # words on a bad key tend to quote it.
+        message = f"The provider '{configured.name}' refused the router's credentials."
+        return ProviderError(502, message, code="provider_refused_credentials")
+    error.status = _status(error.status)
+    for secret in configured.secrets:
+        error.message = error.message.replace(secret, "***")
+    return error
+
+
+def _status(status: int) -> int:
+    if status in _STATUSES:
+        return _STATUSES[status]
+    return status if 400 <= status < 500 else 502

@@ -1,0 +1,1 @@
+"""HTTP: what comes in is parsed, what goes out is written, and nothing is decided."""

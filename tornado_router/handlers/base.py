@@ -1,0 +1,225 @@
+"""What every handler shares: request ids, keys, errors as OpenAI's object, one line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import TracebackType
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import orjson
+from loguru import logger
+from tornado.web import HTTPError, RequestHandler
+
+from tornado_router.auth import Authenticator, Key
+from tornado_router.errors import ApiError
+from tornado_router.gateway import Gateway
+from tornado_router.log import AccessLog, PlainRequest
+from tornado_router.plugins import ConfiguredProvider, Plugins
+from tornado_router.routing import Router
+from tornado_router.validation import Validator
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+class RunningRequests:
+    """The requests that are not over yet."""
+
+    def __init__(self) -> None:
+        self._handlers: set[RequestHandler] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._handlers)
+
+    def begin(self, handler: RequestHandler) -> None:
+        """Notes a request that came in."""
+        self._handlers.add(handler)
+        self._none.clear()
+
+    def end(self, handler: RequestHandler) -> None:
+        """Notes that it is over."""
+        self._handlers.discard(handler)
+        if not self._handlers:
+            self._none.set()
+
+    async def finished(self) -> None:
+        """Waits until there is none."""
+        await self._none.wait()
+
+
+@dataclass
+class Services:
+    """What handlers hand requests on to; wired once, when the application is made.
+
+    Attributes:
+        validators: by endpoint.
+        started: when the server started, in seconds since 1970.
+        requests: those that are not over.
+        stopping: whether connections are to be closed once they are idle.
+    """
+
+    authenticator: Authenticator
+    gateway: Gateway
+    router: Router
+    validators: Mapping[str, Validator]
+    providers: Mapping[str, ConfiguredProvider]
+    plugins: Plugins
+    access_log: AccessLog
+    started: int = field(default_factory=lambda: int(time.time()))
+    requests: RunningRequests = field(default_factory=RunningRequests)
+    stopping: bool = False
+
+
+class BaseHandler(RequestHandler):
+    """One request.
+
+    Attributes:
+        open: whether it is served without a key. A subclass that says nothing is closed.
+        key: whose request it is, once that is known.
+        logged: whether somebody else logs this request.
+    """
+
+    open: ClassVar[bool] = False
+
+    def initialize(self, services: Services) -> None:
+        """Takes what the route table gives every handler."""
+        self.services = services
+        self.started = time.monotonic()
+        self.key: Key | None = None
+        self.logged = False
+        self.error: ApiError | None = None
+        services.requests.begin(self)
+
+    @cached_property
+    def request_id(self) -> str:
+        """The client's own `x-request-id` if it sent a sensible one, or a new one."""
+        given = self.request.headers.get("X-Request-Id", "")
+        return given if _REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
+
+    def set_default_headers(self) -> None:
+        """Headers of every answer, errors included."""
+        self.set_header("Content-Type", "application/json")
+        self.set_header("X-Request-Id", self.request_id)
+
+    async def prepare(self) -> None:
+        """Finds out who is asking, unless anybody may.
+
+        Raises:
+            ApiError: 401.
+        """
+        if self.services.stopping:
+            self.set_header("Connection", "close")
+        if not self.open:
+            authorization = self.request.headers.get("Authorization")
+            self.key = await self.services.authenticator.authenticate(authorization)
+
+    def write_json(self, body: Mapping[str, Any]) -> None:
+        """Answers with a JSON object."""
+        self.finish(orjson.dumps(body))
+
+    def compute_etag(self) -> None:
+        """Answers are never the same twice, so none is hashed."""
+        return
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Renders whatever was raised as OpenAI's error object."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        self.error = self._api_error(status_code, error)
+        self.set_status(self.error.status)
+        for name, value in self.error.headers.items():
+            self.set_header(name, value)
+        self.write_json(self.error.body())
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Logs where an unexpected error came from; its message may hold a part of a prompt."""
+        if not isinstance(value, ApiError | HTTPError):
+            frames = "".join(traceback.format_tb(tb))
+            name = typ.__name__ if typ else "an error"
+            logger.error("{} in request {}\n{}", name, self.request_id, frames)
+
+    def on_finish(self) -> None:
+        """Logs the request, and lets a stop of the server know that it is over."""
+        self.services.requests.end(self)
+        if self.logged:
+            return
+        self.services.access_log.add(
+            PlainRequest(
+                request_id=self.request_id,
+                method=self.request.method or "",
+                path=self.request.path,
+                status=self.get_status(),
+                duration=time.monotonic() - self.started,
+                key_name=self.key.name if self.key else None,
+                error_code=self.error.code or self.error.type if self.error else None,
+            )
+        )
+
+    def _api_error(self, status: int, error: BaseException | None) -> ApiError:
+        if isinstance(error, ApiError):
+            return error
+        if status == 405:
+            allowed = [m for m in ("GET", "POST") if m.lower() in type(self).__dict__]
+            return ApiError(
+                405,
+                f"Not allowed to {self.request.method} on {self.request.path}.",
+                code="method_not_allowed",
+                headers={"Allow": ", ".join(allowed)},
+            )
+        if status < 500:
+            reason = error.log_message if isinstance(error, HTTPError) else None
+            return ApiError(status, reason or "The request cannot be read.")
+        return ApiError(
+            500, "The router had an error while processing your request.", type="server_error"
+        )
+
+
+class RefusalHandler(BaseHandler):
+    """Answers with an error that was clear before the request was read."""
+
+    open = True
+
+    def initialize(self, services: Services, error: ApiError) -> None:  # type: ignore[override]
+        """Takes the error to answer with."""
+        super().initialize(services)
+        self.refusal = error
+
+    async def prepare(self) -> None:
+        """Refuses, whatever the method.
+
+        Raises:
+            ApiError: the one that was given.
+        """
+        raise self.refusal
+
+
+class NotFoundHandler(BaseHandler):
+    """Any path that is not in the route table."""
+
+    open = True
+
+    async def prepare(self) -> None:
+        """Refuses, whatever the method.
+
+        Raises:
+            ApiError: 404, in OpenAI's words.
+        """
+        raise ApiError(
+            404,
+            f"Invalid URL ({self.request.method} {self.request.path[:200]})",
+            code="unknown_url",
+        )

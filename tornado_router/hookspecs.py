@@ -1,0 +1,81 @@
+"""The hooks that a plugin may implement, each with its moment and its arguments.
+
+A plugin implements one by a function of the same name, marked with
+`tornado_router.provider.hookimpl`, in the module that its entry point names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pluggy
+
+from tornado_router.provider import Provider
+
+hookspec = pluggy.HookspecMarker("tornado_router")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinished:
+    """What is known of a call when it is over. Holds no prompt, answer, key or header.
+
+    Attributes:
+        call_id: the router's own, never the same twice.
+        request_id: as in `x-request-id`; a client may have chosen it.
+        endpoint: which API was called, such as `chat.completions`.
+        user_id: row of `users`.
+        key_id: row of `api_keys`.
+        key_name: the name its owner gave the key.
+        model: the name that the client asked for.
+        provider: name of the provider that served it, or None when none was reached.
+        target_model: the vendor's own name of the model, or None.
+        stream: whether the answer was streamed.
+        status: HTTP status; 499 when the client went away, and for a stream that broke after
+            its first chunk the status that the failure would have had.
+        error_code: code of the error object, or None on success.
+        prompt_tokens: tokens of the request.
+        completion_tokens: tokens of the answer, as far as it was generated.
+        cached_tokens: those of the prompt that the vendor read from its cache.
+        reasoning_tokens: those of the completion that the vendor spent on reasoning.
+        usage_estimated: whether the router had to guess, the vendor having said nothing.
+        duration: seconds from the first byte of the request to the last of the answer.
+        first_chunk: seconds until the first chunk, or None if not streamed.
+    """
+
+    call_id: str
+    request_id: str
+    endpoint: str
+    user_id: int
+    key_id: int
+    key_name: str
+    model: str
+    provider: str | None
+    target_model: str | None
+    stream: bool
+    status: int
+    error_code: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    usage_estimated: bool
+    duration: float
+    first_chunk: float | None
+
+
+@hookspec
+def register_providers() -> Mapping[str, type[Provider]]:  # type: ignore[empty-body]
+    """Offers provider types, by the name that `type = "..."` in router.toml asks for.
+
+    Called once, when the server starts or a configuration is checked.
+    """
+
+
+@hookspec
+def request_finished(event: RequestFinished) -> None:
+    """Told of every call when it is over, whether it went well or not.
+
+    Called on the event loop, so it must return at once: hand slow work to a thread. What it
+    raises is logged with the plugin's name and does no harm to the call.
+    """

@@ -1,0 +1,301 @@
+"""The public plugin API: what a provider is, and the values that pass between it and the core.
+
+A provider maps data and owns no socket. The core owns connections, time-outs, retries,
+cancellation, back-pressure and the framing of server-sent events; a plugin says how a request is
+built and how an answer is read. Everything here is for third parties to import, and nothing else
+is needed to write a provider. A change that would break one raises `PLUGIN_API_VERSION`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import orjson
+import pluggy
+
+from tornado_router.errors import ApiError, ProviderError, bad_answer
+from tornado_router.sse import Decoder, Event
+
+PLUGIN_API_VERSION = 1
+"""A plugin module states the version it was written for as `TORNADO_ROUTER_API = 1`."""
+
+hookimpl = pluggy.HookimplMarker("tornado_router")
+"""Marks a function of a plugin as the implementation of one of `tornado_router.hookspecs`."""
+
+__all__ = [
+    "PLUGIN_API_VERSION",
+    "ApiError",
+    "Body",
+    "Call",
+    "Event",
+    "HTTPClient",
+    "OptionError",
+    "Provider",
+    "ProviderError",
+    "Relayed",
+    "StreamParser",
+    "Translator",
+    "UpstreamRequest",
+    "UpstreamResponse",
+    "UpstreamStream",
+    "bad_answer",
+    "hookimpl",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One client request, as the provider that shall serve it sees it.
+
+    Attributes:
+        id: the request's id, as in `x-request-id`.
+        endpoint: which API was called, such as `chat.completions`.
+        model: the vendor's own name of the model to use.
+        body: the client's JSON object, valid against the endpoint's schema. Its `model` is the
+            name that the client asked for. Not to be changed.
+        raw: the bytes that `body` was read from.
+        stream: whether the client wants chunks.
+    """
+
+    id: str
+    endpoint: str
+    model: str
+    body: Mapping[str, Any]
+    raw: bytes
+    stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """An HTTP request to the vendor; the core sends it."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamResponse:
+    """The vendor's whole answer. `headers` is looked up whatever the case of a name."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """A body in OpenAI's format whose very bytes go on to the client.
+
+    Attributes:
+        body: what the core reads usage and finish reasons from.
+        raw: the JSON text that `body` was read from.
+    """
+
+    body: Mapping[str, Any]
+    raw: bytes = field(repr=False)
+
+
+Body = Mapping[str, Any] | Relayed
+"""A whole answer or one chunk of a stream, in OpenAI's format."""
+
+
+class UpstreamStream(Protocol):
+    """An answer whose body is read as it arrives."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def read(self) -> bytes:
+        """The rest of the body, whole."""
+        ...
+
+
+class HTTPClient(Protocol):
+    """The core's side of the upstream connection: pooled, timed out and cancelled by the core."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Sends a request and reads the whole answer.
+
+        Raises:
+            ProviderError: no answer came: 502, or 504 after a time-out.
+        """
+        ...
+
+    def stream(self, request: UpstreamRequest) -> AbstractAsyncContextManager[UpstreamStream]:
+        """Sends a request; the body is read inside the `async with`. Raises as `send`."""
+        ...
+
+
+class StreamParser(Protocol):
+    """Reads one stream of the vendor's; made anew for each."""
+
+    done: bool
+    """Whether the vendor has said that the stream is over."""
+
+    def feed(self, event: Event) -> Iterable[Body]:
+        """The chunks that an event amounts to, often one, sometimes none.
+
+        Raises:
+            ProviderError: the event reports a failure, or is not what the API promises.
+        """
+        ...
+
+    def finish(self) -> Iterable[Body]:
+        """The chunks that are due at the end of the stream.
+
+        Raises:
+            ProviderError: the stream ended before its time.
+        """
+        ...
+
+
+class Translator(ABC):
+    """One endpoint of a provider: pure functions between OpenAI's format and the vendor's."""
+
+    @abstractmethod
+    def build_request(self, call: Call) -> UpstreamRequest:
+        """The vendor's request for a call.
+
+        Raises:
+            ApiError: the call asks for something that the vendor cannot do; names `param`.
+        """
+
+    @abstractmethod
+    def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
+        """OpenAI's body, `usage` included, of a successful answer.
+
+        Raises:
+            ProviderError: the answer is not what the vendor's API promises.
+        """
+
+    @abstractmethod
+    def parse_stream(self, call: Call) -> StreamParser:
+        """A parser for one streamed answer.
+
+        The core asks for usage in every stream: the last chunk is `{"choices": [], "usage": ...}`
+        whether the client wants it or not, and the core hides it where it does not.
+        """
+
+
+class OptionError(ValueError):
+    """An option of a provider's table that no schema can refuse; raised by `Provider.__init__`."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+        self.message = message
+
+
+class Provider:
+    """One configured `[providers.NAME]` table of router.toml.
+
+    A subclass declares the options that its table may hold, and gives each endpoint it serves a
+    translator. One that is not HTTP (an SDK, a model in this process) overrides `send` and
+    `stream` instead.
+
+    Attributes:
+        options_schema: JSON Schema of the table; its `properties` carry a `description` each.
+            An option that is `writeOnly` is a secret: it is kept out of every message and log,
+            and a provider in whose table it is empty is off.
+        name: the NAME of the table.
+        options: the table, checked against the schema.
+        endpoints: the translators, by endpoint: `{"chat.completions": ...}`.
+    """
+
+    options_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "properties": {}}
+    endpoints: Mapping[str, Translator]
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        """Takes the table. Does no I/O.
+
+        Raises:
+            OptionError: an option is wrong in a way that the schema cannot express.
+        """
+        self.name = name
+        self.options = options
+        self.endpoints = {}
+
+    def supports(self, endpoint: str) -> bool:
+        """Whether calls of an endpoint can be sent here."""
+        return endpoint in self.endpoints
+
+    def parse_error(self, response: UpstreamResponse) -> ApiError:
+        """The error behind an answer whose status is no success.
+
+        Reads OpenAI's error object; a vendor with another format overrides this. The core
+        takes secrets out of the message, and answers 502 for a refusal of its own credentials.
+        """
+        error: Mapping[str, Any] = {}
+        try:
+            body = orjson.loads(response.body)
+            if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+                error = body["error"]
+        except orjson.JSONDecodeError:
+            pass  # an HTML page, or nothing: the status has to do
+        message = error.get("message") if response.status < 500 else None
+        retry_after = response.headers.get("retry-after")
+        return ProviderError(
+            response.status,
+            message if isinstance(message, str) and message else self._refusal(response.status),
+            retryable=response.status in (401, 403, 404, 408, 409, 429) or response.status >= 500,
+            type=_text(error.get("type")) or "api_error",
+            param=_text(error.get("param")),
+            code=_text(error.get("code")),
+            headers={"Retry-After": retry_after} if retry_after else None,
+        )
+
+    async def send(self, call: Call, http: HTTPClient) -> Body:
+        """Serves a call whole.
+
+        Raises:
+            ApiError: the provider failed or refused.
+        """
+        translator = self.endpoints[call.endpoint]
+        response = await http.send(translator.build_request(call))
+        if not 200 <= response.status < 300:
+            raise self.parse_error(response)
+        return translator.parse_response(call, response)
+
+    async def stream(self, call: Call, http: HTTPClient) -> AsyncGenerator[Sequence[Body], None]:
+        """Serves a call as chunks; those that arrived together are yielded together.
+
+        Raises:
+            ApiError: the provider failed or refused, at first or on the way.
+        """
+        translator = self.endpoints[call.endpoint]
+        async with http.stream(translator.build_request(call)) as response:
+            if not 200 <= response.status < 300:
+                body = await response.read()
+                raise self.parse_error(UpstreamResponse(response.status, response.headers, body))
+            decoder, parser = Decoder(), translator.parse_stream(call)
+            async for piece in response:
+                chunks = _parse(parser, decoder.feed(piece))
+                if chunks:
+                    yield chunks
+                if parser.done:
+                    break
+            chunks = [*_parse(parser, decoder.finish()), *parser.finish()]
+            if chunks:
+                yield chunks
+
+    def _refusal(self, status: int) -> str:
+        return f"The provider '{self.name}' answered with status {status}."
+
+
+def _parse(parser: StreamParser, events: Iterable[Event]) -> list[Body]:
+    chunks: list[Body] = []
+    for event in events:
+        chunks.extend(parser.feed(event))
+    return chunks
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

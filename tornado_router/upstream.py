@@ -1,0 +1,181 @@
+"""Connections to providers: pooled, timed out, cancelled, and read no faster than the client does.
+
+The only module that opens a socket to a vendor. One `Upstream` per configured provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from tornado_router import __version__
+from tornado_router.config.options import ProviderOptions
+from tornado_router.errors import ProviderError
+from tornado_router.provider import UpstreamRequest, UpstreamResponse
+
+STREAM_BUFFER = 16 * 1024
+"""Of a stream that its client does not read, the HTTP client holds twice this, and one read."""
+
+RECEIVE_BUFFER = 64 * 1024
+"""Of the socket: the most that one read brings, whatever the event loop would take."""
+
+END_SECONDS = 0.25
+"""For this long the end of a stream is awaited behind its last event, to keep the connection."""
+
+_HEADERS = {"User-Agent": f"tornado-router/{__version__}", "Accept-Encoding": "identity"}
+
+
+class Upstream:
+    """The connections to one provider. To be made and closed on the running event loop.
+
+    Args:
+        name: of the provider, for messages.
+        options: time-outs and the size of the pool.
+    """
+
+    def __init__(self, name: str, options: ProviderOptions) -> None:
+        self._name = name
+        self._between_bytes = options.between_bytes_timeout
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=options.max_connections,
+                keepalive_timeout=options.keepalive_seconds,
+                socket_factory=_socket,
+            ),
+            timeout=aiohttp.ClientTimeout(
+                total=options.total_timeout,
+                connect=options.connect_timeout,
+                sock_connect=options.connect_timeout,
+                sock_read=options.first_byte_timeout,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_HEADERS,
+        )
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Sends a request and reads the whole answer.
+
+        Raises:
+            ProviderError: no whole answer came: 502, or 504 after a time-out.
+        """
+        try:
+            async with await self._open(request) as response:
+                self._limit_silence(response)
+                body = await response.read()
+        except _FAILURES as error:
+            raise self._failure(error) from None
+        return UpstreamResponse(response.status, response.headers, body)
+
+    def stream(self, request: UpstreamRequest) -> _Stream:
+        """Sends a request; the answer is read inside `async with`. Raises as `send`."""
+        return _Stream(self, request)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._session.close()
+
+    async def _open(self, request: UpstreamRequest, **how: Any) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            request.method,
+            request.url,
+            data=request.body,
+            headers=request.headers,
+            # A redirect would carry the provider's key to a host that nobody configured.
+            allow_redirects=False,
+            **how,
+        )
+
+    def _limit_silence(self, response: aiohttp.ClientResponse) -> None:
+        """Once an answer has begun, another limit holds between its bytes."""
+        connection = response.connection
+        if connection and connection.protocol:
+            connection.protocol.read_timeout = self._between_bytes
+
+    def _failure(self, error: Exception) -> ProviderError:
+        who = f"The provider '{self._name}'"
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                return ProviderError(
+                    504, f"{who} could not be connected to in time.", code="timeout"
+                )
+            case TimeoutError():
+                return ProviderError(504, f"{who} did not answer in time.", code="timeout")
+            case aiohttp.ClientSSLError() | ssl.SSLError():
+                return ProviderError(502, f"{who} has no valid TLS certificate.", code="tls_error")
+            case aiohttp.ClientConnectorError():
+                return ProviderError(502, f"{who} cannot be reached.", code="connection_error")
+            case _:
+                return ProviderError(502, f"{who} broke off its answer.", code="connection_error")
+
+
+class _Stream:
+    """An answer that is read as it arrives (`UpstreamStream`)."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def __init__(self, upstream: Upstream, request: UpstreamRequest) -> None:
+        self._upstream = upstream
+        self._request = request
+
+    async def __aenter__(self) -> _Stream:
+        try:
+            self._response = await self._upstream._open(self._request, read_bufsize=STREAM_BUFFER)
+        except _FAILURES as error:
+            raise self._upstream._failure(error) from None
+        self.status = self._response.status
+        self.headers = self._response.headers
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        content = self._response.content
+        if kind is None and not content.at_eof():
+            with suppress(TimeoutError, aiohttp.ClientError):
+                async with asyncio.timeout(END_SECONDS):
+                    await content.readany()
+        # Keeps the connection if the answer was read to its end, and cuts it if not: that is how
+        # a vendor learns that nobody listens any more.
+        if content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        readany = self._response.content.readany
+        try:
+            piece = await readany()
+            self._upstream._limit_silence(self._response)
+            while piece:
+                yield piece
+                piece = await readany()
+        except _FAILURES as error:
+            raise self._upstream._failure(error) from None
+
+    async def read(self) -> bytes:
+        """The rest of the body, whole."""
+        try:
+            return await self._response.read()
+        except _FAILURES as error:
+            raise self._upstream._failure(error) from None
+
+
+_FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    return made

@@ -1,0 +1,88 @@
+"""What a call used, read from OpenAI's `usage` object, or guessed where a vendor gives none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+BYTES_PER_TOKEN = 4
+IMAGE_TOKENS = 765
+"""Of an image of 1024 x 1024 pixels: https://platform.openai.com/docs/guides/images-vision."""
+
+MAX_TOKENS = 1_000_000_000
+"""No call uses more; a vendor that says so is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call; `cached` are part of `prompt`, and `reasoning` of `completion`."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    estimated: bool = False
+
+    def body(self) -> dict[str, int]:
+        """OpenAI's `usage` object."""
+        return {
+            "prompt_tokens": self.prompt,
+            "completion_tokens": self.completion,
+            "total_tokens": self.prompt + self.completion,
+        }
+
+
+def read_usage(value: object) -> Usage | None:
+    """Reads a `usage` object; None if it is not one, or holds what cannot be true.
+
+    An explicit zero is believed: it is not the same as saying nothing.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    prompt = _count(value.get("prompt_tokens"))
+    completion = _count(value.get("completion_tokens", 0))  # embeddings have none
+    if prompt is None or completion is None:
+        return None
+    cached = _detail(value, "prompt_tokens_details", "cached_tokens")
+    reasoning = _detail(value, "completion_tokens_details", "reasoning_tokens")
+    return Usage(prompt, completion, min(cached, prompt), min(reasoning, completion))
+
+
+def estimate_usage(request: Mapping[str, Any], generated_bytes: int) -> Usage:
+    """A guess for a vendor that gave no usage, or a call that ended before it could.
+
+    Args:
+        request: the client's body.
+        generated_bytes: UTF-8 bytes of the text that was generated.
+    """
+    prompt = estimate_tokens(request.get("messages")) + estimate_tokens(request.get("tools"))
+    return Usage(prompt, _tokens(generated_bytes), estimated=True)
+
+
+def estimate_tokens(value: object) -> int:
+    """A guess at the tokens of a part of a request: a flat figure for an image, not its data."""
+    if isinstance(value, str):
+        return _tokens(len(value.encode("utf-8", "replace")))
+    if isinstance(value, Mapping):
+        if value.get("type") in ("image_url", "input_audio", "file"):
+            return IMAGE_TOKENS
+        return sum(estimate_tokens(item) for item in value.values())
+    if isinstance(value, list):
+        return sum(estimate_tokens(item) for item in value)
+    return 0
+
+
+def _tokens(size: int) -> int:
+    return -(-size // BYTES_PER_TOKEN)
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
+        return value
+    return None
+
+
+def _detail(usage: Mapping[str, Any], group: str, name: str) -> int:
+    details = usage.get(group)
+    return _count(details.get(name)) or 0 if isinstance(details, Mapping) else 0

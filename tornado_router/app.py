@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from loguru import logger
 from tornado.httpserver import HTTPServer
@@ -25,11 +25,12 @@ from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Servic
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
 from tornado_router.log import AccessLog
+from tornado_router.memory import ProcessMemory
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.routing import Router, check_routes
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
-from tornado_router.validation import Validator
+from tornado_router.validation import Profile, Validator
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
@@ -86,16 +87,19 @@ class RouterApplication(Application):
             if item.provider
         }
         router = Router(deployment.providers, config.routes)
+        memory = ProcessMemory(config.memory.seconds, config.memory.max_bytes)
         self.services = Services(
             authenticator=Authenticator(storage, config.auth.key_cache_seconds),
             gateway=Gateway(
                 router,
-                Dispatcher(deployment.providers, self.upstreams),
+                Dispatcher(deployment.providers, self.upstreams, memory),
                 [self.ledger.add, self.access_log.add, *_hooks(deployment.plugins)],
             ),
             router=router,
             validators={
-                name: Validator.load(f"{name}.request", profile=config.validation.profile)
+                name: Validator.load(
+                    f"{name}.request", profile=cast(Profile, config.validation.profile)
+                )
                 for name in ENDPOINTS
             },
             providers=deployment.providers,
@@ -151,7 +155,6 @@ class Server:
             application,
             max_body_size=config.server.max_body_bytes * DISCARDED_BODIES,
             idle_connection_timeout=config.server.idle_seconds,
-            body_timeout=config.server.body_seconds,
         )
 
     def start(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -49,7 +50,12 @@ class SchemaError(RouterError):
 
 def now() -> datetime.datetime:
     """The time as the tables hold it: UTC, without a zone."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    return utc(time.time())
+
+
+def utc(timestamp: float) -> datetime.datetime:
+    """A time in seconds since 1970, as the tables hold it."""
+    return datetime.datetime.fromtimestamp(timestamp, datetime.UTC).replace(tzinfo=None)
 
 
 class MoneyField(BigIntegerField):

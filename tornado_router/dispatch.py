@@ -9,13 +9,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from loguru import logger
 
 from tornado_router.errors import ApiError, ProviderError, bad_answer
+from tornado_router.memory import Memory, Owner, tool_call_ids
 from tornado_router.plugins import ConfiguredProvider
-from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupported
 from tornado_router.routing import Target
 
 _STATUSES = {401: 502, 403: 502, 503: 503, 504: 504, 529: 503}
@@ -24,9 +26,17 @@ _STATUSES = {401: 502, 403: 502, 503: 503, 504: 504, 529: 503}
 
 @dataclass(slots=True)
 class Attempts:
-    """What was tried for one call; the last is the one that the client was answered from."""
+    """What was tried for one call; the last is the one that the client was answered from.
 
+    Attributes:
+        user_id: whose call it is.
+        targets: those that were tried, in order.
+        dropped: the parameters that the last one left out.
+    """
+
+    user_id: int
     targets: list[Target] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     @property
     def last(self) -> Target | None:
@@ -48,13 +58,18 @@ class Dispatcher:
     Args:
         providers: every configured provider, by name.
         clients: the connections of those that are on, by name.
+        memory: keeps what providers need back on the next turn.
     """
 
     def __init__(
-        self, providers: Mapping[str, ConfiguredProvider], clients: Mapping[str, HTTPClient]
+        self,
+        providers: Mapping[str, ConfiguredProvider],
+        clients: Mapping[str, HTTPClient],
+        memory: Memory,
     ) -> None:
         self._providers = providers
         self._clients = clients
+        self._memory = memory
 
     async def send(
         self, call: Call, targets: Sequence[Target], attempts: Attempts
@@ -64,7 +79,7 @@ class Dispatcher:
         Args:
             call: what the client asked for.
             targets: what to try, in order; at least one.
-            attempts: told of each attempt before it is made.
+            attempts: told of each attempt as it is made.
 
         Raises:
             ApiError: every target failed, or one refused what any other would refuse too.
@@ -80,38 +95,71 @@ class Dispatcher:
     async def _send_once(
         self, call: Call, target: Target, attempts: Attempts
     ) -> Body | ChunkStream:
-        attempts.targets.append(target)
         configured = self._providers[target.provider]
         provider, client = configured.provider, self._clients[target.provider]
         assert provider is not None, "routing plans no target that is off"
-        call = replace(call, model=target.model)
+        owner = (attempts.user_id, target.provider)
+        attempt = Call(
+            call.id,
+            call.endpoint,
+            target.model,
+            call.body,
+            call.raw,
+            call.stream,
+            cast(Unsupported, configured.common.unsupported),
+            await self._recall(provider, owner, call),
+        )
+        attempts.targets.append(target)
+        attempts.dropped = attempt.dropped
         try:
-            if call.stream:
-                return await _open_stream(provider, call, client, configured)
-            return await provider.send(call, client)
+            if attempt.stream:
+                return await self._open_stream(provider, attempt, client, owner, configured)
+            answer = await provider.send(attempt, client)
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
             raise _for_client(error, configured) from None
+        await self._keep(attempt, owner)
+        return answer
 
+    async def _open_stream(
+        self,
+        provider: Provider,
+        attempt: Call,
+        client: HTTPClient,
+        owner: Owner,
+        configured: ConfiguredProvider,
+    ) -> ChunkStream:
+        """Waits for the first chunk: a failure before it can still be answered otherwise."""
+        rest = self._stream(provider, attempt, client, owner, configured)
+        async for first in rest:
+            return ChunkStream(first, rest)
+        raise bad_answer(f"The provider '{configured.name}' ended its stream before it began.")
 
-async def _open_stream(
-    provider: Provider, call: Call, client: HTTPClient, configured: ConfiguredProvider
-) -> ChunkStream:
-    """Waits for the first chunk, so that a failure before it can still be answered otherwise."""
-    rest = _guarded(provider.stream(call, client), configured)
-    async for first in rest:
-        return ChunkStream(first, rest)
-    raise bad_answer(f"The provider '{configured.name}' ended its stream before it began.")
+    async def _stream(
+        self,
+        provider: Provider,
+        attempt: Call,
+        client: HTTPClient,
+        owner: Owner,
+        configured: ConfiguredProvider,
+    ) -> AsyncGenerator[Sequence[Body], None]:
+        async with aclosing(provider.stream(attempt, client)) as chunks:
+            try:
+                async for batch in chunks:
+                    # Before the client sees a tool call, as it may answer at once.
+                    await self._keep(attempt, owner)
+                    yield batch
+            except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+                raise _for_client(error, configured) from None
 
+    async def _recall(self, provider: Provider, owner: Owner, call: Call) -> dict[str, Any]:
+        if not provider.remembers:
+            return {}
+        return await self._memory.recall(owner, tool_call_ids(call.body))
 
-async def _guarded(
-    chunks: AsyncGenerator[Sequence[Body], None], configured: ConfiguredProvider
-) -> AsyncGenerator[Sequence[Body], None]:
-    async with aclosing(chunks):
-        try:
-            async for batch in chunks:
-                yield batch
-        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
-            raise _for_client(error, configured) from None
+    async def _keep(self, attempt: Call, owner: Owner) -> None:
+        if attempt.kept:
+            await self._memory.keep(owner, attempt.kept)
+            attempt.kept.clear()
 
 
 def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:

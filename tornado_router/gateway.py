@@ -22,15 +22,19 @@ CLIENT_CLOSED = 499
 Observer = Callable[[RequestFinished], None]
 
 
-@dataclass(frozen=True, slots=True)
-class StreamReply:
-    """An answer that is written as it comes; to be closed, read to its end or not."""
+@dataclass(slots=True)
+class Reply:
+    """An answer.
 
-    events: AsyncGenerator[bytes, None]
+    Attributes:
+        dropped: parameters of the request that the provider left out.
+        body: a JSON body, or None for a stream.
+        events: server-sent events as they come, or None; to be closed, read to its end or not.
+    """
 
-
-Reply = bytes | StreamReply
-"""A JSON body, or server-sent events."""
+    dropped: Sequence[str]
+    body: bytes | None = None
+    events: AsyncGenerator[bytes, None] | None = None
 
 
 @dataclass(slots=True)
@@ -86,19 +90,20 @@ class Gateway:
         Raises:
             ApiError: the call is refused, or failed before its answer began.
         """
-        progress = _Progress(call, key, request_id, started, Attempts(), Usage())
+        progress = _Progress(call, key, request_id, started, Attempts(key.user_id), Usage())
         try:
             targets = self._router.plan(call.model, call.endpoint)
             answer = await self._dispatcher.send(call, targets, progress.attempts)
             if isinstance(answer, ChunkStream):
-                return StreamReply(await self._begin(answer, progress))
+                events = await self._begin(answer, progress)
+                return Reply(progress.attempts.dropped, events=events)
             body, progress.usage = encode_whole(call, answer)
         except BaseException as error:
             progress.fail(error)
             self._settle(progress)
             raise
         self._settle(progress)
-        return body
+        return Reply(progress.attempts.dropped, body)
 
     async def _begin(self, stream: ChunkStream, progress: _Progress) -> AsyncGenerator[bytes, None]:
         """Makes the first event before anything is sent, as it may still turn out an error."""
@@ -148,11 +153,13 @@ class Gateway:
             stream=call.stream,
             status=progress.status,
             error_code=progress.error_code,
+            dropped_params=tuple(progress.attempts.dropped),
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,
             cached_tokens=usage.cached,
             reasoning_tokens=usage.reasoning,
             usage_estimated=usage.estimated,
+            finished_at=time.time(),
             duration=time.monotonic() - progress.started,
             first_chunk=progress.first_chunk,
         )

@@ -7,7 +7,7 @@ A plugin implements one by a function of the same name, marked with
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pluggy
 
@@ -16,8 +16,7 @@ from tornado_router.provider import Provider
 hookspec = pluggy.HookspecMarker("tornado_router")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFinished:
+class RequestFinished(NamedTuple):
     """What is known of a call when it is over. Holds no prompt, answer, key or header.
 
     Attributes:
@@ -34,11 +33,13 @@ class RequestFinished:
         status: HTTP status; 499 when the client went away, and for a stream that broke after
             its first chunk the status that the failure would have had.
         error_code: code of the error object, or None on success.
+        dropped_params: paths of what the provider had no equivalent for and left out.
         prompt_tokens: tokens of the request.
         completion_tokens: tokens of the answer, as far as it was generated.
         cached_tokens: those of the prompt that the vendor read from its cache.
         reasoning_tokens: those of the completion that the vendor spent on reasoning.
         usage_estimated: whether the router had to guess, the vendor having said nothing.
+        finished_at: when it was over, in seconds since 1970.
         duration: seconds from the first byte of the request to the last of the answer.
         first_chunk: seconds until the first chunk, or None if not streamed.
     """
@@ -55,11 +56,13 @@ class RequestFinished:
     stream: bool
     status: int
     error_code: str | None
+    dropped_params: tuple[str, ...]
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
     reasoning_tokens: int
     usage_estimated: bool
+    finished_at: float
     duration: float
     first_chunk: float | None
 

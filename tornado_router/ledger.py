@@ -10,7 +10,7 @@ from loguru import logger
 from peewee import IntegrityError
 
 from tornado_router.batch import BatchThread
-from tornado_router.db import ApiKey, Storage, UsageLog, User, now
+from tornado_router.db import ApiKey, Storage, UsageLog, User, utc
 from tornado_router.hookspecs import RequestFinished
 
 FLUSH_SECONDS = 0.25
@@ -33,13 +33,13 @@ class Ledger:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._thread = BatchThread[tuple[datetime.datetime, RequestFinished]](
-            "usage rows", self._write, interval=FLUSH_SECONDS
+        self._thread = BatchThread[RequestFinished](
+            "usage rows", self._write, interval=FLUSH_SECONDS, close=self._close_connection
         )
 
     def add(self, call: RequestFinished) -> None:
         """Leaves a finished call to be written."""
-        self._thread.add((now(), call))
+        self._thread.add(call)
 
     def close(self) -> None:
         """Writes what is left."""
@@ -47,10 +47,17 @@ class Ledger:
         if lost:
             logger.critical("{} usage rows could not be written and are lost", lost)
 
-    def _write(self, batch: Sequence[tuple[datetime.datetime, RequestFinished]]) -> None:
-        rows = [_row(time, call) for time, call in batch]
-        last_used = {call.key_id: time for time, call in batch}
-        self._storage.call(lambda: self._insert(rows, last_used))
+    def _write(self, batch: Sequence[RequestFinished]) -> None:
+        rows = [_row(call) for call in batch]
+        last_used = {call.key_id: utc(call.finished_at) for call in batch}
+        # The thread keeps its connection: closing the last one makes SQLite fold its whole
+        # write-ahead log into the file.
+        self._storage.database.connect(reuse_if_open=True)
+        self._insert(rows, last_used)
+
+    def _close_connection(self) -> None:
+        if not self._storage.database.is_closed():
+            self._storage.database.close()
 
     def _insert(self, rows: Sequence[Row], last_used: dict[int, datetime.datetime]) -> None:
         database = self._storage.database
@@ -77,7 +84,7 @@ class Ledger:
             )
 
 
-def _row(time: datetime.datetime, call: RequestFinished) -> Row:
+def _row(call: RequestFinished) -> Row:
     """The values of a row, in the order of `_COLUMNS`."""
     first_chunk = call.first_chunk
     return (
@@ -101,7 +108,7 @@ def _row(time: datetime.datetime, call: RequestFinished) -> Row:
         0,  # no prices yet
         round(call.duration * 1000, 3),
         None if first_chunk is None else round(first_chunk * 1000, 3),
-        str(time),
+        str(utc(call.finished_at)),
     )
 
 

@@ -11,8 +11,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import orjson
 from loguru import logger
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class PlainRequest:
+class PlainRequest(NamedTuple):
     """A request that was not a call of a model: a list of models, a refusal, a wrong path."""
 
     request_id: str
     method: str
     path: str
     status: int
+    finished_at: float
     duration: float
     key_name: str | None = None
     error_code: str | None = None
@@ -76,7 +75,7 @@ class AccessLog:
     def __init__(self, options: LogOptions, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
         self._format = _json_line if is_json(options, stream) else _text_line
-        self._thread = BatchThread[tuple[datetime.datetime, RequestFinished | PlainRequest]](
+        self._thread = BatchThread[RequestFinished | PlainRequest](
             "access log", self._write, interval=FLUSH_SECONDS
         )
         self._enabled = options.level in ("debug", "info")
@@ -84,14 +83,14 @@ class AccessLog:
     def add(self, request: RequestFinished | PlainRequest) -> None:
         """Leaves a finished request to be written."""
         if self._enabled:
-            self._thread.add((datetime.datetime.now(), request))
+            self._thread.add(request)
 
     def close(self) -> None:
         """Writes what is left."""
         self._thread.close()
 
-    def _write(self, batch: Sequence[tuple[datetime.datetime, Any]]) -> None:
-        text = "".join(self._format(time, request) for time, request in batch)
+    def _write(self, batch: Sequence[RequestFinished | PlainRequest]) -> None:
+        text = "".join(map(self._format, batch))
         try:
             self._stream.write(text)
             self._stream.flush()
@@ -99,12 +98,18 @@ class AccessLog:
             pass  # nobody reads standard error any more; that is no reason to stop serving
 
 
-def _json_line(time: datetime.datetime, request: RequestFinished | PlainRequest) -> str:
-    line = {"time": time.astimezone(), "level": "info", "message": "request", **_fields(request)}
-    return orjson.dumps(line).decode() + "\n"
+def _json_line(request: RequestFinished | PlainRequest) -> str:
+    line = request._asdict()
+    line["time"] = datetime.datetime.fromtimestamp(line.pop("finished_at"), datetime.UTC)
+    for seconds in ("duration", "first_chunk"):
+        value = line.pop(seconds, None)
+        if value is not None:
+            line[f"{seconds}_ms"] = round(value * 1000, 1)
+    return orjson.dumps({"level": "info", "message": "request", **line}).decode() + "\n"
 
 
-def _text_line(time: datetime.datetime, request: RequestFinished | PlainRequest) -> str:
+def _text_line(request: RequestFinished | PlainRequest) -> str:
+    time = datetime.datetime.fromtimestamp(request.finished_at)
     head = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d} {'INFO': <7}"
     took = f"{request.duration * 1000:.0f} ms"
     if isinstance(request, PlainRequest):
@@ -117,18 +122,11 @@ def _text_line(time: datetime.datetime, request: RequestFinished | PlainRequest)
             parts.append(f"first chunk {request.first_chunk * 1000:.0f} ms")
     if request.key_name:
         parts.append(f"key {request.key_name}")
+    if isinstance(request, RequestFinished) and request.dropped_params:
+        parts.append(f"dropped {' '.join(request.dropped_params)}")
     if request.error_code:
         parts.append(request.error_code)
     return f"{head} {_one_line(', '.join(parts))} {request.request_id}\n"
-
-
-def _fields(request: RequestFinished | PlainRequest) -> dict[str, Any]:
-    values = asdict(request)
-    for seconds in ("duration", "first_chunk"):
-        if values.get(seconds) is not None:
-            values[f"{seconds}_ms"] = round(values[seconds] * 1000, 1)
-        values.pop(seconds, None)
-    return values
 
 
 def _one_line(text: str) -> str:

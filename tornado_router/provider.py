@@ -9,10 +9,17 @@ is needed to write a provider. A change that would break one raises `PLUGIN_API_
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import orjson
 import pluggy
@@ -26,6 +33,8 @@ PLUGIN_API_VERSION = 1
 hookimpl = pluggy.HookimplMarker("tornado_router")
 """Marks a function of a plugin as the implementation of one of `tornado_router.hookspecs`."""
 
+Unsupported = Literal["reject", "drop"]
+
 __all__ = [
     "PLUGIN_API_VERSION",
     "ApiError",
@@ -34,6 +43,7 @@ __all__ = [
     "Event",
     "HTTPClient",
     "OptionError",
+    "Params",
     "Provider",
     "ProviderError",
     "Relayed",
@@ -47,7 +57,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One client request, as the provider that shall serve it sees it.
 
@@ -56,9 +66,15 @@ class Call:
         endpoint: which API was called, such as `chat.completions`.
         model: the vendor's own name of the model to use.
         body: the client's JSON object, valid against the endpoint's schema. Its `model` is the
-            name that the client asked for. Not to be changed.
+            name that the client asked for. Not to be changed: another provider may be tried
+            with it.
         raw: the bytes that `body` was read from.
         stream: whether the client wants chunks.
+        unsupported: what the operator wants done with a parameter that the vendor has no
+            equivalent for: refuse the call, or drop the parameter and say so. See `Params`.
+        memory: what was kept for the tool calls in `body`, by their ids.
+        dropped: paths of the parameters that were dropped; told to the client in a header.
+        kept: what `keep` was called with.
     """
 
     id: str
@@ -67,9 +83,84 @@ class Call:
     body: Mapping[str, Any]
     raw: bytes
     stream: bool
+    unsupported: Unsupported = "reject"
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def keep(self, tool_call_id: str, value: Any) -> None:
+        """Has the core keep a JSON value until the tool call's result comes back.
+
+        For what a vendor wants to see again but an OpenAI client does not carry, such as the
+        signature of a thought. It is in `memory` of the calls of the same user and provider
+        that have the tool call among their messages, unless too much time has passed.
+        """
+        self.kept[tool_call_id] = value
 
 
-@dataclass(frozen=True, slots=True)
+class Params:
+    """Reads a client's body field by field, so that nothing in it is dropped unseen.
+
+    Every field is either taken or unsupported: `finish` treats what was never taken as the
+    operator wishes. A field that is null is taken for absent, as OpenAI's API does.
+
+    Args:
+        call: whose body is read.
+        hints: fields that change nothing about the answer, such as `user`; where the vendor has
+            no place for one it is dropped and reported, never refused.
+    """
+
+    CORE = frozenset({"model", "stream", "stream_options"})
+    """Fields that the core serves itself."""
+
+    def __init__(self, call: Call, hints: Collection[str] = ()) -> None:
+        self._call = call
+        self._hints = hints
+        self._left = {
+            name: value
+            for name, value in call.body.items()
+            if value is not None and name not in self.CORE
+        }
+
+    def take(self, name: str, default: Any = None) -> Any:
+        """The value of a field that the vendor can do; `default` if the client left it out."""
+        return self._left.pop(name, default)
+
+    def unsupported(self, path: str) -> None:
+        """Refuses or drops one part of the body that the vendor cannot do.
+
+        Args:
+            path: of the part, such as `messages[2].content[0]`.
+
+        Raises:
+            ProviderError: 400 naming the path, unless the operator wants it dropped. Another
+                provider may well support it, so it is retryable.
+        """
+        if self._call.unsupported == "reject":
+            raise ProviderError(
+                400,
+                f"The provider of the model '{self._call.model}' does not support '{path}'.",
+                type="invalid_request_error",
+                param=path,
+                code="unsupported_parameter",
+            )
+        self._call.dropped.append(path)
+
+    def finish(self) -> None:
+        """Refuses or drops every field that was not taken.
+
+        Raises:
+            ProviderError: as `unsupported`.
+        """
+        for name in self._left:
+            if name in self._hints:
+                self._call.dropped.append(name)
+            else:
+                self.unsupported(name)
+        self._left = {}
+
+
+@dataclass(slots=True)
 class UpstreamRequest:
     """An HTTP request to the vendor; the core sends it."""
 
@@ -79,7 +170,7 @@ class UpstreamRequest:
     method: str = "POST"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UpstreamResponse:
     """The vendor's whole answer. `headers` is looked up whatever the case of a name."""
 
@@ -88,7 +179,7 @@ class UpstreamResponse:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Relayed:
     """A body in OpenAI's format whose very bytes go on to the client.
 
@@ -202,6 +293,10 @@ class Provider:
     `stream` instead.
 
     Attributes:
+        capabilities: what it can do, by endpoint; the core routes no other endpoint to it. The
+            words for `chat.completions` are `stream`, `tools`, `parallel_tools`, `images`,
+            `audio`, `files`, `json_object`, `json_schema`, `logprobs`, `n` and `reasoning`.
+        remembers: whether it uses `Call.keep` and `Call.memory`.
         options_schema: JSON Schema of the table; its `properties` carry a `description` each.
             An option that is `writeOnly` is a secret: it is kept out of every message and log,
             and a provider in whose table it is empty is off.
@@ -210,6 +305,8 @@ class Provider:
         endpoints: the translators, by endpoint: `{"chat.completions": ...}`.
     """
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {}
+    remembers: ClassVar[bool] = False
     options_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "properties": {}}
     endpoints: Mapping[str, Translator]
 
@@ -225,7 +322,7 @@ class Provider:
 
     def supports(self, endpoint: str) -> bool:
         """Whether calls of an endpoint can be sent here."""
-        return endpoint in self.endpoints
+        return endpoint in self.capabilities
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
         """The error behind an answer whose status is no success.

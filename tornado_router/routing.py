@@ -53,6 +53,7 @@ class Router:
         for item in providers.values():
             for model in _listed(item):
                 self._plans.setdefault(model, (Target(item.name, model),))
+        self._known: dict[tuple[str, str], tuple[Target, ...]] = {}
         self._models = {name: self._owner(plan) for name, plan in self._plans.items()}
 
     def plan(self, model: str, endpoint: str) -> tuple[Target, ...]:
@@ -61,6 +62,9 @@ class Router:
         Raises:
             ApiError: 404 if no provider that is on offers the model, or it lacks the endpoint.
         """
+        known = self._known.get((model, endpoint))
+        if known:
+            return known
         plan = self._plans.get(model) or self._by_prefix(model)
         usable = tuple(target for target in plan if self._is_on(target))
         if not usable:
@@ -73,6 +77,8 @@ class Router:
                 param="model",
                 code="unsupported_endpoint",
             )
+        if model in self._plans:  # only the operator's names: clients' would grow without end
+            self._known[model, endpoint] = able
         return able
 
     def models(self) -> list[Model]:

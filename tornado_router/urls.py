@@ -9,7 +9,10 @@ from tornado_router.handlers.calls import CallHandler
 from tornado_router.handlers.health import HealthHandler
 from tornado_router.handlers.models import ModelHandler, ModelsHandler
 
-ENDPOINTS = {"chat.completions": "/v1/chat/completions"}
+ENDPOINTS = {
+    "chat.completions": "/v1/chat/completions",
+    "embeddings": "/v1/embeddings",
+}
 """The endpoints that call a model: the name of their schema and translators, and their path."""
 
 

@@ -56,7 +56,7 @@ def estimate_usage(request: Mapping[str, Any], generated_bytes: int) -> Usage:
         request: the client's body.
         generated_bytes: UTF-8 bytes of the text that was generated.
     """
-    prompt = estimate_tokens(request.get("messages")) + estimate_tokens(request.get("tools"))
+    prompt = sum(estimate_tokens(request.get(name)) for name in ("messages", "tools", "input"))
     return Usage(prompt, _tokens(generated_bytes), estimated=True)
 
 
@@ -68,6 +68,8 @@ def estimate_tokens(value: object) -> int:
         if value.get("type") in ("image_url", "input_audio", "file"):
             return IMAGE_TOKENS
         return sum(estimate_tokens(item) for item in value.values())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return 1  # embeddings take tokens by their numbers
     if isinstance(value, list):
         return sum(estimate_tokens(item) for item in value)
     return 0

@@ -17,6 +17,7 @@ from tornado_router.config.options import (
     AuthOptions,
     DatabaseOptions,
     LogOptions,
+    MemoryOptions,
     ProviderOptions,
     RedisOptions,
     RouteOptions,
@@ -60,6 +61,7 @@ class Config:
     redis: RedisOptions
     auth: AuthOptions
     log: LogOptions
+    memory: MemoryOptions
     validation: ValidationOptions
     providers: Mapping[str, ProviderTable]
     routes: Mapping[str, RouteOptions]

@@ -48,9 +48,6 @@ class ServerOptions:
     idle_seconds: float = option(
         600.0, "An idle keep-alive connection is closed after this time.", exclusiveMinimum=0
     )
-    body_seconds: float = option(
-        120.0, "A request body has to arrive within this time.", exclusiveMinimum=0
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +97,18 @@ class LogOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemoryOptions:
+    """`[memory]`: what providers need back on the next turn of a conversation with tools."""
+
+    seconds: float = option(
+        3600.0, "How long a client may take to answer a tool call.", exclusiveMinimum=0
+    )
+    max_bytes: int = option(
+        32 * 1024 * 1024, "Of everything kept; the oldest goes first.", minimum=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidationOptions:
     """`[validation]`: how strictly a request is held against OpenAI's API."""
 
@@ -122,6 +131,12 @@ class ProviderOptions:
         ("*",),
         "Models to offer; each can be asked for by its name or as `NAME/model`. A pattern such as "
         "`gpt-*` offers what it matches as `NAME/model` only.",
+    )
+    unsupported: str = option(
+        "reject",
+        "What becomes of a parameter that the vendor has no equivalent for: `reject` refuses the "
+        "call with status 400, `drop` leaves it out and says so in `x-router-dropped-params`.",
+        enum=["reject", "drop"],
     )
     connect_timeout: float = option(
         10.0, "Seconds to connect, or to get a connection of the pool.", exclusiveMinimum=0
@@ -160,6 +175,7 @@ SECTIONS: Mapping[str, type] = {
     "redis": RedisOptions,
     "auth": AuthOptions,
     "log": LogOptions,
+    "memory": MemoryOptions,
     "validation": ValidationOptions,
 }
 """The tables that stand once in a file."""

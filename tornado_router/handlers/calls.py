@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from uuid import uuid4
+from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
 from tornado_router.errors import ApiError
-from tornado_router.gateway import StreamReply
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
 from tornado_router.validation import parse_json
+
+MAX_HEADER = 2048
 
 
 class CallHandler(BaseHandler):
@@ -58,7 +60,7 @@ class CallHandler(BaseHandler):
         body = parse_json(raw)
         self.services.validators[self.endpoint].check(body)
         return Call(
-            id=f"call_{uuid4().hex}",
+            id=self.own_id,
             endpoint=self.endpoint,
             model=body["model"],
             body=body,
@@ -69,18 +71,25 @@ class CallHandler(BaseHandler):
     async def _serve(self, call: Call) -> None:
         assert self.key is not None, "a call is never open"
         reply = await self.services.gateway.run(call, self.key, self.request_id, self.started)
-        if isinstance(reply, StreamReply):
-            await self._write_events(reply)
+        if reply.dropped:
+            self.set_header("X-Router-Dropped-Params", _header(reply.dropped))
+        if reply.events is not None:
+            await self._write_events(reply.events)
         else:
-            self.finish(reply)
+            self.finish(reply.body)
 
-    async def _write_events(self, reply: StreamReply) -> None:
+    async def _write_events(self, events: AsyncGenerator[bytes, None]) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")  # nginx would gather chunks
-        async with aclosing(reply.events) as events:
+        async with aclosing(events):
             async for data in events:
                 self.write(data)
                 # Waits until the client has taken it, and the provider waits with us: what a
                 # slow reader has not read is never held here.
                 await self.flush()
+
+
+def _header(names: Sequence[str]) -> str:
+    """A list for a header. Names of fields are the client's, so they may hold anything."""
+    return ", ".join(quote(name, safe="[]._-") for name in names)[:MAX_HEADER]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.provider import Body, Call, HTTPClient, Provider
@@ -14,6 +14,18 @@ from tornado_router_echo.reply import Reply, compose
 class EchoProvider(Provider):
     """Says the last message back, word by word, and calls the tools that it is told to call."""
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        "chat.completions": (
+            "stream",
+            "tools",
+            "parallel_tools",
+            "images",
+            "json_object",
+            "json_schema",
+            "logprobs",
+            "n",
+        )
+    }
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "properties": {
@@ -29,10 +41,6 @@ class EchoProvider(Provider):
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(name, options)
         self._delay = options.get("delay_ms", 0) / 1000
-
-    def supports(self, endpoint: str) -> bool:
-        """Whether it is chat; there is no translator to look up."""
-        return endpoint == "chat.completions"
 
     async def send(self, call: Call, http: HTTPClient) -> Body:
         """The whole answer."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tornado_router.provider import Provider, hookimpl
-from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.provider import OpenAIProvider
 
-__all__ = ["ChatCompletions", "OpenAIProvider", "register_providers"]
+__all__ = ["OpenAIProvider", "register_providers"]
 
 TORNADO_ROUTER_API = 1
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from tornado_router.provider import OptionError, Provider
-from tornado_router_openai.chat import ChatCompletions
+from tornado_router_openai.relay import ChatCompletions, Embeddings
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
@@ -14,6 +14,22 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 class OpenAIProvider(Provider):
     """OpenAI's own API, or any that copies it, by `base_url`."""
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        "chat.completions": (
+            "stream",
+            "tools",
+            "parallel_tools",
+            "images",
+            "audio",
+            "files",
+            "json_object",
+            "json_schema",
+            "logprobs",
+            "n",
+            "reasoning",
+        ),
+        "embeddings": (),
+    }
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "properties": {
@@ -57,7 +73,10 @@ class OpenAIProvider(Provider):
         self.base_url: str = options.get("base_url", DEFAULT_BASE_URL).rstrip("/")
         self.headers = _headers(options)
         self.stream_usage: bool = options.get("stream_usage", True)
-        self.endpoints = {"chat.completions": ChatCompletions(self)}
+        self.endpoints = {
+            "chat.completions": ChatCompletions(self),
+            "embeddings": Embeddings(self),
+        }
 
 
 def _headers(options: Mapping[str, Any]) -> dict[str, str]:

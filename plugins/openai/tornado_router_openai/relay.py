@@ -1,4 +1,4 @@
-"""`chat.completions` in its own format: bytes pass through, and only what must be is changed."""
+"""Endpoints in their own format: bytes pass through, and only what must be is changed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tornado_router.provider import (
     Event,
     ProviderError,
     Relayed,
+    StreamParser,
     Translator,
     UpstreamRequest,
     UpstreamResponse,
@@ -24,37 +25,68 @@ if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
 
 
-class ChatCompletions(Translator):
-    """https://platform.openai.com/docs/api-reference/chat."""
+class Relay(Translator):
+    """An endpoint whose requests and answers need no translation.
 
-    path = "/chat/completions"
+    Args:
+        provider: whose base URL and headers are used.
+        path: of the endpoint, behind the base URL.
+        content: the field without which an answer is none.
+    """
 
-    def __init__(self, provider: OpenAIProvider) -> None:
+    def __init__(self, provider: OpenAIProvider, path: str, content: str) -> None:
         self._provider = provider
-        self._url = provider.base_url + self.path
+        self._url = provider.base_url + path
+        self._content = content
 
     def build_request(self, call: Call) -> UpstreamRequest:
-        """The client's own bytes, unless the model's name differs or usage has to be asked for."""
-        changes: dict[str, Any] = {}
-        if call.model != call.body["model"]:
-            changes["model"] = call.model
+        """The client's own bytes, unless something in them has to differ."""
+        changes = self.changes(call)
+        body = _dump({**call.body, **changes}) if changes else call.raw
+        return UpstreamRequest(self._url, body, self._provider.headers)
+
+    def changes(self, call: Call) -> dict[str, Any]:
+        """The fields of the body that the vendor has to see differently."""
+        return {"model": call.model} if call.model != call.body["model"] else {}
+
+    def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
+        """The vendor's bytes, once they are known to be an answer."""
+        name = self._provider.name
+        body = _object(response.body, name)
+        if not body.get(self._content):
+            raise bad_answer(f"The answer of the provider '{name}' has no {self._content}.")
+        return Relayed(body, response.body)
+
+    def parse_stream(self, call: Call) -> StreamParser:
+        """None: only chat is streamed."""
+        raise ProviderError(400, "This endpoint cannot be streamed.", param="stream")
+
+
+class ChatCompletions(Relay):
+    """https://platform.openai.com/docs/api-reference/chat."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/chat/completions", "choices")
+
+    def changes(self, call: Call) -> dict[str, Any]:
+        """As everywhere; and usage has to be asked for in streams."""
+        changes = super().changes(call)
         if call.stream and self._provider.stream_usage:
             options = call.body.get("stream_options") or {}
             if not options.get("include_usage"):
                 changes["stream_options"] = {**options, "include_usage": True}
-        body = _dump({**call.body, **changes}) if changes else call.raw
-        return UpstreamRequest(self._url, body, self._provider.headers)
+        return changes
 
-    def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
-        """The vendor's bytes, once they are known to be a completion."""
-        body = _object(response.body, self._provider.name)
-        if not body.get("choices"):
-            raise bad_answer(f"The answer of the provider '{self._provider.name}' has no choices.")
-        return Relayed(body, response.body)
-
-    def parse_stream(self, call: Call) -> ChatStreamParser:
+    def parse_stream(self, call: Call) -> StreamParser:
         """A parser that passes chunks through."""
         return ChatStreamParser(self._provider.name)
+
+
+class Embeddings(Relay):
+    """https://platform.openai.com/docs/api-reference/embeddings."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/embeddings", "data")
 
 
 class ChatStreamParser:

@@ -1,0 +1,5 @@
+"""Derives `schemas/` from the types of the official `openai` package.
+
+python -m tools.schemas            # writes schemas/
+python -m tools.schemas --check    # fails when schemas/ is not what would be written
+"""

@@ -1,0 +1,53 @@
+"""Which schemas there are, and the type of the `openai` package that each comes from."""
+
+from __future__ import annotations
+
+REQUESTS = {
+    "audio.speech": "audio.speech_create_params:SpeechCreateParams",
+    "audio.transcriptions": "audio.transcription_create_params:TranscriptionCreateParams",
+    "audio.translations": "audio.translation_create_params:TranslationCreateParams",
+    "batches": "batch_create_params:BatchCreateParams",
+    "chat.completions": "chat.completion_create_params:CompletionCreateParams",
+    "completions": "completion_create_params:CompletionCreateParams",
+    "embeddings": "embedding_create_params:EmbeddingCreateParams",
+    "files": "file_create_params:FileCreateParams",
+    "fine_tuning.jobs": "fine_tuning.job_create_params:JobCreateParams",
+    "images.edits": "image_edit_params:ImageEditParams",
+    "images.generations": "image_generate_params:ImageGenerateParams",
+    "images.variations": "image_create_variation_params:ImageCreateVariationParams",
+    "moderations": "moderation_create_params:ModerationCreateParams",
+    "responses": "responses.response_create_params:ResponseCreateParams",
+    "uploads": "upload_create_params:UploadCreateParams",
+    "vector_stores": "vector_store_create_params:VectorStoreCreateParams",
+}
+"""What clients send, by endpoint: `chat.completions` gives `chat.completions.request`."""
+
+ANSWERS = {
+    "audio.transcriptions.event": "audio:TranscriptionStreamEvent",
+    "audio.transcriptions.response": "audio:TranscriptionCreateResponse",
+    "audio.translations.response": "audio:TranslationCreateResponse",
+    "batches.object": ":Batch",
+    "chat.completions.chunk": "chat:ChatCompletionChunk",
+    "chat.completions.response": "chat:ChatCompletion",
+    "completions.response": ":Completion",
+    "embeddings.response": ":CreateEmbeddingResponse",
+    "files.deleted": ":FileDeleted",
+    "files.object": ":FileObject",
+    "fine_tuning.jobs.object": "fine_tuning:FineTuningJob",
+    "images.event": ":ImageGenStreamEvent",
+    "images.response": ":ImagesResponse",
+    "models.deleted": ":ModelDeleted",
+    "models.model": ":Model",
+    "moderations.response": ":ModerationCreateResponse",
+    "responses.event": "responses:ResponseStreamEvent",
+    "responses.response": "responses:Response",
+    "uploads.object": ":Upload",
+    "vector_stores.object": ":VectorStore",
+}
+"""What clients get."""
+
+
+def sdk_types() -> dict[str, str]:
+    """The type behind each schema, as `module:name` below `openai.types`."""
+    requests = {f"{endpoint}.request": type_ for endpoint, type_ in REQUESTS.items()}
+    return dict(sorted({**requests, **ANSWERS}.items()))

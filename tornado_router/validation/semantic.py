@@ -1,0 +1,93 @@
+"""Rules that compare two fields of a body, checked once each field by itself is right.
+
+A field that is null counts as absent, as clients send every option they know as null. Where a
+combination asks for nothing (`tool_choice: "none"` without tools) it passes: a refusal here that
+no provider would have made is worse than one that the provider makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tornado_router.errors import invalid_request
+from tornado_router.validation.explain import clip
+
+Rule = Callable[[Mapping[str, Any]], None]
+"""Raises `ApiError` when a body breaks the rule."""
+
+_NAMED_KINDS = ("function", "custom")
+"""Kinds of tools with a name of the client's; the others, such as web search, are the vendor's."""
+
+
+def stream_options_need_stream(body: Mapping[str, Any]) -> None:
+    """https://platform.openai.com/docs/api-reference/chat/create: "Only set this when stream"."""
+    if body.get("stream_options") is not None and not body.get("stream"):
+        raise invalid_request(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            "stream_options",
+        )
+
+
+def top_logprobs_need_logprobs(body: Mapping[str, Any]) -> None:
+    """The same page: "`logprobs` must be set to `true` if this parameter is used"."""
+    if body.get("top_logprobs") and not body.get("logprobs"):
+        raise invalid_request(
+            "'top_logprobs' is only allowed when 'logprobs' is enabled.", "logprobs"
+        )
+
+
+def tool_choice_needs_tools(body: Mapping[str, Any]) -> None:
+    """A choice needs something to choose from, and names only what is there."""
+    choice = body.get("tool_choice")
+    if choice is None or choice == "none":
+        return
+    tools = body.get("tools")
+    if not tools:
+        raise invalid_request(
+            "'tool_choice' is only allowed when 'tools' are specified.", "tool_choice"
+        )
+    if isinstance(choice, Mapping):
+        _check_names(choice, _names(tools))
+
+
+def _check_names(choice: Mapping[str, Any], known: set[tuple[str, str]]) -> None:
+    if choice.get("type") != "allowed_tools":
+        _check_name(choice, known, "tool_choice")
+        return
+    allowed = choice.get("allowed_tools")
+    tools = allowed.get("tools") if isinstance(allowed, Mapping) else None
+    for index, tool in enumerate(tools or ()):
+        _check_name(tool, known, f"tool_choice.allowed_tools.tools[{index}]")
+
+
+def _check_name(choice: Any, known: set[tuple[str, str]], where: str) -> None:
+    for kind, name in _names([choice]) - known:
+        raise invalid_request(
+            f"Invalid value for '{where}.{kind}.name': no {kind} tool named '{clip(name)}' is in "
+            "'tools'.",
+            f"{where}.{kind}.name",
+            "invalid_value",
+        )
+
+
+def _names(tools: Iterable[Any]) -> set[tuple[str, str]]:
+    """Kind and name of each tool that a client has named."""
+    names = set()
+    for tool in tools:
+        kind = tool.get("type") if isinstance(tool, Mapping) else None
+        named = tool.get(kind) if kind in _NAMED_KINDS else None
+        name = named.get("name") if isinstance(named, Mapping) else None
+        if isinstance(name, str):
+            names.add((str(kind), name))
+    return names
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "chat.completions.request": (
+        stream_options_need_stream,
+        top_logprobs_need_logprobs,
+        tool_choice_needs_tools,
+    ),
+    # The Responses API has no such rules: its tools may come from a stored prompt.
+}

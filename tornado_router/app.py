@@ -31,10 +31,14 @@ from tornado_router.routing import Router, check_routes
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
 from tornado_router.validation import Profile, Validator
+from tornado_router.watchdog import LoopWatchdog
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
 see the refusal; the connection of a larger one is cut."""
+
+CUT_OFF_SECONDS = 5
+"""For this long a stop waits until the requests that it cut off have accounted for themselves."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,8 @@ class Server:
         """
         sockets = bind_sockets(self._options.port, self._options.host, backlog=1024)
         self._http.add_sockets(sockets)
+        plugins = self._application.services.plugins.found
+        self._watchdog = LoopWatchdog({plugin.package: plugin.label for plugin in plugins})
         return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -174,13 +180,11 @@ class Server:
         self._http.stop()
         if services.requests.count:
             logger.info("stopping: {} requests still run", services.requests.count)
-        try:
-            async with asyncio.timeout(self._options.shutdown_seconds):
-                await services.requests.finished()
-        except TimeoutError:
+        if not await services.requests.finished(self._options.shutdown_seconds):
             logger.warning("stopping: {} requests are cut off", services.requests.count)
         await self._http.close_all_connections()
-        await services.requests.finished()  # those cut off account for themselves
+        await services.requests.finished(CUT_OFF_SECONDS)
+        self._watchdog.close()
         await self._application.close()
 
 

@@ -24,6 +24,8 @@ from tornado_router.app import (
 from tornado_router.config import Config, environment, load
 from tornado_router.db import ApiKey, SchemaError, Storage, User
 from tornado_router.errors import ConfigError
+from tornado_router.plugins import Plugins, load_plugins
+from tornado_router.provider import Provider
 
 config_option = click.option(
     "--config",
@@ -112,6 +114,37 @@ def revoke_key(path: Path, key_id: int) -> None:
     if not storage.call(revoke.execute):
         raise click.ClickException(f"there is no active key {key_id}")
     click.echo(f"revoked key {key_id}; running servers refuse it within a moment")
+
+
+@main.group(invoke_without_command=True)
+@config_option
+@click.pass_context
+def plugins(context: click.Context, path: Path) -> None:
+    """List the installed plugins: what they offer, and what is wrong with them."""
+    if context.invoked_subcommand:
+        return
+    installed = load_plugins()
+    for plugin in installed.found:
+        click.echo(f"{plugin.label} (plugin API {plugin.api_version or 'not stated'})")
+        click.echo(f"  state: {'broken: ' + plugin.broken if plugin.broken else 'loaded'}")
+        for name, kind in sorted(plugin.types.items()):
+            click.echo(f"  type {name}: {_abilities(kind)}{_conflict(installed, name)}")
+    if path.exists():
+        click.echo(f"{path}:")
+        for line in _summary(_deployment(path)):
+            click.echo(f"  {line}")
+
+
+def _abilities(kind: type[Provider]) -> str:
+    return "; ".join(
+        f"{endpoint} ({', '.join(words)})" if words else endpoint
+        for endpoint, words in kind.capabilities.items()
+    )
+
+
+def _conflict(installed: Plugins, name: str) -> str:
+    claimants = installed.conflicts.get(name)
+    return f" -- NOT USED, offered by {' and by '.join(claimants)}" if claimants else ""
 
 
 async def _serve(deployment: Deployment, storage: Storage) -> None:

@@ -44,34 +44,78 @@ class ConfiguredProvider:
 
 
 @dataclass
+class Plugin:
+    """One installed plugin, whether it can be used or not.
+
+    Attributes:
+        name: of its entry point.
+        distribution: name of the package that it came in.
+        version: of that package.
+        package: top-level name of the module that its entry point names.
+        api_version: of the plugin API that it states, or None.
+        types: the provider classes it offers, by name.
+        broken: why it is not used, or None.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    package: str = ""
+    api_version: object = None
+    types: dict[str, type[Provider]] = field(default_factory=dict)
+    broken: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.distribution} {self.version}".strip()
+
+
+@dataclass
 class Plugins:
     """What the installed plugins offer.
 
     Attributes:
         manager: holds the plugins that loaded, for their hooks to be called.
-        types: provider classes, by the name that `type` asks for.
-        broken: why a plugin did not load, by its entry point and distribution.
+        found: every plugin, in the order of their names.
+        types: provider classes that can be used, by the name that `type` asks for.
+        conflicts: provider types that several plugins offer, and which; none of them is used, as
+            nobody could say which was meant.
     """
 
     manager: pluggy.PluginManager
+    found: list[Plugin] = field(default_factory=list)
     types: dict[str, type[Provider]] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
+    conflicts: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """Why plugins are not used, by their labels."""
+        return {plugin.label: plugin.broken for plugin in self.found if plugin.broken}
 
 
 def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     """Loads every installed plugin, or those given."""
-    manager = pluggy.PluginManager("tornado_router")
-    manager.add_hookspecs(hookspecs)
-    plugins = Plugins(manager)
+    plugins = Plugins(pluggy.PluginManager("tornado_router"))
+    plugins.manager.add_hookspecs(hookspecs)
     if found is None:
         found = entry_points(group=ENTRY_POINT_GROUP)
     for entry_point in sorted(found, key=lambda item: item.name):
-        label = _label(entry_point)
+        distribution = entry_point.dist
+        plugin = Plugin(
+            entry_point.name,
+            distribution.name if distribution else entry_point.name,
+            distribution.version if distribution else "",
+            entry_point.value.partition(":")[0].partition(".")[0],
+        )
+        plugins.found.append(plugin)
         try:
-            _add_plugin(plugins, entry_point)
+            _load(plugin, entry_point, plugins.manager)
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
-            plugins.broken[label] = f"{type(error).__name__}: {error}"
-            logger.error("the plugin {} is not used: {}", label, plugins.broken[label])
+            plugin.types = {}
+            plugin.broken = f"{type(error).__name__}: {error}"
+            logger.error("the plugin {} is not used: {}", plugin.label, plugin.broken)
+    _collect_types(plugins)
     return plugins
 
 
@@ -87,35 +131,65 @@ def configure_providers(
             providers[table.name] = ConfiguredProvider(table.name, table.common, off="no such type")
             faults.append(_unknown_type(table, plugins))
             continue
-        providers[table.name], found = _configure(table, kind)
+        try:
+            providers[table.name], found = _configure(table, kind)
+        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+            # Its message may quote an option, so only its kind is told.
+            off = f"its plugin failed: {type(error).__name__}"
+            logger.error("the provider {} is off: {}", table.name, off)
+            providers[table.name], found = ConfiguredProvider(table.name, table.common, off=off), []
         faults += found
     return providers, faults
 
 
-def _add_plugin(plugins: Plugins, entry_point: EntryPoint) -> None:
+def _load(plugin: Plugin, entry_point: EntryPoint, manager: pluggy.PluginManager) -> None:
+    """Imports one plugin and asks it for its provider types.
+
+    Raises:
+        Exception: whatever is wrong with it; nothing of it stays behind.
+    """
     module: ModuleType = entry_point.load()
-    version = getattr(module, "TORNADO_ROUTER_API", None)
-    if version != PLUGIN_API_VERSION:
-        stated = "states no plugin API version" if version is None else f"is for version {version}"
-        raise TypeError(f"it {stated}; this router has plugin API version {PLUGIN_API_VERSION}")
-    label = _label(entry_point)
-    plugins.manager.register(module, name=label)
-    plugins.manager.check_pending()
-    for offered in plugins.manager.subset_hook_caller(
-        "register_providers", [item for item in plugins.manager.get_plugins() if item is not module]
-    )():
-        for name, kind in offered.items():
-            if name in plugins.types:
-                raise ValueError(f"the provider type '{name}' is offered by another plugin already")
-            plugins.types[name] = kind
+    plugin.api_version = getattr(module, "TORNADO_ROUTER_API", None)
+    if plugin.api_version != PLUGIN_API_VERSION:
+        stated = "states no plugin API version"
+        if plugin.api_version is not None:
+            stated = f"is for plugin API version {plugin.api_version}"
+        raise TypeError(f"it {stated}; this router has version {PLUGIN_API_VERSION}")
+    others = manager.get_plugins()
+    manager.register(module, name=plugin.label)
+    try:
+        manager.check_pending()
+        for offered in manager.subset_hook_caller("register_providers", others)():
+            for name, kind in dict(offered).items():
+                if not (isinstance(kind, type) and issubclass(kind, Provider)):
+                    raise TypeError(f"it offers as '{name}' something that is no Provider class")
+                plugin.types[name] = kind
+    except Exception:
+        manager.unregister(module)
+        raise
 
 
-def _label(entry_point: EntryPoint) -> str:
-    distribution = entry_point.dist
-    return f"{distribution.name} {distribution.version}" if distribution else entry_point.name
+def _collect_types(plugins: Plugins) -> None:
+    owners: dict[str, list[Plugin]] = {}
+    for plugin in plugins.found:
+        for name in plugin.types:
+            owners.setdefault(name, []).append(plugin)
+    for name, claimants in owners.items():
+        if len(claimants) == 1:
+            plugins.types[name] = claimants[0].types[name]
+        else:
+            plugins.conflicts[name] = [plugin.label for plugin in claimants]
+            logger.error("{} all offer the type '{}'", plugins.conflicts[name], name)
 
 
 def _unknown_type(table: ProviderTable, plugins: Plugins) -> Fault:
+    claimants = plugins.conflicts.get(table.common.type)
+    if claimants:
+        return Fault(
+            check.dotted(("providers", table.name, "type")),
+            f"the type '{table.common.type}' is offered by {' and by '.join(claimants)}; "
+            "uninstall all but one",
+        )
     hint = check.meant(table.common.type, plugins.types)
     installed = ", ".join(sorted(plugins.types)) or "none"
     return Fault(

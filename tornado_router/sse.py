@@ -56,7 +56,9 @@ class Decoder:
             events = _whole_events(piece)
             if events is not None:
                 return events
-        if self._after_cr and piece:
+        if not piece:
+            return []
+        if self._after_cr:
             # CR ended the line already, so an LF that follows it in the next piece ends nothing.
             piece = piece.removeprefix(b"\n")
             self._after_cr = False

@@ -6,6 +6,7 @@ key, the key that was probably meant.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from tornado_router.errors import Fault
 
-_BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _KINDS = {
     "string": "text in quotes",
     "integer": "a whole number",
@@ -33,7 +34,7 @@ def dotted(path: Iterable[str | int]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            key = part if _BARE_KEY.match(part) else f'"{part}"'
+            key = part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=False)
             text += f".{key}" if text else key
     return text
 
@@ -72,7 +73,8 @@ def _unknown_keys(error: ValidationError, where: tuple[str | int, ...]) -> Itera
 
 def _sentence(error: ValidationError) -> str:
     value, expected = error.instance, error.validator_value
-    secret = error.schema.get("writeOnly", False)
+    # A table or a list is not quoted either, as there may be a secret in it.
+    secret = error.schema.get("writeOnly", False) or isinstance(value, Mapping | list)
     got = "" if secret else f", not {value!r}"
     match error.validator:
         case "required":

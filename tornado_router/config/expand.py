@@ -42,7 +42,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             return "$"
         name, has_default, default = match[1], match[2], match[3]
         if name is None:
-            raise ExpansionError(f"'$' begins no '${{NAME}}' in {text!r}; write '$$' for a dollar")
+            raise ExpansionError("a '$' begins no '${NAME}'; write '$$' for a dollar")
         found = environ.get(name)
         if has_default:
             return found or default

@@ -52,9 +52,14 @@ class RunningRequests:
         if not self._handlers:
             self._none.set()
 
-    async def finished(self) -> None:
-        """Waits until there is none."""
-        await self._none.wait()
+    async def finished(self, seconds: float) -> bool:
+        """Waits until there is none; False if there still is one after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._none.wait()
+        except TimeoutError:
+            return False
+        return True
 
 
 @dataclass

@@ -93,15 +93,23 @@ def _locate(body: object, reported: Sequence[str | int], instance: object) -> tu
 def _places(value: Any, reported: list[str | int]) -> Iterator[tuple[Path, Any]]:
     if not reported:
         yield (), value
-    steps: list[tuple[str | int, list[str | int]]] = []
-    if isinstance(value, list) and reported:
-        steps = [(int(reported[0]), reported[1:])]
-    elif isinstance(value, dict):
-        steps = [(key, reported[1:]) for key in value if reported and _is(key, reported[0])]
-        steps += [("", reported)] if "" in value else []
-    for step, rest in steps:
+    for step, rest in _steps(value, reported):
         for path, found in _places(value[step], rest):
             yield (step, *path), found
+
+
+def _steps(value: object, reported: list[str | int]) -> Iterator[tuple[str | int, list[str | int]]]:
+    """Keys or indices that a reported path may go on with, and what is left of it after each."""
+    if isinstance(value, list) and reported:
+        index = reported[0]
+        if isinstance(index, int) and index < len(value):
+            yield index, reported[1:]
+    elif isinstance(value, dict):
+        for key in value:
+            if reported and _is(key, reported[0]):
+                yield key, reported[1:]
+        if "" in value:
+            yield "", reported
 
 
 def _is(key: str, reported: str | int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tornado_router.provider import Provider, hookimpl
+from tornado_router_openai.presets import PRESETS
 from tornado_router_openai.provider import OpenAIProvider
 
 __all__ = ["OpenAIProvider", "register_providers"]
@@ -14,5 +15,5 @@ TORNADO_ROUTER_API = 1
 
 @hookimpl
 def register_providers() -> Mapping[str, type[Provider]]:
-    """Offers `type = "openai"`."""
-    return {"openai": OpenAIProvider}
+    """Offers `type = "openai"`, and a type for each vendor that is known to speak its format."""
+    return {"openai": OpenAIProvider, **PRESETS}

@@ -8,11 +8,28 @@ from typing import Any, ClassVar
 from tornado_router.provider import OptionError, Provider
 from tornado_router_openai.relay import ChatCompletions, Embeddings
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-
 
 class OpenAIProvider(Provider):
-    """OpenAI's own API, or any that copies it, by `base_url`."""
+    """OpenAI's own API, or any that copies it, by `base_url`.
+
+    A vendor of its own name is a subclass that sets what differs.
+
+    Attributes:
+        default_base_url: where the API is; empty if the table has to say.
+        needs_key: whether the default address is of no use without a key.
+        key_header: the header that carries the key; `Authorization` has `Bearer` before it.
+        asks_usage: whether usage in streams has to be asked for.
+        renamed: fields of a request that the vendor calls otherwise.
+        unknown_hints: fields that change nothing about the answer but make the vendor refuse the
+            request; left out, and reported to the client.
+    """
+
+    default_base_url: ClassVar[str] = "https://api.openai.com/v1"
+    needs_key: ClassVar[bool] = True
+    key_header: ClassVar[str] = "Authorization"
+    asks_usage: ClassVar[bool] = True
+    renamed: ClassVar[Mapping[str, str]] = {}
+    unknown_hints: ClassVar[Collection[str]] = ()
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         "chat.completions": (
@@ -36,13 +53,12 @@ class OpenAIProvider(Provider):
             "api_key": {
                 "type": "string",
                 "writeOnly": True,
-                "description": "Sent as `Authorization: Bearer`; left out for a server without.",
+                "description": "The vendor's key; left out for a server that wants none.",
             },
             "base_url": {
                 "type": "string",
                 "pattern": "^https?://[^/]",
-                "default": DEFAULT_BASE_URL,
-                "description": "Where the API is, with its `/v1`.",
+                "description": "Where the API is, with its `/v1`; by default the vendor's own.",
             },
             "organization": {
                 "type": "string",
@@ -59,7 +75,6 @@ class OpenAIProvider(Provider):
             },
             "stream_usage": {
                 "type": "boolean",
-                "default": True,
                 "description": "Whether to ask for usage in streams; false for a server that "
                 "refuses `stream_options`.",
             },
@@ -68,24 +83,28 @@ class OpenAIProvider(Provider):
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(name, options)
-        if "api_key" not in options and "base_url" not in options:
-            raise OptionError("api_key", "is needed for OpenAI's own API")
-        self.base_url: str = options.get("base_url", DEFAULT_BASE_URL).rstrip("/")
-        self.headers = _headers(options)
-        self.stream_usage: bool = options.get("stream_usage", True)
+        base_url = options.get("base_url", self.default_base_url)
+        if not base_url:
+            raise OptionError("base_url", "is needed: this vendor gives every customer another")
+        if self.needs_key and not {"api_key", "base_url"} & set(options):
+            raise OptionError("api_key", "is needed for the vendor's own API")
+        self.base_url: str = base_url.rstrip("/")
+        self.headers = self._headers(options)
+        self.stream_usage: bool = options.get("stream_usage", self.asks_usage)
         self.endpoints = {
             "chat.completions": ChatCompletions(self),
             "embeddings": Embeddings(self),
         }
 
-
-def _headers(options: Mapping[str, Any]) -> dict[str, str]:
-    """https://platform.openai.com/docs/api-reference/authentication."""
-    headers = {"Content-Type": "application/json"}
-    if options.get("api_key"):
-        headers["Authorization"] = f"Bearer {options['api_key']}"
-    if options.get("organization"):
-        headers["OpenAI-Organization"] = options["organization"]
-    if options.get("project"):
-        headers["OpenAI-Project"] = options["project"]
-    return headers | dict(options.get("headers", {}))
+    def _headers(self, options: Mapping[str, Any]) -> dict[str, str]:
+        """https://platform.openai.com/docs/api-reference/authentication."""
+        headers = {"Content-Type": "application/json"}
+        key = options.get("api_key")
+        if key:
+            scheme = "Bearer " if self.key_header == "Authorization" else ""
+            headers[self.key_header] = scheme + key
+        if options.get("organization"):
+            headers["OpenAI-Organization"] = options["organization"]
+        if options.get("project"):
+            headers["OpenAI-Project"] = options["project"]
+        return headers | dict(options.get("headers", {}))

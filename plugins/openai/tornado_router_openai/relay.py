@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
 
 
+_ABSENT = object()
+"""Stands for a field that the vendor must not see."""
+
+
 class Relay(Translator):
     """An endpoint whose requests and answers need no translation.
 
@@ -41,13 +45,28 @@ class Relay(Translator):
 
     def build_request(self, call: Call) -> UpstreamRequest:
         """The client's own bytes, unless something in them has to differ."""
+        body = call.raw
         changes = self.changes(call)
-        body = _dump({**call.body, **changes}) if changes else call.raw
+        if changes:
+            changed = {**call.body, **changes}
+            body = _dump({name: value for name, value in changed.items() if value is not _ABSENT})
         return UpstreamRequest(self._url, body, self._provider.headers)
 
     def changes(self, call: Call) -> dict[str, Any]:
-        """The fields of the body that the vendor has to see differently."""
-        return {"model": call.model} if call.model != call.body["model"] else {}
+        """The fields of the body that the vendor has to see differently, or not at all."""
+        body, provider = call.body, self._provider
+        changes: dict[str, Any] = {}
+        if call.model != body["model"]:
+            changes["model"] = call.model
+        for name, vendor_name in provider.renamed.items():
+            if name in body:
+                changes[name] = _ABSENT
+                changes.setdefault(vendor_name, body[name])
+        for name in provider.unknown_hints:
+            if name in body:
+                changes[name] = _ABSENT
+                call.dropped.append(name)
+        return changes
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
         """The vendor's bytes, once they are known to be an answer."""
@@ -71,7 +90,10 @@ class ChatCompletions(Relay):
     def changes(self, call: Call) -> dict[str, Any]:
         """As everywhere; and usage has to be asked for in streams."""
         changes = super().changes(call)
-        if call.stream and self._provider.stream_usage:
+        if not self._provider.stream_usage:
+            if "stream_options" in call.body:
+                changes["stream_options"] = _ABSENT  # the core serves what the client wants of it
+        elif call.stream:
             options = call.body.get("stream_options") or {}
             if not options.get("include_usage"):
                 changes["stream_options"] = {**options, "include_usage": True}

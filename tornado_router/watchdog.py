@@ -1,0 +1,76 @@
+"""Notices when something blocks the event loop, and says which plugin it was.
+
+Every call waits while one function computes or does blocking I/O on the loop. A thread looks at
+what the loop's thread is doing when the loop has not come round for too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from types import FrameType
+
+from loguru import logger
+
+BEAT_SECONDS = 0.25
+BLOCKED_SECONDS = 1.0
+
+
+class LoopWatchdog:
+    """Watches the running event loop. To be made and closed on it.
+
+    Args:
+        plugins: what to call a plugin, by the name of its module.
+        blocked_seconds: how long the loop may be away before that is reported.
+    """
+
+    def __init__(
+        self, plugins: Mapping[str, str], *, blocked_seconds: float = BLOCKED_SECONDS
+    ) -> None:
+        self._plugins = plugins
+        self._blocked_seconds = blocked_seconds
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self._closing = threading.Event()
+        self._beat()
+        self._thread = threading.Thread(target=self._watch, name="loop watchdog", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops watching."""
+        self._handle.cancel()
+        self._closing.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        self._last_beat = time.monotonic()
+        self._handle = self._loop.call_later(BEAT_SECONDS, self._beat)
+
+    def _watch(self) -> None:
+        reported = 0.0
+        while not self._closing.wait(BEAT_SECONDS):
+            beat = self._last_beat
+            if beat != reported and time.monotonic() - beat > self._blocked_seconds:
+                reported = beat  # once for each time that it is blocked
+                self._report(sys._current_frames().get(self._loop_thread))
+
+    def _report(self, frame: FrameType | None) -> None:
+        place = _place(frame) if frame else "an unknown place"
+        culprit = self._plugin_in(frame)
+        who = f"the plugin {culprit}" if culprit else "the router"
+        logger.error("{} blocks the event loop, and every call with it, in {}", who, place)
+
+    def _plugin_in(self, frame: FrameType | None) -> str | None:
+        while frame:
+            package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+            if package in self._plugins:
+                return self._plugins[package]
+            frame = frame.f_back
+        return None
+
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name} (line {frame.f_lineno})"

@@ -1,0 +1,106 @@
+"""Writes docs/configuration.md from the options as they are declared.
+
+    python -m tools.configuration           writes the page
+    python -m tools.configuration --check   fails if the page is not what it would write
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tornado_router.config.options import NAMED_SECTIONS, SECTIONS, table_schema
+from tornado_router.plugins import load_plugins
+from tornado_router.provider import Provider
+
+PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
+
+HEAD = """\
+# Configuration
+
+<!-- Made by `python -m tools.configuration` from the declarations; do not edit. -->
+
+One `router.toml` configures a deployment. `tornado-router check [FILE]` proves it without serving
+it, and lists every fault at once: unknown keys, wrong types, routes to providers that are not
+there.
+
+Values may refer to the environment: `${NAME}`, or `${NAME:-default}` for when it is not set or
+empty; `$$` is a dollar sign. A `.env` beside the file is read too; the real environment goes
+before it. A variable that is not set is a fault, but in a `[providers.NAME]` table it only says
+that this provider is not used: it is listed as off, and the rest serve. The same goes for a key
+that is empty.
+
+A model name means, in this order: a route of that name; a model that a provider lists by that
+name; `provider/model`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    sections = [_section(kind, table_schema(kind)) for kind in SECTIONS.values()]
+    named = [_section(kind, table_schema(kind)) for kind in NAMED_SECTIONS.values()]
+    types = load_plugins().types
+    own = [
+        _provider_type(name, types[name])
+        for name in ("echo", "openai", "anthropic", "google")
+        if name in types
+    ]
+    return "\n".join([HEAD, *sections, *named, *own])
+
+
+def _section(kind: type, schema: Mapping[str, Any]) -> str:
+    title, _, text = (kind.__doc__ or "").partition(": ")
+    return f"## {title}\n\n{text[:1].upper()}{text[1:]}\n\n{_table(schema)}"
+
+
+def _provider_type(name: str, kind: type[Provider]) -> str:
+    text = (kind.__doc__ or "").partition("\n")[0]
+    return f'### `type = "{name}"`\n\n{text}\n\n{_table(kind.options_schema)}'
+
+
+def _table(schema: Mapping[str, Any]) -> str:
+    rows = ["| option | type | default | what it does |", "|---|---|---|---|"]
+    for name, option in schema.get("properties", {}).items():
+        required = name in schema.get("required", ())
+        default = "required" if required else _literal(option)
+        rows.append(f"| `{name}` | {_type(option)} | {default} | {option['description']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _literal(option: Mapping[str, Any]) -> str:
+    if "default" not in option:
+        return ""
+    value = option["default"]
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value!r}`".replace("'", '"')
+
+
+def _type(option: Mapping[str, Any]) -> str:
+    return ", ".join([str(option["type"]), *_bounds(option)])
+
+
+def _bounds(option: Mapping[str, Any]) -> Iterator[str]:
+    if "enum" in option:
+        yield "one of " + ", ".join(f"`{value}`" for value in option["enum"])
+    if "minimum" in option:
+        yield f"at least {option['minimum']}"
+    if "exclusiveMinimum" in option:
+        yield f"more than {option['exclusiveMinimum']}"
+    if "maximum" in option:
+        yield f"at most {option['maximum']}"
+
+
+def main() -> None:
+    """Writes the page, or checks it."""
+    text = page()
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(text, encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != text:
+        sys.exit("docs/configuration.md is out of date: run python -m tools.configuration")
+
+
+if __name__ == "__main__":
+    main()

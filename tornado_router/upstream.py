@@ -26,6 +26,10 @@ STREAM_BUFFER = 16 * 1024
 RECEIVE_BUFFER = 64 * 1024
 """Of the socket: the most that one read brings, whatever the event loop would take."""
 
+PIECE = 4 * 1024
+"""The most of a stream that is parsed at once: parsed, it takes some twenty times its size, which
+is held while a slow client takes its time. A chunk is a few hundred bytes."""
+
 END_SECONDS = 0.25
 """For this long the end of a stream is awaited behind its last event, to keep the connection."""
 
@@ -153,13 +157,13 @@ class _Stream:
             self._response.close()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        readany = self._response.content.readany
+        read = self._response.content.read
         try:
-            piece = await readany()
+            piece = await read(PIECE)
             self._upstream._limit_silence(self._response)
             while piece:
                 yield piece
-                piece = await readany()
+                piece = await read(PIECE)
         except _FAILURES as error:
             raise self._upstream._failure(error) from None
 

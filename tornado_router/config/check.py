@@ -7,12 +7,13 @@ key, the key that was probably meant.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from tornado_router.errors import Fault
 
@@ -25,6 +26,15 @@ _KINDS = {
     "array": "a list",
     "object": "a table",
 }
+
+# TOML has `nan` and `inf`. No bound refuses the one, and no clock can wait for the other.
+_TYPES = Draft202012Validator.TYPE_CHECKER
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=_TYPES.redefine(
+        "number", lambda _, value: _TYPES.is_type(value, "number") and math.isfinite(value)
+    ),
+)
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -56,7 +66,7 @@ def faults(
         path: where the table stands in the file.
     """
     path = tuple(path)
-    for error in Draft202012Validator(schema).iter_errors(table):
+    for error in _Validator(schema).iter_errors(table):
         where = (*path, *error.absolute_path)
         if error.validator == "additionalProperties":
             yield from _unknown_keys(error, where)

@@ -49,7 +49,7 @@ class ChunkEncoder:
         try:
             if choices:
                 self._generated += _text_size(choices, "delta")
-            if raw is None or b"\n" in raw:
+            if raw is None or b"\n" in raw or b"\r" in raw:
                 raw = orjson.dumps(body)
         except (AttributeError, TypeError) as error:
             raise _no_answer() from error

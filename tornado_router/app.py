@@ -78,6 +78,9 @@ class RouterApplication(Application):
     Args:
         deployment: what to serve.
         storage: the open database.
+
+    Attributes:
+        max_body_bytes: the largest body that a handler gets to see.
     """
 
     def __init__(self, deployment: Deployment, storage: Storage) -> None:
@@ -110,7 +113,7 @@ class RouterApplication(Application):
             plugins=deployment.plugins,
             access_log=self.access_log,
         )
-        self._max_body_bytes = config.server.max_body_bytes
+        self.max_body_bytes = config.server.max_body_bytes
         super().__init__(
             route_table(self.services),
             default_handler_class=NotFoundHandler,
@@ -122,18 +125,19 @@ class RouterApplication(Application):
         self, request: HTTPServerRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:
         """Tornado asks this for every request; adds the bound on its body."""
-        return _BoundedBody(self, request, super().find_handler(request, **kwargs))
+        delegate = super().find_handler(request, **kwargs)
+        length = request.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) <= self.max_body_bytes:
+            return delegate  # Tornado takes no more than was announced
+        if "Transfer-Encoding" in request.headers or length:
+            return _BoundedBody(self, request, delegate)
+        return delegate
 
     def refuse(self, request: HTTPServerRequest, error: ApiError) -> HTTPMessageDelegate:
         """What answers a request with an error, whatever else comes of it."""
         return self.get_handler_delegate(
             request, RefusalHandler, {"services": self.services, "error": error}
         )
-
-    @property
-    def max_body_bytes(self) -> int:
-        """The largest body that a handler gets to see."""
-        return self._max_body_bytes
 
     async def close(self) -> None:
         """Writes what is left to write and closes what is open. Nothing may run any more."""

@@ -107,7 +107,7 @@ class Dispatcher:
             call.raw,
             call.stream,
             cast(Unsupported, configured.common.unsupported),
-            await self._recall(provider, owner, call),
+            await self._recall(owner, call) if provider.remembers else {},
         )
         attempts.targets.append(target)
         attempts.dropped = attempt.dropped
@@ -117,7 +117,8 @@ class Dispatcher:
             answer = await provider.send(attempt, client)
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
             raise _for_client(error, configured) from None
-        await self._keep(attempt, owner)
+        if attempt.kept:
+            await self._keep(attempt, owner)
         return answer
 
     async def _open_stream(
@@ -145,21 +146,18 @@ class Dispatcher:
         async with aclosing(provider.stream(attempt, client)) as chunks:
             try:
                 async for batch in chunks:
-                    # Before the client sees a tool call, as it may answer at once.
-                    await self._keep(attempt, owner)
+                    if attempt.kept:  # before the client sees the call, as it may answer at once
+                        await self._keep(attempt, owner)
                     yield batch
             except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
                 raise _for_client(error, configured) from None
 
-    async def _recall(self, provider: Provider, owner: Owner, call: Call) -> dict[str, Any]:
-        if not provider.remembers:
-            return {}
+    async def _recall(self, owner: Owner, call: Call) -> dict[str, Any]:
         return await self._memory.recall(owner, tool_call_ids(call.body))
 
     async def _keep(self, attempt: Call, owner: Owner) -> None:
-        if attempt.kept:
-            await self._memory.keep(owner, attempt.kept)
-            attempt.kept.clear()
+        await self._memory.keep(owner, attempt.kept)
+        attempt.kept.clear()
 
 
 def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:

@@ -11,7 +11,7 @@ from tornado_router.errors import ApiError, invalid_request
 from tornado_router.validation.explain import clip
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_NOT_NUMBERS = (b"NaN", b"Infinity", b"-Infinity")
+_NOT_NUMBERS = (b"NaN", b"Infinity")  # of -Infinity, jiter reports what is behind the sign
 _POSITION = re.compile(r"(?P<reason>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
 _DUPLICATE = re.compile(r'Detected duplicate key "(?P<key>.*)"', re.DOTALL)
 
@@ -77,13 +77,11 @@ def _reason(message: str) -> str:
 
 
 def _rest(raw: bytes, line: int, column: int) -> bytes:
-    """The first bytes of the value that a position is in."""
+    """A few bytes from a position on."""
     start = 0
     for _ in range(line - 1):
         start = raw.index(b"\n", start) + 1
     here = start + max(column - 1, 0)
-    if raw[here - 1 : here] == b"-":  # jiter reports the byte behind the sign
-        here -= 1
     return raw[here : here + 16]
 
 

@@ -67,7 +67,7 @@ def _in_whole(body: Any, violation: Violation) -> Violation | None:
     needs_more = missing or violation.keyword == "minItems"
     if needs_more and len(instance) > len(violation.instance):
         return None  # what is lacking was cut off
-    return violation
+    return replace(violation, instance=instance)
 
 
 def _start(body: Any) -> Any:

@@ -1,0 +1,168 @@
+"""Reads recordings: what a vendor really answered, in files as curl wrote them.
+
+A folder holds one folder for each endpoint, and that holds, for a NAME of the author's choice:
+
+    NAME.request.json   what an OpenAI client asks, with the vendor's own name of the model
+    NAME.http           the vendor's whole answer: `curl -si ... -o NAME.http`
+    NAME.stream.http    the vendor's streamed answer: `curl -siN ... -o NAME.stream.http`
+
+Without a NAME.request.json, somebody says "Hello". An answer with another status than 2xx is a
+failure, and so is one whose NAME begins with `error`: for a failure behind a status 200. A whole
+and a streamed answer of one NAME claim to be the same answer. A request without any answer is
+for a provider that has no vendor behind it: it answers in the test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from multidict import CIMultiDict
+
+from tornado_router.provider import UpstreamResponse
+
+CHAT = "chat.completions"
+EMBEDDINGS = "embeddings"
+
+DEFAULT_MODEL = "model-1"
+DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
+    CHAT: {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]},
+    EMBEDDINGS: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
+}
+
+_STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +(?P<status>[0-9]{3})[^\n]*\n")
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+
+
+class RecordingError(ValueError):
+    """A file of a recordings folder that cannot be read; the message names it."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One answer of a vendor, and what was asked.
+
+    Attributes:
+        name: NAME of the files.
+        endpoint: such as `chat.completions`.
+        streamed: whether the answer came as a stream.
+        request: the OpenAI body, without `stream`.
+        response: the answer; None where the provider itself is to answer.
+    """
+
+    name: str
+    endpoint: str
+    streamed: bool
+    request: Mapping[str, Any] = field(repr=False)
+    response: UpstreamResponse | None = field(default=None, repr=False)
+
+    @property
+    def id(self) -> str:
+        """How pytest shows it."""
+        folder = "" if self.endpoint == CHAT else f"{self.endpoint}/"
+        return f"{folder}{self.name}{'.stream' if self.streamed else ''}"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the answer is an error."""
+        if self.response is None:
+            return False
+        return not 200 <= self.response.status < 300 or self.name.startswith("error")
+
+    @property
+    def body(self) -> bytes:
+        """The bytes of the answer; empty where there is none."""
+        return self.response.body if self.response else b""
+
+
+@lru_cache
+def load(folder: Path | None) -> tuple[Recording, ...]:
+    """Every recording of a folder, in a fixed order; of no folder, requests without answers.
+
+    Raises:
+        RecordingError: a file cannot be read.
+    """
+    if folder is None:
+        return tuple(
+            Recording("hello", endpoint, streamed, request)
+            for endpoint, request in DEFAULT_REQUESTS.items()
+            for streamed in ((False, True) if endpoint == CHAT else (False,))
+        )
+    if not folder.is_dir():
+        raise RecordingError(f"{folder} is no folder; `recordings` has to name one")
+    return tuple(
+        recording
+        for endpoint in sorted(path for path in folder.iterdir() if path.is_dir())
+        for recording in _of_endpoint(endpoint)
+    )
+
+
+def parse_http(data: bytes) -> UpstreamResponse:
+    """The answer in what `curl -i` wrote: status line, headers, blank line, body.
+
+    Raises:
+        RecordingError: it is something else.
+    """
+    while True:
+        line = _STATUS_LINE.match(data)
+        if line is None:
+            raise RecordingError("it does not begin with a status line: record with `curl -i`")
+        head, *rest = _BLANK_LINE.split(data[line.end() - 1 :], maxsplit=1)
+        body = rest[0] if rest else b""
+        # An interim answer, or that of a proxy: the vendor's own follows.
+        if _STATUS_LINE.match(body):
+            data = body
+            continue
+        return UpstreamResponse(int(line["status"]), _headers(head), body)
+
+
+def _headers(head: bytes) -> Mapping[str, str]:
+    headers: CIMultiDict[str] = CIMultiDict()
+    for line in head.decode("latin-1").splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            headers.add(name.strip(), value.strip())
+    return headers
+
+
+def _of_endpoint(folder: Path) -> Iterator[Recording]:
+    endpoint = folder.name
+    requests = {
+        path.name.removesuffix(".request.json"): _request(path)
+        for path in sorted(folder.glob("*.request.json"))
+    }
+    answered = set()
+    for path in sorted(folder.glob("*.http")):
+        name = path.name.removesuffix(".http")
+        streamed = name.endswith(".stream")
+        name = name.removesuffix(".stream")
+        answered.add(name)
+        request = requests.get(name) or DEFAULT_REQUESTS.get(endpoint)
+        if request is None:
+            raise RecordingError(f"{path} needs a {name}.request.json beside it")
+        yield Recording(name, endpoint, streamed, request, _response(path))
+    for name in sorted(requests.keys() - answered):
+        for streamed in (False, True) if endpoint == CHAT else (False,):
+            yield Recording(name, endpoint, streamed, requests[name])
+
+
+def _request(path: Path) -> dict[str, Any]:
+    try:
+        request = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise RecordingError(f"{path} is not JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise RecordingError(f"{path} is no JSON object")
+    return {name: value for name, value in request.items() if name != "stream"}
+
+
+def _response(path: Path) -> UpstreamResponse:
+    try:
+        return parse_http(path.read_bytes())
+    except RecordingError as error:
+        raise RecordingError(f"{path}: {error}") from None

@@ -1,0 +1,299 @@
+"""Plays calls on a provider as the core does, with recorded answers in place of a network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tornado_router.provider import (
+    Body,
+    Call,
+    Provider,
+    Relayed,
+    Unsupported,
+    UpstreamRequest,
+    UpstreamResponse,
+    UpstreamStream,
+)
+
+CLIENT_MODEL = "the-clients-alias"
+"""What the client asks for in calls of the kit's own; the target's name is another."""
+
+_PIECE = 1024
+
+
+class _Sent(BaseException):  # no Exception, so that no provider takes it for a failure
+    """Ends a call once its request is known."""
+
+
+class HttpUsedError(AssertionError):
+    """A provider without recorded answers tried to reach a vendor."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the provider sends an HTTP request, but there is no recorded answer to it: "
+            "put what the vendor answers into the `recordings` folder"
+        )
+
+
+@dataclass
+class ReplayStream:
+    """A recorded answer that is read as it arrives (`UpstreamStream`)."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Sequence[bytes]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+    async def read(self) -> bytes:
+        """The body, whole."""
+        return b"".join(self.pieces)
+
+
+@dataclass
+class ReplayClient:
+    """Answers every request with one recorded answer (`HTTPClient`).
+
+    Attributes:
+        response: the answer; None refuses to be used.
+        pieces: what a stream's bytes come in; None for the pieces of a usual network.
+        requests: what was sent.
+        open_streams: how many streams were opened and not closed.
+    """
+
+    response: UpstreamResponse | None
+    pieces: Sequence[bytes] | None = None
+    requests: list[UpstreamRequest] = field(default_factory=list)
+    open_streams: int = 0
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """The whole answer."""
+        return self._take(request)
+
+    @asynccontextmanager
+    async def stream(self, request: UpstreamRequest) -> AsyncIterator[UpstreamStream]:
+        """The answer in pieces."""
+        response = self._take(request)
+        pieces = self.pieces
+        if pieces is None:
+            pieces = cut(response.body, range(_PIECE, len(response.body), _PIECE))
+        self.open_streams += 1
+        try:
+            yield ReplayStream(response.status, response.headers, pieces)
+        finally:
+            self.open_streams -= 1
+
+    def _take(self, request: UpstreamRequest) -> UpstreamResponse:
+        self.requests.append(request)
+        if self.response is None:
+            raise HttpUsedError
+        return self.response
+
+
+class _CapturingClient(ReplayClient):
+    """Takes a request and ends the call."""
+
+    def _take(self, request: UpstreamRequest) -> UpstreamResponse:
+        self.requests.append(request)
+        raise _Sent
+
+
+@dataclass
+class StreamOutcome:
+    """What came of a streamed call.
+
+    Attributes:
+        chunks: in OpenAI's format.
+        error: what ended it, if it did not end well.
+    """
+
+    chunks: list[Mapping[str, Any]] = field(default_factory=list)
+    error: Exception | None = None
+
+
+class Player:
+    """Plays calls on one provider.
+
+    Args:
+        provider: the one under test.
+        runner: of the event loop.
+        in_process: whether it answers without a vendor, so that it builds no requests.
+    """
+
+    def __init__(self, provider: Provider, runner: asyncio.Runner, in_process: bool) -> None:
+        self.provider = provider
+        self.in_process = in_process
+        self._runner = runner
+
+    def request(self, call: Call) -> UpstreamRequest | None:
+        """What the provider sends for a call; None in process, where the call is served.
+
+        Raises:
+            ApiError: the provider refuses the call.
+        """
+        translator = self.provider.endpoints.get(call.endpoint)
+        if translator is not None and type(self.provider).send is Provider.send:
+            return translator.build_request(call)
+        client = ReplayClient(None) if self.in_process else _CapturingClient(None)
+        try:
+            if call.stream:
+                outcome = self.stream(call, client=client)
+                if outcome.error:
+                    raise outcome.error
+            else:
+                self._runner.run(self.provider.send(call, client))
+        except _Sent:
+            return client.requests[-1]
+        return None
+
+    def whole(self, call: Call, response: UpstreamResponse | None) -> Mapping[str, Any]:
+        """A whole answer.
+
+        Raises:
+            Exception: whatever the provider raises.
+        """
+        return plain(self._runner.run(self.provider.send(call, ReplayClient(response))))
+
+    def stream(
+        self,
+        call: Call,
+        response: UpstreamResponse | None = None,
+        pieces: Sequence[bytes] | None = None,
+        client: ReplayClient | None = None,
+    ) -> StreamOutcome:
+        """A streamed answer, with the error that ended it, if any."""
+        return self._runner.run(
+            self._stream(call, client if client is not None else ReplayClient(response, pieces))
+        )
+
+    def failure(self, call: Call, response: UpstreamResponse | None) -> Exception | None:
+        """What a call fails with; None if it goes well."""
+        if call.stream:
+            return self.stream(call, response).error
+        try:
+            self.whole(call, response)
+        except Exception as error:  # noqa: BLE001 - which it is, is what the rules are about
+            return error
+        return None
+
+    def interleaved(
+        self, calls: Sequence[tuple[Call, UpstreamResponse | None, Sequence[bytes] | None]]
+    ) -> list[StreamOutcome]:
+        """Several streams at once, a batch of each in turn."""
+        return self._runner.run(self._interleaved(calls))
+
+    def abandoned(self, call: Call, response: UpstreamResponse | None) -> ReplayClient:
+        """The client of a stream that was given up behind its first chunk."""
+        client = ReplayClient(response, response and lines(response.body))
+        self._runner.run(self._abandoned(call, client))
+        return client
+
+    async def _stream(self, call: Call, client: ReplayClient) -> StreamOutcome:
+        outcome = StreamOutcome()
+        try:
+            async with aclosing(self.provider.stream(call, client)) as batches:
+                async for batch in batches:
+                    outcome.chunks += map(plain, batch)
+        except Exception as error:  # noqa: BLE001 - which it is, is what the rules are about
+            outcome.error = error
+        return outcome
+
+    async def _interleaved(
+        self, calls: Sequence[tuple[Call, UpstreamResponse | None, Sequence[bytes] | None]]
+    ) -> list[StreamOutcome]:
+        outcomes = [StreamOutcome() for _ in calls]
+        running: dict[int, AsyncGenerator[Sequence[Body], None]] = {
+            index: self.provider.stream(call, ReplayClient(response, pieces))
+            for index, (call, response, pieces) in enumerate(calls)
+        }
+        while running:
+            for index, stream in list(running.items()):
+                try:
+                    outcomes[index].chunks += map(plain, await anext(stream))
+                except StopAsyncIteration:
+                    del running[index]
+                except Exception as error:  # noqa: BLE001 - the rule looks at it
+                    outcomes[index].error = error
+                    del running[index]
+        return outcomes
+
+    async def _abandoned(self, call: Call, client: ReplayClient) -> None:
+        async with aclosing(self.provider.stream(call, client)) as batches:
+            async for _ in batches:
+                break
+
+
+def make_call(
+    endpoint: str,
+    body: Mapping[str, Any],
+    *,
+    model: str | None = None,
+    stream: bool = False,
+    unsupported: Unsupported = "reject",
+    memory: Mapping[str, Any] | None = None,
+) -> Call:
+    """A call, as the core makes it of a client's body.
+
+    Args:
+        endpoint: such as `chat.completions`.
+        body: what the client sends; without `stream`.
+        model: the vendor's own name of the model; that in the body if None.
+        stream: whether the client wants chunks.
+        unsupported: what becomes of a parameter that the vendor has no equivalent for.
+        memory: what was kept for the tool calls in the body.
+    """
+    if stream:
+        body = {**body, "stream": True}
+    return Call(
+        id="0123456789abcdef",
+        endpoint=endpoint,
+        model=model or body["model"],
+        body=body,
+        raw=_dump(body),
+        stream=stream,
+        unsupported=unsupported,
+        memory=memory or {},
+    )
+
+
+def plain(body: Body) -> Mapping[str, Any]:
+    """A body, relayed or not, as the client would read it."""
+    if isinstance(body, Relayed):
+        read: Mapping[str, Any] = orjson.loads(body.raw)
+        assert read == body.body, (
+            "the `raw` of a Relayed is not the JSON text of its `body`: what the core accounts "
+            "for and what the client reads would differ"
+        )
+        return read
+    assert isinstance(body, Mapping), f"the provider made a {type(body).__name__}, not a body"
+    return body
+
+
+def cut(data: bytes, positions: Iterable[int]) -> list[bytes]:
+    """Data in pieces that end at some positions; none is empty."""
+    pieces, start = [], 0
+    for position in (*positions, len(data)):
+        if position > start:
+            pieces.append(data[start:position])
+            start = position
+    return pieces
+
+
+def lines(data: bytes) -> list[bytes]:
+    """Data in lines, each with its end; server-sent events and JSON lines alike."""
+    return [line + b"\n" for line in data.split(b"\n")[:-1]] + (
+        [data[data.rfind(b"\n") + 1 :]] if not data.endswith(b"\n") else []
+    )
+
+
+def _dump(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,249 @@
+"""What the router's own pieces cost, one by one, in µs of CPU time.
+
+`python bench/components.py [WORD...]` runs those whose name holds one of the words. To add a
+piece, append to `_COMPONENTS`; to add a provider plugin, to `_PROVIDERS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import time
+import timeit
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from harness import BenchError, bodies
+from harness.process import CALIBRATED_MS, calibrate, two_cores
+from tornado_router_openai import OpenAIProvider
+
+from tornado_router import auth
+from tornado_router.answers import ChunkEncoder, encode_whole
+from tornado_router.errors import ApiError
+from tornado_router.provider import Call, Provider, Relayed, UpstreamResponse
+from tornado_router.sse import Decoder, Event, encode
+from tornado_router.validation import Validator, parse_json
+
+_REPEATS = 5
+_SECONDS_A_REPEAT = 0.05
+
+_EVENTS_A_PIECE = 10
+_KEY = "sk-tr-9f3b2c7e1d5a48b6a0c4e8f7d6b5a4938271605f4e3"
+
+_ANSWER = orjson.dumps(
+    {
+        "id": "chatcmpl-mock0123456789",
+        "object": "chat.completion",
+        "created": 1760000000,
+        "model": "gpt-4o-2024-08-06",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "All of the text. " * 30},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": 212, "completion_tokens": 117, "total_tokens": 329},
+    }
+)
+_CHUNK = orjson.dumps(
+    {
+        "id": "chatcmpl-mock0123456789",
+        "object": "chat.completion.chunk",
+        "created": 1760000000,
+        "model": "gpt-4o-2024-08-06",
+        "service_tier": "default",
+        "system_fingerprint": "fp_mock",
+        "choices": [
+            {"index": 0, "delta": {"content": " quick"}, "logprobs": None, "finish_reason": None}
+        ],
+        "usage": None,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Component:
+    """A piece of the router.
+
+    Attributes:
+        name: what is done, as the table says it.
+        run: does it once.
+        units: how many of the things in `name` that are.
+    """
+
+    name: str
+    run: Callable[[], object]
+    units: int = 1
+
+
+def _call(raw: bytes, stream: bool = False) -> Call:
+    body = parse_json(raw)
+    return Call(
+        id="call",
+        endpoint="chat.completions",
+        model=body["model"],
+        body=body,
+        raw=raw,
+        stream=stream,
+    )
+
+
+# -- The core -------------------------------------------------------------------------------------
+
+
+def _request_components() -> Iterator[Component]:
+    validator = Validator.load("chat.completions.request")
+    for size, raw in (("1 KB", bodies.small()), ("100 KB", bodies.large())):
+        body = parse_json(raw)
+        yield Component(f"request: parse {size}", lambda raw=raw: parse_json(raw))
+        yield Component(f"request: validate {size}", lambda body=body: validator.check(body))
+    wrong = parse_json(bodies.small())
+    wrong["messages"][1]["role"] = "nobody"
+    yield Component("request: explain a wrong one of 1 KB", lambda: _refused(validator, wrong))
+
+
+def _refused(validator: Validator, body: Any) -> None:
+    with suppress(ApiError):
+        validator.check(body)
+
+
+def _key_components() -> Iterator[Component]:
+    authenticator = auth.Authenticator(_OneKey(), cache_seconds=3600)
+    header = f"Bearer {_KEY}"
+    asyncio.run(authenticator.authenticate(header))  # fills its cache
+    yield Component("key: digest", lambda: auth.digest(_KEY))
+    yield Component(
+        "key: look up, cached", lambda: _run_at_once(authenticator.authenticate(header))
+    )
+
+
+class _OneKey:
+    """Stands for the database."""
+
+    async def run(self, _query: Callable[[], object]) -> auth.Key:
+        return auth.Key(1, 1, "bench")
+
+
+def _run_at_once(awaitable: Awaitable[object]) -> None:
+    """Runs a coroutine that has nothing to wait for, without the cost of an event loop."""
+    with suppress(StopIteration):
+        awaitable.__await__().send(None)
+
+
+def _answer_components() -> Iterator[Component]:
+    call, answer = _call(bodies.small()), Relayed(orjson.loads(_ANSWER), _ANSWER)
+    yield Component("answer: encode, read usage", lambda: encode_whole(call, answer))
+    encoder = ChunkEncoder(_call(bodies.stream(50, 20), stream=True))
+    chunk = Relayed(orjson.loads(_CHUNK), _CHUNK)
+    yield Component("stream: encode a chunk", lambda: encoder.encode(chunk))
+
+
+def _sse_components() -> Iterator[Component]:
+    event = encode(_CHUNK)
+    one, many, split = _started_decoder(), _started_decoder(), _started_decoder()
+    pieces = (event[:100], event[100:])
+    yield Component("stream: decode an event that comes alone", lambda: one.feed(event))
+    yield Component(
+        "stream: decode an event that comes with others",
+        lambda: many.feed(event * _EVENTS_A_PIECE),
+        units=_EVENTS_A_PIECE,
+    )
+    yield Component(
+        "stream: decode an event that comes in two pieces",
+        lambda: [split.feed(piece) for piece in pieces],
+    )
+
+
+def _started_decoder() -> Decoder:
+    decoder = Decoder()
+    decoder.feed(encode(b"{}"))
+    return decoder
+
+
+_COMPONENTS: list[Callable[[], Iterator[Component]]] = [
+    _request_components,
+    _key_components,
+    _sse_components,
+    _answer_components,
+]
+
+
+# -- Provider plugins -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _ProviderCase:
+    """A provider, and what its vendor answers."""
+
+    provider: Provider
+    answer: bytes
+    event: Event
+
+
+_PROVIDERS: Mapping[str, _ProviderCase] = {
+    "openai": _ProviderCase(
+        OpenAIProvider("openai", {"api_key": "sk-upstream"}), _ANSWER, Event(_CHUNK)
+    ),
+}
+
+
+def _provider_components(name: str, case: _ProviderCase) -> Iterator[Component]:
+    translator = case.provider.endpoints["chat.completions"]
+    response = UpstreamResponse(200, {"Content-Type": "application/json"}, case.answer)
+    call, large = _call(bodies.small()), _call(bodies.large())
+    yield Component(f"{name}: build a request, 1 KB", lambda: translator.build_request(call))
+    yield Component(f"{name}: build a request, 100 KB", lambda: translator.build_request(large))
+    yield Component(f"{name}: parse an answer", lambda: translator.parse_response(call, response))
+    parser = translator.parse_stream(_call(bodies.stream(50, 20), stream=True))
+    yield Component(f"{name}: parse an event", lambda: list(parser.feed(case.event)))
+
+
+# -- Measuring ------------------------------------------------------------------------------------
+
+
+def all_components() -> Iterator[Component]:
+    """Every piece, the core's first."""
+    for make in _COMPONENTS:
+        yield from make()
+    for name, case in _PROVIDERS.items():
+        yield from _provider_components(name, case)
+
+
+def measure(component: Component) -> tuple[float, float]:
+    """Median and least µs for one unit."""
+    timer = timeit.Timer(component.run, timer=time.process_time)
+    number = 1
+    while (seconds := timer.timeit(number)) < _SECONDS_A_REPEAT:
+        number = max(number * 2, int(number * _SECONDS_A_REPEAT / max(seconds, 1e-6)))
+    each = [seconds / number / component.units * 1e6 for seconds in timer.repeat(_REPEATS, number)]
+    return statistics.median(each), min(each)
+
+
+def main() -> int:
+    """Prints the table."""
+    words = sys.argv[1:]
+    try:
+        core, _ = two_cores()
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    os.sched_setaffinity(0, {core})
+    print("| piece | µs, median | µs, least |\n| --- | --- | --- |")
+    for component in all_components():
+        if words and not any(word in component.name for word in words):
+            continue
+        scale = CALIBRATED_MS / calibrate(core)
+        middle, least = (value * scale for value in measure(component))
+        print(f"| {component.name} | {middle:.2f} | {least:.2f} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,480 @@
+/*
+ * A mock of an OpenAI upstream, fast enough never to be the limit: one thread, one epoll.
+ *
+ * Usage: upstream PORT
+ *
+ * Every request gets a fixed chat completion of about 1 KB. With `"stream": true` in its body it
+ * gets server-sent events instead, one send() each, so that a gateway sees one chunk at a time as
+ * it would behind a real vendor. The name of the model asks for variations, as `-LETTERNUMBER`:
+ *
+ *   gpt-4o-n50-d20   a stream of 50 chunks of content, 20 ms apart (default: 200 chunks, no gap)
+ *   gpt-4o-w100      a whole answer after 100 ms
+ *   gpt-4o-e429      an error with status 429
+ *   gpt-4o-k3        a stream whose connection is closed behind its third event
+ *
+ * A stream of N chunks has N + 4 events: the role, N times content, the finish reason, usage and
+ * [DONE].
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    MAX_CONNECTIONS = 16384,
+    EVENTS_AT_ONCE = 512,
+    FIRST_INPUT_BYTES = 16384,
+    FIRST_OUTPUT_BYTES = 4096,
+    TEXT_BYTES = 4096,
+    ANSWER_CONTENT_BYTES = 500,
+    DEFAULT_CHUNKS = 200,
+    EVENTS_BESIDE_CONTENT = 4,
+    WORDS = 8,
+};
+
+/* What the name of the model asks for. */
+struct wish {
+    int chunks;
+    int gap_ms;
+    int wait_ms;
+    int status;
+    int cut_after;
+};
+
+enum state { IDLE, WAITING, STREAMING };
+
+struct connection {
+    int fd;
+    char *in;
+    size_t in_bytes;
+    size_t in_room;
+    char *out; /* what the socket did not take yet */
+    size_t out_bytes;
+    size_t out_sent;
+    size_t out_room;
+    enum state state;
+    struct wish wish;
+    int event;  /* the next event of the stream to send */
+    double due; /* when the answer, or its next event, is due */
+    int slot;   /* in `active`, where the state is not IDLE */
+};
+
+struct text {
+    char bytes[TEXT_BYTES];
+    int length;
+};
+
+static struct text answer, role_event, finish_event, usage_event, done_event;
+static struct text content_events[WORDS];
+static struct connection *connections[MAX_CONNECTIONS]; /* by file descriptor */
+static struct connection *active[MAX_CONNECTIONS];      /* those with something due */
+static int active_count;
+static int epoll_fd;
+
+static const char STREAM_HEADERS[] = "HTTP/1.1 200 OK\r\n"
+                                     "Content-Type: text/event-stream; charset=utf-8\r\n"
+                                     "Cache-Control: no-cache\r\n"
+                                     "x-request-id: req_mock\r\n"
+                                     "Transfer-Encoding: chunked\r\n\r\n";
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+/* ---- The texts that are sent ---------------------------------------------------------------- */
+
+#define USAGE "{\"prompt_tokens\":212,\"completion_tokens\":117,\"total_tokens\":329"
+
+static void make_answer(void) {
+    static const char sentence[] =
+        "The quick brown fox jumps over the lazy dog near the river bank. ";
+    char content[ANSWER_CONTENT_BYTES + sizeof sentence] = "";
+    while (strlen(content) < ANSWER_CONTENT_BYTES)
+        strcat(content, sentence);
+
+    char body[TEXT_BYTES - 512];
+    int length = sprintf(
+        body,
+        "{\"id\":\"chatcmpl-mock0123456789\",\"object\":\"chat.completion\",\"created\":1760000000,"
+        "\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
+        "\"assistant\",\"content\":\"%s\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,"
+        "\"finish_reason\":\"stop\"}],\"usage\":" USAGE ",\"prompt_tokens_details\":"
+        "{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
+        "{\"reasoning_tokens\":0,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
+        "\"rejected_prediction_tokens\":0}},\"service_tier\":\"default\","
+        "\"system_fingerprint\":\"fp_mock\"}",
+        content);
+    answer.length = sprintf(answer.bytes,
+                            "HTTP/1.1 200 OK\r\n"
+                            "Content-Type: application/json\r\n"
+                            "x-request-id: req_mock\r\n"
+                            "openai-processing-ms: 1\r\n"
+                            "Content-Length: %d\r\n\r\n%s",
+                            length, body);
+}
+
+/* Frames one event as an HTTP chunk of its own. */
+static void make_event(struct text *event, const char *choices, const char *usage) {
+    char line[TEXT_BYTES - 64];
+    int length = sprintf(line,
+                         "data: {\"id\":\"chatcmpl-mock0123456789\",\"object\":"
+                         "\"chat.completion.chunk\",\"created\":1760000000,\"model\":"
+                         "\"gpt-4o-2024-08-06\",\"service_tier\":\"default\","
+                         "\"system_fingerprint\":\"fp_mock\",\"choices\":[%s],\"usage\":%s}\n\n",
+                         choices, usage);
+    event->length = sprintf(event->bytes, "%x\r\n%s\r\n", length, line);
+}
+
+/* Different words, as LiteLLM ends a stream that says the same thing a hundred times. */
+static void make_texts(void) {
+    static const char *words[WORDS] = {" quick", " brown", " foxes", " jumps",
+                                       " above", " seven", " tired", " hound"};
+    make_answer();
+    make_event(&role_event,
+               "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},"
+               "\"logprobs\":null,\"finish_reason\":null}",
+               "null");
+    for (int i = 0; i < WORDS; i++) {
+        char choice[TEXT_BYTES - 1024];
+        sprintf(choice,
+                "{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,"
+                "\"finish_reason\":null}",
+                words[i]);
+        make_event(&content_events[i], choice, "null");
+    }
+    make_event(&finish_event,
+               "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}", "null");
+    make_event(&usage_event, "", USAGE "}");
+    done_event.length = sprintf(done_event.bytes, "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+}
+
+/* ---- Connections ---------------------------------------------------------------------------- */
+
+static void *resize(void *memory, size_t bytes) {
+    memory = realloc(memory, bytes);
+    if (!memory) {
+        perror("upstream: realloc");
+        exit(1);
+    }
+    return memory;
+}
+
+static void activate(struct connection *c, enum state state, double due) {
+    c->state = state;
+    c->due = due;
+    c->slot = active_count;
+    active[active_count++] = c;
+}
+
+static void deactivate(struct connection *c) {
+    c->state = IDLE;
+    active[c->slot] = active[--active_count];
+    active[c->slot]->slot = c->slot;
+}
+
+static void drop(struct connection *c) {
+    if (c->state != IDLE)
+        deactivate(c);
+    connections[c->fd] = NULL;
+    close(c->fd);
+    free(c->in);
+    free(c->out);
+    free(c);
+}
+
+static void watch(struct connection *c, int operation, unsigned events) {
+    struct epoll_event event = {.events = events, .data.fd = c->fd};
+    epoll_ctl(epoll_fd, operation, c->fd, &event);
+}
+
+/* Sends what is left. Returns -1 when the connection is dead. */
+static int flush(struct connection *c) {
+    while (c->out_sent < c->out_bytes) {
+        ssize_t sent =
+            send(c->fd, c->out + c->out_sent, c->out_bytes - c->out_sent, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN) {
+            watch(c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+            return 0;
+        }
+        if (sent < 0)
+            return -1;
+        c->out_sent += sent;
+    }
+    c->out_bytes = c->out_sent = 0;
+    return 0;
+}
+
+static void append(struct connection *c, const char *bytes, size_t length) {
+    if (c->out_bytes + length > c->out_room) {
+        c->out_room = c->out_bytes + length + FIRST_OUTPUT_BYTES;
+        c->out = resize(c->out, c->out_room);
+    }
+    memcpy(c->out + c->out_bytes, bytes, length);
+    c->out_bytes += length;
+}
+
+static int send_text(struct connection *c, const struct text *text) {
+    append(c, text->bytes, text->length);
+    return flush(c);
+}
+
+static int send_error(struct connection *c, int status) {
+    static const char body[] = "{\"error\":{\"message\":\"Asked for by the model's name.\","
+                               "\"type\":\"mock_error\",\"param\":null,\"code\":null}}";
+    struct text error;
+    error.length = sprintf(error.bytes,
+                           "HTTP/1.1 %d Mock\r\n"
+                           "Content-Type: application/json\r\n"
+                           "Content-Length: %zu\r\n\r\n%s",
+                           status, sizeof body - 1, body);
+    return send_text(c, &error);
+}
+
+static const struct text *event_text(const struct connection *c) {
+    int behind_content = c->event - c->wish.chunks;
+    if (c->event == 0)
+        return &role_event;
+    if (behind_content <= 0)
+        return &content_events[c->event % WORDS];
+    if (behind_content == 1)
+        return &finish_event;
+    return behind_content == 2 ? &usage_event : &done_event;
+}
+
+/* Sends the next event of a stream. Returns -1 when the connection is dead, or shall be. */
+static int send_event(struct connection *c) {
+    const struct text *text = event_text(c);
+    if (c->event == 0)
+        append(c, STREAM_HEADERS, sizeof STREAM_HEADERS - 1);
+    c->event++;
+    c->due += c->wish.gap_ms / 1000.0;
+    if (c->event == c->wish.chunks + EVENTS_BESIDE_CONTENT)
+        deactivate(c);
+    if (send_text(c, text) < 0)
+        return -1;
+    return c->wish.cut_after && c->event >= c->wish.cut_after ? -1 : 0;
+}
+
+/* ---- Requests ------------------------------------------------------------------------------- */
+
+/* The bytes of the first request that has come whole, or 0. Sets `body` to where its body is. */
+static size_t whole_request(struct connection *c, char **body) {
+    c->in[c->in_bytes] = '\0';
+    char *end = strstr(c->in, "\r\n\r\n");
+    if (!end)
+        return 0;
+    *body = end + 4;
+    size_t head_bytes = *body - c->in;
+
+    *end = '\0'; /* for the length of the look-ups below */
+    char *length = strcasestr(c->in, "\r\ncontent-length:");
+    int chunked = strcasestr(c->in, "\r\ntransfer-encoding: chunked") != NULL;
+    size_t body_bytes = length ? strtoul(length + strlen("\r\ncontent-length:"), NULL, 10) : 0;
+    *end = '\r';
+
+    if (chunked) {
+        char *last = memmem(*body, c->in_bytes - head_bytes, "0\r\n\r\n", 5);
+        return last ? (size_t)(last + 5 - c->in) : 0;
+    }
+    return c->in_bytes >= head_bytes + body_bytes ? head_bytes + body_bytes : 0;
+}
+
+/* The value behind a JSON key. A key inside a string has its quotes escaped, so never matches. */
+static const char *value_of(const char *body, size_t bytes, const char *key) {
+    const char *found = memmem(body, bytes, key, strlen(key));
+    if (!found)
+        return "";
+    found += strlen(key);
+    return found + strspn(found, " :\"");
+}
+
+static struct wish read_wish(const char *model) {
+    struct wish wish = {.chunks = DEFAULT_CHUNKS};
+    for (const char *at = model; *at && *at != '"'; at++) {
+        if (at[0] != '-' || !isalpha((unsigned char)at[1]) || !isdigit((unsigned char)at[2]))
+            continue;
+        int number = atoi(at + 2);
+        switch (at[1]) {
+        case 'n': wish.chunks = number; break;
+        case 'd': wish.gap_ms = number; break;
+        case 'w': wish.wait_ms = number; break;
+        case 'e': wish.status = number; break;
+        case 'k': wish.cut_after = number; break;
+        }
+    }
+    return wish;
+}
+
+/* Begins the answer to a request. Returns -1 when the connection is dead. */
+static int answer_request(struct connection *c, const char *body, size_t bytes) {
+    c->wish = read_wish(value_of(body, bytes, "\"model\""));
+    int stream = strncmp(value_of(body, bytes, "\"stream\""), "true", 4) == 0;
+    if (c->wish.status)
+        return send_error(c, c->wish.status);
+    if (stream) {
+        c->event = 0;
+        activate(c, STREAMING, now());
+        return send_event(c);
+    }
+    if (c->wish.wait_ms) {
+        activate(c, WAITING, now() + c->wish.wait_ms / 1000.0);
+        return 0;
+    }
+    return send_text(c, &answer);
+}
+
+/* Answers every request that has come whole; a pipelined one waits for the answer before it. */
+static int answer_requests(struct connection *c) {
+    while (c->state == IDLE && c->in_bytes) {
+        char *body;
+        size_t bytes = whole_request(c, &body);
+        if (!bytes)
+            return 0;
+        char after = c->in[bytes];
+        c->in[bytes] = '\0'; /* for the searches in the body */
+        int result = answer_request(c, body, bytes - (body - c->in));
+        c->in[bytes] = after;
+        memmove(c->in, c->in + bytes, c->in_bytes - bytes);
+        c->in_bytes -= bytes;
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- The loop ------------------------------------------------------------------------------- */
+
+static void accept_all(int listener) {
+    for (;;) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+        if (fd < 0)
+            return;
+        if (fd >= MAX_CONNECTIONS) {
+            close(fd);
+            continue;
+        }
+        int one = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        struct connection *c = calloc(1, sizeof *c);
+        c->fd = fd;
+        c->in_room = FIRST_INPUT_BYTES;
+        c->in = resize(NULL, c->in_room + 1);
+        connections[fd] = c;
+        watch(c, EPOLL_CTL_ADD, EPOLLIN);
+    }
+}
+
+/* Reads all there is. Returns -1 when the client went away. */
+static int receive(struct connection *c) {
+    for (;;) {
+        if (c->in_bytes == c->in_room) {
+            c->in_room *= 2;
+            c->in = resize(c->in, c->in_room + 1);
+        }
+        size_t room = c->in_room - c->in_bytes;
+        ssize_t got = recv(c->fd, c->in + c->in_bytes, room, 0);
+        if (got < 0)
+            return errno == EAGAIN ? 0 : -1;
+        if (got == 0)
+            return -1;
+        c->in_bytes += got;
+        if ((size_t)got < room)
+            return 0;
+    }
+}
+
+static void serve(struct connection *c, unsigned events) {
+    if (events & EPOLLOUT) {
+        watch(c, EPOLL_CTL_MOD, EPOLLIN);
+        if (flush(c) < 0) {
+            drop(c);
+            return;
+        }
+    }
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+        if (receive(c) < 0 || answer_requests(c) < 0)
+            drop(c);
+    }
+}
+
+/* Sends what is due, one event a connection, so that streams without a gap take turns. */
+static void send_due(void) {
+    double time = now();
+    /* Downwards: a connection that leaves `active` is replaced by one that had its turn. */
+    for (int i = active_count - 1; i >= 0; i--) {
+        struct connection *c = active[i];
+        if (c->due > time || c->out_bytes)
+            continue;
+        int result;
+        if (c->state == WAITING) {
+            deactivate(c);
+            result = send_text(c, &answer);
+        } else {
+            result = send_event(c);
+        }
+        if (result < 0 || answer_requests(c) < 0)
+            drop(c);
+    }
+}
+
+/* How long epoll may wait: until the next thing is due that its socket will take. */
+static int wait_ms(void) {
+    double first = -1;
+    for (int i = 0; i < active_count; i++) {
+        if (!active[i]->out_bytes && (first < 0 || active[i]->due < first))
+            first = active[i]->due;
+    }
+    if (first < 0)
+        return -1;
+    double left = first - now();
+    return left <= 0 ? 0 : (int)(left * 1000) + 1;
+}
+
+static int listen_on(int port) {
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int one = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4096)) {
+        perror("upstream: bind");
+        exit(1);
+    }
+    return listener;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fprintf(stderr, "Usage: upstream PORT\n");
+        return 2;
+    }
+    make_texts();
+    int listener = listen_on(atoi(argv[1]));
+    epoll_fd = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event);
+
+    struct epoll_event events[EVENTS_AT_ONCE];
+    for (;;) {
+        int count = epoll_wait(epoll_fd, events, EVENTS_AT_ONCE, wait_ms());
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+            if (fd == listener)
+                accept_all(listener);
+            else if (connections[fd])
+                serve(connections[fd], events[i].events);
+        }
+        send_due();
+    }
+}

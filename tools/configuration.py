@@ -1,7 +1,7 @@
 """Writes docs/configuration.md from the options as they are declared.
 
-    python -m tools.configuration           writes the page
-    python -m tools.configuration --check   fails if the page is not what it would write
+python -m tools.configuration           writes the page
+python -m tools.configuration --check   fails if the page is not what it would write
 """
 
 from __future__ import annotations

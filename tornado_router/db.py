@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from loguru import logger
 from peewee import (
     AutoField,
     BigIntegerField,
@@ -189,4 +190,6 @@ class Storage:
             # IMMEDIATE takes the write lock first: of two routers that start at once, one
             # migrates and the other finds it done.
             with self.database.atomic("IMMEDIATE"):
-                runner.up()
+                names = runner.up()
+            if names:
+                logger.info("the database was migrated: {}", ", ".join(names))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -60,6 +61,7 @@ def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
         )
     logging.basicConfig(handlers=[_ToLoguru()], level=level, force=True)
     logging.captureWarnings(True)
+    logging.getLogger("peewee.migrations").setLevel(logging.WARNING)  # db.py says it better
 
 
 def is_json(options: LogOptions, stream: TextIO) -> bool:
@@ -105,7 +107,11 @@ def _json_line(request: RequestFinished | PlainRequest) -> str:
         value = line.pop(seconds, None)
         if value is not None:
             line[f"{seconds}_ms"] = round(value * 1000, 1)
-    return orjson.dumps({"level": "info", "message": "request", **line}).decode() + "\n"
+    record = {"level": "info", "message": "request", **line}
+    try:
+        return orjson.dumps(record).decode() + "\n"
+    except TypeError:  # half a surrogate pair, which a plugin's error may hold
+        return json.dumps(record, default=str) + "\n"
 
 
 def _text_line(request: RequestFinished | PlainRequest) -> str:
@@ -138,7 +144,7 @@ def _json_sink(stream: TextIO) -> Callable[[Message], None]:
     def write(message: Message) -> None:
         record: Mapping[str, Any] = message.record
         line: dict[str, Any] = {
-            "time": record["time"],
+            "time": record["time"].astimezone(datetime.UTC).isoformat(),
             "level": record["level"].name.lower(),
             "message": record["message"],
             **record["extra"],

@@ -101,6 +101,7 @@ class Upstream:
         connection = response.connection
         if connection and connection.protocol:
             connection.protocol.read_timeout = self._between_bytes
+            connection.protocol.start_timeout()  # one that runs keeps the limit it began with
 
     def _failure(self, error: Exception) -> ProviderError:
         who = f"The provider '{self._name}'"

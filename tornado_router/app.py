@@ -25,7 +25,7 @@ from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Servic
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
 from tornado_router.log import AccessLog
-from tornado_router.memory import ProcessMemory
+from tornado_router.memory import Memory, ProcessMemory
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.routing import Router, check_routes
 from tornado_router.upstream import Upstream
@@ -94,12 +94,12 @@ class RouterApplication(Application):
             if item.provider
         }
         router = Router(deployment.providers, config.routes)
-        memory = ProcessMemory(config.memory.seconds, config.memory.max_bytes)
+        self.memory = _memory(config)
         self.services = Services(
             authenticator=Authenticator(storage, config.auth.key_cache_seconds),
             gateway=Gateway(
                 router,
-                Dispatcher(deployment.providers, self.upstreams, memory),
+                Dispatcher(deployment.providers, self.upstreams, self.memory),
                 [self.ledger.add, self.access_log.add, *_hooks(deployment.plugins)],
             ),
             router=router,
@@ -143,6 +143,7 @@ class RouterApplication(Application):
         """Writes what is left to write and closes what is open. Nothing may run any more."""
         for upstream in self.upstreams.values():
             await upstream.close()
+        await self.memory.close()
         await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.access_log.close)
         self.storage.close()
@@ -249,6 +250,16 @@ class _BoundedBody(HTTPMessageDelegate):
             code="request_too_large",
         )
         self._delegate = self._application.refuse(self._request, error)
+
+
+def _memory(config: Config) -> Memory:
+    options = config.memory
+    if not config.redis.host:
+        return ProcessMemory(options.seconds, options.max_bytes)
+    from tornado_router import redis_memory  # noqa: PLC0415 - 7 MB, see there
+
+    redis = redis_memory.connect(config.redis)
+    return redis_memory.RedisMemory(redis, options.seconds, options.max_bytes)
 
 
 def _hooks(plugins: Plugins) -> list[Observer]:

@@ -28,6 +28,10 @@ class Memory(Protocol):
         """What is still kept of some tool calls."""
         ...
 
+    async def close(self) -> None:
+        """Frees what it holds."""
+        ...
+
 
 class ProcessMemory:
     """A memory of this process: the oldest values go first when it is full.
@@ -64,6 +68,11 @@ class ProcessMemory:
             if until > now:
                 found[tool_call_id] = orjson.loads(data)
         return found
+
+    async def close(self) -> None:
+        """Forgets everything."""
+        self._values.clear()
+        self._bytes = 0
 
     def _is_old(self) -> bool:
         until, _ = next(iter(self._values.values()))

@@ -61,12 +61,13 @@ class DatabaseOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RedisOptions:
-    """`[redis]`: shared state of several processes. Nothing connects to it yet."""
+    """`[redis]`: what several processes share; without it, it stays in the memory of one."""
 
     host: str = option("", "Host name; empty for no Redis.")
     port: int = option(6379, "TCP port.", minimum=1, maximum=65535)
     password: str = option("", "Password; empty for none.", writeOnly=True)
     db: int = option(0, "Number of the database.", minimum=0)
+    timeout: float = option(0.05, "Seconds that a command may take.", exclusiveMinimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,9 @@ class MemoryOptions:
         3600.0, "How long a client may take to answer a tool call.", exclusiveMinimum=0
     )
     max_bytes: int = option(
-        32 * 1024 * 1024, "Of everything kept; the oldest goes first.", minimum=0
+        32 * 1024 * 1024,
+        "Of everything kept in this process, the oldest going first; in Redis, of one value.",
+        minimum=0,
     )
 
 

@@ -26,6 +26,7 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Model,
+    OperationalError,
     SqliteDatabase,
     TextField,
 )
@@ -36,7 +37,7 @@ from tornado_router.errors import RouterError
 T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-PRAGMAS = {
+PRAGMAS: dict[str, Any] = {
     "journal_mode": "wal",  # readers never wait for the writer
     "synchronous": "normal",
     "foreign_keys": 1,
@@ -162,8 +163,11 @@ class Storage:
         self.database = SqliteDatabase(str(path), pragmas=PRAGMAS, autoconnect=False)
         self.database.bind(MODELS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
-        with self.database.connection_context():
+        self._open()
+        try:
             self._migrate()
+        finally:
+            self.database.close()
 
     def call(self, work: Callable[[], T]) -> T:
         """Runs queries on a connection of this thread's own, and blocks until they are done."""
@@ -177,6 +181,21 @@ class Storage:
     def close(self) -> None:
         """Ends the threads once they are done."""
         self._threads.shutdown()
+
+    def _open(self) -> None:
+        """Connects this thread, however many routers do so at once with a new file.
+
+        SQLite waits for every lock but the one that turns on a file's write-ahead log.
+        """
+        deadline = time.monotonic() + PRAGMAS["busy_timeout"] / 1000
+        while True:
+            try:
+                self.database.connect()
+                return
+            except OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def _migrate(self) -> None:
         runner: Any = Runner(self.database, directory=str(MIGRATIONS))

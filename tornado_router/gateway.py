@@ -19,6 +19,9 @@ from tornado_router.usage import Usage, estimate_usage
 CLIENT_CLOSED = 499
 """What nginx logs, and we do, for a client that went away before its answer was whole."""
 
+MAX_NAME = 200
+"""Of a name that a client or a vendor chose, this much is kept."""
+
 Observer = Callable[[RequestFinished], None]
 
 
@@ -147,12 +150,12 @@ class Gateway:
             user_id=progress.key.user_id,
             key_id=progress.key.id,
             key_name=progress.key.name,
-            model=call.model,
+            model=call.model[:MAX_NAME],
             provider=target.provider if target else None,
-            target_model=target.model if target else None,
+            target_model=target.model[:MAX_NAME] if target else None,
             stream=call.stream,
             status=progress.status,
-            error_code=progress.error_code,
+            error_code=progress.error_code[:MAX_NAME] if progress.error_code else None,
             dropped_params=tuple(progress.attempts.dropped),
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -99,9 +99,11 @@ class Upstream:
     def _limit_silence(self, response: aiohttp.ClientResponse) -> None:
         """Once an answer has begun, another limit holds between its bytes."""
         connection = response.connection
-        if connection and connection.protocol:
-            connection.protocol.read_timeout = self._between_bytes
-            connection.protocol.start_timeout()  # one that runs keeps the limit it began with
+        protocol = connection.protocol if connection is not None else None
+        if protocol is not None:  # it is empty, and so it is false
+            protocol.read_timeout = self._between_bytes
+            if not protocol._reading_paused:  # a timer that runs keeps the limit it began with
+                protocol.start_timeout()
 
     def _failure(self, error: Exception) -> ProviderError:
         who = f"The provider '{self._name}'"
@@ -129,6 +131,7 @@ class _Stream:
     def __init__(self, upstream: Upstream, request: UpstreamRequest) -> None:
         self._upstream = upstream
         self._request = request
+        self._begun = False
 
     async def __aenter__(self) -> _Stream:
         try:
@@ -157,16 +160,20 @@ class _Stream:
         else:
             self._response.close()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        read = self._response.content.read
+    def __aiter__(self) -> _Stream:
+        return self
+
+    async def __anext__(self) -> bytes:
         try:
-            piece = await read(PIECE)
-            self._upstream._limit_silence(self._response)
-            while piece:
-                yield piece
-                piece = await read(PIECE)
+            piece = await self._response.content.read(PIECE)
         except _FAILURES as error:
             raise self._upstream._failure(error) from None
+        if not piece:
+            raise StopAsyncIteration
+        if not self._begun:
+            self._begun = True
+            self._upstream._limit_silence(self._response)
+        return piece
 
     async def read(self) -> bytes:
         """The rest of the body, whole."""

@@ -66,7 +66,7 @@ TABLES = [User, ApiKey, UsageLog]
 
 def up(migrator, db):
     with db.bind_ctx(TABLES):
-        db.create_tables(TABLES)
+        db.create_tables(TABLES, safe=False)  # tables of somebody else are not taken for ours
 
 
 def down(migrator, db):

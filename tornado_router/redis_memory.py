@@ -27,8 +27,8 @@ def connect(options: RedisOptions) -> aioredis.Redis:
 
     Its pool waits for a connection to become free: redis-py's default one raises instead.
     """
-    return aioredis.Redis(
-        connection_pool=aioredis.BlockingConnectionPool(
+    return aioredis.Redis.from_pool(  # closing the client closes such a pool, and no other
+        aioredis.BlockingConnectionPool(
             host=options.host,
             port=options.port,
             password=options.password or None,

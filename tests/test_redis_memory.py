@@ -1,0 +1,112 @@
+"""The memory that several routers share, against a real Redis."""
+
+import asyncio
+import signal
+
+import pytest
+
+from tornado_router import redis_memory
+from tornado_router.config.options import RedisOptions
+
+from .servers import redis_server
+
+ME, YOU = (1, "google"), (2, "google")
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    with redis_server(tmp_path_factory.mktemp("redis")) as (process, port):
+        yield process, port
+
+
+@pytest.fixture
+def options(redis):
+    return RedisOptions(host="127.0.0.1", port=redis[1], timeout=0.25)
+
+
+def with_memory(options, story, *, seconds=60.0, max_bytes=1000):
+    """Runs a story against a memory of its own."""
+
+    async def run():
+        memory = redis_memory.RedisMemory(redis_memory.connect(options), seconds, max_bytes)
+        try:
+            return await story(memory)
+        finally:
+            await memory.close()
+
+    return asyncio.run(run())
+
+
+def test_what_one_router_kept_another_recalls(options):
+    async def keep(memory):
+        await memory.keep(ME, {"call_1": {"signature": "é"}, "call_2": [1, None]})
+
+    async def recall(memory):
+        return await memory.recall(ME, ["call_1", "call_2", "call_3"])
+
+    with_memory(options, keep)
+    assert with_memory(options, recall) == {"call_1": {"signature": "é"}, "call_2": [1, None]}
+
+
+def test_it_is_the_users_own(options):
+    async def story(memory):
+        await memory.keep(ME, {"mine": 1})
+        return await memory.recall(YOU, ["mine"])
+
+    assert with_memory(options, story) == {}
+
+
+def test_a_large_value_is_not_kept(options):
+    async def story(memory):
+        await memory.keep(ME, {"large": "x" * 1000, "small": "x"})
+        return await memory.recall(ME, ["large", "small"])
+
+    assert with_memory(options, story) == {"small": "x"}
+
+
+def test_it_forgets_in_time(options):
+    async def story(memory):
+        await memory.keep(ME, {"brief": 1})
+        for _ in range(1000):
+            if not await memory.recall(ME, ["brief"]):
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+    assert with_memory(options, story, seconds=0.05)
+
+
+def test_nothing_asked_is_nothing_sent():
+    async def story(memory):
+        return await memory.recall(ME, [])
+
+    nowhere = RedisOptions(host="127.0.0.1", port=1)
+    assert with_memory(nowhere, story) == {}
+
+
+def test_without_redis_a_call_goes_on(options):
+    async def story(memory):
+        await memory.keep(ME, {"call": 1})
+        return await memory.recall(ME, ["call"])
+
+    nowhere = RedisOptions(host="127.0.0.1", port=1)
+    assert with_memory(nowhere, story) == {}
+
+
+def test_a_frozen_redis_holds_no_call_up(redis, options):
+    process, _ = redis
+    if process is None:
+        pytest.fail("a Redis that is not ours cannot be frozen: unset TEST_REDIS_PORT")
+
+    async def story(memory):
+        await memory.keep(ME, {"call": 1})
+        process.send_signal(signal.SIGSTOP)
+        try:
+            frozen = await memory.recall(ME, ["call"])
+        finally:
+            process.send_signal(signal.SIGCONT)
+        return frozen, await memory.recall(ME, ["call"])
+
+    frozen, thawed = with_memory(options, story)
+    assert frozen == {}
+    assert thawed == {"call": 1}

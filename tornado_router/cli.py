@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from peewee import OperationalError
+from peewee import DatabaseError
 
 from tornado_router import __version__, auth, log
 from tornado_router.app import (
@@ -228,7 +228,7 @@ def _storage(config: Config) -> Storage:
         return Storage(path)
     except SchemaError as error:
         raise SystemExit(f"{path}: {error}") from None
-    except OperationalError as error:
+    except DatabaseError as error:
         raise SystemExit(f"{path}: cannot be opened as a database: {error}") from None
 
 

@@ -111,9 +111,9 @@ class Dispatcher:
         )
         attempts.targets.append(target)
         attempts.dropped = attempt.dropped
+        if attempt.stream:
+            return await self._open_stream(provider, attempt, client, owner, configured)
         try:
-            if attempt.stream:
-                return await self._open_stream(provider, attempt, client, owner, configured)
             answer = await provider.send(attempt, client)
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
             raise _for_client(error, configured) from None
@@ -133,7 +133,8 @@ class Dispatcher:
         rest = self._stream(provider, attempt, client, owner, configured)
         async for first in rest:
             return ChunkStream(first, rest)
-        raise bad_answer(f"The provider '{configured.name}' ended its stream before it began.")
+        error = bad_answer(f"The provider '{configured.name}' ended its stream before it began.")
+        raise _for_client(error, configured)
 
     async def _stream(
         self,
@@ -143,14 +144,14 @@ class Dispatcher:
         owner: Owner,
         configured: ConfiguredProvider,
     ) -> AsyncGenerator[Sequence[Body], None]:
-        async with aclosing(provider.stream(attempt, client)) as chunks:
-            try:
+        try:
+            async with aclosing(provider.stream(attempt, client)) as chunks:
                 async for batch in chunks:
                     if attempt.kept:  # before the client sees the call, as it may answer at once
                         await self._keep(attempt, owner)
                     yield batch
-            except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
-                raise _for_client(error, configured) from None
+        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+            raise _for_client(error, configured) from None
 
     async def _recall(self, owner: Owner, call: Call) -> dict[str, Any]:
         return await self._memory.recall(owner, tool_call_ids(call.body))

@@ -117,13 +117,16 @@ class Gateway:
         except BaseException:
             await stream.rest.aclose()
             raise
-        return self._relay(first, stream, encoder, progress)
+        events = self._relay(first, stream, encoder, progress)
+        await anext(events)
+        return events
 
     async def _relay(
         self, first: bytes, stream: ChunkStream, encoder: ChunkEncoder, progress: _Progress
     ) -> AsyncGenerator[bytes, None]:
         try:
             async with aclosing(stream.rest) as rest:
+                yield b""  # to `_begin`: once begun, it settles even if nobody reads it
                 if first:
                     yield first
                 async for batch in rest:

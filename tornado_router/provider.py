@@ -342,7 +342,8 @@ class Provider:
         return ProviderError(
             response.status,
             message if isinstance(message, str) and message else self._refusal(response.status),
-            retryable=response.status in (401, 403, 404, 408, 409, 429) or response.status >= 500,
+            retryable=not 400 <= response.status < 500
+            or response.status in (401, 403, 404, 408, 409, 429),
             type=_text(error.get("type")) or "api_error",
             param=_text(error.get("param")),
             code=_text(error.get("code")),

@@ -120,6 +120,7 @@ class ChatStreamParser:
     def __init__(self, provider: str) -> None:
         self.done = False
         self._provider = provider
+        self._begun = False
         self._finished = False
 
     def feed(self, event: Event) -> Iterable[Body]:
@@ -128,14 +129,20 @@ class ChatStreamParser:
             self.done = True
             return ()
         chunk = _object(event.data, self._provider)
-        for choice in chunk.get("choices") or ():
-            if choice.get("finish_reason"):
-                self._finished = True
+        try:
+            for choice in chunk.get("choices") or ():
+                self._begun = True
+                if choice.get("finish_reason"):
+                    self._finished = True
+        except (AttributeError, TypeError):
+            raise bad_answer(
+                f"The provider '{self._provider}' sent a chunk whose 'choices' cannot be read."
+            ) from None
         return (Relayed(chunk, event.data),)
 
     def finish(self) -> Iterable[Body]:
         """Nothing is held back; only checks that the stream is whole."""
-        if not self.done and not self._finished:
+        if not self._finished and not (self.done and self._begun):
             raise bad_answer(f"The provider '{self._provider}' broke off its stream.")
         return ()
 

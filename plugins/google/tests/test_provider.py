@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+import tornado_router_google
+from tornado_router_google import GoogleProvider
+
+from tornado_router.provider import ApiError, OptionError
+
+from .support import KEY, Google
+
+
+def test_the_key_travels_in_a_header_only(google):
+    request = google.request(google.call())
+    assert request.headers["x-goog-api-key"] == KEY
+    assert KEY not in request.url
+    assert KEY.encode() not in request.body
+
+
+@pytest.mark.parametrize(
+    ("stream", "method"), [(False, "generateContent"), (True, "streamGenerateContent?alt=sse")]
+)
+def test_urls(google, vertex, stream, method):
+    base = "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:"
+    assert google.request(google.call(stream=stream)).url == base + method
+    base = (
+        "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/europe-west4"
+        "/publishers/google/models/gemini-2.5-flash:"
+    )
+    request = vertex.request(vertex.call(stream=stream))
+    assert request.url == base + method
+    assert request.headers["Authorization"] == "Bearer ya29.canary-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("tunedModels/mine", "tunedModels/mine"),
+        ("models/gemini-2.5-pro", "models/gemini-2.5-pro"),
+        ("gemini-2.5-flash@001", "models/gemini-2.5-flash@001"),
+        ("a?key=b#c:d e", "models/a%3Fkey%3Db%23c%3Ad%20e"),
+    ],
+)
+def test_models_in_urls(google, model, path):
+    url = google.request(google.call(model=model)).url
+    assert url == f"https://generativelanguage.googleapis.com/v1beta/{path}:generateContent"
+
+
+@pytest.mark.parametrize("model", ["a/../../b", "..", "a//b", "/a", "./a"])
+def test_a_model_that_leads_elsewhere_is_not_found(google, model):
+    with pytest.raises(ApiError) as caught:
+        google.request(google.call(model=model))
+    assert (caught.value.status, caught.value.code) == (404, "model_not_found")
+
+
+def test_headers_of_the_operators():
+    google = Google(headers={"x-goog-user-project": "p"})
+    assert google.request(google.call()).headers == {
+        "Content-Type": "application/json",
+        "x-goog-api-key": KEY,
+        "x-goog-user-project": "p",
+    }
+
+
+def test_the_plugin_offers_its_type():
+    assert tornado_router_google.TORNADO_ROUTER_API == 1
+    assert tornado_router_google.register_providers() == {"google": GoogleProvider}
+
+
+def test_some_credentials_are_needed():
+    with pytest.raises(OptionError) as caught:
+        GoogleProvider("google", {})
+    assert caught.value.option == "api_key"

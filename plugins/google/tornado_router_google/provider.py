@@ -1,0 +1,103 @@
+"""The provider: what its table may hold, its URLs, and the headers of every request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from tornado_router.provider import ApiError, OptionError, Provider, UpstreamResponse
+from tornado_router_google.chat import ChatCompletions
+from tornado_router_google.embeddings import Embeddings
+from tornado_router_google.errors import read_error
+
+DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
+
+
+class GoogleProvider(Provider):
+    """The Gemini API, or Vertex AI by `base_url`: https://ai.google.dev/api."""
+
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        "chat.completions": (
+            "stream",
+            "tools",
+            "parallel_tools",
+            "images",
+            "audio",
+            "files",
+            "json_object",
+            "json_schema",
+            "logprobs",
+            "n",
+            "reasoning",
+        ),
+        "embeddings": (),
+    }
+    remembers: ClassVar[bool] = True
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "properties": {
+            "api_key": {
+                "type": "string",
+                "writeOnly": True,
+                "description": "Sent as `x-goog-api-key`.",
+            },
+            "access_token": {
+                "type": "string",
+                "writeOnly": True,
+                "description": "Sent as `Authorization: Bearer`, for Vertex AI without an API key.",
+            },
+            "base_url": {
+                "type": "string",
+                "pattern": "^https?://[^/]",
+                "default": DEFAULT_BASE_URL,
+                "description": "What stands before `/models/MODEL`: the Gemini API with its "
+                "version, or `https://LOCATION-aiplatform.googleapis.com/v1/projects/PROJECT"
+                "/locations/LOCATION/publishers/google`.",
+            },
+            "headers": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "More headers for every request.",
+            },
+        },
+    }
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        super().__init__(name, options)
+        if not options.keys() & {"api_key", "access_token", "base_url", "headers"}:
+            raise OptionError("api_key", "is needed for Google's own API")
+        self.base_url: str = options.get("base_url", DEFAULT_BASE_URL).rstrip("/")
+        self.on_vertex = "/publishers/" in self.base_url
+        self.headers = _headers(options)
+        self.endpoints = {
+            "chat.completions": ChatCompletions(self),
+            "embeddings": Embeddings(self),
+        }
+
+    def url(self, model: str, method: str) -> str:
+        """Where a method of a model is; the model may be a path, such as `tunedModels/mine`.
+
+        Raises:
+            ApiError: 404 for a name that would lead to another place.
+        """
+        if any(part in ("", ".", "..") for part in model.split("/")):
+            raise ApiError(
+                404, "There is no model of this name.", param="model", code="model_not_found"
+            )
+        path = model if "/" in model else f"models/{model}"
+        return f"{self.base_url}/{quote(path, safe='/@')}:{method}"
+
+    def parse_error(self, response: UpstreamResponse) -> ApiError:
+        """The error behind an answer whose status is no success."""
+        return read_error(self.name, response)
+
+
+def _headers(options: Mapping[str, Any]) -> dict[str, str]:
+    """https://ai.google.dev/gemini-api/docs/api-key, and Google Cloud's bearer tokens."""
+    headers = {"Content-Type": "application/json"}
+    if options.get("api_key"):
+        headers["x-goog-api-key"] = options["api_key"]
+    if options.get("access_token"):
+        headers["Authorization"] = f"Bearer {options['access_token']}"
+    return headers | dict(options.get("headers", {}))

@@ -93,6 +93,8 @@ def encode_whole(call: Call, answer: Body) -> tuple[bytes, Usage]:
         usage = read_usage(body.get("usage"))
         if usage is None:
             usage = estimate_usage(call.body, _text_size(body.get("choices") or (), "message"))
+            if raw is None:
+                body = {**body, "usage": usage.body()}  # OpenAI's own answers never lack it
         return orjson.dumps(body) if raw is None else raw, usage
     except (AttributeError, TypeError) as error:
         raise _no_answer() from error

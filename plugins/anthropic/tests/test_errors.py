@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from tornado_router.provider import ProviderError, UpstreamResponse
+
+from .support import recording
+
+
+def fail(claude, status, kind, message, **headers):
+    body = orjson.dumps({"type": "error", "error": {"type": kind, "message": message}})
+    return claude.provider.parse_error(UpstreamResponse(status, headers, body))
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind", "param", "code", "retryable"),
+    [
+        ("error_400", 400, "invalid_request_error", "max_tokens", None, False),
+        ("error_401", 401, "authentication_error", None, None, True),
+        ("error_403", 403, "permission_error", None, None, True),
+        ("error_404", 404, "invalid_request_error", "model", "model_not_found", True),
+        ("error_413", 413, "invalid_request_error", None, "request_too_large", False),
+        ("error_429", 429, "rate_limit_error", None, "rate_limit_exceeded", True),
+        ("error_500", 500, "api_error", None, None, True),
+        ("error_529", 529, "api_error", None, "overloaded", True),
+    ],
+)
+def test_recorded_errors(claude, name, status, kind, param, code, retryable):
+    error = claude.provider.parse_error(recording(name))
+    assert isinstance(error, ProviderError)
+    assert (error.status, error.type, error.param, error.code) == (status, kind, param, code)
+    assert error.retryable is retryable
+
+
+def test_retry_after_passes(claude):
+    assert claude.provider.parse_error(recording("error_429")).headers == {"Retry-After": "17"}
+
+
+def test_the_vendors_words_are_the_clients_below_500_only(claude):
+    assert fail(claude, 400, "invalid_request_error", "tools: no").message == "tools: no"
+    assert fail(claude, 500, "api_error", "at 10.0.0.1").message == (
+        "The provider 'anthropic' answered with status 500."
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("messages.1.content.0.type: Expected `thinking`", "messages"),
+        ("messages: text content blocks must be non-empty", "messages"),
+        ("tools.3.custom.input_schema: is invalid", "tools[3]"),
+        ("tools: too many", "tools"),
+        ("tool_choice: no such tool", "tool_choice"),
+        ("thinking.budget_tokens: too few", "reasoning_effort"),
+        ("output_config.format.schema: unsupported", "response_format"),
+        ("stop_sequences.0: blanks", "stop"),
+        ("metadata.user_id: too long", "user"),
+        ("something_else: x", None),
+        ("Something went wrong: x", None),
+        ("", None),
+    ],
+)
+def test_the_field_at_fault(claude, message, param):
+    assert fail(claude, 400, "invalid_request_error", message).param == param
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(402, "Payment required"), (400, "Your credit balance is too low to access the API.")],
+)
+def test_no_credit_is_no_fault_of_the_clients(claude, status, message):
+    error = fail(claude, status, "invalid_request_error", message)
+    assert (error.status, error.code, error.retryable) == (503, "insufficient_quota", True)
+    assert error.message == "The provider 'anthropic' has no credit left."
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {}}'])
+def test_a_body_of_no_use(claude, body):
+    error = claude.provider.parse_error(UpstreamResponse(400, {}, body))
+    assert error.message == "The provider 'anthropic' answered with status 400."
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("overloaded_error", 529),
+        ("rate_limit_error", 429),
+        ("invalid_request_error", 400),
+        ("api_error", 500),
+        ("timeout_error", 504),
+        ("something_new", 500),
+        (None, 500),
+        ([], 500),
+    ],
+)
+def test_errors_in_streams(claude, kind, status):
+    with pytest.raises(ProviderError) as failed:
+        claude.chunks([{"type": "error", "error": {"type": kind, "message": "no"}}])
+    assert failed.value.status == status

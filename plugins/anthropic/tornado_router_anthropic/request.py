@@ -1,0 +1,220 @@
+"""A chat completion request as a request to the Messages API.
+
+https://platform.claude.com/docs/en/api/messages/create.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tornado_router.provider import Call, Params
+from tornado_router_anthropic.content import plain, text_blocks
+from tornado_router_anthropic.messages import Conversation
+from tornado_router_anthropic.models import Model
+from tornado_router_anthropic.schemas import closed
+from tornado_router_anthropic.settings import Settings
+from tornado_router_anthropic.thinking import (
+    BINDING_BETA,
+    Thinking,
+    may_drop_misfits,
+    plan_thinking,
+)
+from tornado_router_anthropic.tools import describe_past_tools, read_tools
+
+HINTS = frozenset(
+    {
+        "metadata",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    }
+)
+"""Fields that change nothing about an answer; of some the vendor has its own."""
+
+_MAX_USER_ID = 256
+_MIN_TOP_P_WITH_THINKING = 0.95
+
+_NEUTRAL: Mapping[str, Any] = {
+    "frequency_penalty": 0,
+    "logit_bias": {},
+    "logprobs": False,
+    "modalities": ["text"],
+    "n": 1,
+    "presence_penalty": 0,
+    "top_logprobs": 0,
+    "verbosity": "medium",
+}
+"""Values that ask for what the vendor does anyway."""
+
+_JSON = "Answer with one JSON object alone: no words around it, and no code fence."
+
+
+def build_body(call: Call, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+    """The vendor's body for a call, and the beta features that it makes use of.
+
+    Raises:
+        ApiError: the call asks for something that the vendor cannot do.
+    """
+    params = Params(call, HINTS)
+    model = settings.model(call.model)
+    _take_neutral(call, params)
+    tools = read_tools(call, params, model)
+    thinking = plan_thinking(
+        call, params, model, _max_tokens(params, model, settings), tools.forced
+    )
+    talk = Conversation(call, params, model, thinking.on)
+    betas: list[str] = []
+    if talk.has_thoughts and model.bound_thinking:
+        may_drop_misfits(thinking)
+        betas.append(BINDING_BETA)
+    if talk.tool_names and not tools.definitions:
+        describe_past_tools(tools, talk.tool_names)
+    body: dict[str, Any] = {
+        "model": call.model,
+        "max_tokens": thinking.max_tokens,
+        "messages": talk.messages,
+    }
+    output = _output(call, params, model, talk, thinking)
+    if talk.system:
+        body["system"] = plain(talk.system)
+    if tools.definitions:
+        body["tools"] = tools.definitions
+        if tools.choice:
+            body["tool_choice"] = tools.choice
+    if thinking.config:
+        body["thinking"] = _shown(thinking.config, settings)
+    elif settings.reasoning_content and thinking.on:
+        body["thinking"] = _shown({"type": "adaptive"}, settings)
+    if output:
+        body["output_config"] = output
+    _sample(params, model, thinking.on, body)
+    _stop(params, body)
+    _identify(call, params, body)
+    if call.stream:
+        body["stream"] = True
+    params.finish()
+    return body, betas
+
+
+def dump(body: Mapping[str, Any]) -> bytes:
+    """A body as bytes."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # orjson knows no integers beyond 64 bits; a client may send one
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _take_neutral(call: Call, params: Params) -> None:
+    body = call.body
+    for name, value in _NEUTRAL.items():
+        if name in body and body[name] == value:
+            params.take(name)
+
+
+def _max_tokens(params: Params, model: Model, settings: Settings) -> int:
+    """The limit that the vendor insists on: the client's, the operator's, or what suits."""
+    asked, old = params.take("max_completion_tokens"), params.take("max_tokens")
+    limit: int = asked or old or settings.max_tokens or model.default_max_tokens
+    return limit
+
+
+def _output(
+    call: Call, params: Params, model: Model, talk: Conversation, thinking: Thinking
+) -> dict[str, Any]:
+    """`output_config`: the effort and the format of an answer.
+
+    Any JSON object at all is a format that the vendor does not have: it is asked for in words,
+    and named among what was dropped.
+    """
+    output: dict[str, Any] = {}
+    if thinking.effort:
+        output["effort"] = thinking.effort
+    wanted = params.take("response_format") or {}
+    if wanted.get("type") not in ("json_schema", "json_object"):
+        return output
+    found = wanted.get("json_schema") or {}
+    schema = found.get("schema")
+    if not schema:
+        call.dropped.append("response_format")
+        talk.system += text_blocks(_JSON)
+    elif model.json_schema:
+        path = "response_format.json_schema.schema"
+        schema = closed(schema, params, path)
+        if found.get("description") and "description" not in schema:
+            schema["description"] = found["description"]
+        output["format"] = {"type": "json_schema", "schema": schema}
+    else:
+        params.unsupported("response_format")
+        talk.system += text_blocks(f"{_JSON} It fits this JSON Schema: {dump(schema).decode()}")
+    return output
+
+
+def _shown(config: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Has thoughts come with their text, if clients are to see it: newer models leave it out."""
+    if settings.reasoning_content and config.get("type") in ("adaptive", "enabled"):
+        return {"display": "summarized", **config}
+    return config
+
+
+def _sample(params: Params, model: Model, thinks: bool, body: dict[str, Any]) -> None:
+    """Temperature goes up to 1 here, and not with thinking; 1 is the default of both sides."""
+    temperature, top_p = params.take("temperature"), params.take("top_p")
+    if temperature is not None and temperature > 1:
+        params.unsupported("temperature")
+        temperature = 1
+    given = {
+        name: value
+        for name, value in (
+            ("temperature", None if temperature == 1 else temperature),
+            ("top_p", None if top_p == 1 else top_p),
+            ("top_k", params.take("top_k")),  # Anthropic's own
+        )
+        if value is not None
+    }
+    if not given:
+        return
+    for name in list(given):
+        refused = model.sampling == "none" or (
+            thinks and (name != "top_p" or given[name] < _MIN_TOP_P_WITH_THINKING)
+        )
+        if refused or (name == "top_p" and model.sampling == "one" and "temperature" in given):
+            params.unsupported(name)
+            del given[name]
+    body |= given
+
+
+def _stop(params: Params, body: dict[str, Any]) -> None:
+    stop = params.take("stop")
+    sequences = [stop] if isinstance(stop, str) else stop or []
+    taken = [sequence for sequence in sequences if sequence and not sequence.isspace()]
+    if len(taken) < sum(1 for sequence in sequences if sequence):
+        params.unsupported("stop")  # the API refuses sequences of blanks
+    if taken:
+        body["stop_sequences"] = taken
+
+
+def _identify(call: Call, params: Params, body: dict[str, Any]) -> None:
+    """Says on whose behalf, how urgently, and what to cache, in the vendor's own fields."""
+    user, safe = params.take("user"), params.take("safety_identifier")
+    user_id = safe or user
+    if user_id and len(user_id) <= _MAX_USER_ID:
+        body["metadata"] = {"user_id": user_id}
+    elif user_id:
+        call.dropped.append("user")
+    tier = params.take("service_tier")
+    if tier == "default":
+        body["service_tier"] = "standard_only"
+    elif tier not in (None, "auto"):
+        call.dropped.append("service_tier")
+    control = params.take("cache_control")
+    if control:
+        body["cache_control"] = control

@@ -1,0 +1,119 @@
+"""A whole message of the vendor's as a chat completion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tornado_router.provider import Call
+from tornado_router_anthropic.answers import (
+    Answer,
+    finish_reason,
+    read_usage,
+    refusal_text,
+    service_tier,
+)
+from tornado_router_anthropic.request import dump
+from tornado_router_anthropic.settings import Settings
+from tornado_router_anthropic.thinking import Layout, keep_layout
+from tornado_router_anthropic.tools import is_legacy
+
+
+@dataclass(slots=True)
+class _Content:
+    """The blocks of a message, by kind."""
+
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    layout: Layout = field(default_factory=list)
+
+
+def parse_message(call: Call, data: bytes, settings: Settings) -> dict[str, Any]:
+    """OpenAI's body of an answer.
+
+    Raises:
+        ProviderError: it is not what the API promises.
+    """
+    answer = Answer(settings.name, call)
+    message = answer.load(data)
+    blocks, stop_reason = message.get("content"), message.get("stop_reason")
+    if not isinstance(blocks, list):
+        raise answer.wrong("content")
+    if not isinstance(stop_reason, str):
+        raise answer.wrong("stop_reason")
+    content = _Content()
+    for index, block in enumerate(blocks):
+        _add(content, block, answer, f"content[{index}]")
+    legacy = is_legacy(call.body)
+    if not legacy:
+        keep_layout(call, content.layout)
+    usage = message.get("usage")
+    body = answer.identity(message, "chat.completion")
+    body["choices"] = [
+        {
+            "index": 0,
+            "message": _message(content, message, legacy, settings),
+            "logprobs": None,
+            "finish_reason": finish_reason(stop_reason, bool(content.calls), legacy),
+        }
+    ]
+    counts, tier = read_usage(usage), service_tier(usage)
+    if counts:
+        body["usage"] = counts
+    if tier:
+        body["service_tier"] = tier
+    return body
+
+
+def _message(
+    content: _Content, message: Mapping[str, Any], legacy: bool, settings: Settings
+) -> dict[str, Any]:
+    text = "".join(content.texts)
+    made: dict[str, Any] = {
+        "role": "assistant",
+        "content": text if text or not content.calls else None,
+        "refusal": refusal_text(message),
+    }
+    if content.calls and legacy:
+        made["function_call"] = content.calls[0]["function"]
+    elif content.calls:
+        made["tool_calls"] = content.calls
+    if content.thoughts and settings.reasoning_content:
+        made["reasoning_content"] = "".join(content.thoughts)
+    return made
+
+
+def _add(content: _Content, block: Any, answer: Answer, path: str) -> None:
+    """Sorts one block; kinds that nobody asked for are none of the client's business."""
+    kind = block.get("type") if isinstance(block, dict) else None
+    match kind:
+        case "text":
+            text = block.get("text")
+            if not isinstance(text, str):
+                raise answer.wrong(f"{path}.text")
+            if text:
+                content.texts.append(text)
+                content.layout.append(len(text))
+        case "tool_use":
+            content.calls.append(_tool_call(block, answer, path))
+            content.layout.append(block["id"])
+        case "thinking" | "redacted_thinking":
+            content.layout.append(block)
+            thought = block.get("thinking")
+            if isinstance(thought, str):
+                content.thoughts.append(thought)
+        case None:
+            raise answer.wrong(f"{path}.type")
+
+
+def _tool_call(block: Mapping[str, Any], answer: Answer, path: str) -> dict[str, Any]:
+    for name, kind in (("id", str), ("name", str), ("input", dict)):
+        if not isinstance(block.get(name), kind):
+            raise answer.wrong(f"{path}.{name}")
+    return {
+        "id": block["id"],
+        "type": "function",
+        "function": {"name": block["name"], "arguments": dump(block["input"]).decode()},
+    }

@@ -39,6 +39,7 @@ lint: .venv/tox
 
 bench: .venv/installed
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/components.py
 
 bench-peers: .venv/installed
 	$(BIN)/python bench/peers.py install

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 import timeit
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,6 @@ from typing import Any
 import orjson
 from harness import BenchError, bodies
 from harness.process import CALIBRATED_MS, calibrate, two_cores
-from tornado_router_openai import OpenAIProvider
 
 from tornado_router import auth
 from tornado_router.answers import ChunkEncoder, encode_whole
@@ -28,6 +27,9 @@ from tornado_router.errors import ApiError
 from tornado_router.provider import Call, Provider, Relayed, UpstreamResponse
 from tornado_router.sse import Decoder, Event, encode
 from tornado_router.validation import Validator, parse_json
+from tornado_router_anthropic import AnthropicProvider
+from tornado_router_google import GoogleProvider
+from tornado_router_openai import OpenAIProvider
 
 _REPEATS = 5
 _SECONDS_A_REPEAT = 0.05
@@ -83,12 +85,12 @@ class Component:
     units: int = 1
 
 
-def _call(raw: bytes, stream: bool = False) -> Call:
+def _call(raw: bytes, stream: bool = False, model: str = "") -> Call:
     body = parse_json(raw)
     return Call(
         id="call",
         endpoint="chat.completions",
-        model=body["model"],
+        model=model or body["model"],
         body=body,
         raw=raw,
         stream=stream,
@@ -180,16 +182,81 @@ _COMPONENTS: list[Callable[[], Iterator[Component]]] = [
 
 @dataclass(frozen=True)
 class _ProviderCase:
-    """A provider, and what its vendor answers."""
+    """A provider, and what its vendor answers: 1 KB whole, and one word of a stream."""
 
     provider: Provider
+    model: str
     answer: bytes
     event: Event
+    before: Sequence[Event] = ()
 
 
+_CLAUDE_ANSWER = orjson.dumps(
+    {
+        "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5",
+        "content": [{"type": "text", "text": "All of the text. " * 50}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 212, "output_tokens": 117, "cache_read_input_tokens": 0},
+    }
+)
+_CLAUDE_START = orjson.dumps(
+    {
+        "type": "message_start",
+        "message": {**orjson.loads(_CLAUDE_ANSWER), "content": [], "stop_reason": None},
+    }
+)
+_CLAUDE_BLOCK = orjson.dumps(
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+)
+_CLAUDE_DELTA = orjson.dumps(
+    {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": " quick"},
+    }
+)
+_GEMINI_CANDIDATE = {
+    "content": {"role": "model", "parts": [{"text": "All of the text. " * 50}]},
+    "finishReason": "STOP",
+    "index": 0,
+}
+_GEMINI_ANSWER = orjson.dumps(
+    {
+        "candidates": [_GEMINI_CANDIDATE],
+        "usageMetadata": {"promptTokenCount": 212, "candidatesTokenCount": 117},
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": "mock0123456789",
+    }
+)
+_GEMINI_CHUNK = orjson.dumps(
+    {
+        "candidates": [{"content": {"role": "model", "parts": [{"text": " quick"}]}, "index": 0}],
+        "usageMetadata": {"promptTokenCount": 212},
+        "modelVersion": "gemini-2.5-flash",
+        "responseId": "mock0123456789",
+    }
+)
+_KEY_OPTION = {"api_key": "sk-upstream"}
 _PROVIDERS: Mapping[str, _ProviderCase] = {
     "openai": _ProviderCase(
-        OpenAIProvider("openai", {"api_key": "sk-upstream"}), _ANSWER, Event(_CHUNK)
+        OpenAIProvider("openai", _KEY_OPTION), "gpt-4o", _ANSWER, Event(_CHUNK)
+    ),
+    "anthropic": _ProviderCase(
+        AnthropicProvider("anthropic", _KEY_OPTION),
+        "claude-sonnet-4-5",
+        _CLAUDE_ANSWER,
+        Event(_CLAUDE_DELTA, "content_block_delta"),
+        before=[Event(_CLAUDE_START), Event(_CLAUDE_BLOCK)],
+    ),
+    "google": _ProviderCase(
+        GoogleProvider("google", _KEY_OPTION),
+        "gemini-2.5-flash",
+        _GEMINI_ANSWER,
+        Event(_GEMINI_CHUNK),
     ),
 }
 
@@ -197,11 +264,15 @@ _PROVIDERS: Mapping[str, _ProviderCase] = {
 def _provider_components(name: str, case: _ProviderCase) -> Iterator[Component]:
     translator = case.provider.endpoints["chat.completions"]
     response = UpstreamResponse(200, {"Content-Type": "application/json"}, case.answer)
-    call, large = _call(bodies.small()), _call(bodies.large())
+    call = _call(bodies.small(), model=case.model)
+    large = _call(bodies.large(), model=case.model)
     yield Component(f"{name}: build a request, 1 KB", lambda: translator.build_request(call))
     yield Component(f"{name}: build a request, 100 KB", lambda: translator.build_request(large))
     yield Component(f"{name}: parse an answer", lambda: translator.parse_response(call, response))
-    parser = translator.parse_stream(_call(bodies.stream(50, 20), stream=True))
+    streamed = _call(bodies.stream(50, 20), stream=True, model=case.model)
+    parser = translator.parse_stream(streamed)
+    for event in case.before:
+        list(parser.feed(event))
     yield Component(f"{name}: parse an event", lambda: list(parser.feed(case.event)))
 
 

@@ -13,7 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_WORD = re.compile(r"\s*\S+\s*$|\s*\S+")
+# The look-behind keeps the search linear in text that is nothing but spaces.
+_WORD = re.compile(r"(?<!\s)\s*\S+(?:\s+\Z)?")
+MAX_EXAMPLE = 100_000
+"""Characters and values of an example, more or less."""
+
 _CALL = re.compile(r"\bcall ([A-Za-z0-9_.-]+)")
 
 
@@ -96,34 +100,59 @@ def compose(body: Mapping[str, Any]) -> Reply:
 
 
 def example(schema: object, text: str = "") -> Any:
-    """The smallest value that fits a JSON Schema; strings in it are `text`."""
-    if not isinstance(schema, Mapping):
-        return None
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "const" in schema:
-        return schema["const"]
-    for union in ("anyOf", "oneOf"):
-        if schema.get(union):
-            return example(schema[union][0], text)
-    kind = schema.get("type")
-    kind = kind[0] if isinstance(kind, list) else kind
-    match kind:
-        case "string":
-            return text
-        case "integer" | "number":
-            return schema.get("minimum", 0)
-        case "boolean":
-            return False
-        case "array":
-            count = schema.get("minItems", 0)
-            return [example(schema.get("items"), text) for _ in range(count)]
-        case "null":
+    """The smallest value that fits a JSON Schema; strings in it are `text`.
+
+    The client wrote the schema, so it may be no schema at all, or one whose smallest value is
+    larger than any memory: then what comes back does not fit it.
+    """
+    return _Example(text).value(schema)
+
+
+class _Example:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._room = MAX_EXAMPLE
+
+    def value(self, schema: object) -> Any:
+        self._room -= 1
+        if self._room < 0 or not isinstance(schema, Mapping):
             return None
-        case _:
-            properties = schema.get("properties", {})
-            required = schema.get("required", ())
-            return {name: example(properties.get(name, {}), text) for name in required}
+        if _list(schema, "enum"):
+            return schema["enum"][0]
+        if "const" in schema:
+            return schema["const"]
+        for union in ("anyOf", "oneOf"):
+            if _list(schema, union):
+                return self.value(schema[union][0])
+        return self._typed(schema)
+
+    def _typed(self, schema: Mapping[str, Any]) -> Any:
+        kinds = _list(schema, "type") or [schema.get("type")]
+        match kinds[0]:
+            case "string":
+                self._room -= len(self._text)
+                return self._text
+            case "integer" | "number":
+                return schema.get("minimum", 0)
+            case "boolean":
+                return False
+            case "array":
+                count, values = schema.get("minItems"), list[Any]()
+                while isinstance(count, int) and len(values) < count and self._room > 0:
+                    values.append(self.value(schema.get("items")))
+                return values
+            case "null":
+                return None
+            case _:
+                properties = schema.get("properties")
+                properties = properties if isinstance(properties, Mapping) else {}
+                names = {str(name): None for name in _list(schema, "required")}
+                return {name: self.value(properties.get(name, {})) for name in names}
+
+
+def _list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
+    value = schema.get(keyword)
+    return value if isinstance(value, list) else []
 
 
 def _tool_calls(body: Mapping[str, Any]) -> list[dict[str, Any]]:

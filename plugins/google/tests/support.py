@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from tornado_router_google import GoogleProvider
 
 from tornado_router.provider import Call, Event, UpstreamRequest, UpstreamResponse
+from tornado_router_google import GoogleProvider
 
 RECORDINGS = Path(__file__).parent / "recordings"
 KEY = "AIza-canary-0123456789"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tornado_router_google import GoogleProvider
 
 from tornado_router.testing import ProviderConformance
+from tornado_router_google import GoogleProvider
 
 
 class TestGoogle(ProviderConformance):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tornado_router_google.models import traits_of
 
 from .support import Google, tool

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-import tornado_router_google
-from tornado_router_google import GoogleProvider
 
+import tornado_router_google
 from tornado_router.provider import ApiError, OptionError
+from tornado_router_google import GoogleProvider
 
 from .support import KEY, Google
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+
 from tornado_router_google.schema import object_schema, portable_schema
 
 

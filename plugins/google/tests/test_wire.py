@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from tornado_router_google.wire import dump, load
 
 from tornado_router.provider import ApiError, ProviderError
+from tornado_router_google.wire import dump, load
 
 
 def test_what_orjson_cannot_write_is_written_all_the_same():

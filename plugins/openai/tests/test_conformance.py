@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tornado_router_openai import OpenAIProvider
 
 from tornado_router.testing import ProviderConformance
+from tornado_router_openai import OpenAIProvider
 
 
 class TestOpenAI(ProviderConformance):

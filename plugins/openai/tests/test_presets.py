@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from tornado_router_openai import OpenAIProvider, register_providers
 
 from tornado_router.provider import Call, OptionError
+from tornado_router_openai import OpenAIProvider, register_providers
 
 PRESETS = {name: kind for name, kind in register_providers().items() if name != "openai"}
 MESSAGES = [{"role": "user", "content": "hi"}]

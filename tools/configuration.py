@@ -79,7 +79,7 @@ def _literal(option: Mapping[str, Any]) -> str:
 
 
 def _type(option: Mapping[str, Any]) -> str:
-    return ", ".join([str(option["type"]), *_bounds(option)])
+    return ", ".join([option.get("type", "string"), *_bounds(option)])
 
 
 def _bounds(option: Mapping[str, Any]) -> Iterator[str]:

@@ -269,7 +269,8 @@ def _hooks(plugins: Plugins) -> list[Observer]:
     def safe(implementation: Any) -> Observer:
         def observe(event: RequestFinished) -> None:
             try:
-                implementation.function(event=event)
+                # As pluggy calls it: with those of the arguments that it takes.
+                implementation.function(**dict.fromkeys(implementation.argnames, event))
             except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
                 logger.error(
                     "the plugin {} raised {} in request_finished",

@@ -145,6 +145,8 @@ class BaseHandler(RequestHandler):
         self.set_status(self.error.status)
         for name, value in self.error.headers.items():
             self.set_header(name, value)
+        if self.services.stopping:  # Tornado has cleared what `prepare` set
+            self.set_header("Connection", "close")
         self.write_json(self.error.body())
 
     def log_exception(

@@ -16,7 +16,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from tornado_router.auth import Authenticator
-from tornado_router.config import Config, environment, load
+from tornado_router.config import Config, environment, examine
 from tornado_router.db import Storage
 from tornado_router.dispatch import Dispatcher
 from tornado_router.errors import ApiError, ConfigError
@@ -63,9 +63,10 @@ def read_deployment(
     Raises:
         ConfigError: with every fault of the file.
     """
-    config = load(path, environment(path.parent, environ))
+    config, faults = examine(path, environment(path.parent, environ))
     plugins = plugins or load_plugins()
-    providers, faults = configure_providers(config, plugins)
+    providers, wrong_options = configure_providers(config, plugins)
+    faults += wrong_options
     faults += check_routes(providers, config.routes)
     if faults:
         raise ConfigError(faults)

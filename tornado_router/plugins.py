@@ -126,6 +126,9 @@ def configure_providers(
     providers: dict[str, ConfiguredProvider] = {}
     faults: list[Fault] = []
     for table in config.providers.values():
+        if not table.common.type:  # which is a fault that is known already
+            providers[table.name] = ConfiguredProvider(table.name, table.common, off="no type")
+            continue
         kind = plugins.types.get(table.common.type)
         if kind is None:
             providers[table.name] = ConfiguredProvider(table.name, table.common, off="no such type")

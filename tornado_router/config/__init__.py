@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from dotenv import dotenv_values
 
@@ -24,10 +24,11 @@ from tornado_router.config.options import (
     ServerOptions,
     ValidationOptions,
     file_schema,
+    table_schema,
 )
 from tornado_router.errors import ConfigError, Fault
 
-__all__ = ["Config", "ProviderTable", "environment", "load"]
+__all__ = ["Config", "ProviderTable", "environment", "examine", "load"]
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,28 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """Reads a configuration.
+    """Reads a configuration, but for what the plugins have to say of it.
 
     Args:
         path: the file.
         environ: values for `${NAME}`; see `environment`.
 
     Raises:
-        ConfigError: with every fault that could be found, not just the first.
+        ConfigError: with every fault, not just the first.
+    """
+    config, faults = examine(path, environ)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def examine(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Fault]]:
+    """Reads a configuration as far as it is right, and lists what is wrong with it.
+
+    An option that is wrong has its default, so that the rest can be looked at, too.
+
+    Raises:
+        ConfigError: the file is not there, or is no TOML.
     """
     table = _parse(path)
     faults: list[Fault] = []
@@ -89,9 +104,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     schema = file_schema()
     table = expand.coerce(table, schema)
     faults += check.faults(table, schema)
-    if faults:
-        raise ConfigError(faults)
-    return _build(table, path.parent, off)
+    return _build(table, path.parent, off), faults
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -141,28 +154,41 @@ def _strings(
 
 
 def _build(table: Mapping[str, Any], folder: Path, off: Mapping[str, str]) -> Config:
-    once = {name: _section(kind, table.get(name, {})) for name, kind in SECTIONS.items()}
+    once = {name: _section(kind, table.get(name)) for name, kind in SECTIONS.items()}
     routes = {
         name: _section(NAMED_SECTIONS["routes"], item)
-        for name, item in table.get("routes", {}).items()
+        for name, item in _tables(table.get("routes")).items()
     }
     providers = {
-        name: _provider(name, item, off.get(name))
-        for name, item in table.get("providers", {}).items()
+        name: _provider(name, _tables(item), off.get(name))
+        for name, item in _tables(table.get("providers")).items()
     }
     return Config(folder=folder, providers=providers, routes=routes, **once)
+
+
+def _tables(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _provider(name: str, table: Mapping[str, Any], off: str | None) -> ProviderTable:
     common = {item.name for item in fields(ProviderOptions)}
     return ProviderTable(
         name=name,
-        common=_section(ProviderOptions, {k: v for k, v in table.items() if k in common}),
+        common=_section(ProviderOptions, table),
         options={key: value for key, value in table.items() if key not in common},
         off=off,
     )
 
 
-def _section(kind: type, table: Mapping[str, Any]) -> Any:
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+def _section(kind: type, table: Any) -> Any:
+    """The options of a table that are right; the others have their defaults."""
+    properties = table_schema(kind)["properties"]
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in _tables(table).items()
+        if name in properties and check.is_valid(value, properties[name])
+    }
+    for item in fields(kind):
+        if item.default is MISSING and item.name not in values:
+            values[item.name] = get_type_hints(kind)[item.name]()  # a fault says that it lacks
     return kind(**values)

@@ -55,6 +55,11 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+def is_valid(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether a value is what it should be."""
+    return bool(Draft202012Validator(schema).is_valid(value))
+
+
 def faults(
     table: Any, schema: Mapping[str, Any], path: Iterable[str | int] = ()
 ) -> Iterator[Fault]:

@@ -74,9 +74,15 @@ class RedisOptions:
 class AuthOptions:
     """`[auth]`: API keys and log-ins."""
 
-    jwt_secret: str = option("", "Signs the tokens of log-ins; random and long.", writeOnly=True)
+    jwt_secret: str = option(
+        "",
+        "Will sign the tokens of log-ins, which do not exist yet; random and long.",
+        writeOnly=True,
+    )
     jwt_expires_in: str = option(
-        "24h", "How long a log-in lasts: `3600`, `90m`, `24h` or `7d`.", pattern=r"^[0-9]+[smhd]?$"
+        "24h",
+        "How long a log-in will last: `3600`, `90m`, `24h` or `7d`.",
+        pattern=r"^[0-9]+[smhd]?$",
     )
     key_cache_seconds: float = option(
         1.0, "A revoked key may work for this long; 0 asks the database each time.", minimum=0

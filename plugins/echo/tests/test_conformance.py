@@ -1,4 +1,4 @@
-"""The conformance kit, for a provider that answers in process: its recordings are requests alone."""
+"""The conformance kit, for a provider that answers in process: it records requests alone."""
 
 from pathlib import Path
 

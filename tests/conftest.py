@@ -1,0 +1,227 @@
+"""What the tests stand on: real processes for whole stories, one application for the rest."""
+
+import asyncio
+import socket
+import uuid
+from contextlib import suppress
+
+import openai
+import pytest
+from tornado.platform.asyncio import AsyncIOLoop
+
+from tornado_router import auth
+from tornado_router.app import RouterApplication, read_deployment
+from tornado_router.db import Storage
+
+from . import upstream as upstream_module
+from .support import VENDOR_KEY, Project, Upstream
+
+# `up` offers every behaviour of upstream.py by its bare name, so that bodies pass untouched, and
+# as `up/NAME`. The others fail in one way each. `well` is healthy: what routes fall back to.
+ROUTER_TOML = """
+[server]
+port = 0
+[log]
+format = "json"
+[providers.echo]
+type = "echo"
+models = ["echo"]
+[providers.up]
+type = "openai"
+api_key = "{key}"
+base_url = "{upstream}/v1"
+organization = "org-vendor"
+project = "proj-vendor"
+headers = {{"X-Team" = "blue", "X-Cost-Center" = "4711"}}
+models = [{models}, "*"]
+[providers.well]
+type = "openai"
+api_key = "{key}"
+base_url = "{upstream}/well/v1"
+[providers.keyless]
+type = "openai"
+base_url = "{upstream}/keyless/v1"
+[providers.modest]
+type = "openai"
+api_key = "{key}"
+base_url = "{upstream}/v1"
+stream_usage = false
+[providers.nobody]
+type = "openai"
+api_key = "{key}"
+base_url = "http://127.0.0.1:{closed_port}/v1"
+[providers.full]
+type = "openai"
+api_key = "{key}"
+base_url = "http://127.0.0.1:{full_port}/v1"
+connect_timeout = 0.2
+[providers.late]
+type = "openai"
+api_key = "{key}"
+base_url = "{upstream}/v1"
+first_byte_timeout = 0.2
+[providers.silent]
+type = "openai"
+api_key = "{key}"
+base_url = "{upstream}/v1"
+between_bytes_timeout = 0.2
+[providers.short]
+type = "openai"
+api_key = "{key}"
+base_url = "{upstream}/v1"
+total_timeout = 1.0
+[providers.plaintls]
+type = "openai"
+api_key = "{key}"
+base_url = "https://127.0.0.1:{upstream_port}/v1"
+[routes.renamed]
+targets = ["up/ok"]
+[routes."team/renamed"]
+targets = ["up/ok"]
+"""
+
+FALLBACKS = [
+    *(f"up/{name}" for name in upstream_module.BEHAVIOURS),
+    *(f"up/status:{code}" for code in (400, 401, 403, 404, 422, 429, 500, 503, 529)),
+    *(f"up/plain-status:{code}" for code in (413, 429, 500)),
+    *("nobody/x", "full/x", "plaintls/x", "late/hang", "short/hang", "silent/hang-in-body"),
+]
+"""Each is the first target of a route `after-PROVIDER/MODEL`, whose second is healthy."""
+
+
+@pytest.fixture(scope="session")
+def upstream_process(tmp_path_factory):
+    process = Upstream(tmp_path_factory.mktemp("upstream"))
+    yield process
+    faults = [item["fault"] for item in process._log() if item["fault"]]
+    process.kill()
+    assert not faults, "upstream.py is at fault:\n" + "\n".join(faults)
+
+
+@pytest.fixture
+def upstream(upstream_process):
+    """The upstream, which has received nothing yet."""
+    upstream_process.forget()
+    return upstream_process
+
+
+@pytest.fixture(scope="session")
+def closed_port():
+    """A port that nobody listens on, and nobody else can take meanwhile."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def full_port():
+    """A port whose server accepts nobody, so that connecting takes for ever."""
+    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                client.connect(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def router_toml(upstream_process, closed_port, full_port):
+    """The configuration of `router`; see `ROUTER_TOML`."""
+    text = ROUTER_TOML.format(
+        key=VENDOR_KEY,
+        upstream=upstream_process.url,
+        upstream_port=upstream_process.port,
+        models=", ".join(f'"{name}"' for name in upstream_module.BEHAVIOURS),
+        closed_port=closed_port,
+        full_port=full_port,
+    )
+    for target in FALLBACKS:
+        text += f'[routes."after-{target}"]\ntargets = ["{target}", "well/ok"]\n'
+    return text
+
+
+@pytest.fixture(scope="session")
+def router_process(tmp_path_factory, router_toml):
+    project = Project(tmp_path_factory.mktemp("router"), {"router.toml": router_toml})
+    yield project.serve()
+    project.close()
+
+
+@pytest.fixture
+def router(router_process):
+    """A serving router that all cheap tests share; its log is checked behind each."""
+    yield router_process
+    router_process.check_log()
+
+
+@pytest.fixture
+def router_project(tmp_path):
+    """Builds a deployment from its files, to be served and asked; stopped behind the test."""
+    projects = []
+
+    def build(files):
+        folder = tmp_path / f"project{len(projects)}"
+        folder.mkdir()
+        projects.append(Project(folder, files))
+        return projects[-1]
+
+    yield build
+    for project in projects:
+        project.close()
+
+
+@pytest.fixture
+def client(router):
+    """The official SDK, as anybody would set it up."""
+    with openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=0) as sdk:
+        yield sdk
+
+
+@pytest.fixture
+def request_id():
+    """An id for one request, to find its usage row and log line by."""
+    return f"test-{uuid.uuid4().hex}"
+
+
+# In this process, for tests of one module
+
+
+@pytest.fixture
+def io_loop():
+    """pytest-tornado's own makes its loop current in a way that Tornado warns of."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    io_loop = AsyncIOLoop(asyncio_loop=loop, make_current=False)
+    yield io_loop
+    asyncio.set_event_loop(None)
+    io_loop.close(all_fds=True)
+
+
+@pytest.fixture
+def app_files():
+    """The files of `app`; a test module overrides this for a configuration of its own."""
+    return {"router.toml": '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'}
+
+
+@pytest.fixture
+def app(io_loop, tmp_path, app_files):
+    """The application in this process, not listening; `http_server` serves it."""
+    for name, text in app_files.items():
+        (tmp_path / name).write_text(text)
+    deployment = read_deployment(tmp_path / "router.toml", {})
+
+    async def make():
+        storage = Storage(deployment.config.folder / deployment.config.database.path)
+        return RouterApplication(deployment, storage)
+
+    application = io_loop.run_sync(make)
+    yield application
+    io_loop.run_sync(application.close)
+
+
+@pytest.fixture
+def key(app):
+    """An API key of `app`."""
+    return app.storage.call(lambda: auth.create_key(auth.create_administrator(), "test"))

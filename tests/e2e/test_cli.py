@@ -1,0 +1,211 @@
+"""The command line, as an operator uses it."""
+
+import re
+
+import pytest
+
+from ..support import poll
+
+ECHO = '[server]\nport = 0\n[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
+
+FAULTY = """
+[server]
+prot = 3000
+host = 7
+[log]
+level = "loud"
+[srever]
+port = 1
+[providers.echo]
+type = "echo"
+models = ["echo"]
+connect_timeout = -1
+[routes."gpt-4.1"]
+target = ["echo/echo"]
+[auth]
+jwt_expires_in = "${LIFETIME}"
+"""
+
+DANGLING = """
+[providers.echo]
+type = "echo"
+models = ["echo"]
+dealy_ms = 5
+[providers.openai]
+type = "opnai"
+[providers.other]
+type = "openai"
+api_key = 5
+base_url = "ftp://example.com"
+[routes.main]
+targets = ["ecko/echo", "echo/gone", "echo"]
+"""
+
+
+def check(router_project, text, **env):
+    return router_project({"router.toml": text}).cli("check", **env)
+
+
+def faults(checked):
+    """What was found, by dotted path."""
+    lines = checked.stderr.splitlines()
+    *found, count = lines
+    assert count == f"router.toml: {len(found)} fault{'s' if len(found) > 1 else ''}"
+    assert checked.returncode == 1
+    return dict(line.removeprefix("router.toml: ").split(": ", 1) for line in found)
+
+
+def test_check_of_a_good_file(router_project):
+    checked = check(router_project, ECHO)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.splitlines() == ["provider echo (echo): on", "router.toml: no faults"]
+
+
+def test_check_makes_nothing(router_project):
+    project = router_project({"router.toml": ECHO})
+    assert project.cli("check").returncode == 0
+    assert [path.name for path in project.folder.iterdir()] == ["router.toml"]
+
+
+def test_check_of_another_file(router_project):
+    project = router_project({"router.toml": "[", "good.toml": ECHO})
+    assert project.cli("check", "good.toml").stdout.endswith("good.toml: no faults\n")
+
+
+def test_check_lists_every_fault_at_once(router_project):
+    assert faults(check(router_project, FAULTY)) == {
+        "auth.jwt_expires_in": "the environment variable LIFETIME is not set",
+        "server.prot": "unknown key; did you mean 'port'?",
+        "server.host": "must be text in quotes, not 7",
+        "log.level": "must be one of 'debug', 'info', 'warning', 'error', not 'loud'",
+        "srever": "unknown key; did you mean 'server'?",
+        "providers.echo.connect_timeout": "must be more than 0, not -1",
+        'routes."gpt-4.1".target': "unknown key; did you mean 'targets'?",
+        'routes."gpt-4.1"': "lacks 'targets'",
+    }
+
+
+def test_check_looks_into_the_tables_of_providers_and_routes(router_project):
+    found = faults(check(router_project, DANGLING))
+    assert found.pop("providers.openai.type").startswith(
+        "no installed plugin offers the type 'opnai'; did you mean 'openai'? (installed: "
+    )
+    assert found == {
+        "providers.echo.dealy_ms": "unknown key; did you mean 'delay_ms'?",
+        "providers.other.api_key": "must be text in quotes",
+        "providers.other.base_url": "must match ^https?://[^/], not 'ftp://example.com'",
+        "routes.main.targets[0]": "there is no provider 'ecko'; did you mean 'echo'?",
+        "routes.main.targets[1]": "the provider 'echo' does not offer 'gone'",
+        "routes.main.targets[2]": "must be 'provider/model', not 'echo'",
+    }
+
+
+def test_check_lists_faults_of_both_kinds_at_once(router_project):
+    found = faults(check(router_project, "[server]\nprot = 1\n" + DANGLING))
+    assert "server.prot" in found
+    assert "routes.main.targets[0]" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("[server]\nport = \n", "line 2, column 8", "Invalid value"),
+        ("[server]\nport = 1\nport = 2\n", "line 3", "Cannot overwrite a value"),
+        ("port: 3000\n", "line 1", ""),
+    ],
+)
+def test_check_of_what_is_no_toml(router_project, text, where, what):
+    checked = check(router_project, text)
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert checked.stderr.startswith(f"router.toml: {where}")
+    assert what in checked.stderr
+    assert checked.stderr.endswith("router.toml: 1 fault\n")
+
+
+def test_check_of_a_file_that_is_not_there(router_project):
+    checked = router_project({}).cli("check")
+    assert checked.returncode == 1
+    assert "cannot be read: No such file or directory" in checked.stderr
+    assert "Traceback" not in checked.stderr
+
+
+def test_check_of_what_is_not_text(router_project):
+    project = router_project({})
+    (project.folder / "router.toml").write_bytes(b"\xff\xfe")
+    assert "is not UTF-8 text" in project.cli("check").stderr
+
+
+def test_check_never_shows_a_secret(router_project):
+    text = '[providers.up]\ntype = "openai"\napi_key = "${KEY}"\nbase_url = 5\n'
+    checked = check(router_project, text, KEY="sk-canary")
+    assert list(faults(checked)) == ["providers.up.base_url"]
+    assert "sk-canary" not in checked.stdout + checked.stderr
+
+
+def test_provider_whose_key_is_absent_is_off_and_no_fault(router_project):
+    text = ECHO + '[providers.up]\ntype = "openai"\napi_key = "${UP_KEY}"\n'
+    assert "provider up (openai): off: UP_KEY is not set" in check(router_project, text).stdout
+    assert (
+        "provider up (openai): off: api_key is empty"
+        in check(router_project, text, UP_KEY="").stdout
+    )
+    assert "provider up (openai): on" in check(router_project, text, UP_KEY="sk-1").stdout
+
+
+def test_keys(router_project):
+    project = router_project({"router.toml": ECHO})
+    made = project.cli("keys", "create", "--name", "for the tests")
+    key = made.stdout.strip()
+    assert re.fullmatch(r"sk-tr-[A-Za-z0-9_-]{43}", key)
+    listed = project.cli("keys", "list").stdout
+    prefix = re.escape(key[:12])
+    assert re.fullmatch(
+        rf" +\d+  {prefix}\.\.\.  for the tests  admin@localhost  active  never used\n", listed
+    )
+    number = listed.split()[0]
+    assert project.cli("keys", "revoke", number).stdout.startswith(f"revoked key {number}")
+    assert " revoked " in project.cli("keys", "list").stdout
+    again = project.cli("keys", "revoke", number)
+    assert (again.returncode, again.stderr) == (1, f"Error: there is no active key {number}\n")
+
+
+def test_key_for_nobody(router_project):
+    made = router_project({"router.toml": ECHO}).cli(
+        "keys", "create", "--name", "x", "--user", "nobody@example.com"
+    )
+    assert (made.returncode, made.stdout) == (1, "")
+    assert made.stderr.endswith("Error: there is no user 'nobody@example.com'\n")
+
+
+def test_key_is_revoked_while_the_router_serves(router_project):
+    project = router_project({"router.toml": ECHO})
+    router = project.serve()
+    key = project.create_key("second")
+    assert router.post(HELLO, authorization=f"Bearer {key}").status == 200
+    poll(router.usage_rows)
+    line = next(
+        line for line in project.cli("keys", "list").stdout.splitlines() if "second" in line
+    )
+    assert "never used" not in line
+
+    assert project.cli("keys", "revoke", line.split()[0]).returncode == 0
+    refused = poll(
+        lambda: (
+            (answer := router.post(HELLO, authorization=f"Bearer {key}")).status == 401 and answer
+        )
+    )
+    assert refused.error["code"] == "invalid_api_key"
+    assert router.post(HELLO).status == 200, "the other key still works"
+
+
+def test_key_that_is_made_while_the_router_serves_works_at_once(router_project):
+    project = router_project({"router.toml": ECHO})
+    router = project.serve()
+    key = project.create_key("new")
+    assert router.post(HELLO, authorization=f"Bearer {key}").status == 200
+
+
+def test_version(router_project):
+    shown = router_project({}).cli("--version").stdout
+    assert re.fullmatch(r"tornado-router, version \d+\.\d+\.\d+\n", shown)

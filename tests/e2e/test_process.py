@@ -1,0 +1,312 @@
+"""The process from its first start to its end, and what it tells the world meanwhile."""
+
+import hashlib
+import http.client
+import json
+import re
+import signal
+import socket
+import sqlite3
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from tornado_router.config import environment, load
+
+from ..support import VENDOR_KEY, connected, events, poll
+
+REPOSITORY = Path(__file__).parents[2]
+SHIPPED = (REPOSITORY / "router.toml").read_text()
+ECHO = '[server]\nport = 0\n[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+HELLO = [{"role": "user", "content": "hello out there"}]
+PROMPT = "canary-prompt-5e1f"
+
+OPTIONS = {
+    "PORT": ("4711", lambda config: str(config.server.port)),
+    "DB_PATH": ("elsewhere/my.db", lambda config: config.database.path),
+    "JWT_SECRET": ("signing-secret", lambda config: config.auth.jwt_secret),
+    "JWT_EXPIRES_IN": ("90m", lambda config: config.auth.jwt_expires_in),
+    "OPENAI_API_KEY": ("sk-one", lambda config: config.providers["openai"].options["api_key"]),
+    "ANTHROPIC_API_KEY": ("sk-2", lambda config: config.providers["anthropic"].options["api_key"]),
+    "GOOGLE_API_KEY": ("sk-3", lambda config: config.providers["google"].options["api_key"]),
+    "REDIS_HOST": ("redis.internal", lambda config: config.redis.host),
+    "REDIS_PORT": ("6380", lambda config: str(config.redis.port)),
+    "REDIS_PASSWORD": ("redis-secret", lambda config: config.redis.password),
+    "REDIS_DB": ("3", lambda config: str(config.redis.db)),
+}
+"""Of every variable in .env.example: a value that is not its default, and where it shows."""
+
+
+def body(model="echo", **more):
+    return {"model": model, "messages": HELLO, **more}
+
+
+def unused_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+# Start
+
+
+def test_first_start_shows_one_key_and_the_second_none(router_project):
+    project = router_project({"router.toml": ECHO})
+    first = project.serve()
+    assert len(re.findall(r"sk-tr-\S+", first.stdout)) == 1
+    assert "shown once" in first.stdout
+    assert first.post(body()).status == 200
+    assert first.stop() == 0
+
+    second = project.serve()
+    assert "sk-" not in second.stdout
+    second.key = first.key
+    assert second.post(body()).status == 200
+    assert second.stop() == 0
+    assert len(second.usage_rows()) == 2
+    assert "sk-tr-" not in first.stderr + second.stderr
+
+
+def test_key_is_stored_as_a_digest_only(router_project):
+    project = router_project({"router.toml": ECHO})
+    router = project.serve()
+    assert router.post(body()).status == 200
+    poll(router.usage_rows)
+    assert router.stop() == 0
+    stored = b"".join(path.read_bytes() for path in project.database.parent.iterdir())
+    assert hashlib.sha256(router.key.encode()).hexdigest().encode() in stored
+    assert router.key.encode() not in stored
+    # Its first characters are kept, so that a person can tell keys apart; no more of them.
+    assert router.key[:16].encode() not in stored
+
+
+def test_administrator_owns_the_first_key(router_project):
+    router = router_project({"router.toml": ECHO}).serve()
+    with closing(sqlite3.connect(f"file:{router.database}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT u.is_admin, k.is_active, k.permissions FROM users u "
+            "JOIN api_keys k ON k.user_id = u.id"
+        ).fetchall()
+    assert rows == [(1, 1, "[]")]
+
+
+def test_shipped_configuration_serves_offline(router_project):
+    router = router_project({"router.toml": SHIPPED}).serve(PORT="0")
+    assert router.origin.startswith("http://127.0.0.1:")
+    answer = router.post(body("default"))
+    assert answer.json["choices"][0]["message"]["content"] == "hello out there"
+    for name, variable in [("openai", "OPENAI"), ("anthropic", "ANTHROPIC"), ("google", "GOOGLE")]:
+        assert re.search(rf"provider {name} \(\w+\): off: .+", router.stdout), variable
+    assert "provider echo (echo): on" in router.stdout
+    health = router.request("GET", "/health").json
+    assert health["providers"]["openai"]["state"] == "off"
+    assert health["providers"]["openai"]["reason"]
+    names = [model["id"] for model in router_models(router)]
+    assert names == ["echo", "default"] or names == ["default", "echo"]
+    assert router.post(body("gpt-4o")).error["code"] == "model_not_found"
+
+
+def router_models(router):
+    headers = {"Authorization": f"Bearer {router.key}"}
+    return router.request("GET", "/v1/models", None, headers).json["data"]
+
+
+def test_provider_with_a_key_is_on(router_project):
+    router = router_project({"router.toml": SHIPPED}).serve(PORT="0", OPENAI_API_KEY="sk-canary")
+    assert "provider openai (openai): on" in router.stdout
+    assert "gpt-4o" in [model["id"] for model in router_models(router)]
+    assert "sk-canary" not in router.stdout + router.stderr
+
+
+def test_port_comes_from_the_environment(router_project):
+    port = unused_port()
+    router = router_project({"router.toml": SHIPPED}).serve(PORT=str(port))
+    assert router.url == f"http://127.0.0.1:{port}/v1"
+    assert router.request("GET", "/health").status == 200
+
+
+def test_settings_come_from_a_file_beside_the_configuration(router_project):
+    project = router_project({"router.toml": SHIPPED, ".env": "PORT=0\nDB_PATH=deep/er/my.db\n"})
+    router = project.serve()
+    assert router.request("GET", "/health").status == 200
+    assert (project.folder / "deep/er/my.db").exists()
+    assert not project.database.exists()
+
+
+def test_every_setting_of_the_example_is_known():
+    example = (REPOSITORY / ".env.example").read_text()
+    assert re.findall(r"(?m)^([A-Z_]+)=", example) == list(OPTIONS)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("beside", [False, True])
+def test_setting_takes_effect(tmp_path, name, beside):
+    value, read = OPTIONS[name]
+    (tmp_path / "router.toml").write_text(SHIPPED)
+    if beside:
+        (tmp_path / ".env").write_text(f"{name}={value}\n")
+    environ = environment(tmp_path, {} if beside else {name: value})
+    assert read(load(tmp_path / "router.toml", environ)) == value
+    assert read(load(tmp_path / "router.toml", {})) != value
+
+
+def test_port_that_is_taken(router_project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        project = router_project({"router.toml": SHIPPED})
+        assert project.cli("keys", "create", "--name", "x").returncode == 0
+        ended = project.cli("serve", PORT=str(port))
+    assert ended.returncode == 1
+    assert re.fullmatch(rf"cannot listen on 127.0.0.1:{port}: [^\n]+\n", ended.stderr)
+    assert ended.stdout == ""
+
+
+def test_configuration_with_faults_does_not_start(router_project):
+    ended = router_project({"router.toml": "[server]\nprot = 1\n"}).cli("serve")
+    assert ended.returncode == 1
+    assert "server.prot: unknown key; did you mean 'port'?" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_database_that_is_none(router_project):
+    project = router_project({"router.toml": ECHO})
+    project.database.parent.mkdir()
+    project.database.write_bytes(b"this is no database, but it is long enough to look at" * 100)
+    ended = project.cli("serve")
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "router.db" in ended.stderr
+
+
+# Stop
+
+
+def ask_held_calls(stack, router, upstream):
+    """A whole call and a stream that both run; the stream has begun."""
+    whole = stack.enter_context(router.asking(body("gated"), x_request_id="whole"))
+    poll(lambda: len(upstream.exchanges()) == 1)
+    stream = stack.enter_context(
+        router.asking(body("up/gated:50", stream=True), x_request_id="stream")
+    )
+    poll(lambda: len(upstream.exchanges()) == 2)
+    return whole, stream
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_lets_running_calls_end_and_loses_no_row(
+    router_project, router_toml, upstream, number
+):
+    router = router_project({"router.toml": router_toml}).serve()
+    with ExitStack() as stack:
+        idle = stack.enter_context(connected(router.origin))
+        whole, stream = ask_held_calls(stack, router, upstream)
+        router.send(number)
+        poll(lambda: "2 requests still run" in router.stderr)
+        with pytest.raises(ConnectionRefusedError):
+            router.request("GET", "/health")
+        upstream.step(100)
+        assert whole.getresponse().read().startswith(b'{"id": "chatcmpl-upstream"')
+        received = events(stream.getresponse().read())
+        assert len(received) == 53
+        assert received[-1] == b"data: [DONE]"
+        assert router.wait() == 0
+        assert idle.recv(1) == b""
+    rows = {row["request_id"]: row["status"] for row in router.usage_rows()}
+    assert rows == {"whole": 200, "stream": 200}
+    assert {line["request_id"] for line in router.log() if "request_id" in line} == set(rows)
+
+
+def test_stop_cuts_off_what_outlasts_its_grace(router_project, router_toml, upstream):
+    toml = router_toml.replace("[server]", "[server]\nshutdown_seconds = 0.2")
+    router = router_project({"router.toml": toml}).serve()
+    with ExitStack() as stack:
+        ask_held_calls(stack, router, upstream)
+        begun = start_stream(router, stack, upstream)
+        router.send(signal.SIGTERM)
+        assert router.wait() == 0
+        with pytest.raises(http.client.IncompleteRead):
+            begun.read()
+    rows = {row["request_id"]: row for row in router.usage_rows()}
+    assert set(rows) == {"whole", "stream", "begun"}
+    assert all(row["status"] >= 400 and row["error_code"] for row in rows.values())
+    assert rows["begun"]["completion_tokens"] > 0
+    assert all(row["prompt_tokens"] > 0 for row in rows.values())
+    poll(lambda: [exchange["cut"] for exchange in upstream.exchanges()] == [True] * 3)
+    assert any("3 requests are cut off" in line["message"] for line in router.log())
+
+
+def start_stream(router, stack, upstream):
+    """A stream of which the first words have come, and no more will."""
+    connection = stack.enter_context(
+        router.asking(body("hang-in-stream", stream=True), x_request_id="begun")
+    )
+    response = connection.getresponse()
+    for _ in range(6):
+        assert response.readline()
+    return response
+
+
+def test_stop_of_an_idle_router_is_quick_and_clean(router_project):
+    router = router_project({"router.toml": ECHO}).serve()
+    assert router.post(body()).status == 200
+    assert router.stop() == 0
+    assert len(router.usage_rows()) == 1
+    assert len([line for line in router.log() if line.get("call_id")]) == 1
+
+
+def test_many_calls_leave_as_many_rows(router_project):
+    router = router_project({"router.toml": ECHO}).serve()
+    with closing(router.connect()) as connection:
+        headers = {"Authorization": f"Bearer {router.key}", "Content-Type": "application/json"}
+        for index in range(300):
+            data = json.dumps(body(stream=index % 2 == 0))
+            connection.request("POST", "/v1/chat/completions", data, headers)
+            assert connection.getresponse().read()
+    assert router.stop() == 0
+    rows = router.usage_rows()
+    assert len(rows) == len({row["call_id"] for row in rows}) == 300
+    assert {row["total_tokens"] for row in rows} == {6}
+
+
+# Nothing that is secret is told
+
+
+def test_no_secret_and_no_prompt_is_ever_written(router_project, router_toml, upstream):
+    toml = router_toml.replace("[log]", '[log]\nlevel = "debug"')
+    project = router_project({"router.toml": toml})
+    router = project.serve()
+    secret = {"content": PROMPT, "role": "user"}
+    for model in (
+        *("ok", "html", "error-200", "truncated-json", "reset", "up/leak:400", "up/leak:401"),
+        *("up/leak:500", "up/plain-status:500", "nobody/x", "stream-error-first", "late/hang"),
+    ):
+        for stream in (False, True):
+            router.post({"model": model, "messages": [secret], "stream": stream})
+    bad = [
+        {"model": "ok", "messages": [{**secret, "role": PROMPT}]},
+        {"model": "ok", "messages": [secret], "temperature": PROMPT},
+        {"model": "ok", "messages": PROMPT},
+        b'{"model": "ok", "messages": "' + PROMPT.encode(),
+        b'{"%s": 1, "%s": 2}' % (PROMPT.encode(), PROMPT.encode()),
+        PROMPT.encode(),
+    ]
+    for request in bad:
+        assert router.post(request).status == 400
+    wrong = "sk-tr-canary-wrong"
+    assert router.post(body("ok"), authorization=f"Bearer {wrong}").status == 401
+    assert router.post(body("ok"), cookie="session=canary-cookie").status == 200
+    router.request("GET", f"/v1/models?api_key={wrong}", None, {"X-Request-Id": f"a {wrong}"})
+    with router.asking({"model": "hang", "messages": [secret]}):
+        poll(lambda: upstream.exchanges()[-1]["body"].find(b'"hang"') > 0)
+    upstream_saw = b"".join(exchange["body"] for exchange in upstream.exchanges())
+    assert PROMPT.encode() in upstream_saw
+    assert router.stop() == 0
+
+    told = router.stdout.replace(router.key, "", 1) + router.stderr
+    assert len(router.log()) > 30
+    for canary in (router.key, VENDOR_KEY, PROMPT, wrong, "canary-cookie", "vendor internals"):
+        assert canary not in told, canary
+    stored = b"".join(path.read_bytes() for path in project.database.parent.iterdir())
+    for canary in (router.key, VENDOR_KEY, PROMPT, wrong):
+        assert canary.encode() not in stored, canary

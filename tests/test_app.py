@@ -1,0 +1,203 @@
+"""Wiring: a file that is proven, a server that starts and stops, and bodies that are too large."""
+
+import asyncio
+from contextlib import closing
+
+import aiohttp
+import orjson
+import pytest
+
+from tornado_router import auth
+from tornado_router.app import DISCARDED_BODIES, RouterApplication, Server, read_deployment
+from tornado_router.db import Storage, UsageLog
+from tornado_router.errors import ConfigError
+from tornado_router.provider import Provider
+
+ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out there"}]}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, **environ):
+        (tmp_path / "router.toml").write_text(text)
+        return read_deployment(tmp_path / "router.toml", environ)
+
+    return read
+
+
+class TestReadDeployment:
+    def test_a_right_file(self, read):
+        deployment = read(ECHO + '[routes.fast]\ntargets = ["echo/echo"]')
+        assert deployment.config.routes["fast"].targets == ("echo/echo",)
+        assert deployment.providers["echo"].provider is not None
+        assert "echo" in deployment.plugins.types
+
+    def test_faults_of_providers_and_routes_come_together(self, read):
+        with pytest.raises(ConfigError) as caught:
+            read(
+                '[providers.echo]\ntype = "ecoh"\n'
+                '[providers.two]\ntype = "echo"\ndelay = 1\n'
+                '[routes.a]\ntargets = ["nobody/x", "echo/y"]'
+            )
+        assert [fault.where for fault in caught.value.faults] == [
+            "providers.echo.type",
+            "providers.two.delay",
+            "routes.a.targets[0]",
+        ]
+
+    def test_an_env_file_beside_it_is_read(self, read, tmp_path):
+        (tmp_path / ".env").write_text("PORT=4000\nHOST=a\n")
+        deployment = read('server = {port = "${PORT}", host = "${HOST}"}', HOST="b")
+        assert (deployment.config.server.port, deployment.config.server.host) == (4000, "b")
+
+
+class World:
+    """A served deployment, and a client of it."""
+
+    def __init__(self, deployment, storage):
+        self.application = RouterApplication(deployment, storage)
+        self.server = Server(self.application, deployment.config)
+        self.storage = storage
+        self.key = storage.call(lambda: auth.create_key(auth.create_administrator(), "test"))
+        self.port = self.server.start()
+
+    def provide(self, **methods):
+        """Puts another provider behind the model `echo`."""
+        made = type("Other", (Provider,), {"capabilities": {"chat.completions": ()}, **methods})
+        object.__setattr__(self.application.services.providers["echo"], "provider", made("e", {}))
+
+    async def post(self, data, **headers):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"http://127.0.0.1:{self.port}/v1/chat/completions",
+                data=data,
+                headers={
+                    "Authorization": f"Bearer {self.key}",
+                    "Content-Type": "application/json",
+                    **headers,
+                },
+            ) as response,
+        ):
+            return response.status, orjson.loads(await response.read())
+
+
+@pytest.fixture
+def serve(read, tmp_path):
+    """Runs a coroutine with a served deployment."""
+
+    def serve(story, text=""):
+        deployment = read("[server]\nport = 0\n" + text + "\n" + ECHO)
+
+        async def main():
+            return await story(World(deployment, Storage(tmp_path / "router.db")))
+
+        return asyncio.run(main())
+
+    return serve
+
+
+@pytest.fixture
+def rows(tmp_path):
+    def rows():
+        storage = Storage(tmp_path / "router.db")
+        with closing(storage):
+            return storage.call(lambda: list(UsageLog.select().dicts()))
+
+    return rows
+
+
+class TestServer:
+    def test_serves_and_writes_everything_before_it_is_gone(self, serve, rows):
+        async def story(world):
+            status, _ = await world.post(orjson.dumps(HELLO))
+            await world.server.stop()
+            return status
+
+        assert serve(story) == 200
+        assert [row["status"] for row in rows()] == [200]
+
+    def test_a_stop_lets_calls_end(self, serve, rows):
+        async def story(world):
+            began, go = asyncio.Event(), asyncio.Event()
+
+            async def send(self, call, http):
+                began.set()
+                await go.wait()
+                return {"choices": []}
+
+            world.provide(send=send)
+            loop = asyncio.get_running_loop()
+            asked = loop.create_task(world.post(orjson.dumps(HELLO)))
+            await began.wait()
+            stopped = loop.create_task(world.server.stop())
+            await asyncio.sleep(0)
+            assert world.application.services.stopping
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await world.post(b"{}")
+            assert not stopped.done()
+            go.set()
+            await stopped
+            return await asked
+
+        assert serve(story)[0] == 200
+        assert [row["status"] for row in rows()] == [200]
+
+    def test_but_not_for_ever(self, serve, rows):
+        async def story(world):
+            began = asyncio.Event()
+
+            async def send(self, call, http):
+                began.set()
+                await asyncio.Event().wait()
+
+            world.provide(send=send)
+            asked = asyncio.get_running_loop().create_task(world.post(orjson.dumps(HELLO)))
+            await began.wait()
+            await world.server.stop()
+            return await asyncio.gather(asked, return_exceptions=True)
+
+        (error,) = serve(story, "shutdown_seconds = 0.05")
+        assert isinstance(error, aiohttp.ClientError)
+        assert [row["status"] for row in rows()] == [499]
+
+
+class TestLargeBodies:
+    LIMIT = "max_body_bytes = 2000"
+
+    def check(self, serve, data, **headers):
+        async def story(world):
+            answer = await world.post(data, **headers)
+            await world.server.stop()
+            return answer
+
+        return serve(story, self.LIMIT)
+
+    @staticmethod
+    def body(size):
+        raw = orjson.dumps(HELLO)
+        return raw[:-1] + b" " * (size - len(raw)) + raw[-1:]
+
+    @pytest.mark.parametrize("chunked", [False, True])
+    def test_up_to_the_limit(self, serve, chunked):
+        async def pieces():
+            yield self.body(2000)
+
+        assert self.check(serve, pieces() if chunked else self.body(2000))[0] == 200
+
+    @pytest.mark.parametrize("chunked", [False, True])
+    @pytest.mark.parametrize("size", [2001, 2000 * DISCARDED_BODIES])
+    def test_over_the_limit(self, serve, chunked, size):
+        async def pieces():
+            for start in range(0, size, 500):
+                yield self.body(size)[start : start + 500]
+
+        status, body = self.check(serve, pieces() if chunked else self.body(size))
+        assert status == 413
+        assert body["error"] == {
+            "message": "The request body is larger than the limit of 2000 bytes.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "request_too_large",
+        }

@@ -1,0 +1,383 @@
+"""One call, several targets: the order, when the next is tried, and whose fault a fault is."""
+
+import asyncio
+from contextlib import aclosing
+from typing import ClassVar
+
+import orjson
+import pytest
+from loguru import logger
+
+from tornado_router.config.options import ProviderOptions
+from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
+from tornado_router.errors import ApiError, ProviderError
+from tornado_router.memory import ProcessMemory
+from tornado_router.plugins import ConfiguredProvider
+from tornado_router.provider import Call, Provider, bad_answer
+from tornado_router.routing import Target
+
+SECRET = "sk-hunter2"
+
+
+class Scripted(Provider):
+    """A model in this process: gives or raises what it was told, and remembers what was asked."""
+
+    capabilities: ClassVar = {"chat.completions": ("stream",)}
+
+    def __init__(self, name, *script):
+        super().__init__(name, {})
+        self.script = list(script)
+        self.calls = []
+        self.closed = 0
+
+    async def send(self, call, http):
+        self.calls.append(call)
+        await asyncio.sleep(0)
+        return self.play(self.script.pop(0))
+
+    async def stream(self, call, http):
+        self.calls.append(call)
+        try:
+            for item in self.script:
+                await asyncio.sleep(0)
+                yield self.play(item)
+        finally:
+            self.closed += 1
+
+    @staticmethod
+    def play(item):
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+
+@pytest.fixture
+def logged():
+    lines = []
+    sink = logger.add(lambda message: lines.append(str(message)), level="WARNING")
+    yield lines
+    logger.remove(sink)
+
+
+def call(stream=False):
+    body = {"model": "fast", "messages": [{"role": "user", "content": "my secret prompt"}]}
+    return Call("r1", "chat.completions", "fast", body, orjson.dumps(body), stream)
+
+
+class World:
+    """Some providers, and a call that goes to each in turn as `NAME/m-NAME`."""
+
+    def __init__(self, *providers, memory=None, **options):
+        common = ProviderOptions(type="t", **options)
+        self.targets = [Target(item.name, f"m-{item.name}") for item in providers]
+        self.attempts = Attempts(user_id=1)
+        self.dispatcher = Dispatcher(
+            {
+                item.name: ConfiguredProvider(item.name, common, item, secrets=(SECRET,))
+                for item in providers
+            },
+            {item.name: None for item in providers},
+            memory or ProcessMemory(60, 1000),
+        )
+
+    async def send(self, call):
+        return await self.dispatcher.send(call, self.targets, self.attempts)
+
+    def ask(self):
+        return asyncio.run(self.send(call()))
+
+    def stream(self):
+        """Every batch of a stream; of one that fails, those before, and the error."""
+
+        async def main():
+            answer = await self.send(call(stream=True))
+            assert isinstance(answer, ChunkStream)
+            batches = [answer.first]
+            try:
+                async with aclosing(answer.rest) as rest:
+                    async for batch in rest:
+                        batches.append(batch)
+            except ApiError as error:
+                batches.append(error)
+            return batches
+
+        return asyncio.run(main())
+
+    def refused(self, stream=False):
+        with pytest.raises(ApiError) as caught:
+            asyncio.run(self.send(call(stream)))
+        return caught.value
+
+    @property
+    def tried(self):
+        return [target.provider for target in self.attempts.targets]
+
+
+def failure(status=500, message="It broke.", retryable=True, **fields):
+    return ProviderError(status, message, retryable=retryable, **fields)
+
+
+BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+ANSWER = {"choices": []}
+
+
+class TestOrder:
+    def test_the_first_that_answers_is_enough(self):
+        one, two = Scripted("one", ANSWER), Scripted("two", ANSWER)
+        world = World(one, two)
+        assert world.ask() is ANSWER
+        assert world.tried == ["one"]
+        assert two.calls == []
+
+    def test_each_sees_its_own_name_of_the_model_and_the_same_request(self):
+        one, two = Scripted("one", failure()), Scripted("two", ANSWER)
+        world = World(one, two)
+        world.ask()
+        assert [item.calls[0].model for item in (one, two)] == ["m-one", "m-two"]
+        assert one.calls[0].body is two.calls[0].body
+        assert one.calls[0].body["model"] == "fast"
+        assert world.attempts.last == Target("two", "m-two")
+
+    def test_each_is_tried_once(self):
+        world = World(*(Scripted(name, failure(status=429)) for name in ("a", "b", "c")))
+        world.refused()
+        assert world.tried == ["a", "b", "c"]
+
+    @BOTH
+    def test_the_last_failure_is_the_answer(self, stream):
+        world = World(Scripted("a", failure(500)), Scripted("b", failure(429, "Slow down.")))
+        error = world.refused(stream)
+        assert (error.status, error.message) == (429, "Slow down.")
+
+    @BOTH
+    def test_what_every_target_would_refuse_is_refused_at_once(self, stream):
+        world = World(Scripted("a", failure(400, "Too long.", retryable=False)), Scripted("b"))
+        assert world.refused(stream).message == "Too long."
+        assert world.tried == ["a"]
+
+    @BOTH
+    def test_a_refusal_of_the_router_itself_is_not_tried_elsewhere(self, stream):
+        world = World(Scripted("a", ApiError(400, "Never.", param="n")), Scripted("b"))
+        assert world.refused(stream).param == "n"
+        assert world.tried == ["a"]
+
+    @BOTH
+    def test_a_client_that_goes_away_is_not_taken_elsewhere(self, stream):
+        world = World(Scripted("a", asyncio.CancelledError()), Scripted("b", ANSWER))
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(world.send(call(stream)))
+        assert world.tried == ["a"]
+
+
+class TestStream:
+    def test_the_first_chunks_are_waited_for_and_the_rest_comes_as_it_comes(self):
+        assert World(Scripted("a", ["1", "2"], ["3"])).stream() == [["1", "2"], ["3"]]
+
+    def test_a_failure_before_the_first_chunk_goes_to_the_next(self):
+        one, two = Scripted("one", failure()), Scripted("two", ["1"], ["2"])
+        world = World(one, two)
+        assert world.stream() == [["1"], ["2"]]
+        assert world.tried == ["one", "two"]
+        assert (one.closed, two.closed) == (1, 1)
+
+    def test_an_empty_stream_is_a_failure_before_the_first_chunk(self):
+        world = World(Scripted("one"), Scripted("two", ["1"]))
+        assert world.stream() == [["1"]]
+        error = World(Scripted("one")).refused(stream=True)
+        assert (error.status, error.code) == (502, "bad_provider_answer")
+
+    def test_behind_the_first_chunk_nothing_is_tried_again(self):
+        one, two = Scripted("one", ["1"], failure(503, "Overloaded.")), Scripted("two", ["1"])
+        world = World(one, two)
+        first, error = world.stream()
+        assert first == ["1"]
+        assert (error.status, error.message) == (503, "Overloaded.")
+        assert world.tried == ["one"]
+        assert one.closed == 1
+
+    def test_closing_it_closes_the_providers(self):
+        one = Scripted("one", ["1"], ["2"])
+
+        async def main():
+            answer = await World(one).send(call(stream=True))
+            await answer.rest.aclose()
+
+        asyncio.run(main())
+        assert one.closed == 1
+
+
+class TestFaultsOfPlugins:
+    @pytest.mark.parametrize(
+        "error", [KeyError("my secret prompt"), TimeoutError(), ExceptionGroup("x", [OSError()])]
+    )
+    @BOTH
+    def test_an_exception_is_the_plugins_and_the_next_target_serves(self, error, stream, logged):
+        world = World(Scripted("bad", error), Scripted("good", ["1"] if stream else ANSWER))
+        assert world.stream() == [["1"]] if stream else world.ask() is ANSWER
+        assert world.tried == ["bad", "good"]
+
+    @BOTH
+    def test_the_client_learns_who_failed_and_nothing_else(self, stream):
+        error = World(Scripted("bad", ValueError("my secret prompt"))).refused(stream)
+        assert error.body()["error"] == {
+            "message": "The provider 'bad' failed.",
+            "type": "api_error",
+            "param": None,
+            "code": "provider_fault",
+        }
+        assert error.status == 502
+        assert error.__cause__ is None
+
+    @BOTH
+    def test_the_log_says_where_but_never_the_prompt(self, stream, logged):
+        World(Scripted("bad", ValueError("my secret prompt"))).refused(stream)
+        text = "".join(logged)
+        assert "the provider bad raised ValueError" in text
+        assert "in play" in text
+        assert "my secret prompt" not in text
+
+    def test_in_the_middle_of_a_stream(self):
+        first, error = World(Scripted("bad", ["1"], ZeroDivisionError())).stream()
+        assert first == ["1"]
+        assert (error.status, error.code) == (502, "provider_fault")
+
+    def test_a_stream_that_is_none(self):
+        class Odd(Scripted):
+            def stream(self, call, http):
+                return None
+
+        assert World(Odd("odd")).refused(stream=True).code == "provider_fault"
+
+
+class TestWhatTheClientSees:
+    @pytest.mark.parametrize(
+        ("status", "seen"),
+        [
+            *((status, status) for status in (400, 404, 408, 409, 413, 422, 429, 503, 504)),
+            (500, 502),
+            (502, 502),
+            (529, 503),
+            (301, 502),
+            (599, 502),
+        ],
+    )
+    @BOTH
+    def test_statuses(self, status, seen, stream):
+        assert World(Scripted("a", failure(status))).refused(stream).status == seen
+
+    @pytest.mark.parametrize("status", [401, 403])
+    @BOTH
+    def test_the_routers_own_key_is_not_the_clients_fault(self, status, stream):
+        error = World(Scripted("a", failure(status, f"Incorrect API key: {SECRET}"))).refused(
+            stream
+        )
+        assert (error.status, error.code) == (502, "provider_refused_credentials")
+        assert error.message == "The provider 'a' refused the router's credentials."
+
+    @BOTH
+    def test_secrets_are_taken_out_of_messages(self, stream, logged):
+        error = World(Scripted("a", failure(400, f"Use {SECRET}, not {SECRET}x."))).refused(stream)
+        assert error.message == "Use ***, not ***x."
+        assert SECRET not in "".join(logged)
+
+    def test_secrets_are_taken_out_behind_the_first_chunk_too(self):
+        _, error = World(Scripted("a", ["1"], failure(400, SECRET))).stream()
+        assert error.message == "***"
+
+    @BOTH
+    def test_the_rest_of_an_error_is_kept(self, stream):
+        given = failure(
+            429, "Slow.", type="tokens", param="n", code="rate_limit", headers={"Retry-After": "7"}
+        )
+        error = World(Scripted("a", given)).refused(stream)
+        assert error.body()["error"] == {
+            "message": "Slow.",
+            "type": "tokens",
+            "param": "n",
+            "code": "rate_limit",
+        }
+        assert error.headers == {"Retry-After": "7"}
+
+    @BOTH
+    def test_a_failure_is_logged_once_by_the_name_of_the_provider(self, stream, logged):
+        World(Scripted("a", failure(500, "my secret prompt", code="oops"))).refused(stream)
+        (line,) = logged
+        assert "the provider a failed: status 500, oops" in line
+        assert "my secret prompt" not in line
+
+
+class TestDropped:
+    class Dropping(Scripted):
+        async def send(self, call, http):
+            call.dropped.append(f"seed of {self.name}")
+            return await super().send(call, http)
+
+    def test_only_what_the_last_one_left_out_is_told(self):
+        world = World(self.Dropping("a", failure()), self.Dropping("b", ANSWER))
+        world.ask()
+        assert world.attempts.dropped == ["seed of b"]
+
+    @pytest.mark.parametrize("policy", ["reject", "drop"])
+    def test_providers_learn_what_the_operator_wants(self, policy):
+        one = Scripted("one", ANSWER)
+        World(one, unsupported=policy).ask()
+        assert one.calls[0].unsupported == policy
+
+
+class TestMemory:
+    class Signing(Scripted):
+        remembers = True
+
+        async def send(self, call, http):
+            answer = await super().send(call, http)
+            call.keep("call_1", f"signed by {self.name}")
+            return answer
+
+        async def stream(self, call, http):
+            async with aclosing(super().stream(call, http)) as chunks:
+                async for batch in chunks:
+                    call.keep("call_1", f"signed by {self.name}")
+                    yield batch
+
+    def again(self, memory, provider, user_id=1):
+        """What a provider is told on the next turn of a conversation."""
+        world = World(provider, memory=memory)
+        world.attempts.user_id = user_id
+        body = {"messages": [{"role": "assistant", "tool_calls": [{"id": "call_1"}]}]}
+        asyncio.run(world.send(Call("r2", "chat.completions", "fast", body, b"", False)))
+        return provider.calls[0].memory
+
+    @BOTH
+    def test_what_was_kept_comes_back_with_the_tool_call(self, stream):
+        memory = ProcessMemory(60, 1000)
+        world = World(self.Signing("a", ["1"] if stream else ANSWER), memory=memory)
+        world.stream() if stream else world.ask()
+        assert self.again(memory, self.Signing("a", ANSWER)) == {"call_1": "signed by a"}
+
+    def test_to_the_same_provider_and_user_only(self):
+        memory = ProcessMemory(60, 1000)
+        World(self.Signing("a", ANSWER), memory=memory).ask()
+        assert self.again(memory, self.Signing("b", ANSWER)) == {}
+        assert self.again(memory, self.Signing("a", ANSWER), user_id=2) == {}
+
+    def test_a_provider_that_does_not_ask_is_told_nothing(self):
+        memory = ProcessMemory(60, 1000)
+        World(self.Signing("a", ANSWER), memory=memory).ask()
+        assert self.again(memory, Scripted("a", ANSWER)) == {}
+
+    def test_it_is_there_before_the_client_sees_the_call(self):
+        memory = ProcessMemory(60, 1000)
+
+        async def main():
+            world = World(self.Signing("a", ["1"], ["2"]), memory=memory)
+            answer = await world.send(call(stream=True))
+            kept = await memory.recall((1, "a"), ["call_1"])
+            await answer.rest.aclose()
+            return kept
+
+        assert asyncio.run(main()) == {"call_1": "signed by a"}
+
+
+def test_bad_answers_go_to_the_next_target():
+    world = World(Scripted("a", bad_answer("HTML")), Scripted("b", ANSWER))
+    assert world.ask() is ANSWER

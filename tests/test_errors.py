@@ -1,0 +1,61 @@
+"""Errors, as a client and as an operator see them."""
+
+from tornado_router.errors import (
+    ApiError,
+    ConfigError,
+    Fault,
+    ProviderError,
+    RouterError,
+    bad_answer,
+    invalid_request,
+)
+
+
+def test_body_is_openais_object_with_every_key():
+    error = ApiError(404, "No such model.", param="model", code="model_not_found")
+    assert error.body() == {
+        "error": {
+            "message": "No such model.",
+            "type": "invalid_request_error",
+            "param": "model",
+            "code": "model_not_found",
+        }
+    }
+
+
+def test_what_is_not_known_is_null_and_not_a_word():
+    assert ApiError(500, "Oh.", type="server_error").body()["error"] == {
+        "message": "Oh.",
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    }
+
+
+def test_headers_are_a_copy():
+    headers = {"Retry-After": "5"}
+    error = ApiError(429, "Slow down.", headers=headers)
+    headers.clear()
+    assert error.headers == {"Retry-After": "5"}
+
+
+def test_invalid_request_is_a_400_that_names_its_field():
+    error = invalid_request("Wrong.", "messages[1].role", "invalid_value")
+    assert (error.status, error.param, error.code) == (400, "messages[1].role", "invalid_value")
+
+
+def test_a_bad_answer_is_the_providers_fault_and_another_may_do_better():
+    error = bad_answer("Nonsense.")
+    assert (error.status, error.type, error.retryable) == (502, "api_error", True)
+
+
+def test_one_tree():
+    for kind in (ApiError, ProviderError, ConfigError):
+        assert issubclass(kind, RouterError)
+
+
+def test_config_error_holds_every_fault():
+    faults = [Fault("server.port", "must be a whole number"), Fault("line 3", "is no TOML")]
+    error = ConfigError(iter(faults))
+    assert error.faults == tuple(faults)
+    assert str(error) == "server.port: must be a whole number; line 3: is no TOML"

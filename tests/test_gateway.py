@@ -1,0 +1,297 @@
+"""The whole story of a call: whatever becomes of it, it is accounted for once."""
+
+import asyncio
+import time
+from typing import ClassVar
+
+import orjson
+import pytest
+
+from tornado_router.auth import Key
+from tornado_router.config.options import ProviderOptions, RouteOptions
+from tornado_router.dispatch import Dispatcher
+from tornado_router.errors import ApiError, ProviderError
+from tornado_router.gateway import Gateway
+from tornado_router.memory import ProcessMemory
+from tornado_router.plugins import ConfiguredProvider
+from tornado_router.provider import Call, Provider
+from tornado_router.routing import Router
+from tornado_router.sse import Decoder
+
+USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+KEY = Key(2, 1, "laptop")
+
+
+def chunk(content):
+    return {"id": "c", "choices": [{"index": 0, "delta": {"content": content}}]}
+
+
+LAST = {"id": "c", "choices": [], "usage": USAGE}
+
+
+class Scripted(Provider):
+    """A model in this process that plays a script: answers, errors, and `WAIT` for ever."""
+
+    capabilities: ClassVar = {"chat.completions": ("stream",)}
+    WAIT = "wait"
+
+    def __init__(self, *script):
+        super().__init__("p", {})
+        self.script = script
+        self.began = asyncio.Event()
+        self.closed = 0
+
+    async def play(self, item):
+        if item is self.WAIT:
+            self.began.set()
+            await asyncio.Event().wait()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    async def send(self, call, http):
+        call.dropped.append("seed")
+        return await self.play(self.script[0])
+
+    async def stream(self, call, http):
+        call.dropped.append("seed")
+        try:
+            for item in self.script:
+                yield await self.play(item)
+        finally:
+            self.closed += 1
+
+
+class World:
+    """A gateway before one provider."""
+
+    def __init__(self, *script):
+        self.provider = Scripted(*script)
+        self.finished = []
+        providers = {
+            "p": ConfiguredProvider("p", ProviderOptions(type="t"), self.provider),
+            "off": ConfiguredProvider("off", ProviderOptions(type="t"), off="api_key is empty"),
+        }
+        routes = {"fast": RouteOptions(targets=("p/m1",)), "dead": RouteOptions(targets=("off/m",))}
+        self.gateway = Gateway(
+            Router(providers, routes),
+            Dispatcher(providers, {"p": None}, ProcessMemory(60, 1000)),
+            [self.finished.append],
+        )
+
+    async def run(self, *, stream=False, model="fast", **fields):
+        messages = [{"role": "user", "content": "x" * 40}]
+        body = {"model": model, "messages": messages, **fields}
+        call = Call("req_1", "chat.completions", model, body, orjson.dumps(body), stream)
+        return await self.gateway.run(call, KEY, "client-7", time.monotonic())
+
+    @property
+    def account(self):
+        """The one account of the call."""
+        (finished,) = self.finished
+        return finished
+
+
+async def read(reply):
+    return [event for raw in [e async for e in reply.events] for event in Decoder().feed(raw)]
+
+
+class TestWhole:
+    def test_success(self):
+        world = World({"choices": [], "usage": USAGE})
+        reply = asyncio.run(world.run())
+        assert orjson.loads(reply.body) == {"choices": [], "usage": USAGE}
+        assert reply.events is None
+        assert list(reply.dropped) == ["seed"]
+        account = world.account
+        assert (account.status, account.error_code) == (200, None)
+        assert (account.prompt_tokens, account.completion_tokens) == (11, 7)
+        assert not account.usage_estimated
+
+    def test_the_account_says_whose_call_it_was_and_who_served_it(self):
+        world = World({"choices": [], "usage": USAGE})
+        before = time.time()
+        asyncio.run(world.run())
+        account = world.account
+        assert (account.call_id, account.request_id) == ("req_1", "client-7")
+        assert (account.user_id, account.key_id, account.key_name) == (1, 2, "laptop")
+        assert (account.endpoint, account.model) == ("chat.completions", "fast")
+        assert (account.provider, account.target_model) == ("p", "m1")
+        assert (account.stream, account.first_chunk) == (False, None)
+        assert account.dropped_params == ("seed",)
+        assert before <= account.finished_at <= time.time()
+        assert account.duration >= 0
+
+    def test_without_usage_it_is_guessed(self):
+        world = World({"choices": [{"message": {"content": "y" * 40}}]})
+        asyncio.run(world.run())
+        assert world.account.usage_estimated
+        assert world.account.prompt_tokens >= 10
+        assert world.account.completion_tokens == 10
+
+    @pytest.mark.parametrize("model", ["nope", "dead", "off/m"])
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_refusal_costs_nothing_and_is_accounted_for(self, model, stream):
+        world = World()
+        with pytest.raises(ApiError):
+            asyncio.run(world.run(model=model, stream=stream))
+        account = world.account
+        assert (account.status, account.error_code) == (404, "model_not_found")
+        assert (account.provider, account.target_model) == (None, None)
+        assert (account.prompt_tokens, account.completion_tokens) == (0, 0)
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_failure_is_no_success(self, stream):
+        world = World(ProviderError(429, "Slow down."))
+        with pytest.raises(ProviderError):
+            asyncio.run(world.run(stream=stream))
+        account = world.account
+        assert (account.status, account.error_code) == (429, "api_error")
+        assert account.provider == "p"
+        assert (account.prompt_tokens, account.completion_tokens) == (0, 0)
+
+    @pytest.mark.parametrize("nonsense", [None, 5, {"choices": 5}])
+    def test_an_answer_that_is_none_is_a_failure(self, nonsense):
+        world = World(nonsense)
+        with pytest.raises(ProviderError):
+            asyncio.run(world.run())
+        assert (world.account.status, world.account.error_code) == (502, "provider_fault")
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_client_that_goes_away_before_the_answer(self, stream):
+        world = World(Scripted.WAIT)
+
+        async def main():
+            task = asyncio.get_running_loop().create_task(world.run(stream=stream))
+            await world.provider.began.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(main())
+        account = world.account
+        assert (account.status, account.error_code) == (499, "client_closed")
+        assert account.prompt_tokens >= 10  # the vendor may charge for it
+        assert account.completion_tokens == 0
+        assert account.usage_estimated
+        assert world.provider.closed == stream
+
+
+class TestStream:
+    def test_success(self):
+        world = World([chunk("a"), chunk("b")], [chunk("c"), LAST])
+
+        async def main():
+            reply = await world.run(stream=True)
+            assert world.finished == []
+            assert reply.body is None
+            assert list(reply.dropped) == ["seed"]
+            return await read(reply)
+
+        events = asyncio.run(main())
+        assert events.pop().data == b"[DONE]"
+        assert [orjson.loads(event.data) for event in events] == [
+            chunk("a"),
+            chunk("b"),
+            chunk("c"),
+        ]
+        account = world.account
+        assert (account.status, account.error_code, account.stream) == (200, None, True)
+        assert (account.prompt_tokens, account.completion_tokens) == (11, 7)
+        assert 0 <= account.first_chunk <= account.duration
+        assert world.provider.closed == 1
+
+    def test_what_arrives_together_is_written_together(self):
+        async def main():
+            reply = await World([chunk("a"), chunk("b")], [chunk("c"), LAST]).run(stream=True)
+            return [len(Decoder().feed(raw)) async for raw in reply.events]
+
+        assert asyncio.run(main()) == [2, 1, 1]
+
+    def test_first_chunks_that_are_not_for_the_client_write_nothing(self):
+        async def main():
+            reply = await World([LAST], [chunk("a")]).run(stream=True)
+            return [raw async for raw in reply.events]
+
+        events = asyncio.run(main())
+        assert all(events)
+        assert len(events) == 2
+
+    def test_a_failure_on_the_way_is_an_event_and_never_a_success(self):
+        world = World([chunk("x" * 40)], ProviderError(503, "Overloaded.", code="busy"))
+
+        async def main():
+            return await read(await world.run(stream=True))
+
+        *_, last = asyncio.run(main())
+        assert last.name == "error"
+        assert orjson.loads(last.data)["error"]["message"] == "Overloaded."
+        account = world.account
+        assert (account.status, account.error_code) == (503, "busy")
+        assert account.usage_estimated
+        assert account.completion_tokens == 10
+        assert world.provider.closed == 1
+
+    def test_nonsense_on_the_way(self):
+        world = World([chunk("a")], [5])
+
+        async def main():
+            return await read(await world.run(stream=True))
+
+        assert asyncio.run(main())[-1].name == "error"
+        assert (world.account.status, world.account.error_code) == (502, "provider_fault")
+        assert world.provider.closed == 1
+
+    def test_nonsense_at_first_is_a_proper_error(self):
+        world = World([5], [chunk("a")])
+        with pytest.raises(ProviderError):
+            asyncio.run(world.run(stream=True))
+        assert (world.account.status, world.account.error_code) == (502, "provider_fault")
+        assert world.provider.closed == 1
+
+    def test_a_client_that_goes_away_on_the_way_pays_for_what_came(self):
+        world = World([chunk("x" * 40)], [chunk("y" * 40)], Scripted.WAIT)
+
+        async def main():
+            async def client():
+                async for _ in (await world.run(stream=True)).events:
+                    pass
+
+            task = asyncio.get_running_loop().create_task(client())
+            await world.provider.began.wait()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(main())
+        account = world.account
+        assert (account.status, account.error_code) == (499, "client_closed")
+        assert account.completion_tokens == 20
+        assert account.prompt_tokens >= 10
+        assert world.provider.closed == 1
+
+    @pytest.mark.parametrize("read", [0, 1, 2])
+    def test_a_reply_that_is_closed_early(self, read):
+        world = World([chunk("x" * 40)], [chunk("y" * 40)], [LAST])
+
+        async def main():
+            reply = await world.run(stream=True)
+            for _ in range(read):
+                await anext(reply.events)
+            await reply.events.aclose()
+
+        asyncio.run(main())
+        account = world.account
+        assert (account.status, account.error_code) == (499, "client_closed")
+        assert account.completion_tokens == (10 if read < 2 else 20)
+        assert world.provider.closed == 1
+
+    def test_a_reply_that_is_closed_at_its_end_was_a_success(self):
+        world = World([chunk("a")], [LAST])
+
+        async def main():
+            reply = await world.run(stream=True)
+            async for _ in reply.events:
+                pass
+            await reply.events.aclose()
+
+        asyncio.run(main())
+        assert world.account.status == 200

@@ -1,0 +1,58 @@
+"""Every module has the file that tests it, and nothing is tested twice under another name."""
+
+from pathlib import Path
+
+import pytest
+
+import tornado_router
+
+PACKAGE = Path(tornado_router.__file__).parent
+TESTS = Path(__file__).parent
+
+UNTESTED = {
+    "__init__": "a version",
+    "handlers/__init__": "a docstring",
+    "validation/__init__": "what it imports is tested where it stands",
+    "migrations/0001_initial": "run by every test of the database, and looked at in test_db",
+}
+"""Modules without a test file of their own, and why."""
+
+ELSEWHERE = {"cli": "e2e/test_cli.py"}
+"""Modules whose tests are not where their names say."""
+
+NOT_MODULES = ("testing/", "scaffold/template/")
+"""The conformance kit is tested by good and broken providers in tests/testing, not by module; the
+template of a plugin is no code of ours until somebody fills it in."""
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        if not name.startswith(NOT_MODULES):
+            yield name
+
+
+def places(name):
+    """Where the tests of a module may be: a package's own are in its file or its folder."""
+    if name in ELSEWHERE:
+        return [ELSEWHERE[name]]
+    name = name.removesuffix("/__init__")
+    folder, _, module = name.rpartition("/")
+    return [f"test_{name.replace('/', '_')}.py", f"{folder}/test_{module}.py".lstrip("/")]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_module_has_a_test_file(name):
+    there = [place for place in dict.fromkeys(places(name)) if (TESTS / place).is_file()]
+    if name in UNTESTED:
+        assert there == [], f"{name} has tests, so it needs no excuse"
+    else:
+        assert len(there) == 1, f"write one of {places(name)}"
+
+
+def test_every_excuse_is_for_a_module():
+    assert {*UNTESTED, *ELSEWHERE} <= set(modules())
+
+
+def test_the_kit_is_tested():
+    assert list((TESTS / "testing").glob("test_*.py"))

@@ -1,0 +1,210 @@
+"""Usage rows: one for each call, whatever happens to users, keys and the database."""
+
+import sqlite3
+import threading
+from contextlib import closing
+
+import pytest
+from loguru import logger
+
+from tornado_router import auth, batch, ledger
+from tornado_router.db import ApiKey, Storage, User
+from tornado_router.hookspecs import RequestFinished
+from tornado_router.ledger import Ledger
+
+
+@pytest.fixture
+def storage(tmp_path):
+    storage = Storage(tmp_path / "router.db")
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def user(storage):
+    def create():
+        administrator = auth.create_administrator()
+        auth.create_key(administrator, "one")
+        auth.create_key(administrator, "two")
+        return administrator
+
+    return storage.call(create)
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """The rows, as a plain SQLite client sees them."""
+
+    def rows(columns="*"):
+        with closing(sqlite3.connect(tmp_path / "router.db")) as database:
+            database.row_factory = sqlite3.Row
+            found = database.execute(f"SELECT {columns} FROM usage_logs ORDER BY id")
+            return [dict(row) for row in found]
+
+    return rows
+
+
+def call(number=1, **fields):
+    values = {
+        "call_id": f"req_{number}",
+        "request_id": f"client-{number}",
+        "endpoint": "chat.completions",
+        "user_id": 1,
+        "key_id": 1,
+        "key_name": "one",
+        "model": "fast",
+        "provider": "openai",
+        "target_model": "gpt-5.2-mini",
+        "stream": True,
+        "status": 200,
+        "error_code": None,
+        "dropped_params": ("seed",),
+        "prompt_tokens": 11,
+        "completion_tokens": 7,
+        "cached_tokens": 3,
+        "reasoning_tokens": 2,
+        "usage_estimated": False,
+        "finished_at": 1_800_000_000.5,
+        "duration": 1.5,
+        "first_chunk": 0.25,
+    }
+    return RequestFinished(**{**values, **fields})
+
+
+def write(storage, *calls):
+    book = Ledger(storage)
+    for item in calls:
+        book.add(item)
+    book.close()
+
+
+def test_a_row_says_what_the_call_was(storage, user, rows):
+    write(storage, call())
+    assert rows() == [
+        {
+            "id": 1,
+            "call_id": "req_1",
+            "request_id": "client-1",
+            "user_id": 1,
+            "api_key_id": 1,
+            "endpoint": "chat.completions",
+            "provider": "openai",
+            "model": "fast",
+            "target_model": "gpt-5.2-mini",
+            "stream": 1,
+            "status": 200,
+            "error_code": None,
+            "prompt_tokens": 11,
+            "completion_tokens": 7,
+            "total_tokens": 18,
+            "cached_tokens": 3,
+            "reasoning_tokens": 2,
+            "usage_estimated": 0,
+            "cost": 0,
+            "duration_ms": 1500.0,
+            "first_chunk_ms": 250.0,
+            "created_at": "2027-01-15 08:00:00.500000",
+        }
+    ]
+
+
+def test_a_call_that_reached_nobody(storage, user, rows):
+    write(
+        storage,
+        call(provider=None, target_model=None, status=404, error_code="x", first_chunk=None),
+    )
+    (row,) = rows()
+    assert (row["provider"], row["target_model"], row["first_chunk_ms"]) == (None, None, None)
+    assert (row["status"], row["error_code"]) == (404, "x")
+
+
+def test_close_writes_every_call_in_order(storage, user, rows):
+    write(storage, *(call(number) for number in range(1000)))
+    assert [row["call_id"] for row in rows("call_id")] == [f"req_{n}" for n in range(1000)]
+
+
+def test_a_call_is_written_once_however_often_it_comes(storage, user, rows):
+    write(storage, call(1), call(2), call(1))
+    write(storage, call(2, prompt_tokens=99), call(3))
+    assert [(row["call_id"], row["prompt_tokens"]) for row in rows()] == [
+        ("req_1", 11),
+        ("req_2", 11),
+        ("req_3", 11),
+    ]
+
+
+def test_a_request_id_may_come_again(storage, user, rows):
+    write(storage, call(1, request_id="mine"), call(2, request_id="mine"))
+    assert [row["request_id"] for row in rows()] == ["mine", "mine"]
+
+
+def test_keys_know_when_they_were_last_used(storage, user):
+    write(storage, call(1, finished_at=1_800_000_000.0), call(2, finished_at=1_800_000_060.0))
+    used = storage.call(lambda: [key.last_used_at for key in ApiKey.select().order_by(ApiKey.id)])
+    assert [time and str(time) for time in used] == ["2027-01-15 08:01:00", None]
+
+
+class TestDeleted:
+    def test_rows_outlive_their_key(self, storage, user, rows):
+        write(storage, call(1, key_id=1), call(2, key_id=2))
+        storage.call(lambda: ApiKey.delete_by_id(1))
+        assert [(row["user_id"], row["api_key_id"]) for row in rows()] == [(1, None), (1, 2)]
+
+    def test_rows_outlive_their_user(self, storage, user, rows):
+        write(storage, call(1))
+        storage.call(lambda: User.delete_by_id(1))
+        assert [(row["user_id"], row["api_key_id"]) for row in rows()] == [(None, None)]
+
+    def test_a_key_that_went_while_its_call_ran(self, storage, user, rows):
+        storage.call(lambda: ApiKey.delete_by_id(1))
+        write(storage, call(1, key_id=1), call(2, key_id=2))
+        assert [(row["user_id"], row["api_key_id"]) for row in rows()] == [(1, None), (1, 2)]
+
+    def test_a_user_who_went_while_the_call_ran(self, storage, user, rows):
+        storage.call(lambda: User.delete_by_id(1))
+        write(storage, call(1), call(2))
+        assert [(row["call_id"], row["user_id"], row["api_key_id"]) for row in rows()] == [
+            ("req_1", None, None),
+            ("req_2", None, None),
+        ]
+
+
+class TestFaults:
+    @pytest.fixture(autouse=True)
+    def errors(self, monkeypatch):
+        monkeypatch.setattr(batch, "RETRY_SECONDS", 0.001)
+        monkeypatch.setattr(ledger, "FLUSH_SECONDS", 0.001)
+        lines = []
+        sink = logger.add(lambda message: lines.append(message.record["message"]), level="ERROR")
+        yield lines
+        logger.remove(sink)
+
+    def test_a_database_that_is_away_for_a_while_loses_nothing(self, storage, user, rows, errors):
+        failed = threading.Event()
+        sink = logger.add(lambda _: failed.set(), level="ERROR")
+        with closing(sqlite3.connect(storage.database.database)) as somebody:
+            somebody.execute("ALTER TABLE usage_logs RENAME TO away")
+            book = Ledger(storage)
+            book.add(call(1))
+            assert failed.wait(30)
+            book.add(call(2))
+            somebody.execute("ALTER TABLE away RENAME TO usage_logs")
+        book.close()
+        logger.remove(sink)
+        assert [row["call_id"] for row in rows()] == ["req_1", "req_2"]
+        assert "usage rows: 1 wait after OperationalError: no such table" in errors[0]
+
+    def test_what_is_lost_is_said(self, storage, user, errors):
+        with closing(sqlite3.connect(storage.database.database)) as somebody:
+            somebody.execute("DROP TABLE usage_logs")
+        write(storage, call(1), call(2))
+        assert errors[-1] == "2 usage rows could not be written and are lost"
+
+    def test_a_batch_is_written_whole_or_not_at_all(self, storage, user, rows):
+        with closing(sqlite3.connect(storage.database.database)) as somebody:
+            somebody.execute(
+                "CREATE TRIGGER stop BEFORE INSERT ON usage_logs WHEN NEW.call_id = 'req_300' "
+                "BEGIN SELECT RAISE(FAIL, 'no'); END"
+            )
+            write(storage, *(call(number) for number in range(301)))
+            assert rows() == []

@@ -23,13 +23,12 @@ setup(
     package_dir={"tornado_router.schemas": "schemas"},
     package_data={
         "tornado_router": ["py.typed", "migrations/*.py"],
+        "tornado_router.scaffold": ["template/**/*", "template/*"],
         "tornado_router.schemas": ["*.json"],
     },
     install_requires=[
         "aiohttp>=3.12,<4",
-        "bcrypt>=4.1,<6",
         "click>=8.1,<9",
-        "itsdangerous>=2.2,<3",
         "jiter>=0.10,<1",
         "jsonschema>=4.23,<5",
         "jsonschema-rs>=0.48,<1",
@@ -42,5 +41,10 @@ setup(
         "tornado>=6.5,<7",
         "uvloop>=0.21; sys_platform != 'win32' and implementation_name == 'cpython'",
     ],
-    entry_points={"console_scripts": ["tornado-router = tornado_router.cli:main"]},
+    extras_require={"testing": ["hypothesis>=6.100", "pytest>=8,<10"]},
+    entry_points={
+        "console_scripts": ["tornado-router = tornado_router.cli:main"],
+        # `--conformance-report`, for the authors of plugins
+        "pytest11": ["tornado_router.testing.pytest_plugin = tornado_router.testing.pytest_plugin"],
+    },
 )

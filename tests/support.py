@@ -74,9 +74,12 @@ def read_response(sock: socket.socket, method: str = "POST") -> Response:
 
 
 def events(stream: bytes) -> list[bytes]:
-    """The events of a server-sent event stream, framed as the router frames them."""
+    """The events of a server-sent event stream, each line of them framed as it has to be."""
     assert stream.endswith(b"\n\n")
-    return stream.removesuffix(b"\n\n").split(b"\n\n")
+    split = stream.removesuffix(b"\n\n").split(b"\n\n")
+    for event in split:
+        assert re.fullmatch(rb"(event: error\n)?data: [^\r\n]+", event), event
+    return split
 
 
 class Process:

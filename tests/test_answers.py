@@ -216,6 +216,13 @@ class TestWhole:
         assert usage.prompt >= 10
         assert usage.completion == 10
 
+    def test_a_guess_is_told_to_the_client_unless_bytes_are_relayed(self):
+        raw, usage = encode_whole(SILENT, self.BODY)
+        assert orjson.loads(raw) == {**self.BODY, "usage": usage.body()}
+        raw, usage = encode_whole(SILENT, relayed(self.BODY))
+        assert orjson.loads(raw) == self.BODY
+        assert usage.estimated
+
     def test_zero_is_believed(self):
         zero = {"prompt_tokens": 0, "completion_tokens": 0}
         assert encode_whole(SILENT, {**self.BODY, "usage": zero})[1] == Usage(0, 0)

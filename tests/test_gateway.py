@@ -243,8 +243,13 @@ class TestStream:
 
     def test_nonsense_at_first_is_a_proper_error(self):
         world = World([5], [chunk("a")])
-        with pytest.raises(ProviderError):
-            asyncio.run(world.run(stream=True))
+
+        async def main():
+            with pytest.raises(ProviderError):
+                await world.run(stream=True)
+            assert world.provider.closed == 1  # now, and not when somebody collects it
+
+        asyncio.run(main())
         assert (world.account.status, world.account.error_code) == (502, "provider_fault")
         assert world.provider.closed == 1
 

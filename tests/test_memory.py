@@ -105,8 +105,10 @@ def test_what_is_written_again_is_young_again():
 def test_what_is_too_large_is_not_kept_and_pushes_nothing_out():
     kept = ProcessMemory(60, 30)
     keep(kept, ME, a="x")
-    keep(kept, ME, b="x" * 100)
+    keep(kept, ME, b="x" * 29)  # and two quotation marks
     assert recall(kept, ME, "a", "b") == {"a": "x"}
+    keep(kept, ME, c="x" * 28)
+    assert recall(kept, ME, "a", "c") == {"c": "x" * 28}
 
 
 def test_what_is_old_takes_no_room(clock):

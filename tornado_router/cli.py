@@ -14,7 +14,7 @@ from typing import Any
 import click
 from peewee import DatabaseError
 
-from tornado_router import __version__, auth, log
+from tornado_router import __version__, auth, log, scaffold
 from tornado_router.app import (
     Deployment,
     RouterApplication,
@@ -134,6 +134,26 @@ def plugins(context: click.Context, path: Path) -> None:
         click.echo(f"{path}:")
         for line in _summary(_deployment(path)):
             click.echo(f"  {line}")
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    help="Where its folder is made.",
+)
+def new_plugin(name: str, folder: Path) -> None:
+    """Make the package of a provider of your own, complete with tests that pass."""
+    try:
+        made = scaffold.create(name, folder)
+    except scaffold.ScaffoldError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"made {made}; to prove it:\n")
+    click.echo(f"    cd {made}")
+    click.echo("    pip install -e '.[testing]'")
+    click.echo("    pytest")
 
 
 def _abilities(kind: type[Provider]) -> str:

@@ -182,7 +182,10 @@ def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:
         return ProviderError(502, message, code="provider_refused_credentials")
     error.status = _status(error.status)
     for secret in configured.secrets:
-        error.message = error.message.replace(secret, "***")
+        for name in ("message", "type", "param", "code"):
+            text = getattr(error, name)
+            if text:
+                setattr(error, name, text.replace(secret, "***"))
     return error
 
 

@@ -8,6 +8,7 @@ is needed to write a provider. A change that would break one raises `PLUGIN_API_
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncGenerator,
@@ -53,7 +54,9 @@ __all__ = [
     "UpstreamResponse",
     "UpstreamStream",
     "bad_answer",
+    "dump_json",
     "hookimpl",
+    "load_json_object",
 ]
 
 
@@ -160,13 +163,43 @@ class Params:
         self._left = {}
 
 
+def dump_json(body: Mapping[str, Any]) -> bytes:
+    """The bytes of a request to the vendor.
+
+    Raises:
+        ApiError: 400, it is nested too deeply to be sent.
+    """
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # orjson knows no integers beyond 64 bits; a client may send one
+        try:
+            return json.dumps(body, separators=(",", ":")).encode()
+        except RecursionError:
+            raise ApiError(400, "The request is nested too deeply.", param="messages") from None
+
+
+def load_json_object(data: bytes, provider: str) -> dict[str, Any]:
+    """The JSON object in a vendor's answer or event.
+
+    Raises:
+        ProviderError: 502 that names the provider, as it is none.
+    """
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise bad_answer(f"The provider '{provider}' sent something that is not JSON.") from None
+    if not isinstance(body, dict):
+        raise bad_answer(f"The provider '{provider}' sent something that is no JSON object.")
+    return body
+
+
 @dataclass(slots=True)
 class UpstreamRequest:
     """An HTTP request to the vendor; the core sends it."""
 
     url: str
-    body: bytes
-    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)  # among them the provider's key
     method: str = "POST"
 
 

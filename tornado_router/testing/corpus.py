@@ -84,8 +84,8 @@ def called(*calls: tuple[str, str, str], **fields: Any) -> dict[str, Any]:
         "role": "assistant",
         "content": None,
         "tool_calls": [
-            {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
-            for id, name, arguments in calls
+            {"id": ref, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for ref, name, arguments in calls
         ],
         **fields,
     }

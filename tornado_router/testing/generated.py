@@ -68,8 +68,8 @@ _messages = st.one_of(
 def _round_trips(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Calls and their results, in whatever order."""
     calls = draw(_calls)
-    ids = draw(st.permutations([id for id, _, _ in calls]))
-    return [corpus.called(*calls), *(corpus.result(id, draw(_texts)) for id in ids)]
+    refs = draw(st.permutations([ref for ref, _, _ in calls]))
+    return [corpus.called(*calls), *(corpus.result(ref, draw(_texts)) for ref in refs)]
 
 
 _conversations = st.lists(_messages.map(lambda message: [message]) | _round_trips(), max_size=4)
@@ -123,7 +123,7 @@ def _composed(draw: st.DrawFn) -> dict[str, Any]:
     return body
 
 
-_odd_values = st.sampled_from(
+_odd_values: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, False, 0, 1, -1, 1.5, 10**15, 1e300),
         *("", "x", "user", "tool", "function", "auto", "none", "get weather", "\u2028"),

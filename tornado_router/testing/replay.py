@@ -155,13 +155,17 @@ class Player:
             return client.requests[-1]
         return None
 
+    def send(self, call: Call, response: UpstreamResponse | None) -> Body:
+        """A whole answer, just as the provider gives it; raises what it raises."""
+        return self._runner.run(self.provider.send(call, ReplayClient(response)))
+
     def whole(self, call: Call, response: UpstreamResponse | None) -> Mapping[str, Any]:
         """A whole answer.
 
         Raises:
             Exception: whatever the provider raises.
         """
-        return plain(self._runner.run(self.provider.send(call, ReplayClient(response))))
+        return plain(self.send(call, response))
 
     def stream(
         self,
@@ -174,6 +178,12 @@ class Player:
         return self._runner.run(
             self._stream(call, client if client is not None else ReplayClient(response, pieces))
         )
+
+    def batches(
+        self, call: Call, response: UpstreamResponse, pieces: Sequence[bytes]
+    ) -> list[Body]:
+        """The chunks of a stream, just as the provider gives them; raises what it raises."""
+        return self._runner.run(self._batches(call, ReplayClient(response, pieces)))
 
     def failure(self, call: Call, response: UpstreamResponse | None) -> Exception | None:
         """What a call fails with; None if it goes well."""
@@ -193,9 +203,13 @@ class Player:
 
     def abandoned(self, call: Call, response: UpstreamResponse | None) -> ReplayClient:
         """The client of a stream that was given up behind its first chunk."""
-        client = ReplayClient(response, response and lines(response.body))
+        client = ReplayClient(response, lines(response.body) if response else None)
         self._runner.run(self._abandoned(call, client))
         return client
+
+    async def _batches(self, call: Call, client: ReplayClient) -> list[Body]:
+        async with aclosing(self.provider.stream(call, client)) as batches:
+            return [chunk async for batch in batches for chunk in batch]
 
     async def _stream(self, call: Call, client: ReplayClient) -> StreamOutcome:
         outcome = StreamOutcome()
@@ -253,12 +267,13 @@ def make_call(
     """
     if stream:
         body = {**body, "stream": True}
+    raw = _dump(body)
     return Call(
         id="0123456789abcdef",
         endpoint=endpoint,
         model=model or body["model"],
-        body=body,
-        raw=_dump(body),
+        body=orjson.loads(raw),
+        raw=raw,
         stream=stream,
         unsupported=unsupported,
         memory=memory or {},

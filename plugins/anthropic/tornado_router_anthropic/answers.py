@@ -6,9 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from tornado_router.provider import Call, ProviderError, bad_answer
+from tornado_router.provider import Call, ProviderError, bad_answer, load_json_object
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -46,13 +44,7 @@ class Answer:
         Raises:
             ProviderError: it is none.
         """
-        try:
-            body = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            raise self.fault("something that is not JSON") from None
-        if not isinstance(body, dict):
-            raise self.fault("something that is no JSON object")
-        return body
+        return load_json_object(data, self.provider)
 
     def identity(self, message: Mapping[str, Any], kind: str) -> dict[str, Any]:
         """The fields that say what an answer is."""

@@ -12,8 +12,9 @@ from tornado_router.provider import (
     Translator,
     UpstreamRequest,
     UpstreamResponse,
+    dump_json,
 )
-from tornado_router_anthropic.request import build_body, dump
+from tornado_router_anthropic.request import build_body
 from tornado_router_anthropic.response import parse_message
 from tornado_router_anthropic.stream import MessageStream
 
@@ -38,7 +39,7 @@ class ChatCompletions(Translator):
         """The vendor's request for a call."""
         try:
             body, betas = build_body(call, self._settings)
-            data = dump(body)
+            data = dump_json(body)
         except RecursionError:
             raise ProviderError(
                 400,

@@ -5,13 +5,10 @@ https://platform.claude.com/docs/en/api/messages/create.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from tornado_router.provider import Call, Params
+from tornado_router.provider import Call, Params, dump_json
 from tornado_router_anthropic.content import plain, text_blocks
 from tornado_router_anthropic.messages import Conversation
 from tornado_router_anthropic.models import Model
@@ -105,14 +102,6 @@ def build_body(call: Call, settings: Settings) -> tuple[dict[str, Any], list[str
     return body, betas
 
 
-def dump(body: Mapping[str, Any]) -> bytes:
-    """A body as bytes."""
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # orjson knows no integers beyond 64 bits; a client may send one
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
 def _take_neutral(call: Call, params: Params) -> None:
     body = call.body
     for name, value in _NEUTRAL.items():
@@ -154,7 +143,9 @@ def _output(
         output["format"] = {"type": "json_schema", "schema": schema}
     else:
         params.unsupported("response_format")
-        talk.system += text_blocks(f"{_JSON} It fits this JSON Schema: {dump(schema).decode()}")
+        talk.system += text_blocks(
+            f"{_JSON} It fits this JSON Schema: {dump_json(schema).decode()}"
+        )
     return output
 
 

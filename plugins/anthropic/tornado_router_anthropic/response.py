@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado_router.provider import Call
+from tornado_router.provider import Call, dump_json
 from tornado_router_anthropic.answers import (
     Answer,
     finish_reason,
@@ -14,7 +14,6 @@ from tornado_router_anthropic.answers import (
     refusal_text,
     service_tier,
 )
-from tornado_router_anthropic.request import dump
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
 from tornado_router_anthropic.tools import is_legacy
@@ -115,5 +114,5 @@ def _tool_call(block: Mapping[str, Any], answer: Answer, path: str) -> dict[str,
     return {
         "id": block["id"],
         "type": "function",
-        "function": {"name": block["name"], "arguments": dump(block["input"]).decode()},
+        "function": {"name": block["name"], "arguments": dump_json(block["input"]).decode()},
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tornado_router.provider import Body, Call, Event
+from tornado_router.provider import Body, Call, Event, dump_json
 from tornado_router_anthropic.answers import (
     Answer,
     finish_reason,
@@ -19,7 +19,6 @@ from tornado_router_anthropic.answers import (
     refusal_text,
 )
 from tornado_router_anthropic.errors import reported_error
-from tornado_router_anthropic.request import dump
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
 from tornado_router_anthropic.tools import is_legacy
@@ -172,7 +171,7 @@ class MessageStream:
             case "tool_use" if not self._has_arguments:
                 # A call without arguments comes without a delta; OpenAI's are JSON all the same.
                 self._block = block
-                chunks = self._arguments(dump(block.get("input") or {}).decode())
+                chunks = self._arguments(dump_json(block.get("input") or {}).decode())
                 self._block = {}
                 return chunks
         return ()

@@ -15,6 +15,7 @@ from tornado_router.provider import (
     Translator,
     UpstreamRequest,
     UpstreamResponse,
+    dump_json,
 )
 from tornado_router_google.contents import conversation
 from tornado_router_google.generation import generation_config, service_tier, take_defaults
@@ -22,7 +23,6 @@ from tornado_router_google.models import traits_of
 from tornado_router_google.response import completion
 from tornado_router_google.stream import ChatStreamParser
 from tornado_router_google.tools import tool_fields
-from tornado_router_google.wire import dump
 
 if TYPE_CHECKING:
     from tornado_router_google.provider import GoogleProvider
@@ -66,7 +66,7 @@ class ChatCompletions(Translator):
         params.finish()
         method = "streamGenerateContent?alt=sse" if call.stream else "generateContent"
         return UpstreamRequest(
-            self._provider.url(call.model, method), dump(body), self._provider.headers
+            self._provider.url(call.model, method), dump_json(body), self._provider.headers
         )
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:

@@ -20,9 +20,11 @@ from tornado_router.provider import (
     Translator,
     UpstreamRequest,
     UpstreamResponse,
+    dump_json,
+    load_json_object,
 )
 from tornado_router_google.errors import error_of
-from tornado_router_google.wire import cannot, dump, invalid, load
+from tornado_router_google.wire import cannot, invalid
 
 if TYPE_CHECKING:
     from tornado_router_google.provider import GoogleProvider
@@ -68,13 +70,13 @@ class Embeddings(Translator):
                 ]
             }
         return UpstreamRequest(
-            self._provider.url(call.model, method), dump(body), self._provider.headers
+            self._provider.url(call.model, method), dump_json(body), self._provider.headers
         )
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
         """OpenAI's list of embeddings."""
         name = self._provider.name
-        body = load(name, response.body)
+        body = load_json_object(response.body, name)
         if "error" in body:
             raise error_of(name, body)
         vectors, tokens = _vectors(body, name)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tornado_router.provider import Call
+from tornado_router.provider import Call, load_json_object
 from tornado_router_google.candidates import (
     CallReader,
     FunctionCall,
@@ -21,7 +21,7 @@ from tornado_router_google.candidates import (
 )
 from tornado_router_google.errors import error_of
 from tornado_router_google.usage import usage_of
-from tornado_router_google.wire import invalid, load
+from tornado_router_google.wire import invalid
 
 
 def completion(call: Call, provider: str, data: bytes) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def completion(call: Call, provider: str, data: bytes) -> dict[str, Any]:
     Raises:
         ProviderError: the answer is not what Google's API promises.
     """
-    body = load(provider, data)
+    body = load_json_object(data, provider)
     if "error" in body:
         raise error_of(provider, body)
     reader = CallReader(call, provider)

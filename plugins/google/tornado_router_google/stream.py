@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tornado_router.provider import Body, Call, Event, bad_answer
+from tornado_router.provider import Body, Call, Event, bad_answer, load_json_object
 from tornado_router_google.candidates import (
     STOP,
     CallReader,
@@ -28,7 +28,6 @@ from tornado_router_google.candidates import (
 from tornado_router_google.errors import error_of
 from tornado_router_google.response import identity, wants_legacy
 from tornado_router_google.usage import usage_of
-from tornado_router_google.wire import load
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class ChatStreamParser:
 
     def feed(self, event: Event) -> Iterable[Body]:
         """The chunks of an event."""
-        body = load(self._provider, event.data)
+        body = load_json_object(event.data, self._provider)
         if "error" in body:
             raise error_of(self._provider, body)
         if not self._head:

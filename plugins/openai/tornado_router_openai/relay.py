@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from tornado_router.provider import (
     Body,
@@ -19,6 +16,8 @@ from tornado_router.provider import (
     UpstreamRequest,
     UpstreamResponse,
     bad_answer,
+    dump_json,
+    load_json_object,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +48,9 @@ class Relay(Translator):
         changes = self.changes(call)
         if changes:
             changed = {**call.body, **changes}
-            body = _dump({name: value for name, value in changed.items() if value is not _ABSENT})
+            body = dump_json(
+                {name: value for name, value in changed.items() if value is not _ABSENT}
+            )
         return UpstreamRequest(self._url, body, self._provider.headers)
 
     def changes(self, call: Call) -> dict[str, Any]:
@@ -153,12 +154,7 @@ def _object(data: bytes, provider: str) -> Mapping[str, Any]:
     Raises:
         ProviderError: it is no JSON object, or the vendor reports an error behind a status 200.
     """
-    try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        raise bad_answer(f"The provider '{provider}' sent something that is not JSON.") from None
-    if not isinstance(body, dict):
-        raise bad_answer(f"The provider '{provider}' sent something that is no JSON object.")
+    body = load_json_object(data, provider)
     error = body.get("error")
     if error:
         message = error.get("message") if isinstance(error, dict) else None
@@ -169,10 +165,3 @@ def _object(data: bytes, provider: str) -> Mapping[str, Any]:
             code=code if isinstance(code, str) else None,
         )
     return body
-
-
-def _dump(body: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # orjson knows no integers beyond 64 bits; a client may send one
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

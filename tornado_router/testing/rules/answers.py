@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 import pytest
 
-from tornado_router.provider import Provider, UpstreamResponse
+from tornado_router.provider import Call, UpstreamResponse
 from tornado_router.testing import shapes
-from tornado_router.testing.json_paths import look_up, replaced, texts
+from tornado_router.testing.json_paths import replaced, texts
 from tornado_router.testing.recordings import Recording
 from tornado_router.testing.replay import Player
 from tornado_router.testing.rules.base import Rules, needs_vendor, no_faults, serves
@@ -61,7 +61,7 @@ class AnswerRules(Rules):
         `content_filter` stay what they are, calls or not. (OpenAI says `stop` for the call of
         a tool that the client itself had named.)
         """
-        no_faults(_reason_faults(self.answer(player, whole), whole))
+        no_faults(reason_faults(self.answer(player, whole), whole))
 
     def test_answer_calls_tools_completely(self, player: Player, whole: Recording) -> None:
         """Each tool call has an id of its own, a name that the client knows, and arguments.
@@ -83,9 +83,14 @@ class AnswerRules(Rules):
             body = orjson.loads(whole.body)
         except orjson.JSONDecodeError:
             pytest.skip("the vendor does not answer in JSON")
-        tried = []
+        tried: list[str] = []
         for path, text in _spoken(body, said):
-            if _survives(self._retold(player, whole, body, path), said, text, tried):
+            if _survives(
+                _retold(self.recorded_call(whole), player, whole, replaced(body, path, UNICODE)),
+                said,
+                text,
+                tried,
+            ):
                 return
         if not tried:
             pytest.skip("the text of this answer is not found in what the vendor sent")
@@ -104,21 +109,6 @@ class AnswerRules(Rules):
         fault = shapes.usage_fault(answer.get("usage"), completion=False)
         assert fault is None, fault
 
-    def _retold(
-        self, player: Player, whole: Recording, body: Any, path: Any
-    ) -> list[Mapping[str, Any]]:
-        """The answers to a recording with other words at a path, as UTF-8 and as escapes."""
-        assert whole.response is not None
-        other = replaced(body, path, UNICODE)
-        answers = []
-        for dump in (orjson.dumps, lambda value: json.dumps(value).encode()):
-            response = UpstreamResponse(whole.response.status, whole.response.headers, dump(other))
-            try:
-                answers.append(player.whole(self.recorded_call(whole), response))
-            except Exception:  # noqa: BLE001 - this text was no prose
-                return []
-        return answers
-
 
 def call_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str]:
     """What is wrong with the tool calls of an answer."""
@@ -128,9 +118,11 @@ def call_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str
     }
     calls = shapes.tool_calls(answer)
     ids = [call.get("id") for call in calls]
-    if len(set(ids)) != len(ids) or not all(isinstance(id, str) and id for id in ids):
+    if len(set(ids)) != len(ids) or not all(isinstance(ref, str) and ref for ref in ids):
         yield f"the ids of the tool calls are {ids}"
-    cut_off = any(c.get("finish_reason") in ("length", "content_filter") for c in _choices(answer))
+    cut_off = any(
+        c.get("finish_reason") in ("length", "content_filter") for c in shapes.choices(answer)
+    )
     for call in calls:
         kind = str(call.get("type"))
         made = shapes.part(call, kind)
@@ -140,13 +132,11 @@ def call_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str
             yield f"the arguments {made.get('arguments')!r} are no JSON object in a string"
 
 
-_choices: Callable[[Mapping[str, Any]], list[Mapping[str, Any]]] = shapes.choices
-
-
-def _reason_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str]:
+def reason_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str]:
+    """What is wrong with the finish reasons of an answer."""
     choice_made = recording.request.get("tool_choice")
     named = isinstance(choice_made, Mapping) and choice_made.get("type") != "allowed_tools"
-    for choice in _choices(answer):
+    for choice in shapes.choices(answer):
         reason = choice.get("finish_reason")
         calls = shapes.items(shapes.part(choice, "message"), "tool_calls")
         if reason not in FINISH_REASONS:
@@ -155,9 +145,6 @@ def _reason_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[
             yield "tools are called, but `finish_reason` is 'stop'"
         elif reason == "tool_calls" and not calls:
             yield "`finish_reason` is 'tool_calls', but no tool is called"
-
-
-reason_faults = _reason_faults
 
 
 def _is_object(arguments: object) -> bool:
@@ -184,6 +171,14 @@ def _survives(answers: list[Mapping[str, Any]], said: str, text: str, tried: lis
     return bool(told) and all(other in wanted for other in told)
 
 
-def model_of(provider: Provider) -> str:
-    """Name of a provider for messages."""
-    return provider.name
+def _retold(call: Call, player: Player, whole: Recording, body: Any) -> list[Mapping[str, Any]]:
+    """What comes of another body in place of a recorded one, as UTF-8 and as escapes."""
+    assert whole.response is not None
+    answers = []
+    for raw in (orjson.dumps(body), json.dumps(body).encode()):
+        response = UpstreamResponse(whole.response.status, whole.response.headers, raw)
+        try:
+            answers.append(player.whole(call, response))
+        except Exception:  # noqa: BLE001 - this text was no prose
+            return []
+    return answers

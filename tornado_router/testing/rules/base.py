@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 
@@ -47,6 +47,11 @@ class Rules:
 
     recordings: ClassVar[Path | str | None] = None
     examples: ClassVar[int] = 100
+
+    @property
+    def variants(self) -> int:
+        """In how many ways a recorded answer is cut or spoilt; a small one in every way."""
+        return self.examples * 5 // 2
 
     @pytest.fixture
     def provider(self) -> Provider:
@@ -171,9 +176,9 @@ def secrets(provider: Provider) -> list[str]:
     return [value for value in found if isinstance(value, str) and value]
 
 
-def no_faults(faults: Iterable[str]) -> None:
-    """Fails with every fault, one a line."""
-    found = list(dict.fromkeys(faults))
+def no_faults(faults: Iterable[str | None]) -> None:
+    """Fails with every fault, one a line; None is none."""
+    found = [fault for fault in dict.fromkeys(faults) if fault]
     if found:
         shown = [f"  - {fault}" for fault in found[:12]]
         more = [f"  ... and {len(found) - 12} more"] if len(found) > 12 else []
@@ -194,7 +199,7 @@ def _suits(recording: Recording, argument: str) -> bool:
             return True
 
 
-def _skip_unread(recording: Recording, error: Exception) -> Any:
+def _skip_unread(recording: Recording, error: Exception) -> NoReturn:
     if isinstance(error, HttpUsedError):
         pytest.skip("no answer is recorded")
     pytest.skip(f"`{recording.id}` cannot be read: see test_recorded_answer_is_read")

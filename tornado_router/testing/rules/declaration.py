@@ -70,9 +70,8 @@ class DeclarationRules(Rules):
         recorded = {item.endpoint for item in self.load_recordings() if not item.failed}
         faults = []
         for endpoint in provider.capabilities:
-            if not player.in_process and type(provider).send is Provider.send:
-                if endpoint not in provider.endpoints:
-                    faults.append(f"`{endpoint}` is declared but not among `endpoints`")
+            if type(provider).send is Provider.send and endpoint not in provider.endpoints:
+                faults.append(f"`{endpoint}` is declared but not among `endpoints`")
             if endpoint not in recorded or (self.recordings is None and not player.in_process):
                 faults.append(f"you declare `{endpoint}`: record an answer of it")
         no_faults(faults)

@@ -1,0 +1,81 @@
+"""The kit lets the good provider pass and catches each fault: in its rule, and for its reason."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tornado_router.testing import ProviderConformance
+
+from . import kit_case
+from .acme import AcmeProvider
+from .broken_providers import FAULTS
+
+
+class Failures:
+    """A plugin that notes which rules failed, and what was said of them."""
+
+    def __init__(self):
+        self.rules = defaultdict(str)
+        self.passed = 0
+
+    def pytest_runtest_logreport(self, report):
+        rule = report.nodeid.rpartition("::test_")[2].partition("[")[0]
+        if report.failed:
+            self.rules[rule] += str(report.longrepr)
+        self.passed += report.when == "call" and report.passed
+
+
+def run_kit(provider):
+    """The rules that a provider breaks, and how many tests passed."""
+    failures = Failures()
+    kit_case.chosen.append(provider)
+    try:
+        pytest.main(
+            [
+                "--noconftest",
+                # It collects garbage five times at the end, a third of the whole run.
+                *("-p", "no:unraisableexception"),
+                *("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"),
+                *(
+                    "--quiet",
+                    "--no-header",
+                    "--no-summary",
+                    "--tb=short",
+                    "--override-ini",
+                    "addopts=",
+                ),
+                # The modules are imported already, so nothing in them can be rewritten.
+                *("--import-mode=importlib", "--assert=plain"),
+                str(Path(kit_case.__file__)),
+            ],
+            plugins=[failures],
+        )
+    finally:
+        kit_case.chosen.pop()
+    return dict(failures.rules), failures.passed
+
+
+def test_good_provider_passes():
+    rules, passed = run_kit(AcmeProvider)
+    assert rules == {}
+    assert passed > 100
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_caught(fault):
+    provider, broken, reason = FAULTS[fault]
+    rules, _ = run_kit(provider)
+    assert rules.keys() == broken
+    assert reason in "\n".join(rules.values())
+
+
+def test_every_rule_catches_something():
+    caught = {f"test_{rule}" for _, broken, _ in FAULTS.values() for rule in broken}
+    untried = set(ProviderConformance.rule_names()) - caught
+    assert untried == {
+        # Faults of recordings, not of providers: test_rules.py.
+        "test_recording_is_sound",
+        # A vendor without embeddings cannot get them wrong: test_rules.py.
+        "test_embeddings_match_their_input",
+    }

@@ -1,0 +1,104 @@
+"""docs/writing-a-provider.md: every piece of code on the page works as it stands there."""
+
+import json
+import re
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from tornado_router.plugins import load_plugins
+from tornado_router.scaffold import create
+from tornado_router.validation import Validator
+
+from .processes import run_pytest
+
+PAGE = (Path(__file__).parents[2] / "docs" / "writing-a-provider.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+
+
+def files_of(package: str) -> dict[str, str]:
+    """The pieces of code that are whole files, by path."""
+    found = {}
+    for code in PYTHON:
+        path, _, text = code.partition("\n")
+        if not path.startswith("# in "):
+            found[path.removeprefix("# ")] = text
+    return {path: text for path, text in found.items() if package in path or package in text}
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+
+
+def test_page_has_examples():
+    assert len(PYTHON) >= 6
+
+
+def test_provider_for_a_vendor_of_openais_format(tmp_path, monkeypatch):
+    pytest.importorskip("tornado_router_openai")
+    files = files_of("acme")
+    (text,) = files.values()
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) <= 15
+    write(tmp_path, files)
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins = load_plugins([EntryPoint("acme", "tornado_router_acme", "tornado_router")])
+    assert plugins.broken == {}
+    provider = plugins.types["acme"]("acme", {"api_key": "k"})
+    assert provider.base_url == "https://api.acme.example/v1"
+
+
+def test_tables_name_types_that_there_are():
+    pytest.importorskip("tornado_router_openai")
+    types = load_plugins().types
+    tables = [tomllib.loads(code) for language, code in BLOCKS if language == "toml"]
+    assert len(tables) == 2
+    for table in tables:
+        for options in table["providers"].values():
+            kind = types[options.pop("type")]
+            assert kind("x", options).supports("chat.completions")
+
+
+def test_listed_types_are_those_that_there_are():
+    presets = pytest.importorskip("tornado_router_openai.presets").PRESETS
+    sentence = re.search(r"the address and the quirks: (.*?)\.\n\n", PAGE, re.DOTALL)[1]
+    assert set(re.findall(r"`([^`]+)`", sentence)) == set(presets)
+
+
+def test_recorded_request_is_valid():
+    (code,) = [code for language, code in BLOCKS if language == "json"]
+    Validator.load("chat.completions.request").check(json.loads(code))
+
+
+def test_quotes_are_what_is_made(tmp_path):
+    made = create("mine", tmp_path)
+    quotes = [code.partition("\n") for code in PYTHON if code.startswith("# in ")]
+    assert len(quotes) >= 3
+    for head, _, text in quotes:
+        assert text in (made / head.removeprefix("# in ")).read_text(encoding="utf-8")
+
+
+def test_kit_test_is_what_is_made(tmp_path):
+    made = create("mine", tmp_path)
+    ((path, text),) = files_of("tornado_router_mine").items()
+    assert (made / path).read_text(encoding="utf-8").endswith(text)
+
+
+def test_files_that_are_listed_are_made(tmp_path):
+    made = create("mine", tmp_path)
+    listing = re.search(r"tests tell you what is left to do\.\n\n(.*?)\n\n", PAGE, re.DOTALL)[1]
+    for line in listing.splitlines():
+        assert (made / line.split()[0]).exists()
+
+
+def test_provider_in_process_passes_the_kit(tmp_path):
+    write(tmp_path, files_of("shout"))
+    result = run_pytest(tmp_path, "tests/test_shout.py")
+    assert result.returncode == 0, result.stdout
+    assert "ShoutProvider: rules:" in result.stdout
+    assert " 0 failed" in result.stdout

@@ -1,0 +1,81 @@
+"""Rules about what a provider needs back on the next turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+
+from tornado_router.provider import Call
+from tornado_router.testing import corpus, shapes
+from tornado_router.testing.recordings import CHAT, Recording
+from tornado_router.testing.replay import Player, make_call
+from tornado_router.testing.rules.base import Rules, needs_vendor, serves
+
+
+class MemoryRules(Rules):
+    """`Call.keep` and `Call.memory`, as `Provider.remembers` says."""
+
+    def test_kept_state_belongs_to_tool_calls(self, player: Player, recording: Recording) -> None:
+        """What is kept is JSON, under the ids of the answer's tool calls.
+
+        The core brings it back when the client sends those ids. It asks only providers that
+        declare `remembers`, so one that keeps something has to.
+        """
+        serves(player.provider, recording.endpoint)
+        if recording.failed:
+            remembers = player.provider.remembers
+            pytest.skip(
+                "an error has no tool calls" if remembers else "`remembers` is not declared"
+            )
+        call, answer = self._kept(player, recording)
+        if not player.provider.remembers:
+            assert not call.kept, "something is kept, but `remembers` is False"
+            pytest.skip("`remembers` is not declared")
+        orjson.dumps(call.kept)
+        ids = {tool_call.get("id") for tool_call in shapes.tool_calls(answer)}
+        assert call.kept.keys() <= ids, f"kept under {sorted(call.kept.keys() - ids)}"
+
+    def test_kept_state_comes_back(self, player: Player) -> None:
+        """A tool call whose state was kept is sent to the vendor with that state.
+
+        The kit goes on with each conversation that is recorded, with the memory and without:
+        the two requests have to differ, and the one without must not crash, as memory has a
+        time to live. A recording has to show it: one whose answer calls a tool, with state.
+        """
+        if not player.provider.remembers:
+            pytest.skip("`remembers` is not declared")
+        needs_vendor(player)
+        shown = False
+        for recording in self.load_recordings():
+            if recording.failed or not player.provider.supports(recording.endpoint):
+                continue
+            call, answer = self._kept(player, recording)
+            if call.kept:
+                shown = True
+                body = _next_turn(recording.request, answer)
+                with_memory = player.request(make_call(CHAT, body, memory=dict(call.kept)))
+                without = player.request(make_call(CHAT, body))
+                assert with_memory is not None
+                assert without is not None
+                assert with_memory.body != without.body, "what was kept is not sent back"
+        assert shown, "you declare `remembers`: record an answer whose tool call has state to keep"
+
+    def _kept(self, player: Player, recording: Recording) -> tuple[Call, Mapping[str, Any]]:
+        """A recorded call after it was served, and its answer."""
+        call = self.recorded_call(recording)
+        if recording.streamed:
+            return call, shapes.joined(player.stream(call, recording.response).chunks)
+        try:
+            return call, player.whole(call, recording.response)
+        except Exception:  # noqa: BLE001 - told by test_recorded_answer_is_read
+            return call, {}
+
+
+def _next_turn(request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The conversation after an answer: the client replays it, with the results of its calls."""
+    message = shapes.part(shapes.choices(answer)[0], "message")
+    results = [corpus.result(str(call.get("id"))) for call in shapes.tool_calls(answer)]
+    return {**request, "messages": [*request["messages"], dict(message), *results]}

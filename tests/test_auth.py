@@ -227,6 +227,13 @@ class TestCache:
         assert ask(authenticator, *["Bearer nope"] * 10) == [401] * 10
         assert storage.queries == 1
 
+    def test_keys_do_not_push_each_other_out(self, storage, key):
+        other = storage.call(lambda: create_key(User.get(), "phone"))
+        authenticator = Authenticator(storage, 60)
+        asked = ask(authenticator, *[f"Bearer {key}", f"Bearer {other}"] * 3)
+        assert asked == ["laptop", "phone"] * 3
+        assert storage.queries == 2
+
     def test_a_flood_of_made_up_keys_takes_no_more_memory(self, storage, key, monkeypatch):
         monkeypatch.setattr(auth, "CACHED_KEYS", 10)
         authenticator = Authenticator(storage, 60)

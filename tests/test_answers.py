@@ -251,3 +251,19 @@ def test_an_error_is_an_event_of_its_name_and_no_done_follows():
     (event,) = Decoder().feed(encode_error(error))
     assert event.name == "error"
     assert orjson.loads(event.data) == error.body()
+
+
+CALL = Call("id", "chat.completions", "m", {"model": "m", "messages": []}, b"{}", False)
+
+
+@pytest.mark.parametrize("answer", [{}, {"choices": []}, {"data": [{}]}, {"usage": {}}])
+def test_an_answer_without_content_is_none(answer):
+    with pytest.raises(ProviderError) as caught:
+        encode_whole(CALL, answer)
+    assert caught.value.status == 502
+
+
+def test_a_guess_counts_bytes_and_not_characters():
+    answer = {"choices": [{"message": {"content": "模型" * 20}}]}
+    _, usage = encode_whole(CALL, answer)
+    assert usage.completion == 30

@@ -125,7 +125,7 @@ class TestServer:
             async def send(self, call, http):
                 began.set()
                 await go.wait()
-                return {"choices": []}
+                return {"choices": [{"index": 0}]}
 
             world.provide(send=send)
             loop = asyncio.get_running_loop()

@@ -98,9 +98,9 @@ async def read(reply):
 
 class TestWhole:
     def test_success(self):
-        world = World({"choices": [], "usage": USAGE})
+        world = World({"choices": [{"index": 0}], "usage": USAGE})
         reply = asyncio.run(world.run())
-        assert orjson.loads(reply.body) == {"choices": [], "usage": USAGE}
+        assert orjson.loads(reply.body) == {"choices": [{"index": 0}], "usage": USAGE}
         assert reply.events is None
         assert list(reply.dropped) == ["seed"]
         account = world.account
@@ -109,7 +109,7 @@ class TestWhole:
         assert not account.usage_estimated
 
     def test_the_account_says_whose_call_it_was_and_who_served_it(self):
-        world = World({"choices": [], "usage": USAGE})
+        world = World({"choices": [{"index": 0}], "usage": USAGE})
         before = time.time()
         asyncio.run(world.run())
         account = world.account

@@ -136,7 +136,7 @@ class TestOtherProviders:
     async def test_what_was_dropped_is_told_in_a_header(self, ask, behave):
         async def send(self, call, http):
             call.dropped += ["seed", "messages[0].content[1]", "a,b\r\nX: é"]
-            return {"choices": []}
+            return {"choices": [{"index": 0}]}
 
         behave(send=send)
         answer = await ask(HELLO)

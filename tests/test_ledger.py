@@ -208,3 +208,8 @@ class TestFaults:
             )
             write(storage, *(call(number) for number in range(301)))
             assert rows() == []
+
+
+def test_one_row_that_no_database_takes_holds_up_no_other(storage, user, rows):
+    write(storage, call(1), call(2, error_code="\ud800"), call(3, error_code=["x"]), call(4))
+    assert [row["call_id"] for row in rows()] == ["req_1", "req_4"]

@@ -192,7 +192,7 @@ class TestConflict:
             [plugin("one", {"acme": Acme, "mine": Other}), plugin("two", {"acme": Other})]
         )
         assert plugins.types == {"mine": Other}
-        assert logged == ["['one', 'two'] all offer the type 'acme'"]
+        assert logged == ["the type 'acme' is offered by one and by two; it is not used"]
         _, faults = configure('[providers.p]\ntype = "acme"\n', plugins)
         assert faults == [
             "providers.p.type: the type 'acme' is offered by one and by two; uninstall all but one"
@@ -281,7 +281,7 @@ class TestOff:
 
     def test_by_several(self, configure, plugins):
         providers, _ = configure(ACME + 'api_key = ""\nsecond_key = ""', plugins)
-        assert providers["p"].off == "api_key and second_key is empty"
+        assert providers["p"].off == "api_key and second_key are empty"
 
     def test_by_a_variable_that_is_not_set(self, configure, plugins):
         providers, faults = configure(ACME + 'api_key = "${KEY}"', plugins)

@@ -182,6 +182,26 @@ class TestStream:
         with pytest.raises(ProviderError, match="It hurts"):
             stream(Connection([b"data: a\n\n", b"data: OUCH\n\n"]))
 
+    def test_what_came_with_an_error_and_before_it_is_not_lost(self):
+        batches = []
+
+        async def main():
+            pieces = [b"data: a\n\n", b"data: b\n\ndata: OUCH\n\ndata: c\n\n"]
+            async for batch in VENDOR.stream(call(), Connection(pieces)):
+                batches.append([chunk["shouted"] for chunk in batch])
+
+        with pytest.raises(ProviderError, match="It hurts"):
+            asyncio.run(main())
+        assert batches == [["a"], ["b"]]
+
+    def test_an_error_in_the_first_piece_gives_nothing_so_another_target_can_serve(self):
+        with pytest.raises(ProviderError, match="It hurts"):
+            stream(Connection([b"data: a\n\ndata: OUCH\n\n"]), count=1)
+
+    def test_what_stands_behind_the_end_is_not_read(self):
+        pieces = [b"data: a\n\ndata: END\n\ndata: OUCH\n\n"]
+        assert stream(Connection(pieces)) == [["a"], ["1 words"]]
+
     def test_an_error_before_is_read_whole(self):
         body = [b'{"error": {"mess', b'age": "Too much."}}']
         with pytest.raises(ProviderError, match="Too much") as caught:

@@ -56,6 +56,11 @@ class TestPlan:
     def test_of_two_that_list_it_the_first_in_the_file_serves_it(self):
         assert plan(router(on("b", "m"), on("a", "m")), "m") == ["b/m"]
 
+    def test_of_two_that_list_it_one_that_is_off_serves_nothing(self):
+        routes = router(off("b", "m"), on("a", "m"))
+        assert plan(routes, "m") == ["a/m"]
+        assert routes.models() == [Model("m", "a")]
+
     def test_a_route_goes_before_a_listed_model(self):
         assert plan(router(on("a", "m"), on("b", "n"), m=route("b/n")), "m") == ["b/n"]
 

@@ -14,6 +14,9 @@ from tornado_router.provider import Body, Call, Relayed
 from tornado_router.usage import Usage, estimate_usage, read_usage
 
 _IDENTITY = ("id", "created", "model", "system_fingerprint", "service_tier")
+_CONTENT = {"chat.completions": "choices", "embeddings": "data"}
+"""The field without which an answer of an endpoint is none."""
+
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
 
@@ -89,6 +92,8 @@ def encode_whole(call: Call, answer: Body) -> tuple[bytes, Usage]:
         ProviderError: the provider made something that is no answer.
     """
     body, raw = _split(answer)
+    if not body.get(_CONTENT[call.endpoint]):
+        raise _no_answer()
     try:
         usage = read_usage(body.get("usage"))
         if usage is None:
@@ -114,15 +119,19 @@ def _no_answer() -> ProviderError:
 
 
 def _text_size(choices: Any, part: str) -> int:
-    """Characters of text in the choices of a chunk or an answer, for an estimate."""
+    """UTF-8 bytes of text in the choices of a chunk or an answer, for an estimate."""
     size = 0
     for choice in choices:
         message = choice.get(part) or {}
         for name in _TEXTS:
             text = message.get(name)
             if text:
-                size += len(text)
+                size += _bytes(text)
         for tool_call in message.get("tool_calls") or ():
             function = tool_call.get("function") or {}
-            size += len(function.get("arguments") or "")
+            size += _bytes(function.get("arguments") or "")
     return size
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

@@ -20,7 +20,10 @@ from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupported
 from tornado_router.routing import Target
 
-_STATUSES = {401: 502, 403: 502, 503: 503, 504: 504, 529: 503}
+MAX_WORDS = 4000
+"""Of a vendor's message, this much goes on."""
+
+_STATUSES = {401: 502, 402: 503, 403: 502, 503: 503, 504: 504, 529: 503}
 """What the client sees for a provider's status, where it is not the same."""
 
 
@@ -172,6 +175,10 @@ def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:
         )
     if not isinstance(error, ProviderError):
         return error
+    error.message = _clean(error.message, configured) or f"The provider '{configured.name}' failed."
+    error.type = _clean(error.type, configured) or "api_error"
+    error.param = _clean(error.param, configured)
+    error.code = _clean(error.code, configured)
     logger.warning(
         "the provider {} failed: status {}, {}", configured.name, error.status, error.code
     )
@@ -181,12 +188,16 @@ def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:
         message = f"The provider '{configured.name}' refused the router's credentials."
         return ProviderError(502, message, code="provider_refused_credentials")
     error.status = _status(error.status)
-    for secret in configured.secrets:
-        for name in ("message", "type", "param", "code"):
-            text = getattr(error, name)
-            if text:
-                setattr(error, name, text.replace(secret, "***"))
     return error
+
+
+def _clean(text: object, configured: ConfiguredProvider) -> str | None:
+    """A vendor's words as they may go on: text that any log and database takes, and no secret."""
+    if not isinstance(text, str):
+        return None
+    for secret in configured.secrets:
+        text = text.replace(secret, "***")
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text[:MAX_WORDS])
 
 
 def _status(status: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from loguru import logger
-from peewee import IntegrityError
+from peewee import IntegrityError, OperationalError
 
 from tornado_router.batch import BatchThread
 from tornado_router.db import ApiKey, Storage, UsageLog, User, utc
@@ -68,8 +68,22 @@ class Ledger:
             except IntegrityError:
                 # A user or a key was deleted while its call ran: its rows stay, without it.
                 self._insert_many(_without_deleted(rows))
+            except OperationalError:
+                raise  # the database is busy or away: the whole batch is tried again
+            except Exception:  # noqa: BLE001 - one bad row must not hold up those behind it
+                self._insert_each(rows)
             for key_id, time in last_used.items():
                 ApiKey.update(last_used_at=time).where(ApiKey.id == key_id).execute()
+
+    def _insert_each(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            try:
+                with self._storage.database.atomic():
+                    self._insert_many(_without_deleted([row]))
+            except OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - see above
+                logger.critical("the usage of {} cannot be written: {}", row[0], error)
 
     def _insert_many(self, rows: Sequence[Row]) -> None:
         # Plain SQL: Peewee's insert_many costs 30 us a row, and this thread shares the processor

@@ -6,7 +6,7 @@ that does not load, or was written for another plugin API, is reported by name; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -182,7 +182,8 @@ def _collect_types(plugins: Plugins) -> None:
             plugins.types[name] = claimants[0].types[name]
         else:
             plugins.conflicts[name] = [plugin.label for plugin in claimants]
-            logger.error("{} all offer the type '{}'", plugins.conflicts[name], name)
+            labels = " and by ".join(plugins.conflicts[name])
+            logger.error("the type '{}' is offered by {}; it is not used", name, labels)
 
 
 def _unknown_type(table: ProviderTable, plugins: Plugins) -> Fault:
@@ -213,7 +214,7 @@ def _configure(
         if option.get("writeOnly")
     ]
     empty = [name for name in secret_names if options.get(name) == ""]
-    off = table.off or (f"{' and '.join(empty)} is empty" if empty else None)
+    off = table.off or _emptiness(empty)
     if off:
         # What is missing is why it is off; anything else in the table may still be wrong.
         schema = {key: value for key, value in schema.items() if key != "required"}
@@ -228,6 +229,13 @@ def _configure(
         faults = [Fault(check.dotted((*path, error.option)), error.message)]
         return ConfiguredProvider(table.name, table.common, off=error.message), faults
     return ConfiguredProvider(table.name, table.common, provider, secrets=secrets), []
+
+
+def _emptiness(secrets: Sequence[str]) -> str | None:
+    """Why a provider without some of its secrets is off."""
+    if not secrets:
+        return None
+    return f"{' and '.join(secrets)} {'is' if len(secrets) == 1 else 'are'} empty"
 
 
 def _whole_schema(kind: type[Provider]) -> dict[str, Any]:

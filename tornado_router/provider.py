@@ -376,7 +376,7 @@ class Provider:
             response.status,
             message if isinstance(message, str) and message else self._refusal(response.status),
             retryable=not 400 <= response.status < 500
-            or response.status in (401, 403, 404, 408, 409, 429),
+            or response.status in (401, 402, 403, 404, 408, 409, 429),
             type=_text(error.get("type")) or "api_error",
             param=_text(error.get("param")),
             code=_text(error.get("code")),
@@ -406,26 +406,43 @@ class Provider:
             if not 200 <= response.status < 300:
                 body = await response.read()
                 raise self.parse_error(UpstreamResponse(response.status, response.headers, body))
-            decoder, parser = Decoder(), translator.parse_stream(call)
+            decoder, parser, begun = Decoder(), translator.parse_stream(call), False
             async for piece in response:
-                chunks = _parse(parser, decoder.feed(piece))
+                chunks, error = _parse(parser, decoder.feed(piece))
+                if error and not begun:
+                    raise error  # nothing is lost yet: the call can still be served elsewhere
                 if chunks:
+                    begun = True
                     yield chunks
+                if error:
+                    raise error
                 if parser.done:
                     break
-            chunks = [*_parse(parser, decoder.finish()), *parser.finish()]
+            chunks, error = _parse(parser, decoder.finish())
+            if not error:
+                chunks += parser.finish()
             if chunks:
                 yield chunks
+            if error:
+                raise error
 
     def _refusal(self, status: int) -> str:
         return f"The provider '{self.name}' answered with status {status}."
 
 
-def _parse(parser: StreamParser, events: Iterable[Event]) -> list[Body]:
+def _parse(
+    parser: StreamParser, events: Iterable[Event]
+) -> tuple[list[Body], ProviderError | None]:
+    """The chunks of some events, and the failure that ended them: what came before it is good."""
     chunks: list[Body] = []
-    for event in events:
-        chunks.extend(parser.feed(event))
-    return chunks
+    try:
+        for event in events:
+            if parser.done:
+                break  # what comes behind the end is no part of the answer
+            chunks.extend(parser.feed(event))
+    except ProviderError as error:
+        return chunks, error
+    return chunks, None
 
 
 def _text(value: object) -> str | None:

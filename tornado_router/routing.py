@@ -52,7 +52,8 @@ class Router:
             self._plans[name] = tuple(_target(text) for text in route.targets)
         for item in providers.values():
             for model in _listed(item):
-                self._plans.setdefault(model, (Target(item.name, model),))
+                if model not in routes and not self._is_served(self._plans.get(model, ())):
+                    self._plans[model] = (Target(item.name, model),)
         self._known: dict[tuple[str, str], tuple[Target, ...]] = {}
         self._models = {name: self._owner(plan) for name, plan in self._plans.items()}
 
@@ -86,7 +87,7 @@ class Router:
         return [
             Model(name, owner)
             for name, owner in self._models.items()
-            if any(self._is_on(target) for target in self._plans[name])
+            if self._is_served(self._plans[name])
         ]
 
     def model(self, name: str) -> Model:
@@ -96,7 +97,7 @@ class Router:
             ApiError: 404 if there is none, or no provider of it is on.
         """
         plan = self._plans.get(name) or self._by_prefix(name)
-        if not any(self._is_on(target) for target in plan):
+        if not self._is_served(plan):
             raise _not_found(name)
         return Model(name, self._owner(plan))
 
@@ -106,6 +107,9 @@ class Router:
         if slash and name and item and any(fnmatchcase(name, p) for p in item.common.models):
             return (Target(provider, name),)
         return ()
+
+    def _is_served(self, plan: tuple[Target, ...]) -> bool:
+        return any(self._is_on(target) for target in plan)
 
     def _is_on(self, target: Target) -> bool:
         return self._providers[target.provider].provider is not None

@@ -50,7 +50,8 @@ class CallHandler(BaseHandler):
 
     def _read_call(self) -> Call:
         content_type = self.request.headers.get("Content-Type", "application/json")
-        if "json" not in content_type.lower():
+        media_type = content_type.partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
             raise ApiError(
                 415,
                 f"Unsupported content type '{content_type[:100]}'. Send 'application/json'.",

@@ -92,7 +92,7 @@ def _error(provider: str, status: int, error: object, retry_after: str | None) -
     return ProviderError(
         status,
         message if message and status < 500 else _plain(provider, status),
-        retryable=status in (401, 403, 404, 408, 409, 429) or status >= 500,
+        retryable=status in (401, 403, 404, 408, 409, 429) or not 400 <= status < 500,
         type=_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error"),
         param=_param(status, message),
         code=_code(status, message),

@@ -59,7 +59,7 @@ def error_of(
     return ProviderError(
         status,
         message,
-        retryable=status in _ELSEWHERE or status >= 500 or name == "FAILED_PRECONDITION",
+        retryable=status in _ELSEWHERE or not 400 <= status < 500 or name == "FAILED_PRECONDITION",
         type=_TYPES.get(status, "api_error"),
         code=_code(name, message),
         headers={"Retry-After": retry_after} if retry_after else None,

@@ -5,9 +5,9 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
+import trustme
 
 from ..support import events
 from ..upstream import TEXT
@@ -170,7 +170,7 @@ def test_fault_leaves_nothing_behind_on_the_connection(router):
 def impostor():
     """The port of a TLS server whose certificate nobody vouches for, though its name is right."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(Path(__file__).with_name("self_signed.pem"))
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     received = []
 
     def serve():

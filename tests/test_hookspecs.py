@@ -143,5 +143,6 @@ def test_there_are_hooks():
 
 
 def test_every_field_of_an_event_is_documented():
-    documented = RequestFinished.__doc__
-    assert all(f"        {name}: " in documented for name in RequestFinished._fields)
+    documented = [line.strip() for line in RequestFinished.__doc__.splitlines()]
+    for name in RequestFinished._fields:
+        assert any(line.startswith(f"{name}: ") for line in documented)

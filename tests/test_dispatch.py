@@ -280,6 +280,24 @@ class TestWhatTheClientSees:
         assert error.message == "Use ***, not ***x."
         assert SECRET not in "".join(logged)
 
+    @BOTH
+    def test_secrets_are_taken_out_of_a_plugins_own_refusal(self, stream):
+        refusal = ApiError(400, f"Not with {SECRET}.", param=SECRET)
+        error = World(Scripted("a", refusal)).refused(stream)
+        assert (error.message, error.param) == ("Not with ***.", "***")
+
+    @BOTH
+    def test_a_vendors_words_forge_no_line_of_the_log(self, stream, logged):
+        given = failure(400, "a\nb\ud800", code="x\n12:00 INFO forged", type=["no", "text"])
+        error = World(Scripted("a", given)).refused(stream)
+        assert (error.message, error.type) == ("a b ", "api_error")
+        assert error.code == "x 12:00 INFO forged"
+        assert not any("\n" in line.rstrip("\n") for line in logged)
+
+    @BOTH
+    def test_the_vendors_bill_is_not_the_clients(self, stream):
+        assert World(Scripted("a", failure(402))).refused(stream).status == 503
+
     def test_secrets_are_taken_out_behind_the_first_chunk_too(self):
         _, error = World(Scripted("a", ["1"], failure(400, SECRET))).stream()
         assert error.message == "***"

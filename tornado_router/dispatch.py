@@ -173,12 +173,12 @@ def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:
         return ProviderError(
             502, f"The provider '{configured.name}' failed.", code="provider_fault"
         )
-    if not isinstance(error, ProviderError):
-        return error
     error.message = _clean(error.message, configured) or f"The provider '{configured.name}' failed."
     error.type = _clean(error.type, configured) or "api_error"
     error.param = _clean(error.param, configured)
     error.code = _clean(error.code, configured)
+    if not isinstance(error, ProviderError):
+        return error  # the plugin refused the client's request
     logger.warning(
         "the provider {} failed: status {}, {}", configured.name, error.status, error.code
     )
@@ -192,12 +192,12 @@ def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:
 
 
 def _clean(text: object, configured: ConfiguredProvider) -> str | None:
-    """A vendor's words as they may go on: text that any log and database takes, and no secret."""
+    """A vendor's words as they may go on: one line that any log and database takes, no secret."""
     if not isinstance(text, str):
         return None
     for secret in configured.secrets:
         text = text.replace(secret, "***")
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text[:MAX_WORDS])
+    return "".join(c if c.isprintable() else " " for c in text[:MAX_WORDS])
 
 
 def _status(status: int) -> int:

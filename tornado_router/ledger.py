@@ -128,8 +128,10 @@ def _row(call: RequestFinished) -> Row:
 
 def _without_deleted(rows: Sequence[Row]) -> list[Row]:
     user_column, key_column = _COLUMNS.index("user_id"), _COLUMNS.index("api_key_id")
-    users = {user.id for user in User.select(User.id)}
-    keys = {key.id for key in ApiKey.select(ApiKey.id)}
+    user_ids = {row[user_column] for row in rows}
+    key_ids = {row[key_column] for row in rows}
+    users = {user.id for user in User.select(User.id).where(User.id.in_(user_ids))}
+    keys = {key.id for key in ApiKey.select(ApiKey.id).where(ApiKey.id.in_(key_ids))}
     kept = []
     for row in rows:
         values = list(row)

@@ -28,7 +28,9 @@ setup(
     },
     install_requires=[
         "aiohttp>=3.12,<4",
+        "bcrypt>=4.2,<6",
         "click>=8.1,<9",
+        "itsdangerous>=2.2,<3",
         "jiter>=0.10,<1",
         "jsonschema>=4.23,<5",
         "jsonschema-rs>=0.48,<1",
@@ -41,7 +43,10 @@ setup(
         "tornado>=6.5,<7",
         "uvloop>=0.21; sys_platform != 'win32' and implementation_name == 'cpython'",
     ],
-    extras_require={"testing": ["hypothesis>=6.100", "pytest>=8,<10"]},
+    extras_require={
+        "prices": ["genai-prices>=0.0.30"],
+        "testing": ["hypothesis>=6.100", "pytest>=8,<10"],
+    },
     entry_points={
         "console_scripts": ["tornado-router = tornado_router.cli:main"],
         # `--conformance-report`, for the authors of plugins

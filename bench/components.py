@@ -21,9 +21,11 @@ import orjson
 from harness import BenchError, bodies
 from harness.process import CALIBRATED_MS, calibrate, two_cores
 
-from tornado_router import auth
+from tornado_router import auth, keys
 from tornado_router.answers import ChunkEncoder, encode_whole
+from tornado_router.changes import LocalChanges
 from tornado_router.errors import ApiError
+from tornado_router.plans import Plans
 from tornado_router.provider import Call, Provider, Relayed, UpstreamResponse
 from tornado_router.sse import Decoder, Event, encode
 from tornado_router.validation import Validator, parse_json
@@ -117,10 +119,12 @@ def _refused(validator: Validator, body: Any) -> None:
 
 
 def _key_components() -> Iterator[Component]:
-    authenticator = auth.Authenticator(_OneKey(), cache_seconds=3600)
+    authenticator = auth.Authenticator(
+        _OneKey(), Plans({}, "free"), LocalChanges(), cache_seconds=3600
+    )
     header = f"Bearer {_KEY}"
     asyncio.run(authenticator.authenticate(header))  # fills its cache
-    yield Component("key: digest", lambda: auth.digest(_KEY))
+    yield Component("key: digest", lambda: keys.digest(_KEY))
     yield Component(
         "key: look up, cached", lambda: _run_at_once(authenticator.authenticate(header))
     )

@@ -9,7 +9,7 @@ import openai
 import pytest
 from tornado.platform.asyncio import AsyncIOLoop
 
-from tornado_router import auth
+from tornado_router import accounts, keys
 from tornado_router.app import RouterApplication, read_deployment
 from tornado_router.db import Storage
 
@@ -224,4 +224,4 @@ def app(io_loop, tmp_path, app_files):
 @pytest.fixture
 def key(app):
     """An API key of `app`."""
-    return app.storage.call(lambda: auth.create_key(auth.create_administrator(), "test"))
+    return app.storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))

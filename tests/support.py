@@ -275,13 +275,13 @@ class Project:
         self.routers.append(router)
         return router
 
-    def cli(self, *arguments: str, **env: str) -> subprocess.CompletedProcess:
+    def cli(self, *arguments: str, input: str = "", **env: str) -> subprocess.CompletedProcess:
         """Runs the command to its end."""
         return subprocess.run(
             [sys.executable, "-m", "tornado_router.cli", *arguments],
             cwd=self.folder,
             env=self.env(env),
-            stdin=subprocess.DEVNULL,
+            input=input,
             capture_output=True,
             text=True,
             timeout=DEADLINE,

@@ -7,7 +7,7 @@ import aiohttp
 import orjson
 import pytest
 
-from tornado_router import auth
+from tornado_router import accounts, keys
 from tornado_router.app import DISCARDED_BODIES, RouterApplication, Server, read_deployment
 from tornado_router.db import Storage, UsageLog
 from tornado_router.errors import ConfigError
@@ -59,7 +59,7 @@ class World:
         self.application = RouterApplication(deployment, storage)
         self.server = Server(self.application, deployment.config)
         self.storage = storage
-        self.key = storage.call(lambda: auth.create_key(auth.create_administrator(), "test"))
+        self.key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
         self.port = self.server.start()
 
     def provide(self, **methods):

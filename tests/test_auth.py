@@ -8,9 +8,13 @@ import sys
 import pytest
 
 from tornado_router import auth
-from tornado_router.auth import Authenticator, create_administrator, create_key, digest
+from tornado_router.accounts import create_administrator
+from tornado_router.auth import Authenticator
+from tornado_router.changes import LocalChanges
 from tornado_router.db import ApiKey, Storage, User
 from tornado_router.errors import ApiError
+from tornado_router.keys import create_key, digest
+from tornado_router.plans import Plans
 
 
 class CountingStorage(Storage):
@@ -50,6 +54,10 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(auth, "time", clock)
     return clock
+
+
+def authenticating(storage, cache_seconds):
+    return Authenticator(storage, Plans({}, "free"), LocalChanges(), cache_seconds)
 
 
 def ask(authenticator, *headers):
@@ -106,9 +114,9 @@ class TestAdministrator:
 
     def test_is_made_once_by_processes_that_start_at_once(self, storage, tmp_path):
         code = (
-            "import sys, pathlib; from tornado_router import auth, db;"
+            "import sys, pathlib; from tornado_router import accounts, db;"
             "sys.stdin.read(); storage = db.Storage(pathlib.Path(sys.argv[1]));"
-            "print(storage.call(auth.create_administrator))"
+            "print(storage.call(accounts.create_administrator))"
         )
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         command = [sys.executable, "-c", code, tmp_path / "router.db"]
@@ -129,7 +137,7 @@ class TestHeader:
         ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "  Bearer {}  ", "Bearer {} \t"],
     )
     def test_forms_that_clients_send(self, storage, key, header):
-        assert ask(Authenticator(storage, 60), header.format(key)) == ["laptop"]
+        assert ask(authenticating(storage, 60), header.format(key)) == ["laptop"]
 
     @pytest.mark.parametrize(
         "header",
@@ -149,7 +157,7 @@ class TestHeader:
     def test_no_key_at_all(self, storage, key, header):
         header = header and header.format(key)
         with pytest.raises(ApiError) as caught:
-            asyncio.run(Authenticator(storage, 60).authenticate(header))
+            asyncio.run(authenticating(storage, 60).authenticate(header))
         error = caught.value
         assert (error.status, error.type, error.code) == (401, "invalid_request_error", None)
         assert error.message.startswith("You didn't provide an API key.")
@@ -162,26 +170,26 @@ class TestHeader:
     def test_a_wrong_key(self, storage, key, wrong):
         shown = wrong.format(key, key)
         with pytest.raises(ApiError) as caught:
-            asyncio.run(Authenticator(storage, 60).authenticate(f"Bearer {shown}"))
+            asyncio.run(authenticating(storage, 60).authenticate(f"Bearer {shown}"))
         error = caught.value
         assert (error.status, error.code) == (401, "invalid_api_key")
         assert key not in str(error.body())
 
     def test_the_case_of_a_key_counts(self, storage, key):
-        assert ask(Authenticator(storage, 60), f"Bearer {key.swapcase()}") == [401]
+        assert ask(authenticating(storage, 60), f"Bearer {key.swapcase()}") == [401]
 
     def test_its_first_characters_are_not_enough(self, storage, key):
-        authenticator = Authenticator(storage, 60)
+        authenticator = authenticating(storage, 60)
         assert ask(authenticator, f"Bearer {key}", f"Bearer {key[:-1]}") == ["laptop", 401]
 
     def test_whose_key_it_is(self, storage, key):
-        found = asyncio.run(Authenticator(storage, 60).authenticate(f"Bearer {key}"))
+        found = asyncio.run(authenticating(storage, 60).authenticate(f"Bearer {key}"))
         assert (found.id, found.user_id, found.name) == (1, 1, "laptop")
 
 
 class TestCache:
     def test_the_database_is_asked_once_a_moment(self, storage, key, clock):
-        authenticator = Authenticator(storage, 5)
+        authenticator = authenticating(storage, 5)
         assert ask(authenticator, *[f"Bearer {key}"] * 10) == ["laptop"] * 10
         assert storage.queries == 1
         clock.now += 5
@@ -189,7 +197,7 @@ class TestCache:
         assert storage.queries == 2
 
     def test_a_revoked_key_works_no_longer_than_the_cache(self, storage, key, clock):
-        authenticator = Authenticator(storage, 5)
+        authenticator = authenticating(storage, 5)
         assert ask(authenticator, f"Bearer {key}") == ["laptop"]
         revoke(storage)
         clock.now += 4.9
@@ -198,7 +206,7 @@ class TestCache:
         assert ask(authenticator, f"Bearer {key}") == [401]
 
     def test_use_does_not_prolong_it(self, storage, key, clock):
-        authenticator = Authenticator(storage, 5)
+        authenticator = authenticating(storage, 5)
         ask(authenticator, f"Bearer {key}")
         revoke(storage)
         answers = []
@@ -210,33 +218,33 @@ class TestCache:
     def test_a_key_that_is_made_after_it_was_refused(self, storage, clock):
         key = storage.call(lambda: create_key(create_administrator(), "laptop"))
         storage.call(ApiKey.update(is_active=False).execute)
-        authenticator = Authenticator(storage, 5)
+        authenticator = authenticating(storage, 5)
         assert ask(authenticator, f"Bearer {key}") == [401]
         storage.call(ApiKey.update(is_active=True).execute)
         clock.now += 5
         assert ask(authenticator, f"Bearer {key}") == ["laptop"]
 
     def test_zero_seconds_ask_each_time(self, storage, key):
-        authenticator = Authenticator(storage, 0)
+        authenticator = authenticating(storage, 0)
         assert ask(authenticator, f"Bearer {key}") == ["laptop"]
         revoke(storage)
         assert ask(authenticator, f"Bearer {key}") == [401]
 
     def test_wrong_keys_are_cached_too(self, storage, key):
-        authenticator = Authenticator(storage, 60)
+        authenticator = authenticating(storage, 60)
         assert ask(authenticator, *["Bearer nope"] * 10) == [401] * 10
         assert storage.queries == 1
 
     def test_keys_do_not_push_each_other_out(self, storage, key):
         other = storage.call(lambda: create_key(User.get(), "phone"))
-        authenticator = Authenticator(storage, 60)
+        authenticator = authenticating(storage, 60)
         asked = ask(authenticator, *[f"Bearer {key}", f"Bearer {other}"] * 3)
         assert asked == ["laptop", "phone"] * 3
         assert storage.queries == 2
 
     def test_a_flood_of_made_up_keys_takes_no_more_memory(self, storage, key, monkeypatch):
         monkeypatch.setattr(auth, "CACHED_KEYS", 10)
-        authenticator = Authenticator(storage, 60)
+        authenticator = authenticating(storage, 60)
         for number in range(35):
             assert ask(authenticator, f"Bearer {number}") == [401]
             assert len(authenticator._cache) <= 10
@@ -247,7 +255,7 @@ class TestCache:
 class TestAtOnce:
     def test_requests_share_one_query(self, storage, key):
         async def main():
-            authenticator = Authenticator(storage, 0)
+            authenticator = authenticating(storage, 0)
             return await asyncio.gather(
                 *(authenticator.authenticate(f"Bearer {key}") for _ in range(50))
             )
@@ -257,7 +265,7 @@ class TestAtOnce:
 
     def test_a_client_that_goes_away_spoils_nobody_elses_query(self, storage, key):
         async def main():
-            authenticator = Authenticator(storage, 60)
+            authenticator = authenticating(storage, 60)
             first, second = (
                 asyncio.get_running_loop().create_task(authenticator.authenticate(f"Bearer {key}"))
                 for _ in range(2)
@@ -273,7 +281,7 @@ class TestAtOnce:
 
     def test_a_database_that_fails_is_asked_again(self, storage, key):
         async def main():
-            authenticator, run = Authenticator(storage, 60), storage.run
+            authenticator, run = authenticating(storage, 60), storage.run
 
             async def fail(work):
                 raise OSError("the disk is gone")

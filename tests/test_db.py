@@ -11,7 +11,17 @@ from decimal import Decimal
 import pytest
 from peewee import IntegrityError, OperationalError, fn
 
-from tornado_router.db import MODELS, ApiKey, SchemaError, Storage, UsageLog, User, now, utc
+from tornado_router.db import (
+    MIGRATIONS,
+    MODELS,
+    ApiKey,
+    SchemaError,
+    Storage,
+    UsageLog,
+    User,
+    now,
+    utc,
+)
 
 
 @pytest.fixture
@@ -113,7 +123,7 @@ class TestTables:
     def test_indexes(self, storage, path):
         indexes = {
             (table, tuple(column["name"] for column in columns)): bool(index["unique"])
-            for table in ("users", "api_keys", "usage_logs")
+            for table in ("users", "api_keys", "usage_logs", "usage_days", "invites")
             for index in ask(path, f"PRAGMA index_list({table})")
             for columns in [ask(path, f"PRAGMA index_info({index['name']})")]
         }
@@ -123,7 +133,14 @@ class TestTables:
             ("api_keys", ("user_id",)): False,
             ("usage_logs", ("call_id",)): True,
             ("usage_logs", ("user_id", "created_at")): False,
+            ("usage_logs", ("api_key_id", "created_at")): False,
             ("usage_logs", ("created_at",)): False,
+            ("api_keys", ("previous_hash",)): True,
+            ("usage_days", ("user_id", "day", "api_key_id", "provider", "model")): True,
+            ("usage_days", ("api_key_id", "day")): False,
+            ("usage_days", ("day",)): False,
+            ("invites", ("code_hash",)): True,
+            ("invites", ("used_by_id",)): False,
         }
 
     def test_sqlite_runs_as_it_should(self, storage):
@@ -225,7 +242,9 @@ class TestMigrations:
             start.stderr.close()
         assert [code for _, code in ends] == [0, 0, 0, 0]
         assert not any("Traceback" in text for text, _ in ends)
-        assert len(ask(path, "SELECT * FROM schema_migration")) == 1
+        assert len(ask(path, "SELECT * FROM schema_migration")) == len(
+            list(MIGRATIONS.glob("0*.py"))
+        )
         assert tables(path) >= {"users", "api_keys", "usage_logs"}
 
 

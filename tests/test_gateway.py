@@ -2,24 +2,41 @@
 
 import asyncio
 import time
+from decimal import Decimal
 from typing import ClassVar
 
 import orjson
 import pytest
 
+from tornado_router import gateway as gateway_module
+from tornado_router.admission import Admission
 from tornado_router.auth import Key
-from tornado_router.config.options import ProviderOptions, RouteOptions
+from tornado_router.bounds import OutputBounds
+from tornado_router.config.options import (
+    PriceOptions,
+    PricingOptions,
+    ProviderOptions,
+    RouteOptions,
+)
 from tornado_router.dispatch import Dispatcher
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.gateway import Gateway
+from tornado_router.limits import Demand, Purse, Rates
+from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.memory import ProcessMemory
 from tornado_router.plugins import ConfiguredProvider
+from tornado_router.pricing import Prices
 from tornado_router.provider import Call, Provider
 from tornado_router.routing import Router
 from tornado_router.sse import Decoder
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 KEY = Key(2, 1, "laptop")
+PRICES = {"p/m1": PriceOptions(input=1.0, output=2.0)}  # 1,000 and 2,000 billionths a token
+
+
+def paying(billionths):
+    return Key(2, 1, "laptop", purses=(Purse("credits:1", billionths, 0),))
 
 
 def chunk(content):
@@ -65,9 +82,12 @@ class Scripted(Provider):
 class World:
     """A gateway before one provider."""
 
-    def __init__(self, *script):
+    def __init__(self, *script, key=KEY, first=16, revoked=None):
         self.provider = Scripted(*script)
         self.finished = []
+        self.key = key
+        self.limiter = MemoryLimiter()
+        self.bounds = OutputBounds(first)
         providers = {
             "p": ConfiguredProvider("p", ProviderOptions(type="t"), self.provider),
             "off": ConfiguredProvider("off", ProviderOptions(type="t"), off="api_key is empty"),
@@ -75,15 +95,22 @@ class World:
         routes = {"fast": RouteOptions(targets=("p/m1",)), "dead": RouteOptions(targets=("off/m",))}
         self.gateway = Gateway(
             Router(providers, routes),
+            Admission(
+                self.limiter,
+                Prices(PRICES, PricingOptions(price_package=False), providers),
+                self.bounds,
+                refuse_unpriced=True,
+            ),
             Dispatcher(providers, {"p": None}, ProcessMemory(60, 1000)),
             [self.finished.append],
+            revoked,
         )
 
     async def run(self, *, stream=False, model="fast", **fields):
         messages = [{"role": "user", "content": "x" * 40}]
         body = {"model": model, "messages": messages, **fields}
         call = Call("req_1", "chat.completions", model, body, orjson.dumps(body), stream)
-        return await self.gateway.run(call, KEY, "client-7", time.monotonic())
+        return await self.gateway.run(call, self.key, "client-7", time.monotonic())
 
     @property
     def account(self):
@@ -300,3 +327,145 @@ class TestStream:
 
         asyncio.run(main())
         assert world.account.status == 200
+
+
+class TestLimits:
+    """What a call holds while it runs is free again whatever becomes of it."""
+
+    LIMITED = Key(2, 1, "laptop", rates=(Rates("key:2", 100, 100_000, 1),))
+
+    @staticmethod
+    def is_free(world):
+        async def main():
+            await world.limiter.admit(Demand("other", (Rates("key:2", None, None, 1),)))
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize(
+        "answer", [{"choices": [{"index": 0}], "usage": USAGE}, ProviderError(500, "No."), {}]
+    )
+    def test_whole(self, answer):
+        world = World(answer, key=self.LIMITED)
+        try:
+            reply = asyncio.run(world.run())
+            headers = reply.headers
+        except ApiError as error:
+            headers = error.headers
+        assert headers["x-ratelimit-limit-requests"] == "100"
+        assert headers["x-ratelimit-remaining-requests"] == "99"
+        self.is_free(world)
+
+    @pytest.mark.parametrize(
+        "script", [(chunk("a"), LAST), (chunk("a"), ProviderError(500, "No."))]
+    )
+    def test_streamed(self, script):
+        world = World(
+            *([item] if isinstance(item, dict) else item for item in script), key=self.LIMITED
+        )
+
+        async def main():
+            reply = await world.run(stream=True)
+            with pytest.raises(ApiError) as caught:
+                await world.run(stream=True)
+            assert caught.value.status == 429
+            await read(reply)
+            return reply
+
+        reply = asyncio.run(main())
+        assert reply.headers["x-ratelimit-limit-tokens"] == "100000"
+        self.is_free(world)
+
+    def test_a_client_that_goes_away_before_the_answer(self):
+        world = World(Scripted.WAIT, key=self.LIMITED)
+
+        async def main():
+            task = asyncio.ensure_future(world.run())
+            await world.provider.began.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(main())
+        self.is_free(world)
+
+    def test_a_refusal_is_accounted_for(self):
+        world = World({}, key=Key(2, 1, "laptop", rates=(Rates("key:2", 0),)))
+        with pytest.raises(ApiError):
+            asyncio.run(world.run())
+        assert (world.account.status, world.account.error_code) == (429, "rate_limit_exceeded")
+
+
+class TestMoney:
+    def test_a_call_is_charged_what_it_cost(self):
+        world = World({"choices": [{"index": 0}], "usage": USAGE}, key=paying(10**9))
+        asyncio.run(world.run())
+        account = world.account
+        assert account.cost == Decimal(11 * 1000 + 7 * 2000) / 10**9
+        assert account.uncharged == 0
+        assert account.paid_from_credits
+        assert orjson.loads(account.prices)["output"] == "2"
+
+    def test_but_never_more_than_there_is(self):
+        usage = {"prompt_tokens": 11, "completion_tokens": 50_000, "total_tokens": 50_011}
+        world = World({"choices": [{"index": 0}], "usage": usage}, key=paying(10**6))
+        asyncio.run(world.run())
+        account = world.account
+        assert account.cost == Decimal("0.001")
+        assert account.cost + account.uncharged == Decimal(11_000 + 50_000 * 2000) / 10**9
+
+    def test_a_long_stream_goes_on_while_there_is_money(self):
+        script = [[chunk("x" * 400)] for _ in range(50)]
+        world = World(*script, [LAST], key=paying(10**9))
+
+        async def main():
+            return await read(await world.run(stream=True))
+
+        events = asyncio.run(main())
+        assert events[-1].data == b"[DONE]"
+        assert len(events) == 51
+        assert world.account.error_code is None
+
+    @pytest.mark.parametrize("options", [None, {"include_usage": True}])
+    def test_a_stream_ends_properly_when_the_money_is_gone(self, options):
+        script = [[chunk("x" * 400)] for _ in range(50)]
+        world = World(*script, [LAST], key=paying(10**6))
+
+        async def main():
+            return await read(await world.run(stream=True, stream_options=options))
+
+        events = [event.data for event in asyncio.run(main())]
+        assert events.pop() == b"[DONE]"
+        if options:
+            usage = orjson.loads(events.pop())
+            assert usage["choices"] == []
+            assert usage["usage"]["completion_tokens"] > 0
+        last = orjson.loads(events[-1])
+        assert last["id"] == "c"
+        assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "length"}]
+        assert last["router"]["error"]["code"] == "insufficient_quota"
+        assert 1 < len(events) < 10
+        account = world.account
+        assert (account.status, account.error_code) == (200, "insufficient_quota")
+        assert Decimal("0.0007") < account.cost <= Decimal("0.001")
+        assert world.provider.closed == 1
+
+
+class TestRevokedStreams:
+    def test_is_cut(self, monkeypatch):
+        monkeypatch.setattr(gateway_module, "REVOCATION_SECONDS", 0)
+        asked = []
+
+        async def revoked(key):
+            asked.append(key.id)
+            return len(asked) > 2
+
+        world = World(*([chunk("a")] for _ in range(9)), [LAST], revoked=revoked)
+
+        async def main():
+            return await read(await world.run(stream=True))
+
+        events = asyncio.run(main())
+        assert events[-1].name == "error"
+        assert orjson.loads(events[-1].data)["error"]["code"] == "invalid_api_key"
+        assert len(events) < 9
+        assert (world.account.status, world.account.error_code) == (401, "invalid_api_key")

@@ -3,11 +3,13 @@
 import sqlite3
 import threading
 from contextlib import closing
+from decimal import Decimal
 
 import pytest
 from loguru import logger
+from peewee import OperationalError
 
-from tornado_router import auth, batch, ledger
+from tornado_router import accounts, batch, keys, ledger
 from tornado_router.db import ApiKey, Storage, User
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
@@ -23,9 +25,9 @@ def storage(tmp_path):
 @pytest.fixture
 def user(storage):
     def create():
-        administrator = auth.create_administrator()
-        auth.create_key(administrator, "one")
-        auth.create_key(administrator, "two")
+        administrator = accounts.create_administrator()
+        keys.create_key(administrator, "one")
+        keys.create_key(administrator, "two")
         return administrator
 
     return storage.call(create)
@@ -63,7 +65,12 @@ def call(number=1, **fields):
         "completion_tokens": 7,
         "cached_tokens": 3,
         "reasoning_tokens": 2,
+        "cache_write_tokens": 4,
         "usage_estimated": False,
+        "cost": Decimal("0.000000025"),
+        "uncharged": Decimal(0),
+        "paid_from_credits": True,
+        "prices": None,
         "finished_at": 1_800_000_000.5,
         "duration": 1.5,
         "first_chunk": 0.25,
@@ -98,9 +105,13 @@ def test_a_row_says_what_the_call_was(storage, user, rows):
             "completion_tokens": 7,
             "total_tokens": 18,
             "cached_tokens": 3,
+            "cache_write_tokens": 4,
             "reasoning_tokens": 2,
             "usage_estimated": 0,
-            "cost": 0,
+            "cost": 25,
+            "uncharged": 0,
+            "from_credits": 1,
+            "prices": None,
             "duration_ms": 1500.0,
             "first_chunk_ms": 250.0,
             "created_at": "2027-01-15 08:00:00.500000",
@@ -213,3 +224,104 @@ class TestFaults:
 def test_one_row_that_no_database_takes_holds_up_no_other(storage, user, rows):
     write(storage, call(1), call(2, error_code="\ud800"), call(3, error_code=["x"]), call(4))
     assert [row["call_id"] for row in rows()] == ["req_1", "req_4"]
+
+
+class TestBooks:
+    """Rows, their sums by day, and credits agree to the last digit, whatever happens between."""
+
+    @staticmethod
+    def sums(database):
+        names = ", ".join(f"SUM({name})" for name in ledger._SUMS[2:])
+        rows = database.execute(
+            f"SELECT COUNT(*), SUM(status >= 400), {names} FROM usage_logs"
+        ).fetchone()
+        days = database.execute(
+            f"SELECT {', '.join(f'SUM({name})' for name in ledger._SUMS)} FROM usage_days"
+        ).fetchone()
+        return rows, days
+
+    @pytest.fixture
+    def ask(self, tmp_path):
+        with closing(sqlite3.connect(tmp_path / "router.db")) as database:
+            yield database
+
+    def agree(self, ask, given=10**9):
+        rows, days = self.sums(ask)
+        assert rows == days
+        paid = ask.execute("SELECT SUM(cost) FROM usage_logs WHERE from_credits").fetchone()[0]
+        left, spent = ask.execute("SELECT credits, spent FROM users WHERE id = 1").fetchone()
+        assert spent == (paid or 0)
+        assert left + spent == given
+
+    @pytest.fixture
+    def rich(self, storage, user):
+        storage.call(lambda: User.update(credits=Decimal(1)).where(User.id == 1).execute())
+
+    def test_each_row_is_in_the_sums_of_its_day(self, storage, rich, ask):
+        second = 24 * 3600
+        write(
+            storage,
+            call(1),
+            call(2),
+            call(3, finished_at=1_800_000_000.5 + second),
+            call(4, key_id=2),
+            call(5, model="slow", status=500),
+            call(6, provider=None, paid_from_credits=False),
+        )
+        self.agree(ask)
+        days = ask.execute(
+            "SELECT day, api_key_id, provider, model, requests, errors FROM usage_days"
+        )
+        assert sorted(days) == [
+            ("2027-01-15", 1, "", "fast", 1, 0),
+            ("2027-01-15", 1, "openai", "fast", 2, 0),
+            ("2027-01-15", 1, "openai", "slow", 1, 1),
+            ("2027-01-15", 2, "openai", "fast", 1, 0),
+            ("2027-01-16", 1, "openai", "fast", 1, 0),
+        ]
+
+    def test_a_batch_that_comes_again_changes_nothing(self, storage, rich, ask):
+        calls = [call(number, cost=Decimal(number) / 10**9) for number in range(500)]
+        write(storage, *calls)
+        write(storage, *calls[250:], *calls, call(500))
+        self.agree(ask)
+        assert ask.execute("SELECT COUNT(*) FROM usage_logs").fetchone() == (501,)
+
+    def test_a_batch_that_breaks_half_way_leaves_nothing(self, storage, rich, ask, monkeypatch):
+        monkeypatch.setattr(batch, "RETRY_SECONDS", 0.01)
+        monkeypatch.setattr(ledger, "FLUSH_SECONDS", 0.01)
+        take, failures = Ledger._take_credits, iter([True, True, False])
+
+        def break_twice(self, calls):
+            take(self, calls)
+            if next(failures, False):
+                raise OperationalError("disk I/O error")
+
+        monkeypatch.setattr(Ledger, "_take_credits", break_twice)
+        write(storage, *(call(number) for number in range(300)))
+        self.agree(ask)
+        assert ask.execute("SELECT COUNT(*) FROM usage_logs").fetchone() == (300,)
+
+    def test_several_ledgers_of_one_database(self, storage, rich, ask):
+        books = [Ledger(storage) for _ in range(4)]
+        for number in range(2000):
+            books[number % 4].add(call(number % 1500, cost=Decimal(number % 1500) / 10**9))
+        for book in books:
+            book.close()
+        self.agree(ask)
+        assert ask.execute("SELECT COUNT(*) FROM usage_logs").fetchone() == (1500,)
+
+    def test_credits_that_are_added_meanwhile_are_not_lost(self, storage, rich, ask):
+        book = Ledger(storage)
+        for number in range(300):
+            book.add(call(number))
+            if number % 30 == 0:
+                add = User.update(credits=User.credits + Decimal(1)).where(User.id == 1)
+                storage.call(add.execute)
+        book.close()
+        self.agree(ask, given=11 * 10**9)
+
+    def test_calls_that_others_pay_for_take_no_credits(self, storage, rich, ask):
+        write(storage, call(paid_from_credits=False, cost=Decimal(5)))
+        assert ask.execute("SELECT credits, spent FROM users").fetchone() == (10**9, 0)
+        self.agree(ask)

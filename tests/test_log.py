@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import warnings
+from decimal import Decimal
 
 import pytest
 from loguru import logger
@@ -33,7 +34,12 @@ CALL = RequestFinished(
     completion_tokens=7,
     cached_tokens=3,
     reasoning_tokens=2,
+    cache_write_tokens=4,
     usage_estimated=False,
+    cost=Decimal("0.0000125"),
+    uncharged=Decimal(0),
+    paid_from_credits=True,
+    prices='{"input":"1"}',
     finished_at=1_800_000_000.25,
     duration=1.23456,
     first_chunk=0.0421,
@@ -101,7 +107,12 @@ class TestAccessLog:
             "completion_tokens": 7,
             "cached_tokens": 3,
             "reasoning_tokens": 2,
+            "cache_write_tokens": 4,
             "usage_estimated": False,
+            "cost": "0.0000125",
+            "uncharged": "0",
+            "paid_from_credits": True,
+            "prices": {"input": "1"},
             "duration_ms": 1234.6,
             "first_chunk_ms": 42.1,
         }
@@ -109,7 +120,8 @@ class TestAccessLog:
     def test_a_call_as_text(self):
         text = access(CALL, format="text")
         assert text.endswith(
-            "fast -> openai/gpt-5.2-mini, 200, 1235 ms, 11+7 tokens, first chunk 42 ms, "
+            "fast -> openai/gpt-5.2-mini, 200, 1235 ms, 11+7 tokens, $0.0000125, "
+            "first chunk 42 ms, "
             "key laptop client-7\n"
         )
 
@@ -118,7 +130,7 @@ class TestAccessLog:
             provider=None, target_model=None, status=404, error_code="nope", first_chunk=None
         )
         text = access(failed, format="text")
-        assert text.endswith(" fast, 404, 1235 ms, 11+7 tokens, key laptop, nope client-7\n")
+        assert text.endswith(" fast, 404, 1235 ms, 11+7 tokens, $0.0000125, key laptop, nope client-7\n")
         line = json.loads(access(failed, format="json"))
         assert (line["status"], line["error_code"], line["provider"]) == (404, "nope", None)
 

@@ -25,6 +25,9 @@ class ChunkEncoder:
 
     A client that asked for usage gets it once, last, in a chunk without choices, whatever the
     vendor does with it; one that did not ask never sees it.
+
+    Attributes:
+        generated: UTF-8 bytes of text so far.
     """
 
     def __init__(self, call: Call) -> None:
@@ -34,7 +37,7 @@ class ChunkEncoder:
         self._reported: Usage | None = None
         self._usage_body: Mapping[str, Any] | None = None
         self._identity: Mapping[str, Any] = {}
-        self._generated = 0
+        self.generated = 0
 
     def encode(self, chunk: Body) -> bytes:
         """One chunk as an event; empty if it is not for this client.
@@ -51,7 +54,7 @@ class ChunkEncoder:
             body, raw = {**body, "usage": None}, None
         try:
             if choices:
-                self._generated += _text_size(choices, "delta")
+                self.generated += _text_size(choices, "delta")
             if raw is None or b"\n" in raw or b"\r" in raw:
                 raw = orjson.dumps(body)
         except (AttributeError, TypeError) as error:
@@ -69,9 +72,22 @@ class ChunkEncoder:
         chunk["usage"] = self._usage_body or self.usage().body()
         return sse.encode(orjson.dumps(chunk)) + sse.DONE
 
+    def cut(self, reason: ApiError) -> bytes:
+        """What ends a stream that may not go on: as if it had reached `max_tokens`, and why."""
+        chunk = {key: self._identity[key] for key in _IDENTITY if key in self._identity}
+        chunk |= {
+            "object": "chat.completion.chunk",
+            "choices": [
+                {"index": index, "delta": {}, "finish_reason": "length"}
+                for index in range(self._call.body.get("n") or 1)
+            ],
+            "router": reason.body(),
+        }
+        return sse.encode(orjson.dumps(chunk)) + self.finish()
+
     def usage(self) -> Usage:
         """What was used so far: as the vendor said, or a guess from what came."""
-        return self._reported or estimate_usage(self._call.body, self._generated)
+        return self._reported or estimate_usage(self._call.body, self.generated)
 
     def _take_usage(self, chunk: Mapping[str, Any]) -> None:
         usage = read_usage(chunk["usage"])

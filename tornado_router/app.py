@@ -15,8 +15,12 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from tornado_router.admission import Admission
 from tornado_router.auth import Authenticator
+from tornado_router.bounds import OutputBounds
+from tornado_router.changes import LocalChanges
 from tornado_router.config import Config, environment, examine
+from tornado_router.config.options import seconds
 from tornado_router.db import Storage
 from tornado_router.dispatch import Dispatcher
 from tornado_router.errors import ApiError, ConfigError
@@ -24,10 +28,15 @@ from tornado_router.gateway import Gateway, Observer
 from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Services
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
+from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.log import AccessLog
 from tornado_router.memory import Memory, ProcessMemory
+from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
+from tornado_router.pricing import Prices
+from tornado_router.process_lock import ProcessLock
 from tornado_router.routing import Router, check_routes
+from tornado_router.sessions import Sessions
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
 from tornado_router.validation import Profile, Validator
@@ -82,10 +91,14 @@ class RouterApplication(Application):
 
     Attributes:
         max_body_bytes: the largest body that a handler gets to see.
+
+    Raises:
+        LockedError: another router holds the limits of this database in its memory.
     """
 
     def __init__(self, deployment: Deployment, storage: Storage) -> None:
         config = deployment.config
+        self._lock = None if config.redis.host else _lock(config)
         self.storage = storage
         self.ledger = Ledger(storage)
         self.access_log = AccessLog(config.log)
@@ -96,12 +109,29 @@ class RouterApplication(Application):
         }
         router = Router(deployment.providers, config.routes)
         self.memory = _memory(config)
+        self.changes = LocalChanges()
+        self.limiter = MemoryLimiter()
+        plans = Plans(config.plans, config.auth.default_plan)
+        authenticator = Authenticator(storage, plans, self.changes, config.auth.key_cache_seconds)
         self.services = Services(
-            authenticator=Authenticator(storage, config.auth.key_cache_seconds),
+            config=config,
+            storage=storage,
+            plans=plans,
+            changes=self.changes,
+            limiter=self.limiter,
+            sessions=Sessions(config.auth.jwt_secret, seconds(config.auth.jwt_expires_in)),
+            authenticator=authenticator,
             gateway=Gateway(
                 router,
+                Admission(
+                    self.limiter,
+                    Prices(config.prices, config.pricing, deployment.providers),
+                    OutputBounds(config.limits.default_output_tokens),
+                    refuse_unpriced=config.pricing.unpriced == "refuse",
+                ),
                 Dispatcher(deployment.providers, self.upstreams, self.memory),
                 [self.ledger.add, self.access_log.add, *_hooks(deployment.plugins)],
+                authenticator.is_revoked if config.auth.revoked_streams == "cut" else None,
             ),
             router=router,
             validators={
@@ -148,6 +178,8 @@ class RouterApplication(Application):
         await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.access_log.close)
         self.storage.close()
+        if self._lock:
+            self._lock.release()
 
 
 class Server:
@@ -251,6 +283,11 @@ class _BoundedBody(HTTPMessageDelegate):
             code="request_too_large",
         )
         self._delegate = self._application.refuse(self._request, error)
+
+
+def _lock(config: Config) -> ProcessLock:
+    path = config.folder / config.database.path
+    return ProcessLock(path.with_name(path.name + ".lock"))
 
 
 def _memory(config: Config) -> Memory:

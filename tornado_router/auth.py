@@ -1,69 +1,157 @@
-"""API keys: making them, revoking them, and telling whose key a request shows.
-
-A key is random, so its SHA-256 is enough to keep: nobody can guess what to hash. It is looked up
-by the whole digest, never by a part of the key, and the key itself is in no table and no log.
-"""
+"""Tells whose API key a request shows, and what the key may do."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
+import datetime
 import time
 from dataclasses import dataclass
+from typing import Any
 
-from tornado_router.db import ApiKey, Storage, User
+from loguru import logger
+from peewee import fn
+
+from tornado_router.changes import Changes
+from tornado_router.config.options import PlanOptions
+from tornado_router.db import ApiKey, MoneyField, Storage, UsageDay, User, now
 from tornado_router.errors import ApiError
+from tornado_router.keys import Permissions, digest
+from tornado_router.limits import Purse, Rates
+from tornado_router.plans import Plans
 
-KEY_PREFIX = "sk-tr-"
-SHOWN_CHARACTERS = 12
 CACHED_KEYS = 10_000
-UNUSABLE_PASSWORD = "!"  # noqa: S105 - no hash looks like this, so nobody can log in with it
-ADMIN_EMAIL = "admin@localhost"
+LIVE_SECONDS = 30.0
+"""For so long a key is believed where word of every change comes at once."""
+
+PERIODS = ("day", "week", "month", "total")
+"""For how long a key's budget lasts, in UTC; a week begins on Monday, `total` never ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that may be used, and whose it is."""
+    """A key that may be used, whose it is, and what it is held to.
+
+    Attributes:
+        id: row of `api_keys`.
+        user_id: row of `users`.
+        name: the name its owner gave it.
+        digest: what it is looked up by.
+        models: lists of patterns, the key's and its plan's; a model has to match one of each.
+        endpoints: that it may be used for; None for any.
+        rates: of the key and of its user.
+        purses: that its calls are paid from.
+        until: seconds since 1970 from which on it has to be looked up anew, or None.
+    """
 
     id: int
     user_id: int
     name: str
+    digest: str = ""
+    models: tuple[tuple[str, ...], ...] = ()
+    endpoints: frozenset[str] | None = None
+    rates: tuple[Rates, ...] = ()
+    purses: tuple[Purse, ...] = ()
+    until: float | None = None
 
 
-def digest(key: str) -> str:
-    """What the database knows of a key."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+def find_key(key_hash: str, plans: Plans) -> Key | None:
+    """The key with a digest if it may be used now, or None. Blocks.
 
-
-def create_key(user: User, name: str) -> str:
-    """Makes a key and returns it; it cannot be had a second time. Blocks."""
-    key = KEY_PREFIX + secrets.token_urlsafe(32)
-    ApiKey.create(user=user, key_hash=digest(key), prefix=key[:SHOWN_CHARACTERS], name=name)
-    return key
-
-
-def create_administrator() -> User | None:
-    """Makes an administrator if there are no users at all, and returns it. Blocks.
-
-    Of several processes that start on one new database, one makes it.
+    Raises:
+        ApiError: 403, its owner is on a plan that router.toml does not have.
     """
-    with User._meta.database.atomic("IMMEDIATE"):
-        if User.select().exists():
-            return None
-        return User.create(
-            email=ADMIN_EMAIL, name="admin", password_hash=UNUSABLE_PASSWORD, is_admin=True
-        )
-
-
-def find_key(key_hash: str) -> Key | None:
-    """The active key with a digest, or None. Blocks."""
+    moment = now()
+    is_previous = (ApiKey.previous_hash == key_hash) & (ApiKey.previous_expires_at > moment)
     row = (
-        ApiKey.select(ApiKey.id, ApiKey.user, ApiKey.name)
-        .where(ApiKey.key_hash == key_hash, ApiKey.is_active)
+        ApiKey.select(ApiKey, User)
+        .join(User)
+        .where(
+            (ApiKey.key_hash == key_hash) | is_previous,
+            ApiKey.is_active,
+            ApiKey.revoked_at.is_null(),
+            ApiKey.expires_at.is_null() | (ApiKey.expires_at > moment),
+            User.is_active,
+        )
         .first()
     )
-    return Key(row.id, row.user_id, row.name) if row else None
+    if row is None:
+        return None
+    plan = plans.get(row.user.plan)
+    if plan is None:
+        logger.error("user {} is on the plan {!r}, which is not there", row.user_id, row.user.plan)
+        raise ApiError(
+            403,
+            "Your account is on a plan that this router does not have. Ask its administrator.",
+            code="unknown_plan",
+        )
+    return _key(row, plan, key_hash, moment)
+
+
+def period(name: str, moment: datetime.datetime) -> tuple[datetime.date, datetime.date | None]:
+    """The first day of the period that a moment is in, and the first of the next."""
+    day = moment.date()
+    if name == "day":
+        return day, day + datetime.timedelta(days=1)
+    if name == "week":
+        first = day - datetime.timedelta(days=day.weekday())
+        return first, first + datetime.timedelta(days=7)
+    if name == "month":
+        first = day.replace(day=1)
+        return first, (first + datetime.timedelta(days=32)).replace(day=1)
+    return datetime.date.min, None
+
+
+def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) -> Key:
+    permissions = Permissions.read(row.permissions)
+    ends: list[datetime.datetime | None] = [row.expires_at]
+    if row.key_hash != key_hash:
+        ends.append(row.previous_expires_at)
+    purses = []
+    if plan.credits is not None:
+        spent = _billionths(row.user.spent)
+        purses.append(Purse(f"credits:{row.user_id}", _billionths(row.user.credits) + spent, spent))
+    if row.budget is not None:
+        first, following = period(row.budget_period, moment)
+        purses.append(
+            Purse(f"budget:{row.id}:{first}", _billionths(row.budget), _spent_since(row.id, first))
+        )
+        if following:
+            ends.append(datetime.datetime.combine(following, datetime.time()))
+    rates = (
+        Rates(f"key:{row.id}", row.rate_limit_rpm, row.rate_limit_tpm, row.max_in_flight),
+        Rates(f"user:{row.user_id}", plan.rpm, plan.tpm, plan.max_in_flight),
+    )
+    return Key(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        digest=key_hash,
+        models=tuple(
+            patterns
+            for patterns in (permissions.models, plan.models)
+            if patterns is not None and "*" not in patterns
+        ),
+        endpoints=None if permissions.endpoints is None else frozenset(permissions.endpoints),
+        rates=tuple(one for one in rates if one[1:] != (None, None, None)),
+        purses=tuple(purses),
+        until=min((_timestamp(end) for end in ends if end), default=None),
+    )
+
+
+def _spent_since(key_id: int, day: datetime.date) -> int:
+    total = fn.SUM(UsageDay.cost).coerce(False)
+    return (
+        UsageDay.select(total).where(UsageDay.api_key_id == key_id, UsageDay.day >= day).scalar()
+        or 0
+    )
+
+
+def _billionths(amount: object) -> int:
+    return MoneyField().db_value(amount) or 0  # type: ignore[arg-type]
+
+
+def _timestamp(moment: datetime.datetime) -> float:
+    return moment.replace(tzinfo=datetime.UTC).timestamp()
 
 
 class Authenticator:
@@ -71,20 +159,28 @@ class Authenticator:
 
     Args:
         storage: where the keys are.
-        cache_seconds: for how long an answer is believed.
+        plans: of the deployment.
+        changes: tells of users whose keys have to be looked up anew.
+        cache_seconds: for how long an answer is believed where changes may go unheard.
     """
 
-    def __init__(self, storage: Storage, cache_seconds: float) -> None:
+    def __init__(
+        self, storage: Storage, plans: Plans, changes: Changes, cache_seconds: float
+    ) -> None:
         self._storage = storage
+        self._plans = plans
+        self._changes = changes
         self._cache_seconds = cache_seconds
-        self._cache: dict[str, tuple[float, Key | None]] = {}
-        self._lookups: dict[str, asyncio.Task[Key | None]] = {}
+        self._cache: dict[str, tuple[float, float, Key | None]] = {}
+        self._lookups: dict[tuple[str, int], asyncio.Task[Key | None]] = {}
+        self._generation = 0
+        changes.listen(self.forget)
 
     async def authenticate(self, authorization: str | None) -> Key:
         """The key of an `Authorization` header.
 
         Raises:
-            ApiError: 401, in OpenAI's words.
+            ApiError: 401, in OpenAI's words; 403 for a plan that is not there.
         """
         scheme, _, key = (authorization or "").strip().partition(" ")
         key = key.strip()
@@ -94,32 +190,61 @@ class Authenticator:
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
                 None,
             )
-        key_hash = digest(key)
-        cached = self._cache.get(key_hash)
-        if cached and cached[0] > time.monotonic():
-            found = cached[1]
-        else:
-            found = await self._look_up(key_hash)
+        found = await self.find(digest(key))
         if found is None:
             raise _unauthorized("Incorrect API key provided.", "invalid_api_key")
         return found
 
+    async def find(self, key_hash: str) -> Key | None:
+        """The key with a digest, if it may be used now."""
+        cached = self._cache.get(key_hash)
+        if cached is not None:
+            until, since, key = cached
+            moment = time.monotonic()
+            # What was cached while changes were heard is worth less once they no longer are.
+            if moment < until and (self._changes.live or moment < since + self._cache_seconds):
+                return key
+        return await self._look_up(key_hash)
+
+    async def is_revoked(self, key: Key) -> bool:
+        """Whether a key that was good may no longer be used."""
+        return await self.find(key.digest) is None
+
+    def forget(self, user_id: int | None) -> None:
+        """Has the keys of a user, or all of them, looked up anew."""
+        self._generation += 1
+        self._cache = {
+            key_hash: entry
+            for key_hash, entry in self._cache.items()
+            if user_id is not None and entry[2] is not None and entry[2].user_id != user_id
+        }
+
     async def _look_up(self, key_hash: str) -> Key | None:
-        """Asks the database; requests that come meanwhile with the same key share the answer."""
-        lookup = self._lookups.get(key_hash)
+        """Asks the database; requests that come meanwhile with the same key share the answer.
+
+        But not those that come after a change, as the answer may be from before it.
+        """
+        asked = (key_hash, self._generation)
+        lookup = self._lookups.get(asked)
         if lookup is None:
             lookup = asyncio.get_running_loop().create_task(
                 self._fetch(key_hash), name="key look-up"
             )
-            self._lookups[key_hash] = lookup
-            lookup.add_done_callback(lambda _: self._lookups.pop(key_hash, None))
+            self._lookups[asked] = lookup
+            lookup.add_done_callback(lambda _: self._lookups.pop(asked, None))
         return await asyncio.shield(lookup)
 
     async def _fetch(self, key_hash: str) -> Key | None:
-        found = await self._storage.run(lambda: find_key(key_hash))
+        since, generation = time.monotonic(), self._generation
+        found = await self._storage.run(lambda: find_key(key_hash, self._plans))
+        if generation != self._generation:
+            return found  # something changed meanwhile: it may be old already
+        seconds = LIVE_SECONDS if self._changes.live else self._cache_seconds
+        if found and found.until is not None:
+            seconds = min(seconds, found.until - time.time())
         if len(self._cache) >= CACHED_KEYS:
             self._cache.clear()  # only a flood of made-up keys gets here; a real one comes back
-        self._cache[key_hash] = (time.monotonic() + self._cache_seconds, found)
+        self._cache[key_hash] = (since + seconds, since, found)
         return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 from peewee import DatabaseError
 
-from tornado_router import __version__, auth, log, scaffold
+from tornado_router import __version__, accounts, log, scaffold
 from tornado_router.app import (
     Deployment,
     RouterApplication,
@@ -25,7 +25,9 @@ from tornado_router.app import (
 from tornado_router.config import Config, environment, load
 from tornado_router.db import ApiKey, SchemaError, Storage, User
 from tornado_router.errors import ConfigError
+from tornado_router.keys import create_key as make_key
 from tornado_router.plugins import Plugins, load_plugins
+from tornado_router.process_lock import LockedError
 from tornado_router.provider import Provider
 
 config_option = click.option(
@@ -78,17 +80,17 @@ def keys() -> None:
 @keys.command("create")
 @config_option
 @click.option("--name", required=True, help="What the key is for, as lists and logs show it.")
-@click.option("--user", "email", default=auth.ADMIN_EMAIL, show_default=True, help="Its owner.")
+@click.option("--user", "email", default=accounts.ADMIN_EMAIL, show_default=True, help="Its owner.")
 def create_key(path: Path, name: str, email: str) -> None:
     """Make a key and print it; it cannot be shown again."""
     storage = _storage(_config(path))
 
     def create() -> str:
-        auth.create_administrator()
+        accounts.create_administrator()
         user = User.get_or_none(User.email == email)
         if user is None:
             raise click.ClickException(f"there is no user '{email}'")
-        return auth.create_key(user, name)
+        return make_key(user, name)
 
     click.echo(storage.call(create))
 
@@ -169,7 +171,13 @@ def _conflict(installed: Plugins, name: str) -> str:
 
 
 async def _serve(deployment: Deployment, storage: Storage) -> None:
-    application = RouterApplication(deployment, storage)
+    try:
+        application = RouterApplication(deployment, storage)
+    except LockedError:
+        raise SystemExit(
+            "another router serves this database; for several, limits have to be shared: "
+            "configure [redis]"
+        ) from None
     server = Server(application, deployment.config)
     options = deployment.config.server
     try:
@@ -211,8 +219,8 @@ def _welcome(storage: Storage) -> None:
     """Makes the first administrator, and shows its key the only time it can be seen."""
 
     def create() -> str | None:
-        administrator = auth.create_administrator()
-        return auth.create_key(administrator, "admin") if administrator else None
+        administrator = accounts.create_administrator()
+        return make_key(administrator, "admin") if administrator else None
 
     key = storage.call(create)
     if key:

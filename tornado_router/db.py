@@ -21,6 +21,7 @@ from peewee import (
     BigIntegerField,
     BooleanField,
     CharField,
+    DateField,
     DateTimeField,
     FloatField,
     ForeignKeyField,
@@ -75,7 +76,13 @@ class MoneyField(BigIntegerField):
 
 
 class User(Model):
-    """Somebody who holds keys."""
+    """Somebody who holds keys.
+
+    `credits` is what is left, `spent` what was paid from them for calls, and their sum what was
+    ever put in: it changes with a `CreditEntry` alone, so that no read of it races with a call.
+    A token of a log-in carries the `session_version` that it was made under, and dies with it.
+    A deleted user's row stays for its usage, without a name or an address: its id is never reused.
+    """
 
     id = AutoField()
     email = CharField(unique=True)
@@ -83,7 +90,11 @@ class User(Model):
     password_hash = CharField()
     plan = CharField(default="free")
     credits = MoneyField(default=0)
+    spent = MoneyField(default=0)
     is_admin = BooleanField(default=False)
+    is_active = BooleanField(default=True)
+    session_version = IntegerField(default=1)
+    deleted_at = DateTimeField(null=True)
     created_at = DateTimeField(default=now)
     updated_at = DateTimeField(default=now)
 
@@ -92,7 +103,11 @@ class User(Model):
 
 
 class ApiKey(Model):
-    """What a client shows. Only its digest is kept; `prefix` lets a person tell keys apart."""
+    """What a client shows. Only its digest is kept; `prefix` lets a person tell keys apart.
+
+    A limit that is null does not hold. `permissions` is a JSON object (see `keys.Permissions`).
+    After a rotation the digest before works on for a while. A revoked key stays, for its usage.
+    """
 
     id = AutoField()
     user = ForeignKeyField(User, backref="keys", on_delete="CASCADE")
@@ -102,7 +117,14 @@ class ApiKey(Model):
     permissions = TextField(default="[]")
     rate_limit_rpm = IntegerField(default=60, null=True)
     rate_limit_tpm = IntegerField(default=10_000, null=True)
+    max_in_flight = IntegerField(null=True)
+    budget = MoneyField(null=True)
+    budget_period = CharField(max_length=16, default="month")
     is_active = BooleanField(default=True)
+    expires_at = DateTimeField(null=True)
+    revoked_at = DateTimeField(null=True)
+    previous_hash = CharField(max_length=64, null=True, unique=True)
+    previous_expires_at = DateTimeField(null=True)
     created_at = DateTimeField(default=now)
     last_used_at = DateTimeField(null=True)
 
@@ -114,7 +136,10 @@ class UsageLog(Model):
     """What one call used. Rows outlive the user and the key that they were made for.
 
     `call_id` is the router's own and unique, so a row is never written twice; `request_id` is
-    what the client saw, and may have chosen.
+    what the client saw, and may have chosen. `cost` is what was charged, and `uncharged` what the
+    call cost beyond the money that was there; `from_credits` says whether its user's credits paid
+    it. `prices` is the JSON object of the prices that were
+    used, or null for a model without.
     """
 
     id = AutoField()
@@ -133,19 +158,91 @@ class UsageLog(Model):
     completion_tokens = IntegerField()
     total_tokens = IntegerField()
     cached_tokens = IntegerField()
+    cache_write_tokens = IntegerField(default=0)
     reasoning_tokens = IntegerField()
     usage_estimated = BooleanField()
     cost = MoneyField(default=0)
+    uncharged = MoneyField(default=0)
+    from_credits = BooleanField(default=False)
+    prices = TextField(null=True)
     duration_ms = FloatField()
     first_chunk_ms = FloatField(null=True)
     created_at = DateTimeField(default=now)
 
     class Meta:
         table_name = "usage_logs"
-        indexes = ((("user", "created_at"), False), (("created_at",), False))
+        indexes = (
+            (("user", "created_at"), False),
+            (("api_key", "created_at"), False),
+            (("created_at",), False),
+        )
 
 
-MODELS = (User, ApiKey, UsageLog)
+class UsageDay(Model):
+    """The sums of the rows of one day, in UTC, so that nobody has to add up millions of them.
+
+    Written with the rows, in one transaction. `user_id` and `api_key_id` stay when the user and
+    the key are gone; `provider` is empty for calls that reached none.
+    """
+
+    id = AutoField()
+    day = DateField()
+    user_id = IntegerField()
+    api_key_id = IntegerField()
+    provider = CharField(default="")
+    model = CharField()
+    requests = IntegerField(default=0)
+    errors = IntegerField(default=0)
+    prompt_tokens = BigIntegerField(default=0)
+    completion_tokens = BigIntegerField(default=0)
+    cached_tokens = BigIntegerField(default=0)
+    cache_write_tokens = BigIntegerField(default=0)
+    reasoning_tokens = BigIntegerField(default=0)
+    cost = MoneyField(default=0)
+
+    class Meta:
+        table_name = "usage_days"
+        indexes = (
+            (("user_id", "day", "api_key_id", "provider", "model"), True),
+            (("api_key_id", "day"), False),
+            (("day",), False),
+        )
+
+
+class CreditEntry(Model):
+    """One change of a user's credits that no call made: how much, why, and by whom."""
+
+    id = AutoField()
+    user = ForeignKeyField(User, backref="credit_entries", on_delete="CASCADE")
+    amount = MoneyField()
+    balance = MoneyField()
+    kind = CharField(max_length=16)
+    reason = CharField()
+    actor = CharField()
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "credit_entries"
+
+
+class Invite(Model):
+    """Lets one person register. Only the digest of its code is kept."""
+
+    id = AutoField()
+    code_hash = CharField(max_length=64, unique=True)
+    email = CharField(null=True)
+    plan = CharField(null=True)
+    created_by = CharField()
+    created_at = DateTimeField(default=now)
+    expires_at = DateTimeField()
+    used_at = DateTimeField(null=True)
+    used_by = ForeignKeyField(User, null=True, on_delete="SET NULL")
+
+    class Meta:
+        table_name = "invites"
+
+
+MODELS = (User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite)
 
 
 class Storage:

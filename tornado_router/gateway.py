@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from tornado_router.admission import Admission, Charge, Permit
 from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.auth import Key
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
+from tornado_router.pricing import dollars
 from tornado_router.provider import Call
 from tornado_router.routing import Router
 from tornado_router.usage import Usage, estimate_usage
@@ -22,7 +24,11 @@ CLIENT_CLOSED = 499
 MAX_NAME = 200
 """Of a name that a client or a vendor chose, this much is kept."""
 
+REVOCATION_SECONDS = 0.25
+"""How often a running stream asks whether its key was revoked."""
+
 Observer = Callable[[RequestFinished], None]
+RevocationCheck = Callable[[Key], Awaitable[bool]]
 
 
 @dataclass(slots=True)
@@ -31,11 +37,13 @@ class Reply:
 
     Attributes:
         dropped: parameters of the request that the provider left out.
+        headers: to be sent with it.
         body: a JSON body, or None for a stream.
         events: server-sent events as they come, or None; to be closed, read to its end or not.
     """
 
     dropped: Sequence[str]
+    headers: Mapping[str, str]
     body: bytes | None = None
     events: AsyncGenerator[bytes, None] | None = None
 
@@ -50,13 +58,17 @@ class _Progress:
     started: float
     attempts: Attempts
     usage: Usage
+    permit: Permit | None = None
     status: int = 200
     error_code: str | None = None
     first_chunk: float | None = None
+    key_checked: float = 0.0
 
     def fail(self, error: BaseException) -> None:
         if isinstance(error, ApiError):
             self.status, self.error_code = error.status, error.code or error.type
+            if self.permit:
+                error.headers = {**self.permit.headers(), **error.headers}
         elif isinstance(error, Exception):
             self.status, self.error_code = 500, "internal_error"
         else:  # cancelled, or closed: the client went away, and the provider may charge for it
@@ -65,21 +77,56 @@ class _Progress:
                 self.usage = estimate_usage(self.call.body, 0)
 
 
+class _Meter:
+    """Watches that a stream costs no more than is reserved for it.
+
+    Attributes:
+        room: bytes of text that are paid for; beyond them, `extend` is to be asked.
+    """
+
+    def __init__(
+        self, admission: Admission, encoder: ChunkEncoder, progress: _Progress, permit: Permit
+    ) -> None:
+        target = progress.attempts.last
+        assert target is not None, "a stream comes from somewhere"
+        self._admission = admission
+        self._encoder = encoder
+        self._permit = permit
+        self._target = target
+        self.room = admission.room(permit, target)
+
+    async def extend(self) -> bool:
+        """Reserves more; False if there is no money for what was generated already."""
+        generated = self._encoder.generated
+        paid = await self._admission.extend(self._permit, self._target, generated)
+        self.room = self._admission.room(self._permit, self._target)
+        return paid
+
+
 class Gateway:
     """Serves calls.
 
     Args:
         router: says who serves a model.
+        admission: says whether a call may run, and what it is charged.
         dispatcher: sends calls there.
         observers: told of each call once it is over; none may block or raise.
+        is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
     """
 
     def __init__(
-        self, router: Router, dispatcher: Dispatcher, observers: Sequence[Observer]
+        self,
+        router: Router,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        observers: Sequence[Observer],
+        is_revoked: RevocationCheck | None = None,
     ) -> None:
         self._router = router
+        self._admission = admission
         self._dispatcher = dispatcher
         self._observers = observers
+        self._is_revoked = is_revoked
 
     async def run(self, call: Call, key: Key, request_id: str, started: float) -> Reply:
         """Serves one valid call.
@@ -96,19 +143,23 @@ class Gateway:
         progress = _Progress(call, key, request_id, started, Attempts(key.user_id), Usage())
         try:
             targets = self._router.plan(call.model, call.endpoint)
-            answer = await self._dispatcher.send(call, targets, progress.attempts)
+            permit = progress.permit = await self._admission.admit(call, key, targets)
+            answer = await self._dispatcher.send(call, permit.targets, progress.attempts)
             if isinstance(answer, ChunkStream):
-                events = await self._begin(answer, progress)
-                return Reply(progress.attempts.dropped, events=events)
+                events = await self._begin(answer, progress, permit)
+                return Reply(progress.attempts.dropped, permit.headers(), events=events)
             body, progress.usage = encode_whole(call, answer)
+            await self._cover(progress, permit)
         except BaseException as error:
             progress.fail(error)
             self._settle(progress)
             raise
         self._settle(progress)
-        return Reply(progress.attempts.dropped, body)
+        return Reply(progress.attempts.dropped, permit.headers(), body)
 
-    async def _begin(self, stream: ChunkStream, progress: _Progress) -> AsyncGenerator[bytes, None]:
+    async def _begin(
+        self, stream: ChunkStream, progress: _Progress, permit: Permit
+    ) -> AsyncGenerator[bytes, None]:
         """Makes the first event before anything is sent, as it may still turn out an error."""
         progress.first_chunk = time.monotonic() - progress.started
         encoder = ChunkEncoder(progress.call)
@@ -117,13 +168,19 @@ class Gateway:
         except BaseException:
             await stream.rest.aclose()
             raise
-        events = self._relay(first, stream, encoder, progress)
+        events = self._relay(first, stream, encoder, progress, permit)
         await anext(events)
         return events
 
     async def _relay(
-        self, first: bytes, stream: ChunkStream, encoder: ChunkEncoder, progress: _Progress
+        self,
+        first: bytes,
+        stream: ChunkStream,
+        encoder: ChunkEncoder,
+        progress: _Progress,
+        permit: Permit,
     ) -> AsyncGenerator[bytes, None]:
+        meter = _Meter(self._admission, encoder, progress, permit)
         try:
             async with aclosing(stream.rest) as rest:
                 yield b""  # to `_begin`: once begun, it settles even if nobody reads it
@@ -131,8 +188,16 @@ class Gateway:
                     yield first
                 async for batch in rest:
                     events = b"".join(map(encoder.encode, batch))
+                    if encoder.generated > meter.room and not await meter.extend():
+                        yield events + encoder.cut(_out_of_money())
+                        progress.error_code = "insufficient_quota"
+                        return
                     if events:
                         yield events
+                    if self._is_revoked:
+                        await self._check_key(progress)
+            progress.usage = encoder.usage()
+            await self._cover(progress, permit)
             yield encoder.finish()
         except ApiError as error:
             progress.fail(error)
@@ -144,8 +209,29 @@ class Gateway:
             progress.usage = encoder.usage()
             self._settle(progress)
 
+    async def _cover(self, progress: _Progress, permit: Permit) -> None:
+        target = progress.attempts.last
+        assert target is not None, "somebody has answered"
+        await self._admission.cover(permit, target, progress.usage)
+
+    async def _check_key(self, progress: _Progress) -> None:
+        """Ends a stream whose key was revoked.
+
+        Raises:
+            ApiError: 401.
+        """
+        assert self._is_revoked is not None
+        now = time.monotonic()
+        if now < progress.key_checked + REVOCATION_SECONDS:
+            return
+        progress.key_checked = now
+        if await self._is_revoked(progress.key):
+            raise ApiError(401, "The API key was revoked.", code="invalid_api_key")
+
     def _settle(self, progress: _Progress) -> None:
         call, usage, target = progress.call, progress.usage, progress.attempts.last
+        permit = progress.permit
+        charge = self._admission.settle(permit, target, usage) if permit else Charge()
         finished = RequestFinished(
             call_id=call.id,
             request_id=progress.request_id,
@@ -163,11 +249,25 @@ class Gateway:
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,
             cached_tokens=usage.cached,
+            cache_write_tokens=usage.cache_write,
             reasoning_tokens=usage.reasoning,
             usage_estimated=usage.estimated,
+            cost=dollars(charge.charged),
+            uncharged=dollars(charge.uncharged),
+            paid_from_credits=permit is not None and permit.from_credits,
+            prices=charge.prices,
             finished_at=time.time(),
             duration=time.monotonic() - progress.started,
             first_chunk=progress.first_chunk,
         )
         for observer in self._observers:
             observer(finished)
+
+
+def _out_of_money() -> ApiError:
+    return ApiError(
+        429,
+        "The answer was cut off: there are no credits or no budget left to go on.",
+        type="insufficient_quota",
+        code="insufficient_quota",
+    )

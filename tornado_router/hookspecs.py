@@ -7,6 +7,7 @@ A plugin implements one by a function of the same name, marked with
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 import pluggy
@@ -37,8 +38,13 @@ class RequestFinished(NamedTuple):
         prompt_tokens: tokens of the request.
         completion_tokens: tokens of the answer, as far as it was generated.
         cached_tokens: those of the prompt that the vendor read from its cache.
+        cache_write_tokens: those of the prompt that the vendor wrote to its cache.
         reasoning_tokens: those of the completion that the vendor spent on reasoning.
         usage_estimated: whether the router had to guess, the vendor having said nothing.
+        cost: US dollars that were charged for it.
+        uncharged: US dollars that it cost beyond the money that was there.
+        paid_from_credits: whether the charge was taken from the user's credits.
+        prices: JSON object of the prices that were used, or None for a model without.
         finished_at: when it was over, in seconds since 1970.
         duration: seconds from the first byte of the request to the last of the answer.
         first_chunk: seconds until the first chunk, or None if not streamed.
@@ -60,8 +66,13 @@ class RequestFinished(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    cache_write_tokens: int
     reasoning_tokens: int
     usage_estimated: bool
+    cost: Decimal
+    uncharged: Decimal
+    paid_from_credits: bool
+    prices: str | None
     finished_at: float
     duration: float
     first_chunk: float | None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from loguru import logger
 from peewee import IntegrityError, OperationalError
 
 from tornado_router.batch import BatchThread
-from tornado_router.db import ApiKey, Storage, UsageLog, User, utc
+from tornado_router.db import ApiKey, MoneyField, Storage, UsageLog, User, utc
 from tornado_router.hookspecs import RequestFinished
 
 FLUSH_SECONDS = 0.25
@@ -19,13 +20,36 @@ ROWS_PER_STATEMENT = 200
 
 _COLUMNS = [field.column_name for field in UsageLog._meta.sorted_fields if field.name != "id"]
 _INSERT = f"INSERT INTO usage_logs ({', '.join(_COLUMNS)}) VALUES "  # noqa: S608 - names are ours
-_IGNORE = " ON CONFLICT (call_id) DO NOTHING"
+_ONCE = " ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
+
+_SUMS = (
+    "requests",
+    "errors",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost",
+)
+_DAY = ("user_id", "day", "api_key_id", "provider", "model")
+_ADD_TO_DAY = (
+    f"INSERT INTO usage_days ({', '.join(_DAY + _SUMS)}) VALUES {{}} "  # noqa: S608 - names are ours
+    f"ON CONFLICT ({', '.join(_DAY)}) DO UPDATE SET "
+    + ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in _SUMS)
+)
+
+_MONEY = MoneyField()
 
 Row = tuple[Any, ...]
+Day = tuple[int, datetime.date, int, str, str]
 
 
 class Ledger:
-    """Writes usage to the database, each call once.
+    """Keeps the books: rows of usage, their sums by day, and what they took from whose credits.
+
+    All three change in one transaction, and only by rows that were not there before, so a batch
+    that is written again changes nothing.
 
     Args:
         storage: the open database.
@@ -48,54 +72,105 @@ class Ledger:
             logger.critical("{} usage rows could not be written and are lost", lost)
 
     def _write(self, batch: Sequence[RequestFinished]) -> None:
-        rows = [_row(call) for call in batch]
-        last_used = {call.key_id: utc(call.finished_at) for call in batch}
         # The thread keeps its connection: closing the last one makes SQLite fold its whole
         # write-ahead log into the file.
         self._storage.database.connect(reuse_if_open=True)
-        self._insert(rows, last_used)
+        with self._storage.database.atomic("IMMEDIATE"):
+            written = self._insert([_row(call) for call in batch])
+            calls = {call.call_id: call for call in batch if call.call_id in written}
+            self._add_to_days(calls.values())
+            self._take_credits(calls.values())
+            last_used = {call.key_id: utc(call.finished_at) for call in batch}
+            for key_id in sorted(last_used):
+                ApiKey.update(last_used_at=last_used[key_id]).where(ApiKey.id == key_id).execute()
 
     def _close_connection(self) -> None:
         if not self._storage.database.is_closed():
             self._storage.database.close()
 
-    def _insert(self, rows: Sequence[Row], last_used: dict[int, datetime.datetime]) -> None:
+    def _insert(self, rows: Sequence[Row]) -> set[str]:
+        """Writes rows; returns the call ids of those that were not there yet."""
         database = self._storage.database
-        with database.atomic("IMMEDIATE"):
-            try:
-                with database.atomic():
-                    self._insert_many(rows)
-            except IntegrityError:
-                # A user or a key was deleted while its call ran: its rows stay, without it.
-                self._insert_many(_without_deleted(rows))
-            except OperationalError:
-                raise  # the database is busy or away: the whole batch is tried again
-            except Exception:  # noqa: BLE001 - one bad row must not hold up those behind it
-                self._insert_each(rows)
-            for key_id, time in last_used.items():
-                ApiKey.update(last_used_at=time).where(ApiKey.id == key_id).execute()
+        try:
+            with database.atomic():
+                return self._insert_many(rows)
+        except IntegrityError:
+            # A user or a key was deleted while its call ran: its rows stay, without it.
+            return self._insert_many(_without_deleted(rows))
+        except OperationalError:
+            raise  # the database is busy or away: the whole batch is tried again
+        except Exception:  # noqa: BLE001 - one bad row must not hold up those behind it
+            return self._insert_each(rows)
 
-    def _insert_each(self, rows: Sequence[Row]) -> None:
+    def _insert_each(self, rows: Sequence[Row]) -> set[str]:
+        written: set[str] = set()
         for row in rows:
             try:
                 with self._storage.database.atomic():
-                    self._insert_many(_without_deleted([row]))
+                    written |= self._insert_many(_without_deleted([row]))
             except OperationalError:
                 raise
             except Exception as error:  # noqa: BLE001 - see above
                 logger.critical("the usage of {} cannot be written: {}", row[0], error)
+        return written
 
-    def _insert_many(self, rows: Sequence[Row]) -> None:
+    def _insert_many(self, rows: Sequence[Row]) -> set[str]:
         # Plain SQL: Peewee's insert_many costs 30 us a row, and this thread shares the processor
         # with the event loop.
-        database = self._storage.database
-        one = "(" + ", ".join([database.param] * len(_COLUMNS)) + ")"
+        written: set[str] = set()
         for start in range(0, len(rows), ROWS_PER_STATEMENT):
             part = rows[start : start + ROWS_PER_STATEMENT]
-            values = [value for row in part for value in row]
-            database.execute_sql(  # type: ignore[no-untyped-call]
-                _INSERT + ", ".join([one] * len(part)) + _IGNORE, values
-            )
+            cursor = self._execute(_INSERT + self._places(part) + _ONCE, part)
+            written.update(call_id for (call_id,) in cursor.fetchall())
+        return written
+
+    def _add_to_days(self, calls: Iterable[RequestFinished]) -> None:
+        days: dict[Day, list[int]] = {}
+        for call in calls:
+            day = utc(call.finished_at).date()
+            key = (call.user_id, day, call.key_id, call.provider or "", call.model)
+            sums = days.setdefault(key, [0] * len(_SUMS))
+            for index, value in enumerate(_values(call)):
+                sums[index] += value
+        # In order, so that two routers never wait for each other's rows crosswise.
+        rows: list[Row] = [(*key, *days[key]) for key in sorted(days)]
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            part = rows[start : start + ROWS_PER_STATEMENT]
+            self._execute(_ADD_TO_DAY.format(self._places(part)), part)
+
+    def _take_credits(self, calls: Iterable[RequestFinished]) -> None:
+        spent: dict[int, Decimal] = {}
+        for call in calls:
+            if call.paid_from_credits and call.cost:
+                spent[call.user_id] = spent.get(call.user_id, Decimal(0)) + call.cost
+        for user_id in sorted(spent):
+            cost = spent[user_id]
+            User.update(credits=User.credits - cost, spent=User.spent + cost).where(
+                User.id == user_id
+            ).execute()
+
+    def _places(self, rows: Sequence[Row]) -> str:
+        """The placeholders for the values of rows."""
+        one = "(" + ", ".join([self._storage.database.param] * len(rows[0])) + ")"
+        return ", ".join([one] * len(rows))
+
+    def _execute(self, sql: str, rows: Sequence[Row]) -> Any:
+        values = [value for row in rows for value in row]
+        return self._storage.database.execute_sql(sql, values)  # type: ignore[no-untyped-call]
+
+
+def _values(call: RequestFinished) -> tuple[int, ...]:
+    """What a call adds to the sums of its day, in the order of `_SUMS`."""
+    return (
+        1,
+        call.status >= 400,
+        call.prompt_tokens,
+        call.completion_tokens,
+        call.cached_tokens,
+        call.cache_write_tokens,
+        call.reasoning_tokens,
+        _MONEY.db_value(call.cost) or 0,
+    )
 
 
 def _row(call: RequestFinished) -> Row:
@@ -117,9 +192,13 @@ def _row(call: RequestFinished) -> Row:
         call.completion_tokens,
         call.prompt_tokens + call.completion_tokens,
         call.cached_tokens,
+        call.cache_write_tokens,
         call.reasoning_tokens,
         call.usage_estimated,
-        0,  # no prices yet
+        _MONEY.db_value(call.cost),
+        _MONEY.db_value(call.uncharged),
+        call.paid_from_credits,
+        call.prices,
         round(call.duration * 1000, 3),
         None if first_chunk is None else round(first_chunk * 1000, 3),
         str(utc(call.finished_at)),

@@ -107,6 +107,11 @@ def _json_line(request: RequestFinished | PlainRequest) -> str:
         value = line.pop(seconds, None)
         if value is not None:
             line[f"{seconds}_ms"] = round(value * 1000, 1)
+    for amount in ("cost", "uncharged"):
+        if amount in line:
+            line[amount] = f"{line[amount].normalize():f}"
+    if line.get("prices") is not None:
+        line["prices"] = orjson.Fragment(line["prices"])
     record = {"level": "info", "message": "request", **line}
     try:
         return orjson.dumps(record).decode() + "\n"
@@ -124,6 +129,8 @@ def _text_line(request: RequestFinished | PlainRequest) -> str:
         target = f" -> {request.provider}/{request.target_model}" if request.provider else ""
         tokens = f"{request.prompt_tokens}+{request.completion_tokens} tokens"
         parts = [request.model + target, str(request.status), took, tokens]
+        if request.cost:
+            parts.append(f"${request.cost.normalize():f}")
         if request.first_chunk is not None:
             parts.append(f"first chunk {request.first_chunk * 1000:.0f} ms")
     if request.key_name:

@@ -69,7 +69,7 @@ class Router:
         plan = self._plans.get(model) or self._by_prefix(model)
         usable = tuple(target for target in plan if self._is_on(target))
         if not usable:
-            raise _not_found(model)
+            raise model_not_found(model)
         able = tuple(target for target in usable if self._supports(target, endpoint))
         if not able:
             raise ApiError(
@@ -98,7 +98,7 @@ class Router:
         """
         plan = self._plans.get(name) or self._by_prefix(name)
         if not self._is_served(plan):
-            raise _not_found(name)
+            raise model_not_found(name)
         return Model(name, self._owner(plan))
 
     def _by_prefix(self, model: str) -> tuple[Target, ...]:
@@ -157,8 +157,9 @@ def _target(text: str) -> Target:
     return Target(provider, model)
 
 
-def _not_found(model: str) -> ApiError:
-    # OpenAI's words and status. The name is the client's own, clipped so that no log is flooded.
+def model_not_found(model: str) -> ApiError:
+    """The refusal of a model that is not there, or not for this client, in OpenAI's words."""
+    # The name is the client's own, clipped so that no log is flooded.
     return ApiError(
         404,
         f"The model '{model[:200]}' does not exist or you do not have access to it.",

@@ -13,15 +13,30 @@ IMAGE_TOKENS = 765
 MAX_TOKENS = 1_000_000_000
 """No call uses more; a vendor that says so is not believed."""
 
+MAX_SECONDS = 1_000_000
+"""The same of audio."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call; `cached` are part of `prompt`, and `reasoning` of `completion`."""
+    """What one call used.
+
+    Attributes:
+        prompt: tokens of the request.
+        completion: tokens of the answer.
+        cached: those of the prompt that the vendor read from its cache.
+        cache_write: those of the prompt that the vendor wrote to its cache.
+        reasoning: those of the completion that were reasoning.
+        seconds: of audio.
+        estimated: whether the vendor said nothing, and this is a guess.
+    """
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
+    cache_write: int = 0
+    seconds: float = 0.0
     estimated: bool = False
 
     def body(self) -> dict[str, int]:
@@ -45,8 +60,17 @@ def read_usage(value: object) -> Usage | None:
     if prompt is None or completion is None:
         return None
     cached = _detail(value, "prompt_tokens_details", "cached_tokens")
+    written = _detail(value, "prompt_tokens_details", "cache_write_tokens")
     reasoning = _detail(value, "completion_tokens_details", "reasoning_tokens")
-    return Usage(prompt, completion, min(cached, prompt), min(reasoning, completion))
+    cached = min(cached, prompt)
+    return Usage(
+        prompt,
+        completion,
+        cached,
+        min(reasoning, completion),
+        min(written, prompt - cached),
+        _seconds(value.get("seconds")),
+    )
 
 
 def estimate_usage(request: Mapping[str, Any], generated_bytes: int) -> Usage:
@@ -56,8 +80,26 @@ def estimate_usage(request: Mapping[str, Any], generated_bytes: int) -> Usage:
         request: the client's body.
         generated_bytes: UTF-8 bytes of the text that was generated.
     """
-    prompt = sum(estimate_tokens(request.get(name)) for name in ("messages", "tools", "input"))
-    return Usage(prompt, _tokens(generated_bytes), estimated=True)
+    return Usage(estimate_prompt(request), _tokens(generated_bytes), estimated=True)
+
+
+def estimate_prompt(request: Mapping[str, Any]) -> int:
+    """A guess at the tokens of a request.
+
+    Args:
+        request: the client's body.
+    """
+    return sum(estimate_tokens(request.get(name)) for name in ("messages", "tools", "input"))
+
+
+def count_images(request: Mapping[str, Any]) -> int:
+    """The images in the messages of a request."""
+    return sum(
+        part.get("type") == "image_url"
+        for message in request.get("messages") or ()
+        for part in message.get("content") or ()
+        if isinstance(part, Mapping)
+    )
 
 
 def estimate_tokens(value: object) -> int:
@@ -83,6 +125,12 @@ def _count(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
         return value
     return None
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_SECONDS:
+        return float(value)
+    return 0.0
 
 
 def _detail(usage: Mapping[str, Any], group: str, name: str) -> int:

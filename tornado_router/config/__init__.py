@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from dotenv import dotenv_values
 
@@ -16,8 +16,12 @@ from tornado_router.config.options import (
     SECTIONS,
     AuthOptions,
     DatabaseOptions,
+    LimitsOptions,
     LogOptions,
     MemoryOptions,
+    PlanOptions,
+    PriceOptions,
+    PricingOptions,
     ProviderOptions,
     RedisOptions,
     RouteOptions,
@@ -61,11 +65,15 @@ class Config:
     database: DatabaseOptions
     redis: RedisOptions
     auth: AuthOptions
+    limits: LimitsOptions
+    pricing: PricingOptions
     log: LogOptions
     memory: MemoryOptions
     validation: ValidationOptions
     providers: Mapping[str, ProviderTable]
     routes: Mapping[str, RouteOptions]
+    plans: Mapping[str, PlanOptions]
+    prices: Mapping[str, PriceOptions]
 
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -154,16 +162,19 @@ def _strings(
 
 
 def _build(table: Mapping[str, Any], folder: Path, off: Mapping[str, str]) -> Config:
-    once = {name: _section(kind, table.get(name)) for name, kind in SECTIONS.items()}
-    routes = {
-        name: _section(NAMED_SECTIONS["routes"], item)
-        for name, item in _tables(table.get("routes")).items()
+    once: dict[str, Any] = {
+        name: _section(kind, table.get(name)) for name, kind in SECTIONS.items()
+    }
+    named: dict[str, Any] = {
+        section: {name: _section(kind, item) for name, item in _tables(table.get(section)).items()}
+        for section, kind in NAMED_SECTIONS.items()
+        if section != "providers"
     }
     providers = {
         name: _provider(name, _tables(item), off.get(name))
         for name, item in _tables(table.get("providers")).items()
     }
-    return Config(folder=folder, providers=providers, routes=routes, **once)
+    return Config(folder=folder, providers=providers, **named, **once)
 
 
 def _tables(value: Any) -> Mapping[str, Any]:
@@ -180,15 +191,23 @@ def _provider(name: str, table: Mapping[str, Any], off: str | None) -> ProviderT
     )
 
 
-def _section(kind: type, table: Any) -> Any:
+def _section(kind: Any, table: Any) -> Any:
     """The options of a table that are right; the others have their defaults."""
     properties = table_schema(kind)["properties"]
+    hints = get_type_hints(kind)
     values = {
-        name: tuple(value) if isinstance(value, list) else value
+        name: _value(hints[name], value)
         for name, value in _tables(table).items()
         if name in properties and check.is_valid(value, properties[name])
     }
     for item in fields(kind):
         if item.default is MISSING and item.name not in values:
-            values[item.name] = get_type_hints(kind)[item.name]()  # a fault says that it lacks
+            values[item.name] = hints[item.name]()  # a fault says that it lacks
     return kind(**values)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    (kind, *_) = get_args(hint)
+    return tuple(_section(kind, item) if is_dataclass(kind) else item for item in value)

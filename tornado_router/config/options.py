@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 _JSON_TYPES: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
+    int | None: {"type": "integer"},
+    float | None: {"type": "number"},
     tuple[str, ...]: {"type": "array", "items": {"type": "string", "minLength": 1}},
 }
 
@@ -31,6 +33,23 @@ def option(default: Any, help: str, **keywords: Any) -> Any:
     if default is ...:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+MAX_RATE = 100_000_000
+"""Of a limit in a minute: the counters of both engines are exact up to there."""
+
+MAX_DOLLARS = 1_000_000
+"""Of an amount: billionths of it are exact even where numbers are doubles."""
+
+DURATION = r"^[0-9]+[smhd]?$"
+"""A time as operators write it: a number of seconds, or with a unit."""
+
+
+def seconds(duration: str) -> int:
+    """The seconds of a duration such as `90m`."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    unit = duration[-1]
+    return int(duration[:-1]) * units[unit] if unit in units else int(duration)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,20 +91,107 @@ class RedisOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class AuthOptions:
-    """`[auth]`: API keys and log-ins."""
+    """`[auth]`: accounts, log-ins and API keys."""
 
     jwt_secret: str = option(
         "",
-        "Will sign the tokens of log-ins, which do not exist yet; random and long.",
+        "Signs the tokens of log-ins; random, at least 32 characters, the same on every router of "
+        "a deployment. May be empty on a loopback address without Redis: log-ins then end with "
+        "the process.",
         writeOnly=True,
     )
     jwt_expires_in: str = option(
-        "24h",
-        "How long a log-in will last: `3600`, `90m`, `24h` or `7d`.",
-        pattern=r"^[0-9]+[smhd]?$",
+        "24h", "How long a log-in lasts: `3600`, `90m`, `24h` or `7d`.", pattern=DURATION
+    )
+    registration: str = option(
+        "closed",
+        "Who may register: anybody (`open`), who has a code of an administrator's (`invite`), or "
+        "nobody (`closed`).",
+        enum=["open", "invite", "closed"],
+    )
+    default_plan: str = option(
+        "free", "The plan of a new account; see `[plans.NAME]`.", minLength=1
+    )
+    password_min_length: int = option(
+        10, "Characters that a new password needs at least; bcrypt takes 72 bytes.", minimum=8
+    )
+    bcrypt_rounds: int = option(
+        12,
+        "Work to check a password, as a power of two: 12 takes a quarter of a second.",
+        minimum=4,
+        maximum=18,
+    )
+    attempts_per_account: int = option(
+        10, "Log-ins that may be tried in a minute for one account.", minimum=1
+    )
+    attempts_per_address: int = option(
+        60, "Log-ins and registrations that one address may try in a minute.", minimum=1
     )
     key_cache_seconds: float = option(
         1.0, "A revoked key may work for this long; 0 asks the database each time.", minimum=0
+    )
+    revoked_streams: str = option(
+        "finish",
+        "What becomes of a stream that runs when its key is revoked: it may end (`finish`), or is "
+        "cut within a second (`cut`).",
+        enum=["finish", "cut"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsOptions:
+    """`[limits]`: how rate limits and credits are held; their sizes are those of plans and keys."""
+
+    default_output_tokens: int = option(
+        1024,
+        "Reserved for the answer of a call without `max_tokens` until the router has learned how "
+        "long the model's answers are.",
+        minimum=1,
+    )
+    lease_seconds: float = option(
+        30.0,
+        "What a router had reserved in Redis is free again so long after the router died.",
+        minimum=1,
+    )
+    rates_without_redis: str = option(
+        "local-share",
+        "Requests, tokens and calls in flight while Redis is away: `refuse` every call that is "
+        "limited, hold each router to its part of the limit (`local-share`), or `allow`.",
+        enum=["refuse", "local-share", "allow"],
+    )
+    money_without_redis: str = option(
+        "refuse",
+        "The same for credits and the budgets of keys; with anything but `refuse` they can be "
+        "overspent while Redis is away.",
+        enum=["refuse", "local-share", "allow"],
+    )
+    processes: int = option(
+        1,
+        "How many routers share a limit, at least, for `local-share`; those seen in Redis count.",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricingOptions:
+    """`[pricing]`: what a call costs; the prices themselves are in `[prices."MODEL"]`."""
+
+    unpriced: str = option(
+        "refuse",
+        "A model without a price, for who pays from credits or a budget: `refuse` the call, serve "
+        "it `free`, or charge the `default` price. It is free for everybody else.",
+        enum=["refuse", "free", "default"],
+    )
+    default_input: float = option(
+        0.0, "US dollars for a million tokens of a prompt, where `unpriced` says so.", minimum=0
+    )
+    default_output: float = option(
+        0.0, "US dollars for a million tokens of an answer, where `unpriced` says so.", minimum=0
+    )
+    price_package: bool = option(
+        True,
+        "Take prices that router.toml does not have from `genai-prices`, if it is installed "
+        "(`pip install 'tornado-llm-router[prices]'`).",
     )
 
 
@@ -178,18 +284,97 @@ class RouteOptions:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """`[plans.NAME]`: what the users of a plan may do, with all their keys together.
+
+    A limit that is absent does not hold; one of 0 lets nothing pass. The plan `unlimited` is
+    always there and has none.
+    """
+
+    credits: float | None = option(
+        None,
+        "US dollars that a new account starts with. Without it, users of the plan do not pay from "
+        "credits.",
+        minimum=0,
+        maximum=MAX_DOLLARS,
+    )
+    rpm: int | None = option(None, "Requests in a minute.", minimum=0, maximum=MAX_RATE)
+    tpm: int | None = option(
+        None, "Tokens in a minute, of prompts and answers.", minimum=0, maximum=MAX_RATE
+    )
+    max_in_flight: int | None = option(
+        None, "Calls that may run at once.", minimum=0, maximum=MAX_RATE
+    )
+    models: tuple[str, ...] = option(
+        ("*",), "Models that may be asked for, by name or by a pattern such as `gpt-*`."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceTier:
+    """One of the `tiers` of `[prices."MODEL"]`."""
+
+    above: int = option(..., "Tokens of the prompt beyond which it holds.", minimum=1)
+    input: float | None = option(None, "For tokens of the prompt.", minimum=0)
+    output: float | None = option(None, "For tokens of the answer.", minimum=0)
+    cached_input: float | None = option(None, "As in the table.", minimum=0)
+    cache_write: float | None = option(None, "As in the table.", minimum=0)
+    reasoning: float | None = option(None, "As in the table.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceOptions:
+    """`[prices."MODEL"]`: US dollars for a million tokens of one model.
+
+    MODEL is `provider/model` or the bare name of a model of any provider; either may be a
+    pattern, such as `openai/gpt-4.1*`. The longest that matches holds, `provider/` counting first.
+    """
+
+    input: float = option(..., "For tokens of the prompt.", minimum=0)
+    output: float = option(0.0, "For tokens of the answer.", minimum=0)
+    cached_input: float | None = option(
+        None,
+        "For those of the prompt that the vendor read from its cache; else as `input`.",
+        minimum=0,
+    )
+    cache_write: float | None = option(
+        None,
+        "For those of the prompt that the vendor wrote to its cache; else as `input`.",
+        minimum=0,
+    )
+    reasoning: float | None = option(
+        None, "For those of the answer that were reasoning; else as `output`.", minimum=0
+    )
+    request: float = option(0.0, "For each call, in US dollars.", minimum=0)
+    image: float = option(0.0, "For each image in the prompt, in US dollars.", minimum=0)
+    second: float = option(0.0, "For each second of audio, in US dollars.", minimum=0)
+    tiers: tuple[PriceTier, ...] = option(
+        (),
+        "Other prices for long prompts, each `{above = TOKENS, input = ..., output = ..., ...}`: "
+        "for the whole call if its prompt has more tokens. What a tier does not say is as above.",
+    )
+
+
 SECTIONS: Mapping[str, type] = {
     "server": ServerOptions,
     "database": DatabaseOptions,
     "redis": RedisOptions,
     "auth": AuthOptions,
+    "limits": LimitsOptions,
+    "pricing": PricingOptions,
     "log": LogOptions,
     "memory": MemoryOptions,
     "validation": ValidationOptions,
 }
 """The tables that stand once in a file."""
 
-NAMED_SECTIONS: Mapping[str, type] = {"providers": ProviderOptions, "routes": RouteOptions}
+NAMED_SECTIONS: Mapping[str, type] = {
+    "providers": ProviderOptions,
+    "routes": RouteOptions,
+    "plans": PlanOptions,
+    "prices": PriceOptions,
+}
 """The tables of which there are many, each with a name."""
 
 
@@ -217,8 +402,9 @@ def file_schema() -> dict[str, Any]:
     """The JSON Schema of a whole router.toml, but for what the plugins declare."""
     sections = {name: table_schema(section) for name, section in SECTIONS.items()}
     named = {
-        "providers": table_schema(ProviderOptions, closed=False),
-        "routes": table_schema(RouteOptions),
+        # the rest of a provider's table is for its plugin to check
+        name: table_schema(section, closed=section is not ProviderOptions)
+        for name, section in NAMED_SECTIONS.items()
     }
     return {
         "type": "object",
@@ -232,8 +418,14 @@ def file_schema() -> dict[str, Any]:
 
 
 def _option_schema(item: Field[Any], hint: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = {**_JSON_TYPES[hint], "description": item.metadata["help"]}
-    if item.default is not MISSING:
+    schema: dict[str, Any] = {**_type_schema(hint), "description": item.metadata["help"]}
+    if item.default is not MISSING and item.default is not None:
         schema["default"] = list(item.default) if isinstance(item.default, tuple) else item.default
     keywords: dict[str, Any] = item.metadata["keywords"]
     return schema | keywords
+
+
+def _type_schema(hint: Any) -> dict[str, Any]:
+    if hint in _JSON_TYPES:
+        return _JSON_TYPES[hint]
+    return {"type": "array", "items": table_schema(get_args(hint)[0])}

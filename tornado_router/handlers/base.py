@@ -18,11 +18,17 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from tornado_router.auth import Authenticator, Key
+from tornado_router.changes import Changes
+from tornado_router.config import Config
+from tornado_router.db import Storage
 from tornado_router.errors import ApiError
 from tornado_router.gateway import Gateway
+from tornado_router.limits import Limiter
 from tornado_router.log import AccessLog, PlainRequest
+from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins
 from tornado_router.routing import Router
+from tornado_router.sessions import Sessions
 from tornado_router.validation import Validator
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -67,12 +73,24 @@ class Services:
     """What handlers hand requests on to; wired once, when the application is made.
 
     Attributes:
+        config: the whole router.toml.
+        storage: the open database.
+        plans: of `config`.
+        changes: told of every change of a user or a key, after it was committed.
+        limiter: holds the limits of calls, and of log-ins.
+        sessions: makes and reads the tokens of log-ins.
         validators: by endpoint.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
         stopping: whether connections are to be closed once they are idle.
     """
 
+    config: Config
+    storage: Storage
+    plans: Plans
+    changes: Changes
+    limiter: Limiter
+    sessions: Sessions
     authenticator: Authenticator
     gateway: Gateway
     router: Router
@@ -127,8 +145,16 @@ class BaseHandler(RequestHandler):
         if self.services.stopping:
             self.set_header("Connection", "close")
         if not self.open:
-            authorization = self.request.headers.get("Authorization")
-            self.key = await self.services.authenticator.authenticate(authorization)
+            await self.authenticate()
+
+    async def authenticate(self) -> None:
+        """Takes an API key.
+
+        Raises:
+            ApiError: 401.
+        """
+        authorization = self.request.headers.get("Authorization")
+        self.key = await self.services.authenticator.authenticate(authorization)
 
     def write_json(self, body: Mapping[str, Any]) -> None:
         """Answers with a JSON object."""
@@ -183,7 +209,8 @@ class BaseHandler(RequestHandler):
         if isinstance(error, ApiError):
             return error
         if status == 405:
-            allowed = [m for m in ("GET", "POST") if m.lower() in type(self).__dict__]
+            methods = ("GET", "POST", "PATCH", "PUT", "DELETE")
+            allowed = [m for m in methods if m.lower() in type(self).__dict__]
             return ApiError(
                 405,
                 f"Not allowed to {self.request.method} on {self.request.path}.",

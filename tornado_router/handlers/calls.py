@@ -72,6 +72,8 @@ class CallHandler(BaseHandler):
     async def _serve(self, call: Call) -> None:
         assert self.key is not None, "a call is never open"
         reply = await self.services.gateway.run(call, self.key, self.request_id, self.started)
+        for name, value in reply.headers.items():
+            self.set_header(name, value)
         if reply.dropped:
             self.set_header("X-Router-Dropped-Params", _header(reply.dropped))
         if reply.events is not None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from tornado_router.admission import may_use
 from tornado_router.handlers.base import BaseHandler
-from tornado_router.routing import Model
+from tornado_router.routing import Model, model_not_found
 
 
 class ModelsHandler(BaseHandler):
     """Every model that can be asked for by name."""
 
     async def get(self) -> None:
-        """Lists them."""
-        models = self.services.router.models()
+        """Lists those that the key may use."""
+        assert self.key is not None, "models are never open"
+        key = self.key
+        models = [model for model in self.services.router.models() if may_use(model.name, key)]
         self.write_json({"object": "list", "data": [_body(self, model) for model in models]})
 
 
@@ -24,8 +27,11 @@ class ModelHandler(BaseHandler):
         """Describes it.
 
         Raises:
-            ApiError: 404 if there is none of that name.
+            ApiError: 404 if there is none of that name, or the key may not use it.
         """
+        assert self.key is not None, "models are never open"
+        if not may_use(name, self.key):
+            raise model_not_found(name)
         self.write_json(_body(self, self.services.router.model(name)))
 
 

@@ -16,7 +16,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from tornado_router import auth
+from tornado_router import accounts, keys
 from tornado_router.app import RouterApplication, read_deployment
 from tornado_router.db import Storage
 
@@ -95,7 +95,7 @@ async def router(folder, seen):
         deployment = read_deployment(folder / "router.toml", {})
         storage = Storage(deployment.config.folder / deployment.config.database.path)
         application = RouterApplication(deployment, storage)
-        key = storage.call(lambda: auth.create_key(auth.create_administrator(), "test"))
+        key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
         try:
             async with (
                 serving(application) as router_port,

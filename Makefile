@@ -21,7 +21,7 @@ install: .venv/installed
 
 # Core and plugins in one step: alone, a plugin would ask the index for the core.
 .venv/installed: .venv/python setup.py $(PLUGINS:=/setup.py)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e . $(PLUGINS:%=-e %)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[prices]' $(PLUGINS:%=-e %)
 	@touch $@
 
 .venv/tox: .venv/python

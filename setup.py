@@ -22,7 +22,8 @@ setup(
     ],
     package_dir={"tornado_router.schemas": "schemas"},
     package_data={
-        "tornado_router": ["py.typed", "migrations/*.py"],
+        "tornado_router": ["py.typed", "common_passwords.txt", "migrations/*.py"],
+        "tornado_router.limits": ["*.lua"],
         "tornado_router.scaffold": ["template/**/*", "template/*"],
         "tornado_router.schemas": ["*.json"],
     },

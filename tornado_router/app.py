@@ -15,6 +15,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from tornado_router.accounts import check_registration
 from tornado_router.admission import Admission
 from tornado_router.auth import Authenticator
 from tornado_router.bounds import OutputBounds
@@ -31,12 +32,13 @@ from tornado_router.ledger import Ledger
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.log import AccessLog
 from tornado_router.memory import Memory, ProcessMemory
+from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
-from tornado_router.pricing import Prices
+from tornado_router.pricing import Prices, check_prices
 from tornado_router.process_lock import ProcessLock
 from tornado_router.routing import Router, check_routes
-from tornado_router.sessions import Sessions
+from tornado_router.sessions import Sessions, check_secret
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
 from tornado_router.validation import Profile, Validator
@@ -77,6 +79,9 @@ def read_deployment(
     providers, wrong_options = configure_providers(config, plugins)
     faults += wrong_options
     faults += check_routes(providers, config.routes)
+    faults += check_prices(config.prices, providers)
+    faults += check_registration(config)
+    faults += check_secret(config)
     if faults:
         raise ConfigError(faults)
     return Deployment(config, plugins, providers)
@@ -120,6 +125,7 @@ class RouterApplication(Application):
             changes=self.changes,
             limiter=self.limiter,
             sessions=Sessions(config.auth.jwt_secret, seconds(config.auth.jwt_expires_in)),
+            passwords=Passwords(config.auth.bcrypt_rounds),
             authenticator=authenticator,
             gateway=Gateway(
                 router,
@@ -177,6 +183,7 @@ class RouterApplication(Application):
         await self.memory.close()
         await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.access_log.close)
+        self.services.passwords.close()
         self.storage.close()
         if self._lock:
             self._lock.release()

@@ -6,25 +6,22 @@ import asyncio
 import datetime
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from loguru import logger
-from peewee import fn
 
 from tornado_router.changes import Changes
 from tornado_router.config.options import PlanOptions
-from tornado_router.db import ApiKey, MoneyField, Storage, UsageDay, User, now
+from tornado_router.db import ApiKey, Storage, User, now
 from tornado_router.errors import ApiError
-from tornado_router.keys import Permissions, digest
+from tornado_router.keys import Permissions, digest, period, spent_since
 from tornado_router.limits import Purse, Rates
 from tornado_router.plans import Plans
+from tornado_router.pricing import billionths
 
 CACHED_KEYS = 10_000
 LIVE_SECONDS = 30.0
 """For so long a key is believed where word of every change comes at once."""
-
-PERIODS = ("day", "week", "month", "total")
-"""For how long a key's budget lasts, in UTC; a week begins on Monday, `total` never ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +84,6 @@ def find_key(key_hash: str, plans: Plans) -> Key | None:
     return _key(row, plan, key_hash, moment)
 
 
-def period(name: str, moment: datetime.datetime) -> tuple[datetime.date, datetime.date | None]:
-    """The first day of the period that a moment is in, and the first of the next."""
-    day = moment.date()
-    if name == "day":
-        return day, day + datetime.timedelta(days=1)
-    if name == "week":
-        first = day - datetime.timedelta(days=day.weekday())
-        return first, first + datetime.timedelta(days=7)
-    if name == "month":
-        first = day.replace(day=1)
-        return first, (first + datetime.timedelta(days=32)).replace(day=1)
-    return datetime.date.min, None
-
-
 def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) -> Key:
     permissions = Permissions.read(row.permissions)
     ends: list[datetime.datetime | None] = [row.expires_at]
@@ -108,12 +91,12 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
         ends.append(row.previous_expires_at)
     purses = []
     if plan.credits is not None:
-        spent = _billionths(row.user.spent)
-        purses.append(Purse(f"credits:{row.user_id}", _billionths(row.user.credits) + spent, spent))
+        spent = billionths(row.user.spent)
+        purses.append(Purse(f"credits:{row.user_id}", billionths(row.user.credits) + spent, spent))
     if row.budget is not None:
         first, following = period(row.budget_period, moment)
         purses.append(
-            Purse(f"budget:{row.id}:{first}", _billionths(row.budget), _spent_since(row.id, first))
+            Purse(f"budget:{row.id}:{first}", billionths(row.budget), spent_since(row.id, first))
         )
         if following:
             ends.append(datetime.datetime.combine(following, datetime.time()))
@@ -138,20 +121,22 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
     )
 
 
-def _spent_since(key_id: int, day: datetime.date) -> int:
-    total = fn.SUM(UsageDay.cost).coerce(False)
-    return (
-        UsageDay.select(total).where(UsageDay.api_key_id == key_id, UsageDay.day >= day).scalar()
-        or 0
-    )
-
-
-def _billionths(amount: object) -> int:
-    return MoneyField().db_value(amount) or 0  # type: ignore[arg-type]
+def credits_purse(user: User) -> Purse:
+    """The purse of a user's credits."""
+    spent = billionths(user.spent)
+    return Purse(f"credits:{user.id}", billionths(user.credits) + spent, spent)
 
 
 def _timestamp(moment: datetime.datetime) -> float:
     return moment.replace(tzinfo=datetime.UTC).timestamp()
+
+
+class _Answer(NamedTuple):
+    """What the database said of a key: when it was asked, and until when that holds at most."""
+
+    key: Key | None
+    asked: float
+    until: float
 
 
 class Authenticator:
@@ -171,10 +156,17 @@ class Authenticator:
         self._plans = plans
         self._changes = changes
         self._cache_seconds = cache_seconds
-        self._cache: dict[str, tuple[float, float, Key | None]] = {}
+        self._cache: dict[str, _Answer] = {}
         self._lookups: dict[tuple[str, int], asyncio.Task[Key | None]] = {}
         self._generation = 0
         changes.listen(self.forget)
+
+    def recall(self, authorization: str | None) -> Key | None:
+        """The key of an `Authorization` header if it is known without asking; for a hot path."""
+        if authorization is None or not authorization.startswith("Bearer "):
+            return None
+        known = self._known(digest(authorization[7:]))
+        return known.key if known else None
 
     async def authenticate(self, authorization: str | None) -> Key:
         """The key of an `Authorization` header.
@@ -197,14 +189,8 @@ class Authenticator:
 
     async def find(self, key_hash: str) -> Key | None:
         """The key with a digest, if it may be used now."""
-        cached = self._cache.get(key_hash)
-        if cached is not None:
-            until, since, key = cached
-            moment = time.monotonic()
-            # What was cached while changes were heard is worth less once they no longer are.
-            if moment < until and (self._changes.live or moment < since + self._cache_seconds):
-                return key
-        return await self._look_up(key_hash)
+        known = self._known(key_hash)
+        return known.key if known else await self._look_up(key_hash)
 
     async def is_revoked(self, key: Key) -> bool:
         """Whether a key that was good may no longer be used."""
@@ -214,10 +200,23 @@ class Authenticator:
         """Has the keys of a user, or all of them, looked up anew."""
         self._generation += 1
         self._cache = {
-            key_hash: entry
-            for key_hash, entry in self._cache.items()
-            if user_id is not None and entry[2] is not None and entry[2].user_id != user_id
+            key_hash: answer
+            for key_hash, answer in self._cache.items()
+            if user_id is not None and answer.key is not None and answer.key.user_id != user_id
         }
+
+    def _known(self, key_hash: str) -> _Answer | None:
+        """What the database said a moment ago, if that still holds."""
+        answer = self._cache.get(key_hash)
+        if answer is None:
+            return None
+        moment = time.monotonic()
+        # What was believed while changes were heard is worth less once they no longer are.
+        if moment < answer.until and (
+            self._changes.live or moment < answer.asked + self._cache_seconds
+        ):
+            return answer
+        return None
 
     async def _look_up(self, key_hash: str) -> Key | None:
         """Asks the database; requests that come meanwhile with the same key share the answer.
@@ -244,7 +243,7 @@ class Authenticator:
             seconds = min(seconds, found.until - time.time())
         if len(self._cache) >= CACHED_KEYS:
             self._cache.clear()  # only a flood of made-up keys gets here; a real one comes back
-        self._cache[key_hash] = (since + seconds, since, found)
+        self._cache[key_hash] = _Answer(found, since, since + seconds)
         return found
 
 

@@ -209,9 +209,14 @@ def check_prices(
             yield Fault(f"{where}.tiers", "must begin above ever more tokens")
 
 
-def dollars(billionths: int) -> Decimal:
+def dollars(amount: int) -> Decimal:
     """An amount of billionths in dollars."""
-    return Decimal(billionths) / BILLION
+    return Decimal(amount) / BILLION
+
+
+def billionths(amount: Decimal) -> int:
+    """An amount of dollars in billionths."""
+    return int(amount * BILLION)
 
 
 def _is_pattern(key: str) -> bool:

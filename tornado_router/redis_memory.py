@@ -10,35 +10,12 @@ from typing import Any
 
 import orjson
 from loguru import logger
-from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
-from tornado_router.config.options import RedisOptions
 from tornado_router.memory import Owner
-
-CONNECTIONS = 32
-CONNECT_SECONDS = 1.0
+from tornado_router.redis_link import RedisLink, connect
 
 _FAILURES = (RedisError, OSError, TimeoutError)
-
-
-def connect(options: RedisOptions) -> aioredis.Redis:
-    """A client that connects when it is first used.
-
-    Its pool waits for a connection to become free: redis-py's default one raises instead.
-    """
-    return aioredis.Redis.from_pool(  # closing the client closes such a pool, and no other
-        aioredis.BlockingConnectionPool(
-            host=options.host,
-            port=options.port,
-            password=options.password or None,
-            db=options.db,
-            max_connections=CONNECTIONS,
-            timeout=options.timeout,
-            socket_timeout=options.timeout,
-            socket_connect_timeout=CONNECT_SECONDS,
-        )
-    )
 
 
 class RedisMemory:
@@ -48,18 +25,22 @@ class RedisMemory:
     wanted to see something again says so itself, or thinks anew.
 
     Args:
-        redis: a client whose commands time out.
+        link: to Redis, which says whether it is there. A value may be large, so it comes and goes
+            on a connection that nobody else waits for.
         seconds: how long a value is kept.
         max_bytes: of one value; a larger one is not kept.
     """
 
-    def __init__(self, redis: aioredis.Redis, seconds: float, max_bytes: int) -> None:
-        self._redis = redis
+    def __init__(self, link: RedisLink, seconds: float, max_bytes: int) -> None:
+        self._link = link
+        self._redis = connect(link.options)
         self._milliseconds = max(1, int(seconds * 1000))
         self._max_bytes = max_bytes
 
     async def keep(self, owner: Owner, values: Mapping[str, Any]) -> None:
         """Keeps values under their tool call ids."""
+        if not self._link.available:
+            return
         pipeline = self._redis.pipeline(transaction=False)
         for tool_call_id, value in values.items():
             data = orjson.dumps(value)
@@ -72,7 +53,7 @@ class RedisMemory:
 
     async def recall(self, owner: Owner, tool_call_ids: list[str]) -> dict[str, Any]:
         """What is still kept of some tool calls."""
-        if not tool_call_ids:
+        if not tool_call_ids or not self._link.available:
             return {}
         try:
             values = await self._redis.mget([_key(owner, name) for name in tool_call_ids])
@@ -83,7 +64,7 @@ class RedisMemory:
         return {name: orjson.loads(data) for name, data in found if data is not None}
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections, but not the link."""
         await self._redis.aclose()
 
 

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from tornado_router.config import Config
 from tornado_router.db import User
+from tornado_router.errors import Fault
+
+SHORTEST_SECRET = 32
+
+_KNOWN_SECRETS = frozenset(
+    {
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        "a-string-secret-at-least-256-bits-long",
+        "please-change-this-secret-in-production",
+        "your-secret-key-change-in-production",
+        "your-secret-key-change-this-in-production",
+        "your-super-secret-jwt-key-change-in-production",
+        "your-super-secret-jwt-key-change-this-in-production",
+        "your-super-secret-jwt-token-with-at-least-32-characters-long",
+    }
+)
+"""What tutorials sign with, where it is long enough to be taken for a secret."""
 
 
 class Session(NamedTuple):
@@ -62,3 +82,28 @@ class Sessions:
         if expires_at <= self._clock():
             return None
         return User.get_or_none(User.id == user_id, User.session_version == version, User.is_active)
+
+
+def check_secret(config: Config) -> Iterator[Fault]:
+    """What is wrong with the secret that signs log-ins: whoever guesses it is anybody.
+
+    On a loopback address any will do, as only who uses this machine can connect.
+    """
+    secret = config.auth.jwt_secret
+    where, how = "auth.jwt_secret", "make one with `openssl rand -hex 32`"
+    if _is_loopback(config.server.host):
+        if not secret and config.redis.host:
+            yield Fault(where, f"is needed, as routers that share a Redis must agree on it; {how}")
+    elif not secret:
+        yield Fault(where, f"is needed where other machines can connect; {how}")
+    elif len(secret.strip()) < SHORTEST_SECRET:
+        yield Fault(where, f"must have at least {SHORTEST_SECRET} characters; {how}")
+    elif re.sub(r"[\s_]+", "-", secret.strip()).casefold() in _KNOWN_SECRETS:
+        yield Fault(where, f"is one that everybody knows from examples; {how}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -26,6 +26,7 @@ OPTIONS = {
     "PORT": ("4711", lambda config: str(config.server.port)),
     "DB_PATH": ("elsewhere/my.db", lambda config: config.database.path),
     "JWT_SECRET": ("signing-secret", lambda config: config.auth.jwt_secret),
+    "REGISTRATION": ("invite", lambda config: config.auth.registration),
     "JWT_EXPIRES_IN": ("90m", lambda config: config.auth.jwt_expires_in),
     "OPENAI_API_KEY": ("sk-one", lambda config: config.providers["openai"].options["api_key"]),
     "ANTHROPIC_API_KEY": ("sk-2", lambda config: config.providers["anthropic"].options["api_key"]),

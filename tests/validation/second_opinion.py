@@ -31,6 +31,10 @@ def _violations(error: jsonschema.ValidationError) -> Iterator[Violation]:
         for name in error.validator_value:
             if name not in error.instance:
                 yield Violation((*path, name), "required", error.schema, error.instance)
+    elif error.validator == "additionalProperties":
+        for name, value in error.instance.items():
+            if name not in error.schema.get("properties", {}):
+                yield Violation((*path, name), "additionalProperties", error.schema, value)
     elif "propertyNames" in error.schema_path:
         # The instance is the key, the path that of the object which holds it.
         schema = {"propertyNames": error.schema}

@@ -82,6 +82,16 @@ def test_a_missing_property_is_part_of_the_path():
     )
 
 
+@pytest.mark.parametrize("unknown", ["b", "", "7", "a/b"])
+def test_a_property_that_may_not_be_there_is_part_of_the_path(unknown):
+    schema = {"properties": {"a": {}}, "additionalProperties": False}
+    body = {"list": [{"a": 1}, {"a": 1, unknown: 2}]}
+    outer = {"properties": {"list": {"items": schema}}}
+    violation = RustEngine(outer).first_violation(body)
+    assert violation == Violation(("list", 1, unknown), "additionalProperties", schema, 2)
+    assert list(SecondOpinion(outer).violations(body)) == [violation]
+
+
 @pytest.mark.parametrize(
     "keys",
     [

@@ -136,6 +136,12 @@ def explained(schema, value):
             "Invalid 'x': a key is longer than 1 characters.",
             "invalid_value",
         ),
+        (
+            {"type": "object", "properties": {"a": {}}, "additionalProperties": False},
+            {"a": 1, "y": 2},
+            "Unknown parameter: 'x.y'.",
+            "unknown_parameter",
+        ),
         ({"multipleOf": 2}, 3, "Invalid value for 'x'.", "invalid_value"),
     ],
 )
@@ -145,7 +151,7 @@ def test_says_what_is_wrong_as_openai_does(schema, value, message, code):
     assert error.body()["error"] == {
         "message": message,
         "type": "invalid_request_error",
-        "param": "x.y" if "required" in schema else "x",
+        "param": "x.y" if "'x.y'" in message else "x",
         "code": code,
     }
 
@@ -172,6 +178,7 @@ def test_long_values_and_names_are_cut():
         (("model",), "model"),
         (("messages", 1, "content", 0, "text"), "messages[1].content[0].text"),
         (("logit_bias", "50"), "logit_bias.50"),
+        (("",), ""),
     ],
 )
 def test_dotted(path, text):

@@ -25,6 +25,7 @@ from tornado_router.errors import ApiError
 from tornado_router.gateway import Gateway
 from tornado_router.limits import Limiter
 from tornado_router.log import AccessLog, PlainRequest
+from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins
 from tornado_router.routing import Router
@@ -79,6 +80,7 @@ class Services:
         changes: told of every change of a user or a key, after it was committed.
         limiter: holds the limits of calls, and of log-ins.
         sessions: makes and reads the tokens of log-ins.
+        passwords: hashes and checks them.
         validators: by endpoint.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
@@ -91,6 +93,7 @@ class Services:
     changes: Changes
     limiter: Limiter
     sessions: Sessions
+    passwords: Passwords
     authenticator: Authenticator
     gateway: Gateway
     router: Router
@@ -154,7 +157,10 @@ class BaseHandler(RequestHandler):
             ApiError: 401.
         """
         authorization = self.request.headers.get("Authorization")
-        self.key = await self.services.authenticator.authenticate(authorization)
+        authenticator = self.services.authenticator
+        self.key = authenticator.recall(authorization) or await authenticator.authenticate(
+            authorization
+        )
 
     def write_json(self, body: Mapping[str, Any]) -> None:
         """Answers with a JSON object."""

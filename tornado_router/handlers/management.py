@@ -11,11 +11,13 @@ from tornado_router.db import User
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.handlers.base import BaseHandler
 from tornado_router.keys import KEY_PREFIX
+from tornado_router.plans import Plans
 from tornado_router.validation import Validator, parse_json
 from tornado_router.validation.engine import RustEngine
 
 T = TypeVar("T")
 
+JSON = "application/json"
 LARGEST_PAGE = 100
 PAGE = 20
 
@@ -43,13 +45,9 @@ class ManagementHandler(BaseHandler):
 
     user: User
 
-    async def prepare(self) -> None:
-        """Finds out who is logged in, unless anybody may ask.
-
-        Raises:
-            ApiError: 401; 403 where an administrator is needed.
-        """
-        await super().prepare()
+    def set_default_headers(self) -> None:
+        """Headers of every answer: none of them may be kept by anybody on its way."""
+        super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
 
     async def authenticate(self) -> None:
@@ -81,8 +79,15 @@ class ManagementHandler(BaseHandler):
         """The JSON object that was sent.
 
         Raises:
-            ApiError: 400, with the field at fault.
+            ApiError: 400, with the field at fault; 415, it is said to be something else.
         """
+        content_type = self.request.headers.get("Content-Type", JSON)
+        if content_type.partition(";")[0].strip().lower() != JSON:
+            raise ApiError(
+                415,
+                f"Unsupported content type '{content_type[:100]}'. Send '{JSON}'.",
+                code="unsupported_content_type",
+            )
         body = parse_json(self.request.body)
         validator.check(body)
         assert isinstance(body, dict)
@@ -178,9 +183,26 @@ def seconds(moment: datetime.datetime | None) -> int | None:
     return None if moment is None else int(moment.replace(tzinfo=datetime.UTC).timestamp())
 
 
-def dollars(amount: Decimal | None) -> str | None:
+def dollars(amount: Decimal | int | None) -> str | None:
     """An amount as JSON has it: text, as a number would be rounded on its way."""
-    return None if amount is None else f"{amount.normalize():f}"
+    return None if amount is None else f"{Decimal(amount).normalize():f}"
+
+
+def user_body(user: User, plans: Plans) -> dict[str, Any]:
+    """An account as JSON has it. The credits of a plan without any are null."""
+    plan = plans.get(user.plan)
+    return {
+        "object": "user",
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "plan": user.plan,
+        "credits": dollars(user.credits) if plan and plan.credits is not None else None,
+        "spent": dollars(user.spent),
+        "is_admin": user.is_admin,
+        "is_active": user.is_active,
+        "created_at": seconds(user.created_at),
+    }
 
 
 def _unauthorized(message: str, code: str | None) -> ApiError:

@@ -94,6 +94,7 @@ class Lease:
             nobody's requests are limited.
         tokens: the same of tokens.
         local: whether it is held by this process alone, as Redis was away.
+        id: what its engine knows it by, if it needs to.
     """
 
     demand: Demand
@@ -101,13 +102,14 @@ class Lease:
     requests: Level | None = None
     tokens: Level | None = None
     local: bool = False
+    id: str = ""
 
 
 class LimitReachedError(RouterError):
     """A call that may not run now; nothing was taken for it.
 
     Attributes:
-        kind: which sort of limit it met first, in the order of `Kind`.
+        kind: which sort of limit it met; of several, the one that holds it up the longest.
         name: `holder` of the rates or `id` of the purse.
         limit: the limit, or the purse's allowance.
         used: what is taken of it already, reservations included.

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tornado_router.limits import (
-    MINUTE,
-    Demand,
-    Kind,
-    Lease,
-    Level,
-    LimitReachedError,
-    Purse,
-    Rates,
-)
-
-BUSY_SECONDS = 1.0
-"""When to come back for what running calls hold: nobody knows when they end."""
+from tornado_router.limits import MINUTE, Demand, Lease, LimitReachedError, Purse, Rates
+from tornado_router.limits.verdict import Counts, Funds, fullest, refusal
 
 FEWEST_SWEPT = 1000
-"""Holders that are kept before anybody looks whether they still count."""
+"""Holders and purses that are kept before anybody looks whether they still count."""
+
+IDLE = 60 * MINUTE
+"""A purse that nobody used for so long is forgotten: the database knows what was spent by then."""
 
 
 class Bucket:
@@ -43,7 +34,9 @@ class Bucket:
     def drain(self, limit: int, now: int) -> int:
         """Lets flow back what is due by now; returns the level."""
         level = self.level - (now - self.time) * limit
-        self.level = level = max(level, 0)
+        if level < 0:  # max() takes four times as long  # noqa: PLR1730
+            level = 0
+        self.level = level
         self.time = now
         self.limit = limit
         return level
@@ -70,10 +63,11 @@ class Holder:
 
 @dataclass(slots=True)
 class Account:
-    """What is counted of a purse, in billionths of a US dollar."""
+    """What is counted of a purse, in billionths of a US dollar, and since when nobody looked."""
 
     spent: int
     reserved: int = 0
+    time: int = 0
 
 
 class MemoryLimiter:
@@ -92,148 +86,99 @@ class MemoryLimiter:
     async def admit(self, demand: Demand) -> Lease:
         """See `Limiter.admit`."""
         now = self._clock()
-        if len(self._holders) >= self._sweep_at:
+        if len(self._holders) + len(self._accounts) >= self._sweep_at:
             self._sweep(now)
-        refusals: list[LimitReachedError] = []
+        fits = True
         for rates in demand.rates:
-            self._check_rates(rates, demand.tokens, now, refusals)
+            fits &= self._has_room(rates, demand.tokens, now)
         for purse in demand.purses:
-            self._check_purse(purse, demand.cost, refusals)
-        if refusals:
-            raise self._worst(refusals, demand.rates)
-        tokens, cost = demand.tokens * MINUTE, demand.cost
+            account = self._account(purse, now)
+            if demand.cost:  # what costs nothing is not held up by an empty purse
+                fits &= account.spent + account.reserved + demand.cost <= purse.allowance
+        if not fits:
+            raise self._refusal(demand)
+        requests, tokens = [], []
         for rates in demand.rates:
             holder = self._holders[rates.holder]
             holder.in_flight += 1
             if rates.requests is not None:
                 holder.requests.level += MINUTE
+                requests.append((rates.requests, holder.requests.level))
             if rates.tokens is not None:
-                holder.tokens.level += tokens
+                holder.tokens.level += demand.tokens * MINUTE
+                tokens.append((rates.tokens, holder.tokens.level))
         for purse in demand.purses:
-            self._accounts[purse.id].reserved += cost
-        return Lease(demand, cost, *self._levels(demand.rates))
+            self._accounts[purse.id].reserved += demand.cost
+        return Lease(demand, demand.cost, fullest(requests), fullest(tokens))
 
     async def extend(self, lease: Lease, cost: int) -> int:
         """See `Limiter.extend`."""
-        accounts = [(purse, self._accounts[purse.id]) for purse in lease.demand.purses]
-        for purse, account in accounts:
+        now, purses = self._clock(), lease.demand.purses
+        for purse in purses:
+            account = self._account(purse, now)
             cost = min(cost, purse.allowance - account.spent - account.reserved)
         cost = max(cost, 0)
-        for _, account in accounts:
-            account.reserved += cost
+        for purse in purses:
+            self._accounts[purse.id].reserved += cost
         lease.cost += cost
         return cost
 
     def settle(self, lease: Lease, tokens: int, cost: int) -> None:
         """See `Limiter.settle`."""
+        now = self._clock()
         more = (tokens - lease.demand.tokens) * MINUTE
         for rates in lease.demand.rates:
             holder = self._holders[rates.holder]
             holder.in_flight -= 1
             if rates.tokens is not None:
-                holder.tokens.level += more  # below 0, it is 0 as soon as somebody looks
+                # A debt is due from now on: what flowed back before has no part in it.
+                bucket = holder.tokens
+                bucket.level = max(bucket.drain(bucket.limit, now) + more, 0)
         for purse in lease.demand.purses:
-            account = self._accounts[purse.id]
+            account = self._account(purse, now)
             account.reserved -= lease.cost
             account.spent += cost
 
     async def close(self) -> None:
         """See `Limiter.close`."""
 
-    def _check_rates(
-        self, rates: Rates, tokens: int, now: int, refusals: list[LimitReachedError]
-    ) -> None:
+    def _has_room(self, rates: Rates, tokens: int, now: int) -> bool:
         holder = self._holders.get(rates.holder)
         if holder is None:
             holder = self._holders[rates.holder] = Holder()
+        fits = rates.in_flight is None or holder.in_flight < rates.in_flight
         limit = rates.requests
         if limit is not None:
-            level = holder.requests.drain(limit, now)
-            if level + MINUTE > limit * MINUTE:
-                refusals.append(_full("requests", rates.holder, limit, level, 1))
+            fits &= holder.requests.drain(limit, now) + MINUTE <= limit * MINUTE
         limit = rates.tokens
         if limit is not None:
-            level = holder.tokens.drain(limit, now)
-            if level + tokens * MINUTE > limit * MINUTE:
-                refusals.append(_full("tokens", rates.holder, limit, level, tokens))
-        limit = rates.in_flight
-        if limit is not None and holder.in_flight >= limit:
-            refusals.append(
-                LimitReachedError(
-                    "in_flight",
-                    rates.holder,
-                    limit=limit,
-                    used=holder.in_flight,
-                    requested=1,
-                    retry_after=BUSY_SECONDS if limit else None,
-                )
-            )
+            fits &= holder.tokens.drain(limit, now) + tokens * MINUTE <= limit * MINUTE
+        return fits
 
-    def _check_purse(self, purse: Purse, cost: int, refusals: list[LimitReachedError]) -> None:
+    def _account(self, purse: Purse, now: int) -> Account:
         account = self._accounts.get(purse.id)
         if account is None:
             account = self._accounts[purse.id] = Account(purse.spent)
         elif purse.spent > account.spent:
             account.spent = purse.spent
-        used = account.spent + account.reserved
-        # What costs nothing is not held up by an empty purse.
-        if cost and used + cost > purse.allowance:
-            refusals.append(
-                LimitReachedError(
-                    "money",
-                    purse.id,
-                    limit=purse.allowance,
-                    used=used,
-                    requested=cost,
-                    retry_after=BUSY_SECONDS if account.spent + cost <= purse.allowance else None,
-                )
-            )
+        account.time = now
+        return account
 
-    def _worst(
-        self, refusals: list[LimitReachedError], holders: tuple[Rates, ...]
-    ) -> LimitReachedError:
-        """The refusal that holds the longest, with how full the buckets are."""
-        worst = max(
-            refusals, key=lambda one: math.inf if one.retry_after is None else one.retry_after
-        )
-        worst.requests, worst.tokens = self._levels(holders)
-        return worst
-
-    def _levels(self, holders: tuple[Rates, ...]) -> tuple[Level | None, Level | None]:
-        """The fullest-drawn buckets of requests and of tokens, just drained."""
-        requests = tokens = None
-        for rates in holders:
-            holder = self._holders[rates.holder]
-            if rates.requests is not None:
-                requests = _tightest(requests, rates.requests, holder.requests.level)
-            if rates.tokens is not None:
-                tokens = _tightest(tokens, rates.tokens, holder.tokens.level)
-        return requests, tokens
+    def _refusal(self, demand: Demand) -> LimitReachedError:
+        accounts = [self._accounts[purse.id] for purse in demand.purses]
+        funds = [Funds(account.spent, account.reserved) for account in accounts]
+        holders = [self._holders[rates.holder] for rates in demand.rates]
+        counts = [Counts(one.requests.level, one.tokens.level, one.in_flight) for one in holders]
+        return refusal(demand, counts, funds)
 
     def _sweep(self, now: int) -> None:
         """Forgets whoever is as good as new: a flood of log-ins makes up names without end."""
         self._holders = {
             name: holder for name, holder in self._holders.items() if not holder.is_idle(now)
         }
-        self._sweep_at = max(FEWEST_SWEPT, 2 * len(self._holders))
-
-
-def _full(kind: Kind, name: str, limit: int, level: int, wanted: int) -> LimitReachedError:
-    """The refusal of a bucket that has no room for so many units."""
-    excess = level + (wanted - limit) * MINUTE
-    never = wanted > limit  # not even when it is full
-    wait = None if never else math.ceil(excess / limit) / 1e6
-    return LimitReachedError(
-        kind, name, limit=limit, used=-(-level // MINUTE), requested=wanted, retry_after=wait
-    )
-
-
-def _seconds(refusal: LimitReachedError) -> float:
-    return math.inf if refusal.retry_after is None else refusal.retry_after
-
-
-def _tightest(known: Level | None, limit: int, level: int) -> Level:
-    remaining = max(0, limit - -(-level // MINUTE))
-    if known is not None and known.remaining <= remaining:
-        return known
-    return Level(limit, remaining, level / limit / 1e6 if limit else 0.0)
+        self._accounts = {
+            id_: account
+            for id_, account in self._accounts.items()
+            if account.reserved or now < account.time + IDLE
+        }
+        self._sweep_at = max(FEWEST_SWEPT, 2 * (len(self._holders) + len(self._accounts)))

@@ -22,7 +22,8 @@ class Violation:
     """One place of a body that does not fit.
 
     Attributes:
-        path: where in the body; of a missing property, where it should be.
+        path: where in the body; of a missing property, where it should be; of one that may not
+            be there, where it is.
         keyword: the JSON Schema keyword that refused, such as `maximum`.
         schema: the schema that holds the keyword.
         instance: the value at fault; of a missing property, the object that lacks it.
@@ -77,6 +78,9 @@ class RustEngine:
             keyword = location.pop()
         if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
             path = (*path, error.kind.property)
+        elif isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+            unknown = error.kind.unexpected[0]
+            path, instance = (*path, unknown), instance[unknown]
         return Violation(path, str(keyword), _look_up(self._schema, location), instance)
 
 

@@ -47,7 +47,7 @@ def dotted(path: Path) -> str | None:
             text += f"[{step}]"
         else:
             text += f".{clip(step)}" if text else clip(step)
-    return text or None
+    return text if path else None
 
 
 def clip(text: str) -> str:
@@ -58,6 +58,10 @@ def clip(text: str) -> str:
 def _required(_: Violation, param: str) -> ApiError:
     message = f"Missing required parameter: '{param}'."
     return invalid_request(message, param, "missing_required_parameter")
+
+
+def _unknown(_: Violation, param: str) -> ApiError:
+    return invalid_request(f"Unknown parameter: '{param}'.", param, "unknown_parameter")
 
 
 def _type(violation: Violation, param: str) -> ApiError:
@@ -149,6 +153,7 @@ def _anything_else(_: Violation, param: str) -> ApiError:
 
 
 _WRITERS: dict[str, Callable[[Violation, str], ApiError]] = {
+    "additionalProperties": _unknown,
     "const": _value,
     "enum": _value,
     "maximum": _range,

@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from peewee import DatabaseError
 
 from tornado_router import __version__, accounts, log, scaffold
-from tornado_router.app import (
-    Deployment,
-    RouterApplication,
-    Server,
-    read_deployment,
-    run_until_stopped,
-)
-from tornado_router.config import Config, environment, load
-from tornado_router.db import ApiKey, SchemaError, Storage, User
-from tornado_router.errors import ConfigError
-from tornado_router.keys import create_key as make_key
+from tornado_router.app import Deployment, RouterApplication, Server, run_until_stopped
+from tornado_router.cli.account_commands import credit, invites, plans, users
+from tornado_router.cli.common import config_option, open_storage, read_or_exit
+from tornado_router.cli.key_commands import keys
+from tornado_router.db import Storage
+from tornado_router.keys import create_key
 from tornado_router.plugins import Plugins, load_plugins
 from tornado_router.process_lock import LockedError
 from tornado_router.provider import Provider
-
-config_option = click.option(
-    "--config",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="router.toml",
-    envvar="TORNADO_ROUTER_CONFIG",
-    show_default=True,
-    help="The configuration file.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,14 +27,18 @@ def main() -> None:
     """One server in front of every LLM provider, speaking the OpenAI API."""
 
 
+for group in (keys, users, credit, invites, plans):
+    main.add_command(group)
+
+
 @main.command()
 @config_option
 def serve(path: Path) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    deployment = _deployment(path)
+    deployment = read_or_exit(path)
     config = deployment.config
     log.setup(config.log)
-    storage = _storage(config)
+    storage = open_storage(config)
     _welcome(storage)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(deployment, storage))
@@ -66,57 +50,10 @@ def serve(path: Path) -> None:
 )
 def check(path: Path) -> None:
     """Prove a configuration without serving it; list every fault."""
-    deployment = _deployment(path)
+    deployment = read_or_exit(path)
     for line in _summary(deployment):
         click.echo(line)
     click.echo(f"{path}: no faults")
-
-
-@main.group()
-def keys() -> None:
-    """Make, list and revoke API keys."""
-
-
-@keys.command("create")
-@config_option
-@click.option("--name", required=True, help="What the key is for, as lists and logs show it.")
-@click.option("--user", "email", default=accounts.ADMIN_EMAIL, show_default=True, help="Its owner.")
-def create_key(path: Path, name: str, email: str) -> None:
-    """Make a key and print it; it cannot be shown again."""
-    storage = _storage(_config(path))
-
-    def create() -> str:
-        accounts.create_administrator()
-        user = User.get_or_none(User.email == email)
-        if user is None:
-            raise click.ClickException(f"there is no user '{email}'")
-        return make_key(user, name)
-
-    click.echo(storage.call(create))
-
-
-@keys.command("list")
-@config_option
-def list_keys(path: Path) -> None:
-    """List the keys: id, first characters, name, owner, state, last use."""
-    storage = _storage(_config(path))
-    rows = storage.call(lambda: list(ApiKey.select(ApiKey, User).join(User).order_by(ApiKey.id)))
-    for row in rows:
-        state = "active" if row.is_active else "revoked"
-        used = f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
-        click.echo(f"{row.id:>5}  {row.prefix}...  {row.name}  {row.user.email}  {state}  {used}")
-
-
-@keys.command("revoke")
-@config_option
-@click.argument("key_id", metavar="ID", type=int)
-def revoke_key(path: Path, key_id: int) -> None:
-    """Revoke the key with an id, as `keys list` shows it."""
-    storage = _storage(_config(path))
-    revoke = ApiKey.update(is_active=False).where(ApiKey.id == key_id, ApiKey.is_active)
-    if not storage.call(revoke.execute):
-        raise click.ClickException(f"there is no active key {key_id}")
-    click.echo(f"revoked key {key_id}; running servers refuse it within a moment")
 
 
 @main.group(invoke_without_command=True)
@@ -134,7 +71,7 @@ def plugins(context: click.Context, path: Path) -> None:
             click.echo(f"  type {name}: {_abilities(kind)}{_conflict(installed, name)}")
     if path.exists():
         click.echo(f"{path}:")
-        for line in _summary(_deployment(path)):
+        for line in _summary(read_or_exit(path)):
             click.echo(f"  {line}")
 
 
@@ -220,44 +157,12 @@ def _welcome(storage: Storage) -> None:
 
     def create() -> str | None:
         administrator = accounts.create_administrator()
-        return make_key(administrator, "admin") if administrator else None
+        return create_key(administrator, "admin") if administrator else None
 
     key = storage.call(create)
     if key:
         click.echo("The database is new: an administrator was made. This API key is shown once:\n")
         click.echo(f"    {key}\n")
-
-
-def _deployment(path: Path) -> Deployment:
-    with _faults_shown(path):
-        return read_deployment(path, os.environ)
-
-
-def _config(path: Path) -> Config:
-    with _faults_shown(path):
-        return load(path, environment(path.parent, os.environ))
-
-
-@contextmanager
-def _faults_shown(path: Path) -> Iterator[None]:
-    """Ends the command with every fault of a configuration, one a line."""
-    try:
-        yield
-    except ConfigError as error:
-        for fault in error.faults:
-            click.echo(f"{path}: {fault}", err=True)
-        count = len(error.faults)
-        raise SystemExit(f"{path}: {count} fault{'s' if count > 1 else ''}") from None
-
-
-def _storage(config: Config) -> Storage:
-    path = config.folder / config.database.path
-    try:
-        return Storage(path)
-    except SchemaError as error:
-        raise SystemExit(f"{path}: {error}") from None
-    except DatabaseError as error:
-        raise SystemExit(f"{path}: cannot be opened as a database: {error}") from None
 
 
 def _loop_factory() -> Any:
@@ -267,7 +172,3 @@ def _loop_factory() -> Any:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-if __name__ == "__main__":
-    sys.exit(main())

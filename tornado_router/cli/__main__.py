@@ -1,0 +1,7 @@
+"""`python -m tornado_router.cli`, where the command is not on the path."""
+
+import sys
+
+from tornado_router.cli import main
+
+sys.exit(main())

@@ -1,0 +1,320 @@
+"""`tornado-router users`, `credits`, `invites` and `plans`: what administrators do."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tornado_router import accounts
+from tornado_router.cli.common import ACTOR, Books, Duration, config_option, show_table
+from tornado_router.cli.key_commands import find_user
+from tornado_router.db import CreditEntry, User
+from tornado_router.errors import ApiError
+from tornado_router.passwords import check_password, hash_password
+
+_EVERYTHING = 1_000_000
+"""Rows of a list that a command prints; lists of the server are read in pages."""
+
+password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
+
+@click.group()
+def users() -> None:
+    """Make, list, change and delete users."""
+
+
+@users.command("create")
+@config_option
+@click.option("--email", required=True, help="What the user logs in with.")
+@click.option("--name", default="", help="What the user is called.")
+@click.option("--plan", help="A plan of router.toml; otherwise that of new accounts.")
+@click.option("--admin", is_flag=True, help="Make an administrator.")
+@password_option
+def create_user(
+    path: Path, *, email: str, name: str, plan: str | None, admin: bool, password_stdin: bool
+) -> None:
+    """Make a user. Asks for a password."""
+    books = Books(path)
+    password_hash = _ask_password(books, email, password_stdin)
+    user = books.call(
+        lambda: accounts.create_user(
+            books.plans,
+            email,
+            actor=ACTOR,
+            password_hash=password_hash,
+            name=name,
+            plan=plan,
+            is_admin=admin,
+        )
+    )
+    click.echo(f"made user {user.id}, {user.email}, on the plan {user.plan}")
+
+
+@users.command("list")
+@config_option
+@click.option("--search", default="", help="Part of the e-mail address or the name.")
+def list_users(path: Path, search: str) -> None:
+    """List users: plan, credits, what they have spent, state."""
+    books = Books(path)
+    rows = books.call(lambda: accounts.list_users(search, limit=_EVERYTHING))
+    show_table(
+        ("id", "e-mail", "name", "plan", "credits", "spent", "state"),
+        [
+            (
+                user.id,
+                user.email,
+                user.name,
+                user.plan,
+                _credits(books, user),
+                _dollars(user.spent),
+                _state(user),
+            )
+            for user in rows
+        ],
+    )
+
+
+@users.command("show")
+@config_option
+@click.argument("email")
+def show_user(path: Path, email: str) -> None:
+    """Show one user."""
+    books = Books(path)
+    user = books.call(lambda: find_user(email))
+    for name, value in (
+        ("id", user.id),
+        ("e-mail", user.email),
+        ("name", user.name or "-"),
+        ("plan", user.plan),
+        ("credits", _credits(books, user)),
+        ("spent", _dollars(user.spent)),
+        ("state", _state(user)),
+        ("since", f"{user.created_at:%Y-%m-%d %H:%M} UTC"),
+    ):
+        click.echo(f"{name:<8}  {value}")
+
+
+@users.command("set")
+@config_option
+@click.argument("email")
+@click.option("--name", help="What the user is called.")
+@click.option("--plan", help="A plan of router.toml.")
+@click.option("--admin/--no-admin", default=None, help="Whether the user may do everything.")
+@click.option("--active/--no-active", default=None, help="Whether log-ins and keys work.")
+def set_user(
+    path: Path,
+    *,
+    email: str,
+    name: str | None,
+    plan: str | None,
+    admin: bool | None,
+    active: bool | None,
+) -> None:
+    """Change what is given of a user."""
+    books = Books(path)
+    user = books.call(
+        lambda: accounts.set_user(
+            books.plans,
+            find_user(email).id,
+            name=name,
+            plan=plan,
+            is_admin=admin,
+            is_active=active,
+        )
+    )
+    books.announce(user.id)
+    click.echo(f"{user.email}: plan {user.plan}, {_state(user)}")
+
+
+@users.command("password")
+@config_option
+@click.argument("email")
+@password_option
+def set_password(path: Path, email: str, password_stdin: bool) -> None:
+    """Give a user another password; ends every log-in. Asks for it."""
+    books = Books(path)
+    user = books.call(lambda: find_user(email))
+    password_hash = _ask_password(books, user.email, password_stdin)
+    books.call(lambda: accounts.set_password(user.id, password_hash))
+    click.echo(f"{user.email} has another password, and is logged out everywhere")
+
+
+@users.command("delete")
+@config_option
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
+def delete_user(path: Path, email: str, yes: bool) -> None:
+    """Delete a user and revoke the keys; the usage stays, under the user's number."""
+    books = Books(path)
+    user = books.call(lambda: find_user(email))
+    if not yes:
+        click.confirm(f"Delete {user.email} and revoke all keys?", abort=True)
+    books.call(lambda: accounts.delete_account(user.id))
+    books.announce(user.id)
+    click.echo(f"deleted user {user.id}")
+
+
+@click.group("credits")
+def credit() -> None:
+    """Change and list what users can spend."""
+
+
+@credit.command("add")
+@config_option
+@click.argument("email")
+@click.argument("amount")
+@click.option("--reason", required=True, help="Why, as the books show it.")
+def add_credits(path: Path, email: str, amount: str, reason: str) -> None:
+    """Top up a user's credits by US dollars, such as 12.50."""
+    _grant(path, email, amount, "top_up", reason)
+
+
+@credit.command("adjust", context_settings={"ignore_unknown_options": True})
+@config_option
+@click.argument("email")
+@click.argument("amount")
+@click.option("--reason", required=True, help="Why, as the books show it.")
+def adjust_credits(path: Path, email: str, amount: str, reason: str) -> None:
+    """Change a user's credits either way, such as -2.50; never below 0."""
+    _grant(path, email, amount, "adjust", reason)
+
+
+@credit.command("list")
+@config_option
+@click.argument("email")
+def list_credits(path: Path, email: str) -> None:
+    """List the changes of a user's credits, newest first."""
+
+    def rows() -> list[CreditEntry]:
+        return accounts.list_entries(find_user(email).id, limit=_EVERYTHING)
+
+    show_table(
+        ("time", "amount", "balance", "kind", "by", "reason"),
+        [
+            (
+                f"{entry.created_at:%Y-%m-%d %H:%M}",
+                _dollars(entry.amount),
+                _dollars(entry.balance),
+                entry.kind,
+                entry.actor,
+                entry.reason,
+            )
+            for entry in Books(path).call(rows)
+        ],
+    )
+
+
+@click.group()
+def invites() -> None:
+    """Make, list and revoke invites to register."""
+
+
+@invites.command("create")
+@config_option
+@click.option("--email", help="The only address that may use it.")
+@click.option("--plan", help="The plan of the account that is made with it.")
+@click.option("--expires-in", type=Duration(), default="7d", show_default=True)
+def create_invite(path: Path, email: str | None, plan: str | None, expires_in: int) -> None:
+    """Make an invite and print its code; it cannot be shown again."""
+    books = Books(path)
+    _, code = books.call(
+        lambda: accounts.create_invite(
+            books.plans, actor=ACTOR, email=email, plan=plan, seconds=expires_in
+        )
+    )
+    click.echo(code)
+
+
+@invites.command("list")
+@config_option
+def list_invites(path: Path) -> None:
+    """List invites, newest first."""
+    rows = Books(path).call(
+        lambda: [
+            (
+                invite.id,
+                invite.email or "anybody",
+                invite.plan,
+                f"{invite.expires_at:%Y-%m-%d %H:%M}",
+                "used" if invite.used_at else "unused",
+                invite.created_by,
+            )
+            for invite in accounts.list_invites(limit=_EVERYTHING)
+        ]
+    )
+    show_table(("id", "for", "plan", "good until", "state", "by"), rows)
+
+
+@invites.command("revoke")
+@config_option
+@click.argument("invite_id", metavar="ID", type=click.IntRange(0))
+def revoke_invite(path: Path, invite_id: int) -> None:
+    """Revoke an invite that nobody has used."""
+    Books(path).call(lambda: accounts.revoke_invite(invite_id))
+    click.echo(f"revoked invite {invite_id}")
+
+
+@click.command()
+@config_option
+def plans(path: Path) -> None:
+    """List the plans of router.toml; `-` is no limit."""
+    books = Books(path)
+    show_table(
+        ("plan", "credits", "rpm", "tpm", "in flight", "models"),
+        [
+            (
+                f"{name} (default)" if name == books.plans.default else name,
+                None if plan.credits is None else _dollars(books.plans.first_credits(name)),
+                plan.rpm,
+                plan.tpm,
+                plan.max_in_flight,
+                " ".join(plan.models),
+            )
+            for name, plan in sorted(books.plans.all().items())
+        ],
+    )
+
+
+def _grant(path: Path, email: str, amount: str, kind: Any, reason: str) -> None:
+    books = Books(path)
+    entry = books.call(
+        lambda: accounts.grant(
+            find_user(email).id, accounts.parse_dollars(amount), kind, reason, ACTOR
+        )
+    )
+    books.announce(entry.user.id)
+    click.echo(f"{email} has {_dollars(entry.balance)} US dollars now")
+
+
+def _ask_password(books: Books, email: str, from_stdin: bool) -> str:
+    """The hash of a password that is typed in; one that is not good enough ends the command."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    options = books.config.auth
+    try:
+        check_password(password, min_length=options.password_min_length, email=email)
+    except ApiError as error:
+        raise click.ClickException(error.message) from None
+    return hash_password(password, options.bcrypt_rounds)
+
+
+def _credits(books: Books, user: User) -> str | None:
+    plan = books.plans.get(user.plan)
+    return _dollars(user.credits) if plan and plan.credits is not None else None
+
+
+def _dollars(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
+
+
+def _state(user: User) -> str:
+    state = "active" if user.is_active else "disabled"
+    return f"{state}, administrator" if user.is_admin else state

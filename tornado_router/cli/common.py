@@ -1,0 +1,129 @@
+"""What the commands share: the configuration, the database, and how they fail."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from peewee import DatabaseError
+
+from tornado_router import log
+from tornado_router.app import Deployment, read_deployment
+from tornado_router.config import Config, environment, load
+from tornado_router.config.options import DURATION, seconds
+from tornado_router.db import SchemaError, Storage
+from tornado_router.errors import ApiError, ConfigError
+from tornado_router.plans import Plans
+
+T = TypeVar("T")
+
+MAX_DIGITS = 10
+
+ACTOR = "cli"
+"""Who did it, in the books."""
+
+config_option = click.option(
+    "--config",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="router.toml",
+    envvar="TORNADO_ROUTER_CONFIG",
+    show_default=True,
+    help="The configuration file.",
+)
+
+
+class Duration(click.ParamType[int]):
+    """A span of time, such as `90m`, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """See `click.ParamType`."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(DURATION, value) or len(value) > MAX_DIGITS:
+            self.fail(f"{value!r} is no span of time; write 3600, 90m, 24h or 7d", param, ctx)
+        return seconds(value)
+
+
+class Books:
+    """The database of a deployment, and word of what is changed in it.
+
+    Args:
+        path: of the router.toml.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with faults_shown(path):
+            self.config = load(path, environment(path.parent, os.environ))
+        log.setup(self.config.log)
+        self.plans = Plans(self.config.plans, self.config.auth.default_plan)
+        self._storage = open_storage(self.config)
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Runs queries; a refusal ends the command with its message."""
+        try:
+            return self._storage.call(work)
+        except ApiError as error:
+            raise click.ClickException(error.message) from None
+
+    def announce(self, user_id: int) -> None:
+        """Has running routers look the user and the keys up anew; they soon do so anyway."""
+        if self.config.redis.host:
+            from tornado_router import redis_changes  # noqa: PLC0415 - 7 MB, see there
+
+            redis_changes.announce(self.config.redis, user_id)
+
+
+def read_or_exit(path: Path) -> Deployment:
+    """A whole deployment; faults end the command."""
+    with faults_shown(path):
+        return read_deployment(path, os.environ)
+
+
+@contextmanager
+def faults_shown(path: Path) -> Iterator[None]:
+    """Ends the command with every fault of a configuration, one a line."""
+    try:
+        yield
+    except ConfigError as error:
+        for fault in error.faults:
+            click.echo(f"{path}: {fault}", err=True)
+        count = len(error.faults)
+        raise SystemExit(f"{path}: {count} fault{'s' if count > 1 else ''}") from None
+
+
+def open_storage(config: Config) -> Storage:
+    """The database; one that cannot be used ends the command."""
+    path = config.folder / config.database.path
+    try:
+        return Storage(path)
+    except SchemaError as error:
+        raise SystemExit(f"{path}: {error}") from None
+    except DatabaseError as error:
+        raise SystemExit(f"{path}: cannot be opened as a database: {error}") from None
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints a table; numbers stand right."""
+    lines = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    is_number = [all(isinstance(row[at], int) for row in rows) for at in range(len(head))]
+    for line in [list(head), *lines]:
+        cells = [
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(line, widths, is_number, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None or value == "" else str(value)

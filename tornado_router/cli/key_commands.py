@@ -1,0 +1,112 @@
+"""`tornado-router keys`: makes, lists, rotates and revokes API keys."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tornado_router import accounts
+from tornado_router import keys as api_keys
+from tornado_router.cli.common import Books, Duration, config_option, show_table
+from tornado_router.db import ApiKey, User
+from tornado_router.urls import ENDPOINTS
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke API keys."""
+
+
+@keys.command("create")
+@config_option
+@click.option("--name", required=True, help="What the key is for, as lists and logs show it.")
+@click.option("--user", "email", default=accounts.ADMIN_EMAIL, show_default=True, help="Its owner.")
+@click.option("--model", "models", multiple=True, help="A model or pattern that it may use.")
+@click.option("--endpoint", "endpoints", multiple=True, help="An endpoint that it may use.")
+@click.option("--rpm", type=int, help="Requests in a minute.")
+@click.option("--tpm", type=int, help="Tokens in a minute.")
+@click.option("--max-in-flight", type=int, help="Calls that may run at once.")
+@click.option("--budget", help="US dollars that it may spend in a period.")
+@click.option("--budget-period", type=click.Choice(api_keys.PERIODS), default="month")
+@click.option("--expires-in", type=Duration(), help="How long it lasts, such as 90d.")
+def create_key(path: Path, name: str, email: str, expires_in: int | None, **given: Any) -> None:
+    """Make a key and print it; it cannot be shown again. What is not limited is not limited."""
+    books = Books(path)
+    values: dict[str, Any] = {"name": name} | {
+        option: value for option, value in given.items() if value not in (None, ())
+    }
+    if expires_in is not None:
+        values["expires_at"] = int(time.time()) + expires_in
+
+    def create() -> str:
+        accounts.create_administrator()
+        _, key = api_keys.create(find_user(email).id, values, ENDPOINTS)
+        return key
+
+    click.echo(books.call(create))
+
+
+@keys.command("list")
+@config_option
+@click.option("--user", "email", help="Only those of this user.")
+def list_keys(path: Path, email: str | None) -> None:
+    """List the keys that are not revoked: first characters, name, owner, state, last use."""
+
+    def rows() -> list[ApiKey]:
+        return api_keys.list_keys(find_user(email).id if email else None, limit=None)
+
+    show_table(
+        ("id", "key", "name", "user", "state", "last used"),
+        [
+            (
+                row.id,
+                f"{row.prefix}...",
+                row.name,
+                row.user.email,
+                "active" if row.is_active else "suspended",
+                f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used",
+            )
+            for row in Books(path).call(rows)
+        ],
+    )
+
+
+@keys.command("revoke")
+@config_option
+@click.argument("key_id", metavar="ID", type=click.IntRange(0))
+def revoke_key(path: Path, key_id: int) -> None:
+    """Revoke the key with an id, as `keys list` shows it, for good."""
+    books = Books(path)
+    row = books.call(lambda: api_keys.revoke(key_id))
+    books.announce(row.user.id)
+    click.echo(f"revoked key {key_id}; running servers refuse it within a moment")
+
+
+@keys.command("rotate")
+@config_option
+@click.argument("key_id", metavar="ID", type=click.IntRange(0))
+@click.option(
+    "--grace",
+    type=Duration(),
+    default=0,
+    help="How long the secret before works on, such as 24h; not at all unless given.",
+)
+def rotate_key(path: Path, key_id: int, grace: int) -> None:
+    """Give a key another secret and print it; id, limits and budget stay."""
+    if grace > api_keys.MAX_GRACE_SECONDS:
+        raise click.ClickException("the secret before can work on for 30 days at most")
+    books = Books(path)
+    row, key = books.call(lambda: api_keys.rotate(key_id, grace))
+    books.announce(row.user.id)
+    click.echo(key)
+
+
+def find_user(email: str) -> User:
+    """The user with an e-mail address; there being none ends the command. Blocks."""
+    user = accounts.find_by_email(email)
+    if user is None:
+        raise click.ClickException(f"there is no user '{email}'")
+    return user

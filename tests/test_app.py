@@ -47,9 +47,17 @@ class TestReadDeployment:
         ]
 
     def test_an_env_file_beside_it_is_read(self, read, tmp_path):
-        (tmp_path / ".env").write_text("PORT=4000\nHOST=a\n")
-        deployment = read('server = {port = "${PORT}", host = "${HOST}"}', HOST="b")
-        assert (deployment.config.server.port, deployment.config.server.host) == (4000, "b")
+        (tmp_path / ".env").write_text("PORT=4000\nHOST=127.0.0.1\n")
+        deployment = read('server = {port = "${PORT}", host = "${HOST}"}', HOST="::1")
+        assert (deployment.config.server.port, deployment.config.server.host) == (4000, "::1")
+
+    def test_what_is_unsafe_is_a_fault(self, read):
+        with pytest.raises(ConfigError) as caught:
+            read('server = {host = "0.0.0.0"}\nauth = {registration = "open"}')
+        assert [fault.where for fault in caught.value.faults] == [
+            "auth.default_plan",
+            "auth.jwt_secret",
+        ]
 
 
 class World:

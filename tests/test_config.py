@@ -300,6 +300,7 @@ OTHER = {
     "DB_PATH": "elsewhere.db",
     "JWT_SECRET": "s",
     "JWT_EXPIRES_IN": "7d",
+    "REGISTRATION": "invite",
     "OPENAI_API_KEY": "k",
     "ANTHROPIC_API_KEY": "k",
     "GOOGLE_API_KEY": "k",

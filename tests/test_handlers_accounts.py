@@ -366,7 +366,7 @@ class TestThrottle:
         async def away(demand):
             raise LimiterAwayError
 
-        monkeypatch.setattr(app.limiter, "admit", away)
+        monkeypatch.setattr(app.services.limiter, "admit", away)
         for answer in (await ask("POST", "/auth/login", ANN), await register()):
             assert error(answer) == (503, "limits_unavailable", None)
             assert answer.headers["Retry-After"] == "1"
@@ -376,7 +376,7 @@ class TestThrottle:
         await token()
         for body in (ANN, ANN | {"password": "wrong"}):
             await ask("POST", "/auth/login", body)
-        holders = app.limiter._holders
+        holders = app.services.limiter._holders
         assert {name.partition(":")[0] for name in holders} == {"address", "login"}
         assert EMAIL not in str(list(holders))
         assert [holder.in_flight for holder in holders.values()] == [0, 0]

@@ -20,7 +20,8 @@ def table(app):
 
 def example(spec):
     """A path that a route matches."""
-    return spec.matcher.regex.pattern.rstrip("$").replace("(.+)", "any/name")
+    pattern = spec.matcher.regex.pattern.rstrip("$")
+    return pattern.replace("(.+)", "any/name").replace("([0-9]{1,15})", "7")
 
 
 def request(base_url, path, method, **headers):

@@ -31,8 +31,6 @@ to Redis, and what is asked for is kept from others."""
 
 NO_BOUND = sys.maxsize
 
-_PART_WITHOUT_TEXT = (b'"image_url"', b'"input_audio"', b'"file"')
-
 
 class Charge(NamedTuple):
     """What a call comes to, in billionths of a US dollar.
@@ -69,7 +67,8 @@ class Permit:
     @property
     def from_credits(self) -> bool:
         """Whether the user's credits pay for it."""
-        return any(purse.id.startswith("credits:") for purse in self.key.purses)
+        purses = self.key.purses
+        return bool(purses) and purses[0].id.startswith("credits:")
 
     def headers(self) -> Mapping[str, str]:
         """The `x-ratelimit-*` headers that OpenAI's clients know."""
@@ -274,7 +273,7 @@ def estimate_request(call: Call) -> tuple[int, int]:
     is no text needs a look inside.
     """
     raw = call.raw
-    if any(part in raw for part in _PART_WITHOUT_TEXT):
+    if b'"image_url"' in raw or b'"input_audio"' in raw or b'"file"' in raw:
         return estimate_prompt(call.body), count_images(call.body)
     return -(-len(raw) // BYTES_PER_TOKEN), 0
 

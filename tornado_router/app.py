@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from loguru import logger
 from tornado.httpserver import HTTPServer
@@ -19,7 +19,7 @@ from tornado_router.accounts import check_registration
 from tornado_router.admission import Admission
 from tornado_router.auth import Authenticator
 from tornado_router.bounds import OutputBounds
-from tornado_router.changes import LocalChanges
+from tornado_router.changes import Changes, LocalChanges
 from tornado_router.config import Config, environment, examine
 from tornado_router.config.options import seconds
 from tornado_router.db import Storage
@@ -29,6 +29,7 @@ from tornado_router.gateway import Gateway, Observer
 from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Services
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
+from tornado_router.limits import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.log import AccessLog
 from tornado_router.memory import Memory, ProcessMemory
@@ -43,6 +44,9 @@ from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
 from tornado_router.validation import Profile, Validator
 from tornado_router.watchdog import LoopWatchdog
+
+if TYPE_CHECKING:
+    from tornado_router.redis_link import RedisLink
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
@@ -113,29 +117,28 @@ class RouterApplication(Application):
             if item.provider
         }
         router = Router(deployment.providers, config.routes)
-        self.memory = _memory(config)
-        self.changes = LocalChanges()
-        self.limiter = MemoryLimiter()
+        self.shared = _share_in_redis(config) if config.redis.host else _keep_in_process(config)
+        changes, limiter = self.shared.changes, self.shared.limiter
         plans = Plans(config.plans, config.auth.default_plan)
-        authenticator = Authenticator(storage, plans, self.changes, config.auth.key_cache_seconds)
+        authenticator = Authenticator(storage, plans, changes, config.auth.key_cache_seconds)
         self.services = Services(
             config=config,
             storage=storage,
             plans=plans,
-            changes=self.changes,
-            limiter=self.limiter,
+            changes=changes,
+            limiter=limiter,
             sessions=Sessions(config.auth.jwt_secret, seconds(config.auth.jwt_expires_in)),
             passwords=Passwords(config.auth.bcrypt_rounds),
             authenticator=authenticator,
             gateway=Gateway(
                 router,
                 Admission(
-                    self.limiter,
+                    limiter,
                     Prices(config.prices, config.pricing, deployment.providers),
                     OutputBounds(config.limits.default_output_tokens),
                     refuse_unpriced=config.pricing.unpriced == "refuse",
                 ),
-                Dispatcher(deployment.providers, self.upstreams, self.memory),
+                Dispatcher(deployment.providers, self.upstreams, self.shared.memory),
                 [self.ledger.add, self.access_log.add, *_hooks(deployment.plugins)],
                 authenticator.is_revoked if config.auth.revoked_streams == "cut" else None,
             ),
@@ -180,7 +183,7 @@ class RouterApplication(Application):
         """Writes what is left to write and closes what is open. Nothing may run any more."""
         for upstream in self.upstreams.values():
             await upstream.close()
-        await self.memory.close()
+        await self.shared.close()
         await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.access_log.close)
         self.services.passwords.close()
@@ -297,14 +300,49 @@ def _lock(config: Config) -> ProcessLock:
     return ProcessLock(path.with_name(path.name + ".lock"))
 
 
-def _memory(config: Config) -> Memory:
-    options = config.memory
-    if not config.redis.host:
-        return ProcessMemory(options.seconds, options.max_bytes)
-    from tornado_router import redis_memory  # noqa: PLC0415 - 7 MB, see there
+@dataclass(frozen=True)
+class _Shared:
+    """What all routers of a deployment know together, be they one process or many.
 
-    redis = redis_memory.connect(config.redis)
-    return redis_memory.RedisMemory(redis, options.seconds, options.max_bytes)
+    Attributes:
+        link: to Redis, or None where there is one process.
+    """
+
+    memory: Memory
+    changes: Changes
+    limiter: Limiter
+    link: RedisLink | None = None
+
+    async def close(self) -> None:
+        """Settles what is on its way, and hangs up."""
+        await self.limiter.close()
+        await self.changes.close()
+        await self.memory.close()
+        if self.link:
+            await self.link.close()
+
+
+def _keep_in_process(config: Config) -> _Shared:
+    memory = ProcessMemory(config.memory.seconds, config.memory.max_bytes)
+    return _Shared(memory, LocalChanges(), MemoryLimiter())
+
+
+def _share_in_redis(config: Config) -> _Shared:
+    # 7 MB, which a router without Redis has no use for
+    from tornado_router.limits.guarded import GuardedLimiter  # noqa: PLC0415
+    from tornado_router.limits.redis import RedisLimiter  # noqa: PLC0415
+    from tornado_router.redis_changes import RedisChanges  # noqa: PLC0415
+    from tornado_router.redis_link import RedisLink  # noqa: PLC0415
+    from tornado_router.redis_memory import RedisMemory  # noqa: PLC0415
+
+    link = RedisLink(config.redis)
+    remote = RedisLimiter(link, config.limits.lease_seconds)
+    return _Shared(
+        RedisMemory(link, config.memory.seconds, config.memory.max_bytes),
+        RedisChanges(link),
+        GuardedLimiter(remote, MemoryLimiter(), config.limits),
+        link,
+    )
 
 
 def _hooks(plugins: Plugins) -> list[Observer]:

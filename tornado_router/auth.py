@@ -12,12 +12,11 @@ from loguru import logger
 
 from tornado_router.changes import Changes
 from tornado_router.config.options import PlanOptions
-from tornado_router.db import ApiKey, Storage, User, now
+from tornado_router.db import ApiKey, Storage, User, billionths, now
 from tornado_router.errors import ApiError
 from tornado_router.keys import Permissions, digest, period, spent_since
 from tornado_router.limits import Purse, Rates
 from tornado_router.plans import Plans
-from tornado_router.pricing import billionths
 
 CACHED_KEYS = 10_000
 LIVE_SECONDS = 30.0

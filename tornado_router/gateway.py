@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from tornado_router.admission import Admission, Charge, Permit
 from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.auth import Key
+from tornado_router.db import dollars
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.pricing import dollars
 from tornado_router.provider import Call
 from tornado_router.routing import Router
 from tornado_router.usage import Usage, estimate_usage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,10 +10,11 @@ from loguru import logger
 from peewee import IntegrityError, OperationalError
 
 from tornado_router.batch import BatchThread
-from tornado_router.db import ApiKey, MoneyField, Storage, UsageLog, User, utc
+from tornado_router.db import ApiKey, Storage, UsageLog, User, billionths, utc
 from tornado_router.hookspecs import RequestFinished
 
 FLUSH_SECONDS = 0.25
+DAY_SECONDS = 24 * 3600
 ROWS_PER_STATEMENT = 200
 """SQLite takes 32,766 parameters in a statement: https://www.sqlite.org/limits.html."""
 
@@ -39,10 +39,9 @@ _ADD_TO_DAY = (
     + ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in _SUMS)
 )
 
-_MONEY = MoneyField()
-
 Row = tuple[Any, ...]
-Day = tuple[int, datetime.date, int, str, str]
+Day = tuple[int, int, int, str, str]
+"""User, days since 1970, key, provider and model, as the index of the table has them."""
 
 
 class Ledger:
@@ -80,9 +79,10 @@ class Ledger:
             calls = {call.call_id: call for call in batch if call.call_id in written}
             self._add_to_days(calls.values())
             self._take_credits(calls.values())
-            last_used = {call.key_id: utc(call.finished_at) for call in batch}
+            last_used = {call.key_id: call.finished_at for call in batch}
             for key_id in sorted(last_used):
-                ApiKey.update(last_used_at=last_used[key_id]).where(ApiKey.id == key_id).execute()
+                moment = utc(last_used[key_id])
+                ApiKey.update(last_used_at=moment).where(ApiKey.id == key_id).execute()
 
     def _close_connection(self) -> None:
         if not self._storage.database.is_closed():
@@ -127,13 +127,24 @@ class Ledger:
     def _add_to_days(self, calls: Iterable[RequestFinished]) -> None:
         days: dict[Day, list[int]] = {}
         for call in calls:
-            day = utc(call.finished_at).date()
+            day = int(call.finished_at // DAY_SECONDS)
             key = (call.user_id, day, call.key_id, call.provider or "", call.model)
-            sums = days.setdefault(key, [0] * len(_SUMS))
-            for index, value in enumerate(_values(call)):
-                sums[index] += value
+            sums = days.get(key)
+            if sums is None:
+                sums = days[key] = [0] * len(_SUMS)
+            sums[0] += 1
+            sums[1] += call.status >= 400
+            sums[2] += call.prompt_tokens
+            sums[3] += call.completion_tokens
+            sums[4] += call.cached_tokens
+            sums[5] += call.cache_write_tokens
+            sums[6] += call.reasoning_tokens
+            sums[7] += billionths(call.cost)
         # In order, so that two routers never wait for each other's rows crosswise.
-        rows: list[Row] = [(*key, *days[key]) for key in sorted(days)]
+        rows: list[Row] = []
+        for key in sorted(days):
+            user_id, day, *rest = key
+            rows.append((user_id, utc(day * DAY_SECONDS).date(), *rest, *days[key]))
         for start in range(0, len(rows), ROWS_PER_STATEMENT):
             part = rows[start : start + ROWS_PER_STATEMENT]
             self._execute(_ADD_TO_DAY.format(self._places(part)), part)
@@ -159,20 +170,6 @@ class Ledger:
         return self._storage.database.execute_sql(sql, values)  # type: ignore[no-untyped-call]
 
 
-def _values(call: RequestFinished) -> tuple[int, ...]:
-    """What a call adds to the sums of its day, in the order of `_SUMS`."""
-    return (
-        1,
-        call.status >= 400,
-        call.prompt_tokens,
-        call.completion_tokens,
-        call.cached_tokens,
-        call.cache_write_tokens,
-        call.reasoning_tokens,
-        _MONEY.db_value(call.cost) or 0,
-    )
-
-
 def _row(call: RequestFinished) -> Row:
     """The values of a row, in the order of `_COLUMNS`."""
     first_chunk = call.first_chunk
@@ -195,8 +192,8 @@ def _row(call: RequestFinished) -> Row:
         call.cache_write_tokens,
         call.reasoning_tokens,
         call.usage_estimated,
-        _MONEY.db_value(call.cost),
-        _MONEY.db_value(call.uncharged),
+        billionths(call.cost),
+        billionths(call.uncharged),
         call.paid_from_credits,
         call.prices,
         round(call.duration * 1000, 3),

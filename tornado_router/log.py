@@ -107,11 +107,10 @@ def _json_line(request: RequestFinished | PlainRequest) -> str:
         value = line.pop(seconds, None)
         if value is not None:
             line[f"{seconds}_ms"] = round(value * 1000, 1)
-    for amount in ("cost", "uncharged"):
-        if amount in line:
-            line[amount] = f"{line[amount].normalize():f}"
-    if line.get("prices") is not None:
-        line["prices"] = orjson.Fragment(line["prices"])
+    if isinstance(request, RequestFinished):
+        line["cost"] = f"{request.cost:f}"
+        line["uncharged"] = f"{request.uncharged:f}"
+        line["prices"] = orjson.Fragment(request.prices or "null")
     record = {"level": "info", "message": "request", **line}
     try:
         return orjson.dumps(record).decode() + "\n"

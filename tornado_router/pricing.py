@@ -16,12 +16,11 @@ import orjson
 
 from tornado_router.config import check
 from tornado_router.config.options import PriceOptions, PriceTier, PricingOptions
-from tornado_router.db import MoneyField
+from tornado_router.db import BILLION
 from tornado_router.errors import Fault
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.usage import Usage
 
-BILLION = MoneyField.SCALE
 PER_TOKEN = BILLION / 1_000_000
 """Billionths of a dollar for a token, of dollars for a million tokens."""
 
@@ -155,13 +154,17 @@ class Prices:
         order = sorted(tables, key=lambda key: ("/" not in key, _is_pattern(key), -len(key)))
         self._tables = [(key, Price(tables[key])) for key in order]
         self._sources = {name: _source(item) for name, item in providers.items()}
-        self._package = _load_package() if options.price_package else None
+        self._use_package = options.price_package
         self._default: Price | None = None
         if options.unpriced == "default":
             self._default = Price(
                 PriceOptions(input=options.default_input, output=options.default_output)
             )
         self._known: dict[tuple[str, str], Price | None] = {}
+        for item in providers.values():  # so that no call has to wait until the package is loaded
+            for model in item.common.models:
+                if not _is_pattern(model):
+                    self.find(item.name, model)
 
     def find(self, provider: str, model: str) -> Price | None:
         """The price of a provider's model, or None if it has none."""
@@ -180,8 +183,8 @@ class Prices:
             if fnmatchcase(whole, key) or fnmatchcase(model, key):
                 return price
         source = self._sources.get(provider)
-        if self._package and source:
-            options = _from_package(self._package, source, model)
+        if self._use_package and source:
+            options = _from_package(source, model)
             if options:
                 return Price(options)
         return self._default
@@ -207,16 +210,6 @@ def check_prices(
         bounds = [tier.above for tier in table.tiers]
         if bounds != sorted(set(bounds)):
             yield Fault(f"{where}.tiers", "must begin above ever more tokens")
-
-
-def dollars(amount: int) -> Decimal:
-    """An amount of billionths in dollars."""
-    return Decimal(amount) / BILLION
-
-
-def billionths(amount: Decimal) -> int:
-    """An amount of dollars in billionths."""
-    return int(amount * BILLION)
 
 
 def _is_pattern(key: str) -> bool:
@@ -259,17 +252,13 @@ def _source(item: ConfiguredProvider) -> _Source:
     return _Source(item.common.type, base_url if isinstance(base_url, str) else None)
 
 
-def _load_package() -> Any:
-    """The data of `genai-prices`, which is in the package: nothing is fetched; None without it."""
-    try:
-        from genai_prices import data_snapshot  # noqa: PLC0415 - an optional extra
+def _from_package(source: _Source, model: str) -> PriceOptions | None:
+    """The price that the package knows. It says nothing, 0, of what it cannot say: that is none."""
+    try:  # 13 MB, which a router that prices all its models itself has no use for
+        from genai_prices import data_snapshot  # noqa: PLC0415
     except ImportError:
         return None
-    return data_snapshot.get_snapshot()
-
-
-def _from_package(snapshot: Any, source: _Source, model: str) -> PriceOptions | None:
-    """The price that the package knows. It says nothing, 0, of what it cannot say: that is none."""
+    snapshot = data_snapshot.get_snapshot()  # in the package: nothing is fetched
     vendor = None if source.base_url else PACKAGE_PROVIDERS.get(source.type, source.type)
     try:
         _, found = snapshot.find_provider_model(model, None, vendor, source.base_url)

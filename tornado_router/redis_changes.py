@@ -74,7 +74,7 @@ class RedisChanges:
             listener(user_id)
 
     def _hear_of_link(self, available: bool) -> None:
-        if available and self._unpublished:
+        if available and self._unpublished and (self._sending is None or self._sending.done()):
             self._sending = _start(self._publish(), "changes that wait for Redis")
 
     async def _publish(self) -> None:
@@ -117,8 +117,8 @@ class RedisChanges:
                     await lost.wait()
 
     def _receive(self, channel: bytes, data: bytes) -> None:
-        """Passes word on; what is no number may mean anybody."""
-        self._tell(int(data) if data.isdigit() else None)
+        """Passes word on; what is no id may mean anybody."""
+        self._tell(int(data) if data.isdigit() and len(data) < 20 else None)
 
 
 def announce(options: RedisOptions, user_id: int) -> bool:

@@ -64,11 +64,39 @@ type = "openai"
 base_url = "http://127.0.0.1:{upstream_port}/v1"
 api_key = "sk-upstream"
 models = {models}
+
+[plans.bench]
+credits = 0
+rpm = 100000000
+tpm = 100000000
+max_in_flight = 100000
+models = ["gpt-*"]
+
+[prices."bench/*"]
+input = 2.5
+output = 10.0
+cached_input = 1.25
 """
+
+_ACCOUNT = (
+    ("users", "create", "--email", "bench@localhost", "--plan", "bench", "--password-stdin"),
+    ("credits", "add", "bench@localhost", "1000000", "--reason", "a bench"),
+)
+_LIMITED = ("--user", "bench@localhost", "--rpm", "100000000", "--tpm", "100000000")
+_BUDGET = ("--max-in-flight", "100000", "--budget", "1000000", "--budget-period", "total")
 
 
 def router(folder: Path, upstream_port: int) -> Target:
-    """The router as it is shipped: keys, validation, limits, accounting, log and metrics on."""
+    """The router with everything on: every limit of a key and of a plan, credits and a budget."""
+    return _router(folder, upstream_port, (*_LIMITED, *_BUDGET))
+
+
+def unlimited(folder: Path, upstream_port: int) -> Target:
+    """The router with a key that nothing limits: keys, validation, prices, accounting, log."""
+    return _router(folder, upstream_port, ())
+
+
+def _router(folder: Path, upstream_port: int, limits: tuple[str, ...]) -> Target:
     program = Path(sys.executable).parent / "tornado-router"
     if not program.exists():
         raise UnavailableError(f"the router is not installed beside {sys.executable}")
@@ -84,17 +112,29 @@ def router(folder: Path, upstream_port: int) -> Target:
     return Target(
         port=port,
         command=(program, "serve", "--config", config),
-        headers=_authorization(_create_key(program, config)),
+        headers=_authorization(_create_key(program, config, limits)),
         cwd=folder,
     )
 
 
-def _create_key(program: Path, config: Path) -> str:
-    command = [program, "keys", "create", "--name", "bench", "--config", config]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=config.parent)
+def _create_key(program: Path, config: Path, limits: tuple[str, ...]) -> str:
+    for command in _ACCOUNT if limits else ():
+        _run(program, config, *command)
+    return _run(program, config, "keys", "create", "--name", "bench", *limits).split()[-1]
+
+
+def _run(program: Path, config: Path, *command: str) -> str:
+    result = subprocess.run(
+        [program, *command, "--config", config],
+        input="bench of the router\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=config.parent,
+    )
     if result.returncode or not result.stdout.strip():
-        raise BenchError(f"the router made no key: {(result.stderr or result.stdout).strip()}")
-    return result.stdout.split()[-1]
+        raise BenchError(f"{' '.join(command)}: {(result.stderr or result.stdout).strip()}")
+    return result.stdout
 
 
 def relay(folder: Path, upstream_port: int) -> Target:
@@ -233,6 +273,7 @@ def _installed(path: Path) -> Path:
 
 TARGETS: dict[str, Callable[[Path, int], Target]] = {
     "router": router,
+    "unlimited": unlimited,
     "relay": relay,
     "nginx": nginx,
     "litellm": litellm,

@@ -283,13 +283,15 @@ def plans(path: Path) -> None:
 
 def _grant(path: Path, email: str, amount: str, kind: Any, reason: str) -> None:
     books = Books(path)
-    entry = books.call(
-        lambda: accounts.grant(
-            find_user(email).id, accounts.parse_dollars(amount), kind, reason, ACTOR
-        )
-    )
-    books.announce(entry.user.id)
-    click.echo(f"{email} has {_dollars(entry.balance)} US dollars now")
+
+    def grant() -> tuple[int, Decimal]:
+        user = find_user(email)
+        dollars = accounts.parse_dollars(amount)
+        return user.id, accounts.grant(user.id, dollars, kind, reason, ACTOR).balance
+
+    user_id, balance = books.call(grant)
+    books.announce(user_id)
+    click.echo(f"{email} has {_dollars(balance)} US dollars now")
 
 
 def _ask_password(books: Books, email: str, from_stdin: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tornado_router import accounts
 from tornado_router.auth import credits_purse
-from tornado_router.db import CreditEntry, Invite, User
+from tornado_router.db import CreditEntry, Invite, User, billionths
 from tornado_router.errors import ApiError
 from tornado_router.handlers.management import (
     AdminHandler,
@@ -20,7 +20,6 @@ from tornado_router.handlers.management import (
 )
 from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError
 from tornado_router.passwords import check_password
-from tornado_router.pricing import billionths
 
 _TEXT = {"type": "string"}
 _OPTIONAL_TEXT = {"type": ["string", "null"]}

@@ -44,8 +44,14 @@ LARGEST_TOKENS = 1_000_000_000
 LARGEST_COST = 2**53 - 1
 """More than any limit, and exact where numbers are doubles."""
 
+
+def digest(script: str) -> str:
+    """What Redis knows a script by."""
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
 SCRIPT = (Path(__file__).parent / "limits.lua").read_text()
-SCRIPT_DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+SCRIPT_DIGEST = digest(SCRIPT)
 
 Operation = tuple[bytes, asyncio.Future[Any] | None]
 """What the script is to do, and who waits for its answer; nobody for a settlement."""

@@ -1,0 +1,121 @@
+"""The engine of one process; most of what it does is in behaviour.py."""
+
+import asyncio
+
+from tornado_router.limits import MINUTE, Purse, Rates
+from tornado_router.limits import memory as memory_module
+from tornado_router.limits.memory import Bucket, MemoryLimiter
+
+from .behaviour import Behaviour, demand, refusal
+
+
+class Clock:
+    """Stands still until it is put forward."""
+
+    def __init__(self):
+        self.now = 0
+
+    def __call__(self):
+        return self.now
+
+
+class TestMemory(Behaviour):
+    def run(self, story):
+        return asyncio.run(story(MemoryLimiter()))
+
+
+def with_clock(story):
+    clock = Clock()
+    return asyncio.run(story(MemoryLimiter(clock), clock))
+
+
+def test_a_bucket_fills_evenly():
+    bucket = Bucket()
+    bucket.level = 3 * MINUTE
+    assert bucket.drain(3, MINUTE // 2) == 3 * MINUTE // 2
+    assert not bucket.is_empty(MINUTE - 1)
+    assert bucket.is_empty(MINUTE)
+    assert bucket.drain(3, 10 * MINUTE) == 0
+
+
+def test_no_minute_sees_more_than_the_bucket_and_what_flowed_in():
+    async def story(limiter, clock):
+        passed = []
+        for _ in range(3000):
+            try:
+                await limiter.admit(demand(Rates("a", requests=100)))
+                passed.append(clock.now)
+            except memory_module.LimitReachedError:
+                pass
+            clock.now += MINUTE // 1000
+        return passed
+
+    passed = with_clock(story)
+    for start in passed:
+        seen = [time for time in passed if start <= time < start + MINUTE]
+        assert len(seen) <= 200
+    assert len(passed) == 399  # the full bucket, and three minutes but for their last moment
+
+
+def test_retry_after_is_neither_early_nor_late():
+    async def story(limiter, clock):
+        one = demand(Rates("a", requests=7))
+        for _ in range(7):
+            await limiter.admit(one)
+        refused = await refusal(limiter, one)
+        clock.now = round(refused.retry_after * 1e6) - 1
+        await refusal(limiter, one)
+        clock.now += 1
+        await limiter.admit(one)
+
+    with_clock(story)
+
+
+def test_a_debt_is_due_when_it_is_known():
+    async def story(limiter, clock):
+        lease = await limiter.admit(demand(Rates("a", tokens=100), tokens=10))
+        clock.now = 10 * MINUTE
+        limiter.settle(lease, 110, 0)
+        return await refusal(limiter, demand(Rates("a", tokens=100), tokens=1))
+
+    assert with_clock(story).used == 100
+
+
+def test_made_up_names_do_not_fill_the_memory():
+    async def story(limiter, clock):
+        for number in range(10 * memory_module.FEWEST_SWEPT):
+            lease = await limiter.admit(demand(Rates(f"login:{number}", requests=10)))
+            limiter.settle(lease, 0, 0)
+            clock.now += MINUTE // 100
+        return len(limiter._holders)
+
+    assert with_clock(story) <= memory_module.FEWEST_SWEPT
+
+
+def test_purses_of_days_long_gone_do_not_fill_the_memory():
+    async def story(limiter, clock):
+        held = await limiter.admit(demand(purses=[Purse("budget:held", 100, 0)], cost=10))
+        free = await limiter.admit(demand(purses=[Purse("budget:free", 100, 0)]))
+        for number in range(10 * memory_module.FEWEST_SWEPT):
+            await limiter.admit(demand(purses=[Purse(f"budget:{number}", 100, 0)]))
+            clock.now += MINUTE
+        assert await limiter.extend(free, 90) == 90
+        limiter.settle(free, 0, 80)
+        refused = await refusal(limiter, demand(purses=[Purse("budget:free", 100, 0)], cost=21))
+        limiter.settle(held, 0, 10)
+        return len(limiter._accounts), refused.used
+
+    count, used = with_clock(story)
+    assert count <= memory_module.FEWEST_SWEPT
+    assert used == 80
+
+
+def test_who_has_a_call_in_flight_is_not_swept():
+    async def story(limiter, clock):
+        await limiter.admit(demand(Rates("busy", in_flight=1)))
+        for number in range(2 * memory_module.FEWEST_SWEPT):
+            limiter.settle(await limiter.admit(demand(Rates(f"login:{number}", 10))), 0, 0)
+            clock.now += MINUTE
+        return await refusal(limiter, demand(Rates("busy", in_flight=1)))
+
+    assert with_clock(story).used == 1

@@ -1,0 +1,18 @@
+"""What the engines of the limits say; what they do is in limits/."""
+
+from tornado_router.limits import Demand, Lease, LimitReachedError, Rates
+
+
+def test_a_refusal_says_what_was_met():
+    refused = LimitReachedError("tokens", "key:1", limit=10, used=8, requested=3, retry_after=6.0)
+    assert str(refused) == "key:1: tokens, limit 10, used 8, requested 3"
+
+
+def test_a_holder_without_limits_is_unlimited():
+    assert Rates("key:1")[1:] == (None, None, None)
+
+
+def test_a_lease_is_of_all_processes_unless_it_says_otherwise():
+    lease = Lease(Demand("call", ()), 5)
+    assert not lease.local
+    assert lease.requests is lease.tokens is None

@@ -3,12 +3,13 @@ PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(she
 BIN = .venv/bin
 PLUGINS = $(patsubst plugins/%/setup.py,plugins/%,$(wildcard plugins/*/setup.py))
 
-.PHONY: help install serve test lint bench bench-peers clean
+.PHONY: help install serve test lint proof bench bench-peers clean
 
 help:
 	@echo "make serve        run the router of router.toml on http://127.0.0.1:3000"
 	@echo "make test         run every check and test, as CI does"
 	@echo "make lint         run the fast checks alone"
+	@echo "make proof        prove that limits and credits are exact, on one router and on four"
 	@echo "make bench        measure the router (needs a C compiler)"
 	@echo "make bench-peers  install the gateways to measure it beside"
 
@@ -36,6 +37,9 @@ test: .venv/tox
 
 lint: .venv/tox
 	$(BIN)/tox run -e lint,type
+
+proof: .venv/tox
+	$(BIN)/tox run -e proof
 
 bench: .venv/installed
 	$(BIN)/python bench/run.py

@@ -1,0 +1,1 @@
+"""Exactness, as anybody can see it: `make proof`."""

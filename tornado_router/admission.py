@@ -20,7 +20,7 @@ from tornado_router.limits import (
     LimiterAwayError,
     LimitReachedError,
 )
-from tornado_router.pricing import Price, Prices
+from tornado_router.pricing import Cost, Price, Prices
 from tornado_router.provider import Call
 from tornado_router.routing import Target
 from tornado_router.usage import BYTES_PER_TOKEN, Usage, count_images, estimate_prompt
@@ -56,13 +56,15 @@ class Permit:
         prompt: tokens of the request, as estimated.
         images: in the request.
         lease: what is reserved for it, or None if nothing holds for it.
+        cost: what it turned out to cost, once that is known; None for a model without a price.
     """
 
     targets: Sequence[Target]
     key: Key
-    prompt: int
-    images: int
-    lease: Lease | None
+    prompt: int = 0
+    images: int = 0
+    lease: Lease | None = None
+    cost: Cost | None = None
 
     @property
     def from_credits(self) -> bool:
@@ -106,13 +108,19 @@ class Admission:
         """
         check_permissions(call.endpoint, call.model, key)
         if not key.rates and not key.purses:
-            return Permit(targets, key, 0, 0, None)
-        if key.purses and self._refuse_unpriced:
-            targets = self._priced(call.model, targets)
+            return Permit(targets, key)
         prompt, images = estimate_request(call)
-        demand = self._demand(call, key, targets, prompt, images)
+        answer, known = self._answer_tokens(call, targets)
+        tokens, cost = prompt + answer, 0
+        if not known:
+            # A guess must not keep a call out that would fit into an untouched minute.
+            for rates in key.rates:
+                if rates.tokens is not None and tokens > rates.tokens:
+                    tokens = max(prompt, rates.tokens)
+        if key.purses:
+            targets, cost = self._priced(call.model, targets, prompt, answer, images)
         try:
-            lease = await self._limiter.admit(demand)
+            lease = await self._limiter.admit(Demand(call.id, key.rates, key.purses, tokens, cost))
         except LimitReachedError as refusal:
             raise _refusal(refusal, call.model) from None
         except LimiterAwayError:
@@ -159,11 +167,13 @@ class Admission:
 
     async def cover(self, permit: Permit, target: Target, usage: Usage) -> None:
         """Reserves what a call turned out to cost beyond its lease, as far as there is money."""
-        price, lease = self._price(permit, target), permit.lease
-        if price is not None and lease is not None and permit.key.purses:
-            missing = price.cost(usage, permit.images).billionths - lease.cost
-            if missing > 0:
-                await self._limiter.extend(lease, missing)
+        price = self._prices.find(target.provider, target.model)
+        if price is None:
+            return
+        cost = permit.cost = price.cost(usage, permit.images)
+        lease = permit.lease
+        if lease is not None and permit.key.purses and cost.billionths > lease.cost:
+            await self._limiter.extend(lease, cost.billionths - lease.cost)
 
     def settle(self, permit: Permit, target: Target | None, usage: Usage) -> Charge:
         """Ends a call: frees what it did not use, and says what it is charged.
@@ -171,31 +181,41 @@ class Admission:
         Args:
             permit: of the call.
             target: that served it, or None if none was reached.
-            usage: of the whole call.
+            usage: of the whole call; the same as in `cover`, if it got so far.
         """
-        charge = Charge()
-        price = self._prices.find(target.provider, target.model) if target else None
+        cost, lease, pays = permit.cost, permit.lease, bool(permit.key.purses)
         if target and usage.completion and not usage.estimated:
             self._bounds.learn(target, usage.completion)
-        lease = permit.lease
-        if price is not None:
-            cost = price.cost(usage, permit.images)
+        if target and cost is None:
+            price = self._prices.find(target.provider, target.model)
+            cost = price.cost(usage, permit.images) if price else None
+        charge = Charge()
+        if cost is not None:
             charged = cost.billionths
-            if permit.key.purses:
-                charged = min(charged, lease.cost if lease else 0)
+            if lease is not None and pays and charged > lease.cost:
+                charged = lease.cost
             charge = Charge(charged, cost.billionths - charged, cost.prices)
         if lease is not None:
-            taken = charge.charged if permit.key.purses else 0
+            taken = charge.charged if pays else 0
             self._limiter.settle(lease, usage.prompt + usage.completion, taken)
         return charge
 
-    def _priced(self, model: str, targets: Sequence[Target]) -> Sequence[Target]:
-        """Those that have a price.
+    def _priced(
+        self, model: str, targets: Sequence[Target], prompt: int, answer: int, images: int
+    ) -> tuple[Sequence[Target], int]:
+        """The targets that may serve who pays, and what the dearest of them may cost.
 
         Raises:
-            ApiError: 403, there is none.
+            ApiError: 403, none has a price.
         """
-        priced = [one for one in targets if self._prices.find(one.provider, one.model) is not None]
+        priced, most = [], 0
+        for target in targets:
+            price = self._prices.find(target.provider, target.model)
+            if price is not None:
+                most = max(most, price.estimate(prompt, answer, images))
+            elif self._refuse_unpriced:
+                continue
+            priced.append(target)
         if not priced:
             raise ApiError(
                 403,
@@ -204,29 +224,11 @@ class Admission:
                 param="model",
                 code="model_not_priced",
             )
-        return priced
+        return priced, most
 
     def _price(self, permit: Permit, target: Target) -> Price | None:
         """What a call pays; None if nobody's money is at stake."""
         return self._prices.find(target.provider, target.model) if permit.key.purses else None
-
-    def _demand(
-        self, call: Call, key: Key, targets: Sequence[Target], prompt: int, images: int
-    ) -> Demand:
-        answer, known = self._answer_tokens(call, targets)
-        tokens = prompt + answer
-        if not known:
-            # A guess must not keep a call out that would fit into an untouched minute.
-            for rates in key.rates:
-                if rates.tokens is not None:
-                    tokens = max(prompt, min(tokens, rates.tokens))
-        cost = 0
-        if key.purses:
-            for target in targets:
-                price = self._prices.find(target.provider, target.model)
-                if price is not None:
-                    cost = max(cost, price.estimate(prompt, answer, images))
-        return Demand(call.id, key.rates, key.purses, tokens, cost)
 
     def _answer_tokens(self, call: Call, targets: Sequence[Target]) -> tuple[int, bool]:
         """Tokens to reserve for the answer, and whether the client itself set that bound."""
@@ -237,7 +239,7 @@ class Admission:
         bound = body.get("max_completion_tokens") or body.get("max_tokens")
         if bound:
             return bound * choices, True
-        return max(self._bounds.bound(target) for target in targets) * choices, False
+        return max(map(self._bounds.bound, targets)) * choices, False
 
 
 def check_permissions(endpoint: str, model: str, key: Key) -> None:
@@ -263,7 +265,13 @@ def check_permissions(endpoint: str, model: str, key: Key) -> None:
 
 def may_use(model: str, key: Key) -> bool:
     """Whether a key, and its user's plan, permit a model."""
-    return all(any(fnmatchcase(model, one) for one in patterns) for patterns in key.models)
+    for patterns in key.models:
+        for pattern in patterns:
+            if fnmatchcase(model, pattern):
+                break
+        else:
+            return False
+    return True
 
 
 def estimate_request(call: Call) -> tuple[int, int]:

@@ -91,7 +91,7 @@ class Price:
             usage: of the call.
             images: in its prompt.
         """
-        rate = self._rate(usage.prompt)
+        rate = self._rate(usage.prompt) if self._tiers else self._base
         total = (usage.prompt - usage.cached - usage.cache_write) * rate.input
         total += (usage.completion - usage.reasoning) * rate.output
         if usage.cached:

@@ -6,6 +6,7 @@ Prices are decimal US dollars; a cost is whole billionths of one, rounded once, 
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -21,7 +22,8 @@ from tornado_router.errors import Fault
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.usage import Usage
 
-PER_TOKEN = BILLION / 1_000_000
+MILLION = 1_000_000
+PER_TOKEN = BILLION / MILLION
 """Billionths of a dollar for a token, of dollars for a million tokens."""
 
 KNOWN_TARGETS = 10_000
@@ -46,7 +48,10 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Billionths of a dollar for one token of each kind, and the prices as JSON."""
+    """Billionths of a dollar for one token of each kind, and the prices as JSON.
+
+    `most_input` and `most_output` are for a million tokens of the dearest kind, in whole numbers.
+    """
 
     input: Decimal
     output: Decimal
@@ -54,6 +59,8 @@ class Rate:
     cache_write: Decimal
     reasoning: Decimal
     prices: str
+    most_input: int
+    most_output: int
 
 
 class Price:
@@ -66,12 +73,23 @@ class Price:
         is_free: whether no call ever costs anything.
     """
 
-    __slots__ = ("_base", "_image", "_request", "_second", "_tiers", "is_free")
+    __slots__ = (
+        "_base",
+        "_image",
+        "_most_image",
+        "_most_request",
+        "_request",
+        "_second",
+        "_tiers",
+        "is_free",
+    )
 
     def __init__(self, options: PriceOptions) -> None:
         self._request = _decimal(options.request) * BILLION
         self._image = _decimal(options.image) * BILLION
         self._second = _decimal(options.second) * BILLION
+        self._most_request = math.ceil(self._request)
+        self._most_image = math.ceil(self._image)
         self._base = _rate(options)
         ascending = sorted(options.tiers, key=lambda tier: tier.above)
         self._tiers = [(tier.above, _rate(options, tier)) for tier in ascending]
@@ -109,11 +127,10 @@ class Price:
 
     def estimate(self, prompt: int, completion: int, images: int = 0) -> int:
         """The most that a call of so many tokens may cost, in billionths of a dollar."""
-        rate = self._rate(prompt)
-        total = prompt * max(rate.input, rate.cache_write)
-        total += completion * max(rate.output, rate.reasoning)
-        total += self._request + images * self._image
-        return int(total.to_integral_value(ROUND_HALF_UP))
+        rate = self._rate(prompt) if self._tiers else self._base
+        most = prompt * rate.most_input + completion * rate.most_output
+        most = -(-most // MILLION) + self._most_request
+        return most + images * self._most_image if images else most
 
     def _rate(self, prompt: int) -> Rate:
         for above, rate in reversed(self._tiers):
@@ -244,6 +261,8 @@ def _rate(options: PriceOptions, tier: PriceTier | None = None) -> Rate:
     return Rate(
         **{name: value * PER_TOKEN for name, value in prices.items()},
         prices=orjson.dumps(shown).decode(),
+        most_input=math.ceil(max(prices["input"], prices["cache_write"]) * BILLION),
+        most_output=math.ceil(max(prices["output"], prices["reasoning"]) * BILLION),
     )
 
 

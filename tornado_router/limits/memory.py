@@ -56,6 +56,17 @@ class Holder:
         self.tokens = Bucket()
         self.in_flight = 0
 
+    def has_room(self, rates: Rates, tokens: int, now: int) -> bool:
+        """Whether one more call of so many tokens fits, once what is due has flowed back."""
+        fits = rates.in_flight is None or self.in_flight < rates.in_flight
+        limit = rates.requests
+        if limit is not None and self.requests.drain(limit, now) + MINUTE > limit * MINUTE:
+            fits = False
+        limit = rates.tokens
+        if limit is not None and self.tokens.drain(limit, now) > (limit - tokens) * MINUTE:
+            fits = False
+        return fits
+
     def is_idle(self, now: int) -> bool:
         """Whether it is as good as new."""
         return not self.in_flight and self.requests.is_empty(now) and self.tokens.is_empty(now)
@@ -88,18 +99,25 @@ class MemoryLimiter:
         now = self._clock()
         if len(self._holders) + len(self._accounts) >= self._sweep_at:
             self._sweep(now)
-        fits = True
+        fits, cost = True, demand.cost
+        holders, accounts = [], []
         for rates in demand.rates:
-            fits &= self._has_room(rates, demand.tokens, now)
+            holder = self._holders.get(rates.holder)
+            if holder is None:
+                holder = self._holders[rates.holder] = Holder()
+            holders.append(holder)
+            if not holder.has_room(rates, demand.tokens, now):
+                fits = False
         for purse in demand.purses:
             account = self._account(purse, now)
-            if demand.cost:  # what costs nothing is not held up by an empty purse
-                fits &= account.spent + account.reserved + demand.cost <= purse.allowance
+            accounts.append(account)
+            # What costs nothing is not held up by an empty purse.
+            if cost and account.spent + account.reserved + cost > purse.allowance:
+                fits = False
         if not fits:
             raise self._refusal(demand)
         requests, tokens = [], []
-        for rates in demand.rates:
-            holder = self._holders[rates.holder]
+        for rates, holder in zip(demand.rates, holders, strict=True):
             holder.in_flight += 1
             if rates.requests is not None:
                 holder.requests.level += MINUTE
@@ -107,9 +125,9 @@ class MemoryLimiter:
             if rates.tokens is not None:
                 holder.tokens.level += demand.tokens * MINUTE
                 tokens.append((rates.tokens, holder.tokens.level))
-        for purse in demand.purses:
-            self._accounts[purse.id].reserved += demand.cost
-        return Lease(demand, demand.cost, fullest(requests), fullest(tokens))
+        for account in accounts:
+            account.reserved += cost
+        return Lease(demand, cost, fullest(requests), fullest(tokens))
 
     async def extend(self, lease: Lease, cost: int) -> int:
         """See `Limiter.extend`."""
@@ -141,19 +159,6 @@ class MemoryLimiter:
 
     async def close(self) -> None:
         """See `Limiter.close`."""
-
-    def _has_room(self, rates: Rates, tokens: int, now: int) -> bool:
-        holder = self._holders.get(rates.holder)
-        if holder is None:
-            holder = self._holders[rates.holder] = Holder()
-        fits = rates.in_flight is None or holder.in_flight < rates.in_flight
-        limit = rates.requests
-        if limit is not None:
-            fits &= holder.requests.drain(limit, now) + MINUTE <= limit * MINUTE
-        limit = rates.tokens
-        if limit is not None:
-            fits &= holder.tokens.drain(limit, now) + tokens * MINUTE <= limit * MINUTE
-        return fits
 
     def _account(self, purse: Purse, now: int) -> Account:
         account = self._accounts.get(purse.id)

@@ -63,7 +63,9 @@ class World:
         return asyncio.run(self.admission.extend(permit, target, generated))
 
     def cover(self, permit, target, usage):
-        asyncio.run(self.admission.cover(permit, target, usage))
+        missing = self.admission.bill(permit, target, usage)
+        if missing:
+            asyncio.run(self.admission.cover(permit, missing))
 
 
 def call(model="m", endpoint="chat.completions", **body):

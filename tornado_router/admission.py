@@ -165,15 +165,21 @@ class Admission:
             await self._limiter.extend(lease, wanted)
         return self.room(permit, target) >= generated
 
-    async def cover(self, permit: Permit, target: Target, usage: Usage) -> None:
-        """Reserves what a call turned out to cost beyond its lease, as far as there is money."""
+    def bill(self, permit: Permit, target: Target, usage: Usage) -> int:
+        """Works out what a call cost; returns what that is beyond its lease, to be covered."""
         price = self._prices.find(target.provider, target.model)
         if price is None:
-            return
+            return 0
         cost = permit.cost = price.cost(usage, permit.images)
         lease = permit.lease
-        if lease is not None and permit.key.purses and cost.billionths > lease.cost:
-            await self._limiter.extend(lease, cost.billionths - lease.cost)
+        if lease is None or not permit.key.purses or cost.billionths <= lease.cost:
+            return 0
+        return cost.billionths - lease.cost
+
+    async def cover(self, permit: Permit, missing: int) -> None:
+        """Reserves what a call cost beyond its lease, as far as there is money."""
+        if permit.lease is not None:
+            await self._limiter.extend(permit.lease, missing)
 
     def settle(self, permit: Permit, target: Target | None, usage: Usage) -> Charge:
         """Ends a call: frees what it did not use, and says what it is charged.
@@ -181,7 +187,7 @@ class Admission:
         Args:
             permit: of the call.
             target: that served it, or None if none was reached.
-            usage: of the whole call; the same as in `cover`, if it got so far.
+            usage: of the whole call; the same as in `bill`, if it got so far.
         """
         cost, lease, pays = permit.cost, permit.lease, bool(permit.key.purses)
         if target and usage.completion and not usage.estimated:

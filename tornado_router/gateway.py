@@ -149,7 +149,9 @@ class Gateway:
                 events = await self._begin(answer, progress, permit)
                 return Reply(progress.attempts.dropped, permit.headers(), events=events)
             body, progress.usage = encode_whole(call, answer)
-            await self._cover(progress, permit)
+            missing = self._bill(progress, permit)
+            if missing:
+                await self._admission.cover(permit, missing)
         except BaseException as error:
             progress.fail(error)
             self._settle(progress)
@@ -197,7 +199,9 @@ class Gateway:
                     if self._is_revoked:
                         await self._check_key(progress)
             progress.usage = encoder.usage()
-            await self._cover(progress, permit)
+            missing = self._bill(progress, permit)
+            if missing:
+                await self._admission.cover(permit, missing)
             yield encoder.finish()
         except ApiError as error:
             progress.fail(error)
@@ -209,10 +213,10 @@ class Gateway:
             progress.usage = encoder.usage()
             self._settle(progress)
 
-    async def _cover(self, progress: _Progress, permit: Permit) -> None:
+    def _bill(self, progress: _Progress, permit: Permit) -> int:
         target = progress.attempts.last
         assert target is not None, "somebody has answered"
-        await self._admission.cover(permit, target, progress.usage)
+        return self._admission.bill(permit, target, progress.usage)
 
     async def _check_key(self, progress: _Progress) -> None:
         """Ends a stream whose key was revoked.

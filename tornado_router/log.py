@@ -109,7 +109,7 @@ def _json_line(request: RequestFinished | PlainRequest) -> str:
             line[f"{seconds}_ms"] = round(value * 1000, 1)
     if isinstance(request, RequestFinished):
         line["cost"] = f"{request.cost:f}"
-        line["uncharged"] = f"{request.uncharged:f}"
+        line["uncharged"] = f"{request.uncharged:f}" if request.uncharged else "0"
         line["prices"] = orjson.Fragment(request.prices or "null")
     record = {"level": "info", "message": "request", **line}
     try:

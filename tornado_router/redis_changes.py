@@ -9,6 +9,8 @@ from typing import Any
 
 import redis
 from loguru import logger
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tornado_router.changes import Listener
 from tornado_router.config.options import RedisOptions
@@ -138,6 +140,7 @@ def announce(options: RedisOptions, user_id: int) -> bool:
         db=options.db,
         socket_timeout=ANNOUNCE_SECONDS,
         socket_connect_timeout=ANNOUNCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # by default it takes a quarter of a minute
     )
     try:
         with client:

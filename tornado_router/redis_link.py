@@ -17,6 +17,8 @@ from typing import Any
 import hiredis
 from loguru import logger
 from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from tornado_router.config.options import RedisOptions
 from tornado_router.errors import RouterError
@@ -61,6 +63,7 @@ def connect(options: RedisOptions) -> aioredis.Redis:
             timeout=options.timeout,
             socket_timeout=options.timeout,
             socket_connect_timeout=CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), 0),  # whoever has waited for so long waits no longer
         )
     )
 

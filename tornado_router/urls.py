@@ -25,6 +25,7 @@ from tornado_router.handlers.calls import CallHandler
 from tornado_router.handlers.health import HealthHandler
 from tornado_router.handlers.keys import KeyHandler, KeysHandler, RotationHandler
 from tornado_router.handlers.models import ModelHandler, ModelsHandler
+from tornado_router.handlers.usage import UsageHandler
 
 ENDPOINTS = {
     "chat.completions": "/v1/chat/completions",
@@ -53,6 +54,7 @@ def route_table(services: Services) -> list[URLSpec]:
         URLSpec(r"/api-keys", KeysHandler, shared, name="keys"),
         URLSpec(rf"/api-keys/{_ID}", KeyHandler, shared, name="key"),
         URLSpec(rf"/api-keys/{_ID}/rotate", RotationHandler, shared, name="key.rotate"),
+        URLSpec(r"/usage", UsageHandler, shared, name="usage"),
         URLSpec(r"/admin/users", UsersHandler, shared, name="admin.users"),
         URLSpec(rf"/admin/users/{_ID}", UserHandler, shared, name="admin.user"),
         URLSpec(

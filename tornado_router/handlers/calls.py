@@ -15,6 +15,7 @@ from tornado_router.provider import Call
 from tornado_router.validation import parse_json
 
 MAX_HEADER = 2048
+JSON = "application/json"
 
 
 class CallHandler(BaseHandler):
@@ -49,9 +50,8 @@ class CallHandler(BaseHandler):
             self._task.cancel()
 
     def _read_call(self) -> Call:
-        content_type = self.request.headers.get("Content-Type", "application/json")
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type != "application/json" and not media_type.endswith("+json"):
+        content_type = self.request.headers.get("Content-Type", JSON)
+        if content_type != JSON and not _is_json(content_type):
             raise ApiError(
                 415,
                 f"Unsupported content type '{content_type[:100]}'. Send 'application/json'.",
@@ -91,6 +91,11 @@ class CallHandler(BaseHandler):
                 # Waits until the client has taken it, and the provider waits with us: what a
                 # slow reader has not read is never held here.
                 await self.flush()
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == JSON or media_type.endswith("+json")
 
 
 def _header(names: Sequence[str]) -> str:

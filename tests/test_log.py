@@ -130,7 +130,9 @@ class TestAccessLog:
             provider=None, target_model=None, status=404, error_code="nope", first_chunk=None
         )
         text = access(failed, format="text")
-        assert text.endswith(" fast, 404, 1235 ms, 11+7 tokens, $0.0000125, key laptop, nope client-7\n")
+        assert text.endswith(
+            " fast, 404, 1235 ms, 11+7 tokens, $0.0000125, key laptop, nope client-7\n"
+        )
         line = json.loads(access(failed, format="json"))
         assert (line["status"], line["error_code"], line["provider"]) == (404, "nope", None)
 

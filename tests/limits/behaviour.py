@@ -257,6 +257,15 @@ class Behaviour:
         assert refused.used == 250
         assert 90 < refused.retry_after <= 96
 
+    def test_a_debt_of_who_may_have_nothing_is_never_paid(self):
+        async def story(limiter):
+            rates = Rates("user:1", tokens=0)
+            limiter.settle(await limiter.admit(demand(rates)), 5, 0)
+            return await refusal(limiter, demand(rates))
+
+        refused = self.run(story)
+        assert (refused.kind, refused.used, refused.retry_after) == ("tokens", 5, None)
+
     def test_absurd_numbers_hurt_nobody(self):
         async def story(limiter):
             rates, purse = Rates("a", tokens=PLENTY), Purse("p", 10**15, 0)

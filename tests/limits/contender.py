@@ -9,7 +9,7 @@ from tornado_router.limits.redis import RedisLimiter
 from tornado_router.redis_link import RedisLink
 
 CALLS = 100
-LEASE_SECONDS = 0.6
+LEASE_SECONDS = 1.2
 
 SPEND = Demand("call", (Rates("user:1", 100_000),), (Purse("p", 10_000, 1000),), cost=90)
 """There is money for 100 of them."""

@@ -23,7 +23,6 @@ from ..support import DEADLINE
 from .behaviour import Behaviour, demand, outcome, refusal
 
 PREFIX = "tornado-router:limits:"
-BUDGET = 0.05
 CONTENDER = Path(__file__).parent / "contender.py"
 
 
@@ -71,11 +70,10 @@ async def eventually(ask):
     return answer
 
 
-async def expired(limiter):
-    """Whether no lease counts any more."""
-    await limiter.admit(demand(Rates("somebody")))
-    await asyncio.sleep(0.3)
-    return await limiter._link.call("ZCARD", PREFIX + "leases") == 1
+async def expired(limiter, lease):
+    """Whether a lease does not count any more; a step of the script has to look."""
+    limiter.settle(await limiter.admit(demand(Rates("somebody"))), 0, 0)
+    return await limiter._link.call("ZSCORE", PREFIX + "leases", lease.id) is None
 
 
 async def admitted_at_last(limiter, wanted):
@@ -101,7 +99,7 @@ class TestRedis(Behaviour):
 
 # The same to the last digit
 
-holders = st.sampled_from(["a", "b", "c"])
+holders = st.sampled_from(["a", "b"])
 few = st.none() | st.integers(0, 4)
 rates = st.builds(Rates, holders, few, st.none() | st.integers(0, 60), few)
 purses = st.builds(Purse, st.sampled_from(["p", "q"]), st.integers(0, 90), st.integers(0, 90))
@@ -119,7 +117,7 @@ steps = st.one_of(
     st.tuples(st.just("admit"), demands),
     st.tuples(st.just("extend"), numbers, numbers),
     st.tuples(st.just("settle"), numbers, numbers, numbers),
-    st.tuples(st.just("wait"), st.integers(0, 40_000_000)),
+    st.tuples(st.just("wait"), st.integers(0, 120_000_000)),
 )
 
 
@@ -160,7 +158,7 @@ async def play(limiter, story, wait):
     return answers
 
 
-@given(story=st.lists(steps, max_size=30))
+@given(story=st.lists(steps, min_size=5, max_size=40))
 @settings(deadline=None, max_examples=300)
 def test_both_engines_answer_alike(server, story):
     start = 1_700_000_000_000_000
@@ -180,6 +178,7 @@ def test_both_engines_answer_alike(server, story):
         async def wait(microseconds):
             nonlocal now
             now += microseconds
+            limiter._send()  # what was settled before was settled then
             await limiter._link.call("SET", "time", now)
 
         link = RedisLink(RedisOptions(host="127.0.0.1", port=server.port, timeout=5))
@@ -270,7 +269,7 @@ def test_who_is_killed_holds_nothing_for_long(redis):
         async def story(limiter):
             by_rate = await refusal(limiter, demand(Rates("user:1", in_flight=1)))
             by_money = await refusal(limiter, demand(purses=[Purse("p", 90, 0)], cost=90))
-            await asyncio.sleep(1.5)  # it lives, so its lease does
+            await asyncio.sleep(1.8)  # it lives, so its lease does
             await refusal(limiter, demand(Rates("user:1", in_flight=1)))
             assert limiter.processes == 2
             process.kill()
@@ -279,7 +278,7 @@ def test_who_is_killed_holds_nothing_for_long(redis):
             await eventually(lambda: asyncio.sleep(0.01, limiter.processes == 1))
             return by_rate.used, by_money.used
 
-        assert told(redis, story, lease_seconds=0.6) == (1, 90)
+        assert told(redis, story, lease_seconds=1.2) == (1, 90)
     finally:
         end(process)
 
@@ -308,7 +307,7 @@ def test_who_was_away_and_comes_back_counts_again(redis):
         purse = Purse("p", 100, 0)
         lease = await limiter.admit(demand(Rates("user:1", in_flight=1), purses=[purse], cost=60))
         limiter._beats.cancel()
-        await eventually(lambda: expired(limiter))
+        await eventually(lambda: expired(limiter, lease))
         await limiter._renew()
         refused = await refusal(limiter, demand(Rates("user:1", in_flight=1)))
         money = await refusal(limiter, demand(purses=[purse], cost=100))
@@ -316,7 +315,7 @@ def test_who_was_away_and_comes_back_counts_again(redis):
         await limiter.admit(demand(Rates("user:1", in_flight=1)))
         return refused.used, money.used
 
-    assert told(redis, story, lease_seconds=0.3) == (1, 60)
+    assert told(redis, story, lease_seconds=1.0) == (1, 60)
 
 
 def test_whoever_gave_up_waiting_holds_nothing(redis):
@@ -419,7 +418,7 @@ def test_a_redis_that_stops_and_starts(redis):
         await asyncio.to_thread(redis.start)
         return await admitted_at_last(limiter, one)
 
-    assert told(redis, story, budget=0.25).requests.remaining == 99
+    assert told(redis, story).requests.remaining == 99
 
 
 def test_a_redis_that_is_nowhere(redis):
@@ -462,17 +461,17 @@ def test_a_frozen_redis_costs_little_and_loses_nothing(redis):
         refused = await refusal(limiter, demand(purses=[purse], cost=1000))
         return waits, refused.used
 
-    waits, used = told(redis, story, budget=BUDGET)
+    waits, used = told(redis, story, budget=0.25)
     assert 1 <= len(waits) <= 4
     assert used == 20 * 7
 
 
 def test_a_slow_redis_is_an_absent_one(redis):
     async def story():
-        async with slow_proxy(redis.port) as proxy, limiter_of(proxy.port, budget=0.1) as limiter:
+        async with slow_proxy(redis.port) as proxy, limiter_of(proxy.port, budget=0.3) as limiter:
             purse = Purse("p", 1000, 0)
             lease = await admitted_at_last(limiter, demand(purses=[purse], cost=10))
-            proxy.seconds = 0.3
+            proxy.seconds = 1.0
             with pytest.raises(LimiterAwayError):
                 await limiter.admit(demand(Rates("user:1", in_flight=1)))
             limiter.settle(lease, 0, 10)
@@ -495,7 +494,7 @@ def test_what_cannot_be_told_is_said_at_the_end(redis):
             redis.stop()
             limiter.settle(lease, 0, 0)
 
-        told(redis, story, budget=0.1)
+        told(redis, story)
     finally:
         logger.remove(sink)
     assert any("1 calls are not settled" in line for line in lines)
@@ -513,4 +512,4 @@ def test_many_calls_that_wait_for_redis_are_told_in_parts(redis):
         await eventually(lambda: asyncio.sleep(0.01, not redis.ask("ZCARD", PREFIX + "leases")))
         return (await refusal(limiter, demand(purses=[purse], cost=10_000))).used
 
-    assert told(redis, story, budget=0.25) == 350
+    assert told(redis, story, budget=0.5) == 350

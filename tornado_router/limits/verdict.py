@@ -123,7 +123,7 @@ def _of_purse(purse: Purse, cost: int, funds: Funds) -> Iterable[LimitReachedErr
 def _full(kind: Kind, name: str, limit: int, taken: int, wanted: int) -> LimitReachedError:
     """The refusal of a bucket that has no room for so many units."""
     excess = taken + (wanted - limit) * MINUTE
-    never = wanted > limit  # not even when it is full
+    never = wanted > limit or not limit  # not even when it is full, or nothing flows back
     wait = None if never else math.ceil(excess / limit) / 1e6
     return LimitReachedError(
         kind, name, limit=limit, used=-(-taken // MINUTE), requested=wanted, retry_after=wait

@@ -379,7 +379,7 @@ class TestLimits:
         world = World(Scripted.WAIT, key=self.LIMITED)
 
         async def main():
-            task = asyncio.ensure_future(world.run())
+            task = asyncio.get_running_loop().create_task(world.run(), name="call")
             await world.provider.began.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

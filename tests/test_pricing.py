@@ -3,6 +3,7 @@
 import builtins
 import json
 import socket
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -17,6 +18,80 @@ from tornado_router.provider import Provider
 from tornado_router.usage import Usage
 
 BILLION = 10**9
+
+amounts = st.decimals(0, 1000, places=6).map(float)
+maybe = st.none() | amounts
+tables = st.builds(
+    PriceOptions,
+    input=amounts,
+    output=amounts,
+    cached_input=maybe,
+    cache_write=maybe,
+    reasoning=maybe,
+    request=amounts,
+    image=amounts,
+    second=amounts,
+    tiers=st.lists(
+        st.builds(
+            PriceTier,
+            above=st.integers(1, 3000),
+            input=maybe,
+            output=maybe,
+            cached_input=maybe,
+            cache_write=maybe,
+            reasoning=maybe,
+        ),
+        max_size=3,
+        unique_by=lambda tier: tier.above,
+    ).map(tuple),
+)
+
+
+@st.composite
+def usage_of_a_call(draw):
+    prompt = draw(st.integers(0, 4000) | st.integers(0, 10**7))
+    cached = draw(st.integers(0, prompt))
+    completion = draw(st.integers(0, 10**7))
+    return Usage(
+        prompt,
+        completion,
+        cached=cached,
+        cache_write=draw(st.integers(0, prompt - cached)),
+        reasoning=draw(st.integers(0, completion)),
+        seconds=float(draw(st.decimals(0, 10_000, places=3))),
+    )
+
+
+usages = usage_of_a_call()
+
+
+def exact_cost(options, usage, images):
+    """A second opinion, in billionths, from the words of the documentation."""
+    layers = [options]
+    for tier in sorted(options.tiers, key=lambda tier: tier.above):
+        if usage.prompt > tier.above:
+            layers = [tier, options]
+
+    def price(*names):
+        for name in names:
+            for layer in layers:
+                if getattr(layer, name) is not None:
+                    return Fraction(str(getattr(layer, name)))
+        raise AssertionError(names)
+
+    tokens = (
+        (usage.prompt - usage.cached - usage.cache_write) * price("input")
+        + usage.cached * price("cached_input", "input")
+        + usage.cache_write * price("cache_write", "input")
+        + (usage.completion - usage.reasoning) * price("output")
+        + usage.reasoning * price("reasoning", "output")
+    )
+    others = (
+        Fraction(str(options.request))
+        + images * Fraction(str(options.image))
+        + Fraction(str(usage.seconds)) * Fraction(str(options.second))
+    )
+    return tokens * 1000 + others * BILLION
 
 
 def provider(name, kind=None, models=("*",), **options):
@@ -48,6 +123,9 @@ class TestOrder:
             ({"google/*": 1}, None),
             ({"*/gpt-4.1": 1}, 1),
             ({"GPT-4.1": 1}, None),
+            ({"gpt-4.1": 1, "*/*": 2}, 2),
+            ({"openai/gpt-?.1": 2, "openai/gpt-[4]*": 1}, 1),
+            ({"openai": 1, "gpt-4": 2, "openai/gpt-4": 3}, None),
         ],
     )
     def test_the_nearest_name_holds(self, tables, price):
@@ -79,10 +157,10 @@ class TestPackage:
         cost = price.cost(Usage(1_000_000, 1_000_000, cached=500_000))
         assert Decimal(cost.billionths) / BILLION == Decimal("1.0") + Decimal("0.25") + 8
 
-    def test_what_is_written_to_a_cache(self):
+    def test_what_is_written_to_a_cache_and_read_from_it(self):
         price = self.prices().find("anthropic", "claude-sonnet-4-5")
-        cost = price.cost(Usage(100_000, 0, cache_write=100_000))
-        assert cost.billionths > 100_000 * 3000
+        assert price.cost(Usage(100_000, 0, cache_write=100_000)).billionths == 100_000 * 3750
+        assert price.cost(Usage(100_000, 0, cached=100_000)).billionths == 100_000 * 300
 
     def test_long_prompts(self):
         price = self.prices().find("google", "gemini-2.5-pro")
@@ -179,45 +257,37 @@ class TestCost:
         assert price.cost(Usage(201, 1)).billionths == 201 * 4000 + 8000
         assert price.cost(Usage(201, 0, cached=1)).billionths == 200 * 4000 + 500
 
-    @given(
-        st.decimals(0, 1000, places=4),
-        st.decimals(0, 1000, places=4),
-        st.integers(0, 10**7),
-        st.integers(0, 10**7),
-    )
-    def test_is_exact(self, input_, output, prompt, completion):
-        price = Price(PriceOptions(input=float(input_), output=float(output)))
-        exact = (Fraction(input_) * prompt + Fraction(output) * completion) * 1000
-        assert price.cost(Usage(prompt, completion)).billionths == (exact + Fraction(1, 2)) // 1
+    @given(st.data())
+    def test_is_exact(self, data):
+        options = data.draw(tables)
+        usage, images = data.draw(usages), data.draw(st.integers(0, 5))
+        cost = Price(options).cost(usage, images).billionths
+        assert cost == (exact_cost(options, usage, images) + Fraction(1, 2)) // 1
 
     @given(st.data())
     def test_an_estimate_is_never_too_low(self, data):
-        number = st.floats(0, 100).map(lambda value: round(value, 6))
-        price = Price(
-            PriceOptions(
-                input=data.draw(number),
-                output=data.draw(number),
-                cache_write=data.draw(st.none() | number),
-                reasoning=data.draw(st.none() | number),
-                request=data.draw(number),
-                image=data.draw(number),
-            )
-        )
-        prompt, completion = data.draw(st.integers(0, 10**6)), data.draw(st.integers(0, 10**6))
-        usage = Usage(
-            prompt,
-            completion,
-            reasoning=data.draw(st.integers(0, completion)),
-            cache_write=data.draw(st.integers(0, prompt)),
-        )
+        options = data.draw(tables)
+        usage = replace(data.draw(usages), seconds=0.0)
+        prompt = usage.prompt + data.draw(st.integers(0, 1000))
+        completion = usage.completion + data.draw(st.integers(0, 1000))
         images = data.draw(st.integers(0, 3))
+        price = Price(options)
         cost = price.cost(usage, images).billionths
         assert price.estimate(prompt, completion, images) >= cost
 
-    def test_free(self):
-        assert Price(PriceOptions(input=0.0)).is_free
-        assert not Price(PriceOptions(input=0.0, tiers=(PriceTier(above=1, input=1.0),))).is_free
-        assert not Price(PriceOptions(input=0.0, request=0.1)).is_free
+    def test_an_estimate_minds_what_is_read_from_a_cache(self):
+        price = Price(PriceOptions(input=1.0, cached_input=3.0))
+        assert price.estimate(100, 0) == price.cost(Usage(100, 0, cached=100)).billionths
+
+    def test_an_estimate_minds_that_the_prompt_may_be_shorter(self):
+        tiers = (PriceTier(above=100, input=1.0, output=2.0),)
+        price = Price(PriceOptions(input=4.0, output=8.0, tiers=tiers))
+        assert price.estimate(101, 10) >= price.cost(Usage(100, 10)).billionths
+
+    def test_an_estimate_of_a_short_prompt_has_no_part_of_a_dear_tier(self):
+        tiers = (PriceTier(above=100, input=100.0, output=100.0),)
+        price = Price(PriceOptions(input=1.0, output=2.0, tiers=tiers))
+        assert price.estimate(100, 10) == 100 * 1000 + 10 * 2000
 
 
 class TestFaults:

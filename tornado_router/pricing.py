@@ -50,7 +50,8 @@ class Cost(NamedTuple):
 class Rate:
     """Billionths of a dollar for one token of each kind, and the prices as JSON.
 
-    `most_input` and `most_output` are for a million tokens of the dearest kind, in whole numbers.
+    `most_input` and `most_output` are for a million tokens of the dearest kind, by this rate or by
+    one of a shorter prompt, in whole numbers.
     """
 
     input: Decimal
@@ -68,9 +69,6 @@ class Price:
 
     Args:
         options: the `[prices."MODEL"]` table.
-
-    Attributes:
-        is_free: whether no call ever costs anything.
     """
 
     __slots__ = (
@@ -81,7 +79,6 @@ class Price:
         "_request",
         "_second",
         "_tiers",
-        "is_free",
     )
 
     def __init__(self, options: PriceOptions) -> None:
@@ -90,17 +87,11 @@ class Price:
         self._second = _decimal(options.second) * BILLION
         self._most_request = math.ceil(self._request)
         self._most_image = math.ceil(self._image)
-        self._base = _rate(options)
-        ascending = sorted(options.tiers, key=lambda tier: tier.above)
-        self._tiers = [(tier.above, _rate(options, tier)) for tier in ascending]
-        self.is_free = not any(
-            (
-                self._request,
-                self._image,
-                self._second,
-                *(rate.input or rate.output for rate in self._rates()),
-            )
-        )
+        rate = self._base = _rate(options)
+        self._tiers: list[tuple[int, Rate]] = []
+        for tier in sorted(options.tiers, key=lambda tier: tier.above):
+            rate = _rate(options, tier, shorter=rate)
+            self._tiers.append((tier.above, rate))
 
     def cost(self, usage: Usage, images: int = 0) -> Cost:
         """What a call cost.
@@ -126,7 +117,10 @@ class Price:
         return Cost(int(total.to_integral_value(ROUND_HALF_UP)), rate.prices)
 
     def estimate(self, prompt: int, completion: int, images: int = 0) -> int:
-        """The most that a call of so many tokens may cost, in billionths of a dollar."""
+        """The most that a call of at most so many tokens may cost, in billionths of a dollar.
+
+        Seconds are not in it: they are known only when the call has ended.
+        """
         rate = self._rate(prompt) if self._tiers else self._base
         most = prompt * rate.most_input + completion * rate.most_output
         most = -(-most // MILLION) + self._most_request
@@ -137,11 +131,6 @@ class Price:
             if prompt > above:
                 return rate
         return self._base
-
-    def _rates(self) -> Iterator[Rate]:
-        yield self._base
-        for _, rate in self._tiers:
-            yield rate
 
 
 class _Source(NamedTuple):
@@ -238,7 +227,9 @@ def _decimal(number: float) -> Decimal:
     return Decimal(str(number))
 
 
-def _rate(options: PriceOptions, tier: PriceTier | None = None) -> Rate:
+def _rate(
+    options: PriceOptions, tier: PriceTier | None = None, shorter: Rate | None = None
+) -> Rate:
     def price(name: str, otherwise: str) -> Decimal:
         for source in (tier, options):
             value = getattr(source, name, None)
@@ -258,11 +249,17 @@ def _rate(options: PriceOptions, tier: PriceTier | None = None) -> Rate:
     for name in ("request", "image", "second"):
         if getattr(options, name):
             shown[name] = f"{_decimal(getattr(options, name)).normalize():f}"
+    dearest_input = max(prices["input"], prices["cached_input"], prices["cache_write"])
+    most_input = math.ceil(dearest_input * BILLION)
+    most_output = math.ceil(max(prices["output"], prices["reasoning"]) * BILLION)
+    if shorter:
+        most_input = max(most_input, shorter.most_input)
+        most_output = max(most_output, shorter.most_output)
     return Rate(
         **{name: value * PER_TOKEN for name, value in prices.items()},
         prices=orjson.dumps(shown).decode(),
-        most_input=math.ceil(max(prices["input"], prices["cache_write"]) * BILLION),
-        most_output=math.ceil(max(prices["output"], prices["reasoning"]) * BILLION),
+        most_input=most_input,
+        most_output=most_output,
     )
 
 

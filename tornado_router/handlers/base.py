@@ -30,7 +30,9 @@ from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins
 from tornado_router.routing import Router
 from tornado_router.sessions import Sessions
-from tornado_router.validation import Validator
+from tornado_router.validation import Validator, parse_json
+
+JSON = "application/json"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -136,7 +138,7 @@ class BaseHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         """Headers of every answer, errors included."""
-        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Type", JSON)
         self.set_header("X-Request-Id", self.request_id)
 
     async def prepare(self) -> None:
@@ -161,6 +163,23 @@ class BaseHandler(RequestHandler):
         self.key = authenticator.recall(authorization) or await authenticator.authenticate(
             authorization
         )
+
+    def read_body(self, validator: Validator) -> dict[str, Any]:
+        """The JSON object that was sent.
+
+        Raises:
+            ApiError: 400, with the field at fault; 415, it is said to be something else.
+        """
+        content_type = self.request.headers.get("Content-Type", JSON)
+        if content_type != JSON and not _is_json(content_type):
+            raise ApiError(
+                415,
+                f"Unsupported content type '{content_type[:100]}'. Send '{JSON}'.",
+                code="unsupported_content_type",
+            )
+        body: dict[str, Any] = parse_json(self.request.body)
+        validator.check(body)
+        return body
 
     def write_json(self, body: Mapping[str, Any]) -> None:
         """Answers with a JSON object."""
@@ -266,6 +285,11 @@ class NotFoundHandler(BaseHandler):
             f"Invalid URL ({self.request.method} {self.request.path[:200]})",
             code="unknown_url",
         )
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == JSON or media_type.endswith("+json")
 
 
 def _new_id() -> str:

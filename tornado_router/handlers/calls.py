@@ -9,13 +9,10 @@ from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
-from tornado_router.errors import ApiError
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
-from tornado_router.validation import parse_json
 
 MAX_HEADER = 2048
-JSON = "application/json"
 
 
 class CallHandler(BaseHandler):
@@ -50,22 +47,13 @@ class CallHandler(BaseHandler):
             self._task.cancel()
 
     def _read_call(self) -> Call:
-        content_type = self.request.headers.get("Content-Type", JSON)
-        if content_type != JSON and not _is_json(content_type):
-            raise ApiError(
-                415,
-                f"Unsupported content type '{content_type[:100]}'. Send 'application/json'.",
-                code="unsupported_content_type",
-            )
-        raw = self.request.body
-        body = parse_json(raw)
-        self.services.validators[self.endpoint].check(body)
+        body = self.read_body(self.services.validators[self.endpoint])
         return Call(
             id=self.own_id,
             endpoint=self.endpoint,
             model=body["model"],
             body=body,
-            raw=raw,
+            raw=self.request.body,
             stream=bool(body.get("stream")),
         )
 
@@ -91,11 +79,6 @@ class CallHandler(BaseHandler):
                 # Waits until the client has taken it, and the provider waits with us: what a
                 # slow reader has not read is never held here.
                 await self.flush()
-
-
-def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == JSON or media_type.endswith("+json")
 
 
 def _header(names: Sequence[str]) -> str:

@@ -12,12 +12,11 @@ from tornado_router.errors import ApiError, invalid_request
 from tornado_router.handlers.base import BaseHandler
 from tornado_router.keys import KEY_PREFIX
 from tornado_router.plans import Plans
-from tornado_router.validation import Validator, parse_json
+from tornado_router.validation import Validator
 from tornado_router.validation.engine import RustEngine
 
 T = TypeVar("T")
 
-JSON = "application/json"
 LARGEST_PAGE = 100
 PAGE = 20
 
@@ -74,24 +73,6 @@ class ManagementHandler(BaseHandler):
     async def run(self, work: Callable[[], T]) -> T:
         """Runs queries off the event loop."""
         return await self.services.storage.run(work)
-
-    def read_body(self, validator: Validator) -> dict[str, Any]:
-        """The JSON object that was sent.
-
-        Raises:
-            ApiError: 400, with the field at fault; 415, it is said to be something else.
-        """
-        content_type = self.request.headers.get("Content-Type", JSON)
-        if content_type.partition(";")[0].strip().lower() != JSON:
-            raise ApiError(
-                415,
-                f"Unsupported content type '{content_type[:100]}'. Send '{JSON}'.",
-                code="unsupported_content_type",
-            )
-        body = parse_json(self.request.body)
-        validator.check(body)
-        assert isinstance(body, dict)
-        return body
 
     def query(self, *names: str) -> dict[str, str]:
         """The query parameters that were given, empty ones aside.

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 import timeit
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +22,20 @@ from harness import BenchError, bodies
 from harness.process import CALIBRATED_MS, calibrate, two_cores
 
 from tornado_router import auth, keys
+from tornado_router.admission import Admission, Permit
 from tornado_router.answers import ChunkEncoder, encode_whole
+from tornado_router.bounds import OutputBounds
 from tornado_router.changes import LocalChanges
+from tornado_router.config.options import PriceOptions, PricingOptions
 from tornado_router.errors import ApiError
+from tornado_router.limits import Demand, Purse, Rates
+from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.plans import Plans
+from tornado_router.pricing import Prices
 from tornado_router.provider import Call, Provider, Relayed, UpstreamResponse
+from tornado_router.routing import Target
 from tornado_router.sse import Decoder, Event, encode
+from tornado_router.usage import Usage
 from tornado_router.validation import Validator, parse_json
 from tornado_router_anthropic import AnthropicProvider
 from tornado_router_google import GoogleProvider
@@ -135,6 +143,41 @@ class _OneKey:
         return auth.Key(1, 1, "bench")
 
 
+def _limit_components() -> Iterator[Component]:
+    rates = (Rates("key:1", 10**7, 10**9, 1000), Rates("user:1", 10**7, 10**9, 1000))
+    purses = (Purse("credits:1", 10**15, 0), Purse("budget:1", 10**15, 0))
+    limiter, demand = MemoryLimiter(), Demand("call", rates, purses, 500, 10_000)
+    yield Component(
+        "limits: reserve and settle, in memory",
+        lambda: limiter.settle(_now(limiter.admit(demand)), 400, 9_000),
+    )
+    prices = Prices({"gpt-4o": PriceOptions(input=2.5, output=10.0)}, PricingOptions(), {})
+    targets, usage = [Target("openai", "gpt-4o")], Usage(212, 117, cached=100)
+    price = prices.find("openai", "gpt-4o")
+    assert price is not None
+    yield Component("price: cost of a call", lambda: price.cost(usage))
+    admission = Admission(limiter, prices, OutputBounds(2000), refuse_unpriced=True)
+    key = auth.Key(1, 1, "bench", rates=rates, purses=purses)
+    call = _call(bodies.small())
+
+    def admit_and_settle() -> None:
+        permit: Permit = _now(admission.admit(call, key, targets))
+        permit.headers()
+        admission.bill(permit, targets[0], usage)
+        admission.settle(permit, targets[0], usage)
+
+    yield Component("call: admit, bill and settle, with headers", admit_and_settle)
+
+
+def _now(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits")
+
+
 def _answer_components() -> Iterator[Component]:
     call, answer = _call(bodies.small()), Relayed(orjson.loads(_ANSWER), _ANSWER)
     yield Component("answer: encode, read usage", lambda: encode_whole(call, answer))
@@ -168,6 +211,7 @@ def _started_decoder() -> Decoder:
 _COMPONENTS: list[Callable[[], Iterator[Component]]] = [
     _request_components,
     _key_components,
+    _limit_components,
     _sse_components,
     _answer_components,
 ]

@@ -2,11 +2,18 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from tornado_router.admission import Admission, check_permissions, duration, level_headers
+from tornado_router.admission import (
+    Admission,
+    check_permissions,
+    duration,
+    estimate_request,
+    level_headers,
+)
 from tornado_router.auth import Key
 from tornado_router.bounds import OutputBounds
 from tornado_router.config.options import PriceOptions, PricingOptions, ProviderOptions
@@ -24,6 +31,7 @@ CHEAP, DEAR, UNPRICED = Target("p", "cheap"), Target("p", "dear"), Target("p", "
 PRICES = {
     "p/cheap": PriceOptions(input=1.0, output=2.0),  # 1,000 and 2,000 billionths a token
     "p/dear": PriceOptions(input=10.0, output=20.0),
+    "p/seeing": PriceOptions(input=0.0, image=0.01),
 }
 
 
@@ -222,6 +230,18 @@ class TestRates:
         assert permit.lease.demand.tokens < 1000
         assert permit.images == 1
 
+    def test_a_picture_cannot_be_hidden_by_how_it_is_written(self):
+        part = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+        asked = call(messages=[{"role": "user", "content": [part]}])
+        asked = replace(asked, raw=asked.raw.replace(b'"image_url"', b'"\\u0069mage_url"'))
+        assert json.loads(asked.raw) == asked.body
+        assert estimate_request(asked)[1] == 1
+
+    def test_parts_of_text_are_text(self):
+        content = [{"type": "text", "text": "image_url " * 10}, {"type": "text", "text": "x"}]
+        asked = call(messages=[{"role": "user", "content": content}])
+        assert estimate_request(asked) == (-(-len(asked.raw) // 4), 0)
+
     def test_tokens_are_corrected(self):
         world, key = World(), rated(None, 1000)
         permit = world.admit(key, max_tokens=900)
@@ -317,6 +337,17 @@ class TestMoney:
         world.cover(permit, CHEAP, usage)
         charge = world.admission.settle(permit, CHEAP, usage)
         assert charge[:2] == (200_000, 100 * 1000 + 5000 * 2000 - 200_000)
+
+
+class TestPictures:
+    @pytest.mark.parametrize("key", [Key(12, 3, "k"), rated(100, 100_000), paying(10**9)])
+    def test_each_is_paid_whoever_asks(self, key):
+        picture = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+        content = [picture, {"type": "text", "text": "What is it?"}, picture]
+        world, seeing = World(), Target("p", "seeing")
+        permit = world.admit(key, [seeing], messages=[{"role": "user", "content": content}])
+        charge = world.admission.settle(permit, seeing, Usage(800, 20))
+        assert charge.charged == 20_000_000
 
 
 class TestStreams:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import NamedTuple
 
 from tornado_router.auth import Key
@@ -23,13 +25,15 @@ from tornado_router.limits import (
 from tornado_router.pricing import Cost, Price, Prices
 from tornado_router.provider import Call
 from tornado_router.routing import Target
-from tornado_router.usage import BYTES_PER_TOKEN, Usage, count_images, estimate_prompt
+from tornado_router.usage import BYTES_PER_TOKEN, Usage, estimate_prompt, media_parts
 
 EXTENSION_TOKENS = 256
 """What a stream asks for at least when it has used up what was reserved: asking may take a trip
 to Redis, and what is asked for is kept from others."""
 
 NO_BOUND = sys.maxsize
+
+_NOTHING = "(?!)"
 
 
 class Charge(NamedTuple):
@@ -107,9 +111,9 @@ class Admission:
             ApiError: 403, the key may not do that; 429, a limit has no room; 503, nobody knows.
         """
         check_permissions(call.endpoint, call.model, key)
-        if not key.rates and not key.purses:
-            return Permit(targets, key)
         prompt, images = estimate_request(call)
+        if not key.rates and not key.purses:
+            return Permit(targets, key, prompt, images)
         answer, known = self._answer_tokens(call, targets)
         tokens, cost = prompt + answer, 0
         if not known:
@@ -271,13 +275,13 @@ def check_permissions(endpoint: str, model: str, key: Key) -> None:
 
 def may_use(model: str, key: Key) -> bool:
     """Whether a key, and its user's plan, permit a model."""
-    for patterns in key.models:
-        for pattern in patterns:
-            if fnmatchcase(model, pattern):
-                break
-        else:
-            return False
-    return True
+    return all(_pattern(patterns).match(model) for patterns in key.models)
+
+
+@lru_cache(maxsize=1000)
+def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches a name that any of these wildcard patterns does."""
+    return re.compile("|".join(map(translate, patterns)) or _NOTHING)
 
 
 def estimate_request(call: Call) -> tuple[int, int]:
@@ -286,10 +290,10 @@ def estimate_request(call: Call) -> tuple[int, int]:
     What the bytes of the JSON come to is enough, and a little more than the text would; only what
     is no text needs a look inside.
     """
-    raw = call.raw
-    if b'"image_url"' in raw or b'"input_audio"' in raw or b'"file"' in raw:
-        return estimate_prompt(call.body), count_images(call.body)
-    return -(-len(raw) // BYTES_PER_TOKEN), 0
+    media = media_parts(call.body)
+    if media:
+        return estimate_prompt(call.body), media.count("image_url")
+    return -(-len(call.raw) // BYTES_PER_TOKEN), 0
 
 
 def duration(seconds: float) -> str:

@@ -100,14 +100,14 @@ def estimate_prompt(request: Mapping[str, Any]) -> int:
     return sum(estimate_tokens(request.get(name)) for name in ("messages", "tools", "input"))
 
 
-def count_images(request: Mapping[str, Any]) -> int:
-    """The images in the messages of a request."""
-    return sum(
-        part.get("type") == "image_url"
-        for message in request.get("messages") or ()
-        for part in message.get("content") or ()
-        if isinstance(part, Mapping)
-    )
+def media_parts(request: Mapping[str, Any]) -> list[str]:
+    """The types of what is no text in the messages of a request: images, audio, files."""
+    types = []
+    for message in request.get("messages") or ():
+        content = message.get("content")
+        if isinstance(content, list):
+            types += [part["type"] for part in content if part["type"] != "text"]
+    return types
 
 
 def estimate_tokens(value: object) -> int:

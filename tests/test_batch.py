@@ -6,7 +6,7 @@ import pytest
 from loguru import logger
 
 from tornado_router import batch
-from tornado_router.batch import BatchThread
+from tornado_router.batch import BackgroundThread, BatchThread
 
 HOURS = 3600.0
 SOON = 0.001
@@ -147,12 +147,16 @@ def test_a_message_with_braces_is_logged_as_it_is(errors):
     assert "{0} {nope}" in errors[0]
 
 
-def test_close_frees_what_the_thread_opened_on_the_thread(consumer):
-    freed = []
-    thread = BatchThread(
-        "t", consumer, interval=HOURS, close=lambda: freed.append(threading.current_thread().name)
-    )
-    thread.add(1)
+def test_close_frees_what_the_thread_opened_on_the_thread():
+    done = []
+
+    def name():
+        done.append(threading.current_thread().name)
+        return True
+
+    thread = BackgroundThread("t", name, interval=HOURS, close=lambda: done.append("closed"))
+    thread.wake()
     thread.close()
-    assert freed == ["t"]
-    assert consumer.taken == [1]
+    assert done[0] == "t"
+    assert done[-1] == "closed"
+    assert done.count("closed") == 1

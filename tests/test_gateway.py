@@ -79,6 +79,24 @@ class Scripted(Provider):
             self.closed += 1
 
 
+class Books:
+    """Stands for the ledger: what it was told, in order."""
+
+    def __init__(self):
+        self.notes = []
+        self.added = []
+        self.has_room = True
+
+    def note(self, call):
+        self.notes.append(call)
+
+    def add(self, call):
+        self.added.append(call)
+
+    def takes_more(self):
+        return self.has_room
+
+
 class World:
     """A gateway before one provider."""
 
@@ -93,6 +111,7 @@ class World:
             "off": ConfiguredProvider("off", ProviderOptions(type="t"), off="api_key is empty"),
         }
         routes = {"fast": RouteOptions(targets=("p/m1",)), "dead": RouteOptions(targets=("off/m",))}
+        self.books = Books()
         self.gateway = Gateway(
             Router(providers, routes),
             Admission(
@@ -102,8 +121,9 @@ class World:
                 refuse_unpriced=True,
             ),
             Dispatcher(providers, {"p": None}, ProcessMemory(60, 1000)),
-            [self.finished.append],
-            revoked,
+            self.books,
+            observers=[self.finished.append],
+            is_revoked=revoked,
         )
 
     async def run(self, *, stream=False, model="fast", **fields):

@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPClientError
 from tornado.httputil import url_concat
 
 from tornado_router import accounts, keys, statistics
+from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, UsageLog, User
 from tornado_router.errors import ApiError
 from tornado_router.handlers import usage
@@ -80,9 +81,9 @@ def people(app):
 
 
 @pytest.fixture
-def write(app, people):
+def write(app, people, tmp_path):
     def write(*calls):
-        book = Ledger(app.storage)
+        book = Ledger(app.storage, LedgerOptions(), tmp_path / "journal of the test")
         for item in calls:
             book.add(item)
         book.close()

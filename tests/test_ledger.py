@@ -4,12 +4,15 @@ import sqlite3
 import threading
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
+import orjson
 import pytest
 from loguru import logger
 from peewee import OperationalError
 
 from tornado_router import accounts, batch, keys, ledger
+from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, User
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
@@ -78,8 +81,13 @@ def call(number=1, **fields):
     return RequestFinished(**{**values, **fields})
 
 
+def open_ledger(storage, **options):
+    path = Path(storage.database.database)
+    return Ledger(storage, LedgerOptions(**options), path.with_name("journal"))
+
+
 def write(storage, *calls):
-    book = Ledger(storage)
+    book = open_ledger(storage)
     for item in calls:
         book.add(item)
     book.close()
@@ -195,7 +203,7 @@ class TestFaults:
         sink = logger.add(lambda _: failed.set(), level="ERROR")
         with closing(sqlite3.connect(storage.database.database)) as somebody:
             somebody.execute("ALTER TABLE usage_logs RENAME TO away")
-            book = Ledger(storage)
+            book = open_ledger(storage)
             book.add(call(1))
             assert failed.wait(30)
             book.add(call(2))
@@ -205,11 +213,16 @@ class TestFaults:
         assert [row["call_id"] for row in rows()] == ["req_1", "req_2"]
         assert "usage rows: 1 wait after OperationalError: no such table" in errors[0]
 
-    def test_what_is_lost_is_said(self, storage, user, errors):
+    def test_what_the_database_does_not_take_waits_for_the_next_start(
+        self, storage, user, rows, errors
+    ):
         with closing(sqlite3.connect(storage.database.database)) as somebody:
-            somebody.execute("DROP TABLE usage_logs")
-        write(storage, call(1), call(2))
-        assert errors[-1] == "2 usage rows could not be written and are lost"
+            somebody.execute("ALTER TABLE usage_logs RENAME TO away")
+            write(storage, call(1), call(2))
+            assert len(errors) == 1  # and not one more for each try
+            somebody.execute("ALTER TABLE away RENAME TO usage_logs")
+        write(storage, call(3))
+        assert [row["call_id"] for row in rows()] == ["req_1", "req_2", "req_3"]
 
     def test_a_batch_is_written_whole_or_not_at_all(self, storage, user, rows):
         with closing(sqlite3.connect(storage.database.database)) as somebody:
@@ -222,8 +235,168 @@ class TestFaults:
 
 
 def test_one_row_that_no_database_takes_holds_up_no_other(storage, user, rows):
-    write(storage, call(1), call(2, error_code="\ud800"), call(3, error_code=["x"]), call(4))
-    assert [row["call_id"] for row in rows()] == ["req_1", "req_4"]
+    write(storage, call(1), call(2, error_code=["x"]), call(3))
+    assert [row["call_id"] for row in rows()] == ["req_1", "req_3"]
+
+
+def test_half_a_character_in_a_name(storage, user, rows):
+    write(storage, call(1, error_code="odd \ud800"))
+    assert rows()[0]["error_code"] == "odd ?"
+
+
+def kill(book):
+    """Leaves a ledger as `kill -9` does: its files are there, and nobody holds them."""
+    book._thread._work = lambda: True
+    book._thread.close()
+    for segment in book._journal._segments:
+        segment.close()
+
+
+class TestKilled:
+    def test_finished_calls_are_recorded_by_the_next(self, storage, user, rows):
+        book = open_ledger(storage)
+        book._thread._work = lambda: True
+        for number in range(2000):
+            book.note(call(number, cost=Decimal(0)))
+            book.add(call(number))
+        kill(book)
+        assert rows() == []
+        open_ledger(storage).close()
+        assert [row["call_id"] for row in rows()] == [f"req_{number}" for number in range(2000)]
+        assert {row["status"] for row in rows()} == {200}
+        assert list(Path(storage.database.database).with_name("journal").iterdir()) == []
+
+    def test_calls_that_ran_are_recorded_as_interrupted_with_what_is_known(
+        self, storage, user, rows
+    ):
+        book = open_ledger(storage)
+        book.note(call(1, completion_tokens=0, cost=Decimal(0)))
+        book.note(call(2, completion_tokens=0))
+        book.note(call(2, completion_tokens=5, cost=Decimal("0.000000003")))
+        book.note(call(3))
+        book.add(call(3))
+        kill(book)
+        open_ledger(storage).close()
+        found = {row["call_id"]: row for row in rows()}
+        assert [
+            (row["status"], row["error_code"]) for row in map(found.get, ("req_1", "req_2"))
+        ] == [
+            (500, "interrupted"),
+            (500, "interrupted"),
+        ]
+        assert (found["req_2"]["completion_tokens"], found["req_2"]["cost"]) == (5, 3)
+        assert found["req_3"]["status"] == 200
+
+    def test_a_call_that_runs_for_long_is_known_whatever_ends_meanwhile(self, storage, user, rows):
+        book = open_ledger(storage)
+        book.note(call("long"))
+        for number in range(5000):
+            book.add(call(number))
+        assert book._work()
+        kill(book)
+        open_ledger(storage).close()
+        assert len(rows()) == 5001
+        assert rows()[-1]["error_code"] == "interrupted"
+
+    def test_what_was_written_already_is_not_written_again(self, storage, user, rows):
+        book = open_ledger(storage)
+        for number in range(10):
+            book.add(call(number))
+        assert book._work()
+        kill(book)
+        open_ledger(storage).close()
+        assert len(rows()) == 10
+
+    def test_a_living_router_is_let_alone(self, storage, user, rows):
+        book = open_ledger(storage)
+        book.note(call(1))
+        open_ledger(storage).close()
+        assert rows() == []
+        book.add(call(1))
+        book.close()
+        assert [row["status"] for row in rows()] == [200]
+
+    def test_a_journal_of_another_version(self, storage, user, rows):
+        folder = Path(storage.database.database).with_name("journal")
+        folder.mkdir()
+        values = call(1)._asdict() | {"new": "field", "cost": "0.5", "uncharged": "0"}
+        values = dict(sorted(values.items()))
+        records = [["fields", *values], [1, *values.values()]]
+        content = b"".join(orjson.dumps(record) + b"\n" for record in records)
+        (folder / "1-old-1.journal").write_bytes(content)
+        open_ledger(storage).close()
+        assert [(row["call_id"], row["cost"]) for row in rows()] == [("req_1", 500_000_000)]
+
+
+class TestRoom:
+    @pytest.fixture
+    def book(self, storage, user, monkeypatch):
+        monkeypatch.setattr(batch, "RETRY_SECONDS", 0.001)
+        monkeypatch.setattr(ledger, "FLUSH_SECONDS", 0.001)
+        monkeypatch.setattr(ledger, "MEGABYTE", 1024 * 256)
+
+        def refuse(_calls):
+            raise OperationalError("away")
+
+        def open_(**options):
+            book = open_ledger(storage, journal_mb=8, **options)
+            book._write = refuse
+            return book
+
+        return open_
+
+    @pytest.fixture
+    def alarms(self):
+        lines = []
+        sink = logger.add(lambda message: lines.append(message.record["message"]), level="CRITICAL")
+        yield lines
+        logger.remove(sink)
+
+    def fill(self, book, most=20_000):
+        for number in range(most):
+            if not book.takes_more():
+                return number
+            book.add(call(number))
+        return most
+
+    def test_calls_are_refused_before_the_disk_is_full(self, book, alarms, rows):
+        book = book()
+        count = self.fill(book)
+        assert 2000 < count < 20_000
+        assert not book.takes_more()
+        assert book.backlog == 8 * 1024 * 256
+        assert len(alarms) == 1
+        assert "usage wait: the database takes none" in alarms[0]
+        book.add(call("running"))  # what runs may end
+        del book._write
+        book.close()
+        assert len(rows()) == count + 1
+
+    def test_or_served_and_not_recorded(self, book, alarms, rows):
+        book = book(when_full="serve")
+        assert self.fill(book) == 20_000
+        del book._write
+        book.close()
+        assert book.lost == 20_000 - len(rows()) > 0
+        assert alarms[-1] == f"the usage of {book.lost} calls was not recorded"
+
+    def test_a_disk_that_is_full_sooner(self, book, alarms, rows, monkeypatch):
+        book = book()
+
+        def full(*_args):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as context:
+            context.setattr(ledger.Journal, "append", full)
+            book.add(call(1))
+            book.add(call(2))
+            assert not book.takes_more()
+        assert len(alarms) == 1
+        assert "its journal cannot be written: [Errno 28]" in alarms[0]
+        assert book.takes_more()
+        del book._write
+        book.close()
+        assert [row["call_id"] for row in rows()] == ["req_1", "req_2"]
 
 
 class TestBooks:
@@ -303,7 +476,7 @@ class TestBooks:
         assert ask.execute("SELECT COUNT(*) FROM usage_logs").fetchone() == (300,)
 
     def test_several_ledgers_of_one_database(self, storage, rich, ask):
-        books = [Ledger(storage) for _ in range(4)]
+        books = [open_ledger(storage) for _ in range(4)]
         for number in range(2000):
             books[number % 4].add(call(number % 1500, cost=Decimal(number % 1500) / 10**9))
         for book in books:
@@ -312,7 +485,7 @@ class TestBooks:
         assert ask.execute("SELECT COUNT(*) FROM usage_logs").fetchone() == (1500,)
 
     def test_credits_that_are_added_meanwhile_are_not_lost(self, storage, rich, ask):
-        book = Ledger(storage)
+        book = open_ledger(storage)
         for number in range(300):
             book.add(call(number))
             if number % 30 == 0:

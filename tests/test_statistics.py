@@ -3,6 +3,7 @@
 import datetime
 import random
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tornado_router import accounts, keys, statistics
+from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, UsageLog, User, billionths, utc
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
@@ -87,7 +89,7 @@ def write(storage, *calls):
                 keys.create_key(user, f"{name}{number}")
 
     storage.call(create)
-    book = Ledger(storage)
+    book = Ledger(storage, LedgerOptions(), Path(storage.database.database).with_name("journal"))
     for item in calls:
         book.add(item)
     book.close()

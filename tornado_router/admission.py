@@ -185,29 +185,41 @@ class Admission:
         if permit.lease is not None:
             await self._limiter.extend(permit.lease, missing)
 
+    def charge(self, permit: Permit, target: Target, usage: Usage) -> Charge:
+        """What a call comes to by now: no more than its lease holds.
+
+        Args:
+            permit: of the call.
+            target: that serves it.
+            usage: so far; the same as in `bill`, if it got that far.
+        """
+        cost, lease = permit.cost, permit.lease
+        if cost is None:
+            price = self._prices.find(target.provider, target.model)
+            if price is None:
+                return Charge()
+            cost = price.cost(usage, permit.images)
+        charged = cost.billionths
+        if lease is not None and permit.key.purses and charged > lease.cost:
+            charged = lease.cost
+        return Charge(charged, cost.billionths - charged, cost.prices)
+
     def settle(self, permit: Permit, target: Target | None, usage: Usage) -> Charge:
         """Ends a call: frees what it did not use, and says what it is charged.
 
         Args:
             permit: of the call.
             target: that served it, or None if none was reached.
-            usage: of the whole call; the same as in `bill`, if it got so far.
+            usage: of the whole call; the same as in `bill`, if it got that far.
         """
-        cost, lease, pays = permit.cost, permit.lease, bool(permit.key.purses)
-        if target and usage.completion and not usage.estimated:
-            self._bounds.learn(target, usage.completion)
-        if target and cost is None:
-            price = self._prices.find(target.provider, target.model)
-            cost = price.cost(usage, permit.images) if price else None
         charge = Charge()
-        if cost is not None:
-            charged = cost.billionths
-            if lease is not None and pays and charged > lease.cost:
-                charged = lease.cost
-            charge = Charge(charged, cost.billionths - charged, cost.prices)
-        if lease is not None:
-            taken = charge.charged if pays else 0
-            self._limiter.settle(lease, usage.prompt + usage.completion, taken)
+        if target:
+            if usage.completion and not usage.estimated:
+                self._bounds.learn(target, usage.completion)
+            charge = self.charge(permit, target, usage)
+        if permit.lease is not None:
+            taken = charge.charged if permit.key.purses else 0
+            self._limiter.settle(permit.lease, usage.prompt + usage.completion, taken)
         return charge
 
     def _priced(

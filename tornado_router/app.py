@@ -109,7 +109,7 @@ class RouterApplication(Application):
         config = deployment.config
         self._lock = None if config.redis.host else _lock(config)
         self.storage = storage
-        self.ledger = Ledger(storage)
+        self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
         self.access_log = AccessLog(config.log)
         self.upstreams = {
             item.name: Upstream(item.name, item.common)
@@ -139,8 +139,11 @@ class RouterApplication(Application):
                     refuse_unpriced=config.pricing.unpriced == "refuse",
                 ),
                 Dispatcher(deployment.providers, self.upstreams, self.shared.memory),
-                [self.ledger.add, self.access_log.add, *_hooks(deployment.plugins)],
-                authenticator.is_revoked if config.auth.revoked_streams == "cut" else None,
+                self.ledger,
+                observers=[self.access_log.add, *_hooks(deployment.plugins)],
+                is_revoked=(
+                    authenticator.is_revoked if config.auth.revoked_streams == "cut" else None
+                ),
             ),
             router=router,
             validators={
@@ -293,6 +296,11 @@ class _BoundedBody(HTTPMessageDelegate):
             code="request_too_large",
         )
         self._delegate = self._application.refuse(self._request, error)
+
+
+def _journal_folder(config: Config) -> Path:
+    path = config.ledger.journal or f"{config.database.path}.journal"
+    return config.folder / path
 
 
 def _lock(config: Config) -> ProcessLock:

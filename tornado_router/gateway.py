@@ -14,6 +14,7 @@ from tornado_router.db import dollars
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
+from tornado_router.ledger import Ledger
 from tornado_router.provider import Call
 from tornado_router.routing import Router
 from tornado_router.usage import Usage, estimate_usage
@@ -26,6 +27,9 @@ MAX_NAME = 200
 
 REVOCATION_SECONDS = 0.25
 """How often a running stream asks whether its key was revoked."""
+
+NOTE_SECONDS = 1.0
+"""How often it is noted what a running stream has come to, in case the router is killed."""
 
 Observer = Callable[[RequestFinished], None]
 RevocationCheck = Callable[[Key], Awaitable[bool]]
@@ -63,6 +67,8 @@ class _Progress:
     error_code: str | None = None
     first_chunk: float | None = None
     key_checked: float = 0.0
+    noted: float = 0.0
+    settled: bool = False
 
     def fail(self, error: BaseException) -> None:
         if isinstance(error, ApiError):
@@ -110,6 +116,7 @@ class Gateway:
         router: says who serves a model.
         admission: says whether a call may run, and what it is charged.
         dispatcher: sends calls there.
+        ledger: keeps the record of each call, from its start.
         observers: told of each call once it is over; none may block or raise.
         is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
     """
@@ -119,14 +126,32 @@ class Gateway:
         router: Router,
         admission: Admission,
         dispatcher: Dispatcher,
+        ledger: Ledger,
+        *,
         observers: Sequence[Observer],
         is_revoked: RevocationCheck | None = None,
     ) -> None:
         self._router = router
         self._admission = admission
         self._dispatcher = dispatcher
+        self._ledger = ledger
         self._observers = observers
         self._is_revoked = is_revoked
+
+    def check_room(self) -> None:
+        """Lets no call begin that could not be recorded.
+
+        Raises:
+            ApiError: 503.
+        """
+        if not self._ledger.takes_more():
+            raise ApiError(
+                503,
+                "The router cannot record usage at the moment. Please try again later.",
+                type="server_error",
+                code="ledger_full",
+                headers={"Retry-After": "5"},
+            )
 
     async def run(self, call: Call, key: Key, request_id: str, started: float) -> Reply:
         """Serves one valid call.
@@ -144,6 +169,7 @@ class Gateway:
         try:
             targets = self._router.plan(call.model, call.endpoint)
             permit = progress.permit = await self._admission.admit(call, key, targets)
+            self._ledger.note(_finished(progress, Usage(), Charge()))
             answer = await self._dispatcher.send(call, permit.targets, progress.attempts)
             if isinstance(answer, ChunkStream):
                 events = await self._begin(answer, progress, permit)
@@ -191,81 +217,109 @@ class Gateway:
                 async for batch in rest:
                     events = b"".join(map(encoder.encode, batch))
                     if encoder.generated > meter.room and not await meter.extend():
-                        yield events + encoder.cut(_out_of_money())
                         progress.error_code = "insufficient_quota"
+                        self._settle_stream(progress, encoder)
+                        yield events + encoder.cut(_out_of_money())
                         return
+                    now = time.monotonic()
+                    if now >= progress.noted + NOTE_SECONDS:
+                        self._note(progress, encoder.usage(), now)
                     if events:
                         yield events
                     if self._is_revoked:
-                        await self._check_key(progress)
+                        await self._check_key(progress, now)
             progress.usage = encoder.usage()
             missing = self._bill(progress, permit)
             if missing:
                 await self._admission.cover(permit, missing)
+            self._settle(progress)  # first: who has the whole answer finds it in the books
             yield encoder.finish()
         except ApiError as error:
             progress.fail(error)
+            self._settle_stream(progress, encoder)
             yield encode_error(error)
         except BaseException as error:
             progress.fail(error)
             raise
         finally:
-            progress.usage = encoder.usage()
-            self._settle(progress)
+            self._settle_stream(progress, encoder)
 
     def _bill(self, progress: _Progress, permit: Permit) -> int:
         target = progress.attempts.last
         assert target is not None, "somebody has answered"
         return self._admission.bill(permit, target, progress.usage)
 
-    async def _check_key(self, progress: _Progress) -> None:
+    async def _check_key(self, progress: _Progress, now: float) -> None:
         """Ends a stream whose key was revoked.
 
         Raises:
             ApiError: 401.
         """
         assert self._is_revoked is not None
-        now = time.monotonic()
         if now < progress.key_checked + REVOCATION_SECONDS:
             return
         progress.key_checked = now
         if await self._is_revoked(progress.key):
             raise ApiError(401, "The API key was revoked.", code="invalid_api_key")
 
+    def _note(self, progress: _Progress, usage: Usage, now: float) -> None:
+        """Notes what a stream has come to, as the client has that much of it."""
+        progress.noted = now
+        permit, target = progress.permit, progress.attempts.last
+        assert permit is not None, "it was admitted"
+        assert target is not None, "it comes from somewhere"
+        charge = self._admission.charge(permit, target, usage)
+        self._ledger.note(_finished(progress, usage, charge))
+
+    def _settle_stream(self, progress: _Progress, encoder: ChunkEncoder) -> None:
+        if not progress.settled:
+            progress.usage = encoder.usage()
+            self._settle(progress)
+
     def _settle(self, progress: _Progress) -> None:
-        call, usage, target = progress.call, progress.usage, progress.attempts.last
+        progress.settled = True
         permit = progress.permit
-        charge = self._admission.settle(permit, target, usage) if permit else Charge()
-        finished = RequestFinished(
-            call_id=call.id,
-            request_id=progress.request_id,
-            endpoint=call.endpoint,
-            user_id=progress.key.user_id,
-            key_id=progress.key.id,
-            key_name=progress.key.name,
-            model=call.model[:MAX_NAME],
-            provider=target.provider if target else None,
-            target_model=target.model[:MAX_NAME] if target else None,
-            stream=call.stream,
-            status=progress.status,
-            error_code=progress.error_code[:MAX_NAME] if progress.error_code else None,
-            dropped_params=tuple(progress.attempts.dropped),
-            prompt_tokens=usage.prompt,
-            completion_tokens=usage.completion,
-            cached_tokens=usage.cached,
-            cache_write_tokens=usage.cache_write,
-            reasoning_tokens=usage.reasoning,
-            usage_estimated=usage.estimated,
-            cost=dollars(charge.charged),
-            uncharged=dollars(charge.uncharged),
-            paid_from_credits=permit is not None and permit.from_credits,
-            prices=charge.prices,
-            finished_at=time.time(),
-            duration=time.monotonic() - progress.started,
-            first_chunk=progress.first_chunk,
-        )
+        charge = Charge()
+        if permit:
+            charge = self._admission.settle(permit, progress.attempts.last, progress.usage)
+        finished = _finished(progress, progress.usage, charge)
+        self._ledger.add(finished)
         for observer in self._observers:
             observer(finished)
+
+
+def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinished:
+    """What is known of a call, as if it was over."""
+    call, key, attempts = progress.call, progress.key, progress.attempts
+    target, permit = attempts.last, progress.permit
+    return RequestFinished(
+        call_id=call.id,
+        request_id=progress.request_id,
+        endpoint=call.endpoint,
+        user_id=key.user_id,
+        key_id=key.id,
+        key_name=key.name,
+        model=call.model[:MAX_NAME],
+        provider=target.provider if target else None,
+        target_model=target.model[:MAX_NAME] if target else None,
+        stream=call.stream,
+        status=progress.status,
+        error_code=progress.error_code[:MAX_NAME] if progress.error_code else None,
+        dropped_params=tuple(attempts.dropped),
+        prompt_tokens=usage.prompt,
+        completion_tokens=usage.completion,
+        cached_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
+        reasoning_tokens=usage.reasoning,
+        usage_estimated=usage.estimated,
+        cost=dollars(charge.charged),
+        uncharged=dollars(charge.uncharged),
+        paid_from_credits=permit is not None and permit.from_credits,
+        prices=charge.prices,
+        finished_at=time.time(),
+        duration=time.monotonic() - progress.started,
+        first_chunk=progress.first_chunk,
+    )
 
 
 def _out_of_money() -> ApiError:

@@ -1,20 +1,36 @@
-"""The record of usage: one row for each call, written in batches off the event loop."""
+"""The record of usage: one row for each call, written in batches off the event loop.
+
+On its way to the database a call is in a journal, which outlives the process.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import orjson
 from loguru import logger
 from peewee import IntegrityError, OperationalError
 
-from tornado_router.batch import BatchThread
+from tornado_router.batch import BackgroundThread
+from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, UsageLog, User, billionths, utc
 from tornado_router.hookspecs import RequestFinished
+from tornado_router.journal import Journal, Segment, left_behind
 
 FLUSH_SECONDS = 0.25
 DAY_SECONDS = 24 * 3600
+COMPLAINT_SECONDS = 60
+"""How often it is said that the database takes nothing."""
+
+BATCH_BYTES = 200_000
+"""Of the journal, some 500 calls: the database is locked for as long as they take."""
+
+MEGABYTE = 1024 * 1024
 ROWS_PER_STATEMENT = 200
 """SQLite takes 32,766 parameters in a statement: https://www.sqlite.org/limits.html."""
 
@@ -39,6 +55,14 @@ _ADD_TO_DAY = (
     + ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in _SUMS)
 )
 
+_FIELDS = orjson.dumps(["fields", *RequestFinished._fields])
+"""The first record of each file of the journal: an older or newer router may have to read it."""
+
+_DECIMALS = [RequestFinished._fields.index(name) for name in ("cost", "uncharged")]
+
+_RUNNING, _FINISHED = b"[0,", b"[1,"
+"""How the other records begin."""
+
 Row = tuple[Any, ...]
 Day = tuple[int, int, int, str, str]
 """User, days since 1970, key, provider and model, as the index of the table has them."""
@@ -47,30 +71,143 @@ Day = tuple[int, int, int, str, str]
 class Ledger:
     """Keeps the books: rows of usage, their sums by day, and what they took from whose credits.
 
-    All three change in one transaction, and only by rows that were not there before, so a batch
-    that is written again changes nothing.
+    A call is in the journal before its answer is whole, and from there it gets into the database.
+    All three books change in one transaction, and only by rows that were not there before, so a
+    call that is written again changes nothing.
+
+    To be made before anybody is served: it first writes what killed routers left behind.
 
     Args:
         storage: the open database.
+        options: how large the journal may grow, and what happens then.
+        folder: of the journal.
+
+    Attributes:
+        lost: calls that were not recorded.
+
+    Raises:
+        OSError: the journal cannot be written.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, options: LedgerOptions, folder: Path) -> None:
+        self.lost = 0
         self._storage = storage
-        self._thread = BatchThread[RequestFinished](
-            "usage rows", self._write, interval=FLUSH_SECONDS, close=self._close_connection
+        self._most_bytes = options.journal_mb * MEGABYTE
+        self._refuses = options.when_full == "refuse"
+        self._running: dict[str, bytes] = {}
+        self._homeless: deque[bytes] = deque()
+        self._complained = float("-inf")
+        self._alarmed = False
+        self._recover(folder)
+        self._journal = Journal(folder, lambda: [_FIELDS, *self._running.values()])
+        self._thread = BackgroundThread(
+            "usage rows", self._work, interval=FLUSH_SECONDS, close=self._close_connection
         )
 
+    @property
+    def backlog(self) -> int:
+        """Bytes of the journal, which is all that the database does not have."""
+        return self._journal.size
+
+    def takes_more(self) -> bool:
+        """Whether another call may begin: not if it could not be recorded."""
+        if self._homeless:
+            self._house()
+        elif self._journal.size < self._most_bytes // 2:
+            self._alarmed = False
+            return True
+        self._alarm()
+        return not self._refuses or not self._is_full()
+
+    def note(self, call: RequestFinished) -> None:
+        """Notes a call that runs, as it has to be recorded if this process dies now."""
+        record = self._running[call.call_id] = _record(_RUNNING, call)
+        self._append(record)
+
     def add(self, call: RequestFinished) -> None:
-        """Leaves a finished call to be written."""
-        self._thread.add(call)
+        """Records a finished call."""
+        self._running.pop(call.call_id, None)
+        self._append(_record(_FINISHED, call))
+        self._thread.wake()
 
     def close(self) -> None:
-        """Writes what is left."""
-        lost = self._thread.close()
-        if lost:
-            logger.critical("{} usage rows could not be written and are lost", lost)
+        """Writes what is left; what the database does not take waits for the next start."""
+        self._house()
+        self._thread.close()
+        self._journal.close()
+        self.lost += len(self._homeless)
+        if self.lost:
+            logger.critical("the usage of {} calls was not recorded", self.lost)
 
-    def _write(self, batch: Sequence[RequestFinished]) -> None:
+    def _append(self, record: bytes) -> None:
+        if not self._refuses and self._is_full():
+            self.lost += record.startswith(_FINISHED)
+            return
+        self._homeless.append(record)
+        self._house()
+
+    def _house(self) -> None:
+        """Puts into the journal what is not there: one record, or all since the disk is full."""
+        try:
+            while self._homeless:
+                self._journal.append(self._homeless[0])
+                self._homeless.popleft()
+        except OSError as error:
+            self._alarm(f"its journal cannot be written: {error}")
+
+    def _is_full(self) -> bool:
+        return bool(self._homeless) or self._journal.size >= self._most_bytes
+
+    def _alarm(self, why: str = "the database takes none") -> None:
+        """Says once that there will be no room for usage, if nobody does something about it."""
+        if not self._alarmed:
+            self._alarmed = True
+            logger.critical("{} MB of usage wait: {}", self._journal.size // MEGABYTE, why)
+
+    def _work(self) -> bool:
+        """Writes what is in the journal; False if the database does not take it."""
+        while records := self._journal.unread(BATCH_BYTES):
+            calls = list(_finished(records))
+            try:
+                self._write(calls)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
+                self._complain(len(calls), error)
+                self._journal.sync()
+                return False
+            self._journal.done()
+        return True
+
+    def _complain(self, count: int, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._complained + COMPLAINT_SECONDS:
+            self._complained = now
+            logger.error("usage rows: {} wait after {}: {}", count, type(error).__name__, error)
+
+    def _recover(self, folder: Path) -> None:
+        """Writes what routers left behind that did not end well."""
+        segments = list(left_behind(folder))
+        running: dict[str, RequestFinished] = {}
+        finished = 0
+        for segment in segments:
+            for calls in _recorded(segment, running):
+                finished += self._write(calls)
+        interrupted = self._write(
+            [call._replace(status=500, error_code="interrupted") for call in running.values()]
+        )
+        self._close_connection()
+        for segment in segments:
+            segment.delete()
+        if finished or interrupted:
+            logger.warning(
+                "recorded what an earlier router could not: {} calls, and {} that it interrupted",
+                finished,
+                interrupted,
+            )
+
+    def _write(self, batch: Sequence[RequestFinished]) -> int:
+        """Writes calls; returns how many were not there yet."""
+        if not batch:
+            return 0
         # The thread keeps its connection: closing the last one makes SQLite fold its whole
         # write-ahead log into the file.
         self._storage.database.connect(reuse_if_open=True)
@@ -83,6 +220,7 @@ class Ledger:
             for key_id in sorted(last_used):
                 moment = utc(last_used[key_id])
                 ApiKey.update(last_used_at=moment).where(ApiKey.id == key_id).execute()
+        return len(calls)
 
     def _close_connection(self) -> None:
         if not self._storage.database.is_closed():
@@ -168,6 +306,61 @@ class Ledger:
     def _execute(self, sql: str, rows: Sequence[Row]) -> Any:
         values = [value for row in rows for value in row]
         return self._storage.database.execute_sql(sql, values)  # type: ignore[no-untyped-call]
+
+
+def _record(head: bytes, call: RequestFinished) -> bytes:
+    values = tuple(call)
+    try:
+        return head + orjson.dumps(values, default=str)[1:]
+    except TypeError:  # half a surrogate pair, which a plugin's error may hold
+        values = tuple(_unicode(value) if isinstance(value, str) else value for value in values)
+        return head + orjson.dumps(values, default=str)[1:]
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _finished(records: Iterable[bytes]) -> Iterator[RequestFinished]:
+    """The finished calls among the records of this version of the router."""
+    for record in records:
+        if record.startswith(_FINISHED):
+            yield _call(orjson.loads(record)[1:])
+
+
+def _recorded(
+    segment: Segment, running: dict[str, RequestFinished]
+) -> Iterator[list[RequestFinished]]:
+    """The finished calls of a file, in batches.
+
+    Args:
+        segment: of a router that may have been of another version.
+        running: the calls that had not ended, by id; brought up to date.
+    """
+    names: Sequence[str] = RequestFinished._fields
+    while records := segment.unread(BATCH_BYTES):
+        calls = []
+        for record in records.splitlines():
+            kind, *values = orjson.loads(record)
+            if kind == "fields":
+                names = values
+                continue
+            known = dict(zip(names, values, strict=True))
+            call = _call([known.get(name) for name in RequestFinished._fields])
+            if kind:
+                running.pop(call.call_id, None)
+                calls.append(call)
+            else:
+                running[call.call_id] = call
+        segment.read += len(records)
+        if calls:
+            yield calls
+
+
+def _call(values: list[Any]) -> RequestFinished:
+    for index in _DECIMALS:
+        values[index] = Decimal(values[index])
+    return RequestFinished._make(values)
 
 
 def _row(call: RequestFinished) -> Row:

@@ -16,6 +16,7 @@ from tornado_router.config.options import (
     SECTIONS,
     AuthOptions,
     DatabaseOptions,
+    LedgerOptions,
     LimitsOptions,
     LogOptions,
     MemoryOptions,
@@ -63,6 +64,7 @@ class Config:
     folder: Path
     server: ServerOptions
     database: DatabaseOptions
+    ledger: LedgerOptions
     redis: RedisOptions
     auth: AuthOptions
     limits: LimitsOptions

@@ -79,6 +79,26 @@ class DatabaseOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LedgerOptions:
+    """`[ledger]`: usage on its way to the database, which a killed router must not lose."""
+
+    journal: str = option(
+        "",
+        "Folder of the files that hold it, relative to router.toml; on a disk of this machine. "
+        "Empty for one beside the database's file.",
+    )
+    journal_mb: int = option(
+        1024, "MB that it may take while the database takes nothing, of each process.", minimum=4
+    )
+    when_full: str = option(
+        "refuse",
+        "What becomes of calls then: `refuse` answers with status 503, `serve` lets them pass and "
+        "does not record them.",
+        enum=["refuse", "serve"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RedisOptions:
     """`[redis]`: what several processes share; without it, it stays in the memory of one."""
 
@@ -359,6 +379,7 @@ class PriceOptions:
 SECTIONS: Mapping[str, type] = {
     "server": ServerOptions,
     "database": DatabaseOptions,
+    "ledger": LedgerOptions,
     "redis": RedisOptions,
     "auth": AuthOptions,
     "limits": LimitsOptions,

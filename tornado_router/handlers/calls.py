@@ -27,6 +27,7 @@ class CallHandler(BaseHandler):
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
+        self.services.gateway.check_room()
         call = self._read_call()
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on

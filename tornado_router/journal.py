@@ -1,0 +1,230 @@
+"""An append-only file of records that outlives the process, whatever kills it.
+
+Records are copied into a file that is mapped into memory: no system call, no wait, and what was
+copied is the kernel's from then on, so `kill -9` cannot lose it (a loss of power may lose what the
+kernel had not written yet). The files of a process are locked by it for as long as it lives; those
+that nobody locks are what a dead one left behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+SEGMENT_BYTES = 1024 * 1024
+"""Of one file. It is deleted as a whole, once nothing in it is needed any more."""
+
+ABANDONED_SECONDS = 60
+"""A file that is not ready after this time never will be: its process died while it made it."""
+
+_SUFFIX = ".journal"
+_NEW_SUFFIX = ".new"
+
+
+class Segment:
+    """One file of the journal, full of zeros behind its last record.
+
+    Attributes:
+        path: of the file.
+        size: bytes that there are.
+        written: bytes that hold records.
+        read: bytes whose records were taken.
+    """
+
+    def __init__(self, path: Path, descriptor: int, size: int, written: int = 0) -> None:
+        self.path = path
+        self.size = size
+        self.written = written
+        self.read = 0
+        self._descriptor = descriptor
+        self._map = mmap.mmap(descriptor, size)
+
+    @classmethod
+    def make(cls, path: Path, size: int) -> Segment:
+        """Makes a file and locks it.
+
+        Raises:
+            OSError: there is no room, or it may not be written.
+        """
+        new = path.with_suffix(_NEW_SUFFIX)
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its room is taken now: a disk that turns out full under a mapped file kills a process.
+            zeros = memoryview(bytes(size))
+            while zeros:
+                zeros = zeros[os.write(descriptor, zeros) :]
+            new.rename(path)  # only now may others find it, locked
+            return cls(path, descriptor, size)
+        except BaseException:
+            os.close(descriptor)
+            new.unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def claim(cls, path: Path) -> Segment | None:
+        """Locks a file that a dead process left; None if its process lives, or it is gone."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        size = os.fstat(descriptor).st_size
+        if not size:
+            path.unlink(missing_ok=True)
+        if not size or not path.exists():  # somebody else has claimed and deleted it
+            os.close(descriptor)
+            return None
+        segment = cls(path, descriptor, size)
+        segment.written = segment._map.rfind(b"\n") + 1  # a record that was cut off is none
+        return segment
+
+    def append(self, record: bytes) -> bool:
+        """Writes a record; False if it does not fit any more."""
+        start, end = self.written, self.written + len(record) + 1
+        if end > self.size:
+            return False
+        self._map[start : end - 1] = record
+        self._map[end - 1] = 10  # last: a record without its end does not count
+        self.written = end
+        return True
+
+    def unread(self, most: int) -> bytes:
+        """Whole records that were not taken yet, about so many bytes of them."""
+        until = self.written
+        if until - self.read > most:
+            until = self._map.find(b"\n", self.read + most) + 1
+        return self._map[self.read : until]
+
+    def sync(self) -> None:
+        """Waits until the disk has what was written."""
+        self._map.flush()
+
+    def close(self) -> None:
+        """Lets go of the file, which others may claim then."""
+        self._map.close()
+        os.close(self._descriptor)
+
+    def delete(self) -> None:
+        """Removes the file."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+
+class Journal:
+    """The journal of one process.
+
+    `append` belongs to one thread, and `unread`, `done` and `sync` to another.
+
+    Args:
+        folder: of the files; made if it is not there.
+        carry: asked for the records that every file has to begin with, as those before it may go.
+        segment_bytes: of each file.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        carry: Callable[[], Iterable[bytes]],
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._carry = carry
+        self._segment_bytes = segment_bytes
+        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._count = 0
+        self._taken = 0
+        self._made_bytes = 0  # of this thread, and the next of the other, as a sum of two would be
+        self._deleted_bytes = 0
+        self._current = self._make([*carry()])
+        self._segments = deque([self._current])
+
+    @property
+    def size(self) -> int:
+        """Bytes that its files take of the disk."""
+        return self._made_bytes - self._deleted_bytes
+
+    def append(self, record: bytes) -> None:
+        """Writes a record, which may hold no line break.
+
+        Raises:
+            OSError: a new file is needed, and cannot be made.
+        """
+        if self._current.append(record):
+            return
+        self._current = self._make([*self._carry(), record])
+        self._segments.append(self._current)
+
+    def unread(self, most: int) -> list[bytes]:
+        """The oldest records that are not done, about so many bytes of them."""
+        while True:
+            segment = self._segments[0]
+            is_current = segment is self._current  # asked first: behind it, nothing is added
+            records = segment.unread(most)
+            if records:
+                self._taken = len(records)
+                return records.splitlines()
+            if is_current:
+                return []
+            self._segments.popleft()
+            segment.delete()
+            self._deleted_bytes += segment.size
+
+    def done(self) -> None:
+        """What `unread` returned last is needed no more."""
+        self._segments[0].read += self._taken
+        self._taken = 0
+
+    def sync(self) -> None:
+        """Waits until the disk has everything: for when nobody takes it for a while."""
+        for segment in tuple(self._segments):
+            segment.sync()
+
+    def close(self) -> None:
+        """Ends the journal; what is not done is left behind for the next process."""
+        for segment in self._segments:
+            if segment.read == segment.written:
+                segment.delete()
+            else:
+                segment.close()
+
+    def _make(self, records: list[bytes]) -> Segment:
+        """A new file that begins with these records."""
+        self._count += 1
+        path = self._folder / f"{self._name}-{self._count:08}{_SUFFIX}"
+        least = sum(len(record) + 1 for record in records)
+        segment = Segment.make(path, max(self._segment_bytes, least))
+        for record in records:
+            segment.append(record)
+        self._made_bytes += segment.size
+        return segment
+
+
+def left_behind(folder: Path) -> Iterator[Segment]:
+    """What dead processes left, of each in the order in which it was written.
+
+    Each is locked; it is to be deleted once its records are safe, or closed.
+    """
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        segment = Segment.claim(path)
+        if segment is not None:
+            yield segment
+    for path in folder.glob(f"*{_NEW_SUFFIX}"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink()

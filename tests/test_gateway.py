@@ -83,9 +83,13 @@ class Books:
     """Stands for the ledger: what it was told, in order."""
 
     def __init__(self):
+        self.begun = []
         self.notes = []
         self.added = []
         self.has_room = True
+
+    def begin(self, call):
+        self.begun.append(call)
 
     def note(self, call):
         self.notes.append(call)

@@ -15,7 +15,7 @@ from tornado_router import accounts, batch, keys, ledger
 from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, User
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.ledger import Ledger
+from tornado_router.ledger import Ledger, RunningCall
 
 
 @pytest.fixture
@@ -79,6 +79,11 @@ def call(number=1, **fields):
         "first_chunk": 0.25,
     }
     return RequestFinished(**{**values, **fields})
+
+
+def begun(number):
+    fields = call(number)._asdict()
+    return RunningCall(**{name: fields[name] for name in RunningCall._fields})
 
 
 def open_ledger(storage, **options):
@@ -257,7 +262,7 @@ class TestKilled:
         book = open_ledger(storage)
         book._thread._work = lambda: True
         for number in range(2000):
-            book.note(call(number, cost=Decimal(0)))
+            book.begin(begun(number))
             book.add(call(number))
         kill(book)
         assert rows() == []
@@ -270,10 +275,10 @@ class TestKilled:
         self, storage, user, rows
     ):
         book = open_ledger(storage)
-        book.note(call(1, completion_tokens=0, cost=Decimal(0)))
-        book.note(call(2, completion_tokens=0))
+        book.begin(begun(1))
+        book.begin(begun(2))
         book.note(call(2, completion_tokens=5, cost=Decimal("0.000000003")))
-        book.note(call(3))
+        book.begin(begun(3))
         book.add(call(3))
         kill(book)
         open_ledger(storage).close()
@@ -285,11 +290,16 @@ class TestKilled:
             (500, "interrupted"),
         ]
         assert (found["req_2"]["completion_tokens"], found["req_2"]["cost"]) == (5, 3)
+        nothing = {"provider": None, "cost": 0, "prompt_tokens": 0, "first_chunk_ms": None}
+        assert found["req_1"] == found["req_1"] | nothing
+        assert found["req_1"]["request_id"] == "client-1"
+        assert (found["req_1"]["user_id"], found["req_1"]["api_key_id"]) == (1, 1)
+        assert found["req_1"]["created_at"] > "2026"
         assert found["req_3"]["status"] == 200
 
     def test_a_call_that_runs_for_long_is_known_whatever_ends_meanwhile(self, storage, user, rows):
         book = open_ledger(storage)
-        book.note(call("long"))
+        book.begin(begun("long"))
         for number in range(5000):
             book.add(call(number))
         assert book._work()
@@ -321,11 +331,15 @@ class TestKilled:
         folder.mkdir()
         values = call(1)._asdict() | {"new": "field", "cost": "0.5", "uncharged": "0"}
         values = dict(sorted(values.items()))
-        records = [["fields", *values], [1, *values.values()]]
+        records = [["fields", ["call_id", "odd"], list(values)], [2, *values.values()]]
+        records.append([0, "req_2", "odd"])
         content = b"".join(orjson.dumps(record) + b"\n" for record in records)
         (folder / "1-old-1.journal").write_bytes(content)
         open_ledger(storage).close()
-        assert [(row["call_id"], row["cost"]) for row in rows()] == [("req_1", 500_000_000)]
+        assert [(row["call_id"], row["cost"]) for row in rows()] == [
+            ("req_1", 500_000_000),
+            ("req_2", 0),
+        ]
 
 
 class TestRoom:

@@ -14,7 +14,7 @@ from tornado_router.db import dollars
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.ledger import Ledger
+from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.provider import Call
 from tornado_router.routing import Router
 from tornado_router.usage import Usage, estimate_usage
@@ -169,7 +169,7 @@ class Gateway:
         try:
             targets = self._router.plan(call.model, call.endpoint)
             permit = progress.permit = await self._admission.admit(call, key, targets)
-            self._ledger.note(_finished(progress, Usage(), Charge()))
+            self._ledger.begin(_running(progress))
             answer = await self._dispatcher.send(call, permit.targets, progress.attempts)
             if isinstance(answer, ChunkStream):
                 events = await self._begin(answer, progress, permit)
@@ -286,6 +286,20 @@ class Gateway:
         self._ledger.add(finished)
         for observer in self._observers:
             observer(finished)
+
+
+def _running(progress: _Progress) -> RunningCall:
+    call, key = progress.call, progress.key
+    return RunningCall(
+        call.id,
+        progress.request_id,
+        call.endpoint,
+        key.user_id,
+        key.id,
+        key.name,
+        call.model[:MAX_NAME],
+        call.stream,
+    )
 
 
 def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinished:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from loguru import logger
@@ -55,17 +55,35 @@ _ADD_TO_DAY = (
     + ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in _SUMS)
 )
 
-_FIELDS = orjson.dumps(["fields", *RequestFinished._fields])
+Row = tuple[Any, ...]
+Day = tuple[int, int, int, str, str]
+"""User, days since 1970, key, provider and model, as the index of the table has them."""
+
+
+class RunningCall(NamedTuple):
+    """What is known of a call when it begins; see `RequestFinished`."""
+
+    call_id: str
+    request_id: str
+    endpoint: str
+    user_id: int
+    key_id: int
+    key_name: str
+    model: str
+    stream: bool
+
+
+_FIELDS = orjson.dumps(["fields", RunningCall._fields, RequestFinished._fields])
 """The first record of each file of the journal: an older or newer router may have to read it."""
 
 _DECIMALS = [RequestFinished._fields.index(name) for name in ("cost", "uncharged")]
 
-_RUNNING, _FINISHED = b"[0,", b"[1,"
+_BEGUN, _RUNNING, _FINISHED = b"[0,", b"[1,", b"[2,"
 """How the other records begin."""
 
-Row = tuple[Any, ...]
-Day = tuple[int, int, int, str, str]
-"""User, days since 1970, key, provider and model, as the index of the table has them."""
+_NULLABLE = ("provider", "target_model", "error_code", "prices", "first_chunk")
+_UNKNOWN = {**dict.fromkeys(_NULLABLE), "dropped_params": ()}
+"""What is not known of a call that has just begun; any other field is 0."""
 
 
 class Ledger:
@@ -119,8 +137,13 @@ class Ledger:
         self._alarm()
         return not self._refuses or not self._is_full()
 
+    def begin(self, call: RunningCall) -> None:
+        """Notes a call that is sent to a provider now."""
+        record = self._running[call.call_id] = _record(_BEGUN, call)
+        self._append(record)
+
     def note(self, call: RequestFinished) -> None:
-        """Notes a call that runs, as it has to be recorded if this process dies now."""
+        """Notes what a call that runs has come to, for which it is charged if the router dies."""
         record = self._running[call.call_id] = _record(_RUNNING, call)
         self._append(record)
 
@@ -308,7 +331,7 @@ class Ledger:
         return self._storage.database.execute_sql(sql, values)  # type: ignore[no-untyped-call]
 
 
-def _record(head: bytes, call: RequestFinished) -> bytes:
+def _record(head: bytes, call: RunningCall | RequestFinished) -> bytes:
     values = tuple(call)
     try:
         return head + orjson.dumps(values, default=str)[1:]
@@ -337,17 +360,20 @@ def _recorded(
         segment: of a router that may have been of another version.
         running: the calls that had not ended, by id; brought up to date.
     """
-    names: Sequence[str] = RequestFinished._fields
+    begun: Sequence[str] = RunningCall._fields
+    fields: Sequence[str] = RequestFinished._fields
+    died_at = segment.path.stat().st_mtime
     while records := segment.unread(BATCH_BYTES):
         calls = []
         for record in records.splitlines():
             kind, *values = orjson.loads(record)
             if kind == "fields":
-                names = values
+                begun, fields = values
                 continue
-            known = dict(zip(names, values, strict=True))
-            call = _call([known.get(name) for name in RequestFinished._fields])
-            if kind:
+            names = begun if record.startswith(_BEGUN) else fields
+            known = {**_UNKNOWN, "finished_at": died_at, **dict(zip(names, values, strict=True))}
+            call = _call([known.get(name, 0) for name in RequestFinished._fields])
+            if record.startswith(_FINISHED):
                 running.pop(call.call_id, None)
                 calls.append(call)
             else:

@@ -1,6 +1,7 @@
 """One call, several targets: the order, when the next is tried, and whose fault a fault is."""
 
 import asyncio
+import time
 from contextlib import aclosing
 from typing import ClassVar
 
@@ -8,9 +9,10 @@ import orjson
 import pytest
 from loguru import logger
 
-from tornado_router.config.options import ProviderOptions
+from tornado_router.config.options import ProviderOptions, RoutingOptions
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
 from tornado_router.errors import ApiError, ProviderError
+from tornado_router.health import Health
 from tornado_router.memory import ProcessMemory
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Call, Provider, bad_answer
@@ -67,10 +69,11 @@ def call(stream=False):
 class World:
     """Some providers, and a call that goes to each in turn as `NAME/m-NAME`."""
 
-    def __init__(self, *providers, memory=None, **options):
+    def __init__(self, *providers, memory=None, routing=None, **options):
+        self.health = Health(routing or RoutingOptions())
         common = ProviderOptions(type="t", **options)
         self.targets = [Target(item.name, f"m-{item.name}") for item in providers]
-        self.attempts = Attempts(user_id=1)
+        self.attempts = Attempts(user_id=1, started=time.monotonic())
         self.dispatcher = Dispatcher(
             {
                 item.name: ConfiguredProvider(item.name, common, item, secrets=(SECRET,))
@@ -78,6 +81,8 @@ class World:
             },
             {item.name: None for item in providers},
             memory or ProcessMemory(60, 1000),
+            self.health,
+            routing or RoutingOptions(retries=0),
         )
 
     async def send(self, call):
@@ -399,3 +404,172 @@ class TestMemory:
 def test_bad_answers_go_to_the_next_target():
     world = World(Scripted("a", bad_answer("HTML")), Scripted("b", ANSWER))
     assert world.ask() is ANSWER
+
+
+def eager(**options):
+    """Retries without pauses."""
+    return RoutingOptions(**{"retries": 2, "backoff_seconds": 0.0, **options})
+
+
+class TestRetries:
+    @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
+    def test_what_may_be_over_in_a_moment_is_tried_again(self, status):
+        world = World(Scripted("a", failure(status), failure(status), "answer"), routing=eager())
+        assert world.ask() == "answer"
+        assert world.tried == ["a", "a", "a"]
+
+    def test_a_stream_is_tried_again_until_its_first_chunk(self):
+        class Flaky(Scripted):
+            async def stream(self, call, http):
+                self.calls.append(call)
+                if len(self.calls) < 3:
+                    raise failure(503)
+                yield ["chunk"]
+
+        world = World(Flaky("a"), routing=eager())
+        assert world.stream() == [["chunk"]]
+        assert world.tried == ["a", "a", "a"]
+
+    def test_but_not_after_it(self):
+        world = World(Scripted("a", ["chunk"], failure(503)), routing=eager())
+        first, error = world.stream()
+        assert first == ["chunk"]
+        assert error.status == 503
+        assert world.tried == ["a"]
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            failure(400, retryable=False),
+            failure(401),
+            failure(402),
+            failure(403),
+            failure(404),
+            failure(504, code="timeout"),
+            ApiError(400, "This provider cannot do that."),
+            ValueError("a plugin's fault"),
+        ],
+        ids=str,
+    )
+    def test_what_will_not_be_over_is_not(self, error):
+        world = World(Scripted("a", error, "answer"), routing=eager())
+        world.refused()
+        assert world.tried == ["a"]
+
+    def test_another_target_goes_before_another_try(self):
+        world = World(Scripted("a", failure(503)), Scripted("b", "answer"), routing=eager())
+        assert world.ask() == "answer"
+        assert world.tried == ["a", "b"]
+
+    def test_only_those_that_may_do_better_are_tried_again(self):
+        world = World(
+            Scripted("a", failure(401), "never"),
+            Scripted("b", failure(503), "answer"),
+            routing=eager(),
+        )
+        assert world.ask() == "answer"
+        assert world.tried == ["a", "b", "b"]
+
+    def test_the_last_failure_is_told_when_all_tries_failed(self):
+        world = World(
+            Scripted("a", *[failure(503, f"no {number}") for number in range(3)]), routing=eager()
+        )
+        assert world.refused().message == "no 2"
+        assert len(world.tried) == 3
+
+    def test_an_outage_is_not_multiplied(self):
+        a = Scripted("a", *[failure(503) for _ in range(1000)])
+        world = World(a, routing=eager(retries=5, retry_budget=0.1))
+        for _ in range(200):
+            world.refused()
+        assert 200 + 20 <= len(a.calls) <= 200 + 10 + 20
+
+    def test_it_waits_as_long_as_the_provider_asks_for(self):
+        limited = failure(429, headers={"Retry-After": "0.2"})
+        world = World(Scripted("a", limited, "answer"), routing=eager())
+        began = time.monotonic()
+        assert world.ask() == "answer"
+        assert time.monotonic() - began >= 0.2
+        assert world.attempts.waited >= 0.2
+
+    def test_but_not_too_long(self):
+        limited = failure(429, headers={"Retry-After": "11"})
+        world = World(Scripted("a", limited, "never"), routing=eager())
+        assert world.refused().headers["Retry-After"] == "11"
+        assert world.tried == ["a"]
+
+
+class Slow(Scripted):
+    """Never answers."""
+
+    async def send(self, call, http):
+        self.calls.append(call)
+        await asyncio.Event().wait()
+
+    async def stream(self, call, http):
+        self.calls.append(call)
+        await asyncio.Event().wait()
+        yield
+
+
+class TestDeadline:
+    @BOTH
+    def test_later_attempts_end_with_it(self, stream):
+        world = World(Scripted("a", failure(503)), Slow("b"), routing=eager(deadline_seconds=0.2))
+        error = world.refused(stream)
+        assert (error.status, error.code) == (504, "timeout")
+        assert world.tried == ["a", "b"]
+        assert world.health.in_flight(Target("b", "m-b")) == 0
+
+    def test_none_begins_after_it(self):
+        world = World(
+            Scripted("a", failure(503)),
+            Scripted("b", "never"),
+            routing=eager(deadline_seconds=0.000001),
+        )
+        assert world.refused().status == 503
+        assert world.tried == ["a"]
+
+
+class TestHealth:
+    @BOTH
+    def test_a_target_that_fails_is_left_out(self, stream):
+        a = Scripted("a", *[failure(503) for _ in range(5)])
+        b = Scripted("b", *[["answer"]] * 50) if stream else Scripted("b", *["answer"] * 50)
+        world = World(a, b, routing=eager(breaker_failures=3))
+        for _ in range(10):
+            if stream:
+                world.stream()
+            else:
+                world.ask()
+        assert len(a.calls) == 3
+        assert len(b.calls) == 10
+
+    def test_a_stream_that_breaks_off_is_a_failure(self):
+        a = Scripted("a", ["chunk"], failure(502))
+        world = World(a, Scripted("b", ["chunk"]), routing=eager(breaker_failures=2))
+        for _ in range(3):
+            world.stream()
+        assert world.tried == ["a", "a", "b"]
+
+    @pytest.mark.parametrize(
+        "error", [failure(400, retryable=False), ApiError(400, "cannot do that")], ids=str
+    )
+    def test_a_wrong_request_says_nothing_of_the_target(self, error):
+        world = World(Scripted("a", *[error] * 5), Scripted("b"), routing=eager(breaker_failures=1))
+        for _ in range(5):
+            world.refused()
+        assert world.tried == ["a"] * 5
+
+    @BOTH
+    def test_calls_in_flight_are_counted_until_they_are_over(self, stream):
+        async def main():
+            world = World(Scripted("a", ["one"], ["two"]))
+            target = world.targets[0]
+            answer = await world.send(call(stream))
+            if stream:
+                assert world.health.in_flight(target) == 1
+                await answer.rest.aclose()
+            assert world.health.in_flight(target) == 0
+
+        asyncio.run(main())

@@ -17,10 +17,12 @@ from tornado_router.config.options import (
     PricingOptions,
     ProviderOptions,
     RouteOptions,
+    RoutingOptions,
 )
 from tornado_router.dispatch import Dispatcher
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.gateway import Gateway
+from tornado_router.health import Health
 from tornado_router.limits import Demand, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.memory import ProcessMemory
@@ -124,7 +126,13 @@ class World:
                 self.bounds,
                 refuse_unpriced=True,
             ),
-            Dispatcher(providers, {"p": None}, ProcessMemory(60, 1000)),
+            Dispatcher(
+                providers,
+                {"p": None},
+                ProcessMemory(60, 1000),
+                Health(RoutingOptions()),
+                RoutingOptions(retries=0),
+            ),
             self.books,
             observers=[self.finished.append],
             is_revoked=revoked,

@@ -27,6 +27,7 @@ from tornado_router.dispatch import Dispatcher
 from tornado_router.errors import ApiError, ConfigError
 from tornado_router.gateway import Gateway, Observer
 from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Services
+from tornado_router.health import Health
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
 from tornado_router.limits import Limiter
@@ -119,6 +120,7 @@ class RouterApplication(Application):
         router = Router(deployment.providers, config.routes)
         self.shared = _share_in_redis(config) if config.redis.host else _keep_in_process(config)
         changes, limiter = self.shared.changes, self.shared.limiter
+        health = Health(config.routing)
         plans = Plans(config.plans, config.auth.default_plan)
         authenticator = Authenticator(storage, plans, changes, config.auth.key_cache_seconds)
         self.services = Services(
@@ -138,7 +140,13 @@ class RouterApplication(Application):
                     OutputBounds(config.limits.default_output_tokens),
                     refuse_unpriced=config.pricing.unpriced == "refuse",
                 ),
-                Dispatcher(deployment.providers, self.upstreams, self.shared.memory),
+                Dispatcher(
+                    deployment.providers,
+                    self.upstreams,
+                    self.shared.memory,
+                    health,
+                    config.routing,
+                ),
                 self.ledger,
                 observers=[self.access_log.add, *_hooks(deployment.plugins)],
                 is_revoked=(

@@ -1,23 +1,30 @@
-"""Sends a call to its targets: one after the other, each once, until one answers.
+"""Sends a call to its targets: one after the other, and those that may do better once more.
 
-A staircase, one concern a step: `send` tries targets in order, `_send_once` makes one attempt.
-Once a stream's first chunk is here nothing is tried again, for the client is about to see it.
+A staircase, one concern a step: `send` goes round the targets with pauses between the rounds,
+`_send_to_first` goes through them once, `_send_once` makes one attempt. Once a stream's first chunk
+is here nothing is tried again, for the client is about to see it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 import traceback
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, cast
 
 from loguru import logger
 
+from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ApiError, ProviderError, bad_answer
+from tornado_router.health import Attempt, Health
 from tornado_router.memory import Memory, Owner, tool_call_ids
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupported
+from tornado_router.retries import Retries, seconds_of
 from tornado_router.routing import Target
 
 MAX_WORDS = 4000
@@ -26,6 +33,11 @@ MAX_WORDS = 4000
 _STATUSES = {401: 502, 402: 503, 403: 502, 503: 503, 504: 504, 529: 503}
 """What the client sees for a provider's status, where it is not the same."""
 
+_LIMITED = 429
+_AGAIN = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
+"""Statuses that may be others a moment later. A time-out of ours is none of them: the provider may
+still be at work, and be paid for it."""
+
 
 @dataclass(slots=True)
 class Attempts:
@@ -33,13 +45,17 @@ class Attempts:
 
     Attributes:
         user_id: whose call it is.
+        started: when the call came in, by `time.monotonic()`.
         targets: those that were tried, in order.
         dropped: the parameters that the last one left out.
+        waited: seconds that providers took until they answered or failed, and pauses between.
     """
 
     user_id: int
+    started: float
     targets: list[Target] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    waited: float = 0.0
 
     @property
     def last(self) -> Target | None:
@@ -62,6 +78,8 @@ class Dispatcher:
         providers: every configured provider, by name.
         clients: the connections of those that are on, by name.
         memory: keeps what providers need back on the next turn.
+        health: of the targets.
+        options: how failures are met.
     """
 
     def __init__(
@@ -69,10 +87,15 @@ class Dispatcher:
         providers: Mapping[str, ConfiguredProvider],
         clients: Mapping[str, HTTPClient],
         memory: Memory,
+        health: Health,
+        options: RoutingOptions,
     ) -> None:
         self._providers = providers
         self._clients = clients
         self._memory = memory
+        self._health = health
+        self._retries = Retries(options)
+        self._deadline_seconds = options.deadline_seconds
 
     async def send(
         self, call: Call, targets: Sequence[Target], attempts: Attempts
@@ -87,19 +110,65 @@ class Dispatcher:
         Raises:
             ApiError: every target failed, or one refused what any other would refuse too.
         """
-        for target in targets[:-1]:
+        self._retries.deposit()
+        deadline = attempts.started + self._deadline_seconds
+        for made in count():
+            failures = _Failures()
+            answer = await self._go_round(call, targets, attempts, deadline, failures)
+            if answer is not None:
+                return answer
+            pause = None
+            if failures.again:
+                left = deadline - time.monotonic()
+                pause = self._retries.pause(made, failures.retry_after, left)
+            if pause is None:
+                raise failures.last
+            attempts.waited += pause
+            await asyncio.sleep(pause)
+            targets = failures.again
+        raise AssertionError("unreachable")
+
+    async def _go_round(
+        self,
+        call: Call,
+        targets: Sequence[Target],
+        attempts: Attempts,
+        deadline: float,
+        failures: _Failures,
+    ) -> Body | ChunkStream | None:
+        """Tries each target once, until one answers; None if none does.
+
+        Raises:
+            ApiError: one refused what any other would refuse too.
+        """
+        for target in self._health.well(targets) if len(targets) > 1 else targets:
+            seconds = deadline - time.monotonic() if attempts.targets else None
+            if seconds is not None and seconds <= 0:
+                break
             try:
-                return await self._send_once(call, target, attempts)
+                return await self._send_once(call, target, attempts, seconds)
             except ProviderError as error:
                 if not error.retryable:
                     raise
-        return await self._send_once(call, targets[-1], attempts)
+                failures.add(target, error)
+        return None
 
     async def _send_once(
-        self, call: Call, target: Target, attempts: Attempts
+        self, call: Call, target: Target, attempts: Attempts, seconds: float | None
     ) -> Body | ChunkStream:
+        """Makes one attempt.
+
+        Args:
+            call: as the client sent it.
+            target: where to.
+            attempts: told of it.
+            seconds: until its answer must have begun, or None.
+
+        Raises:
+            ApiError: it failed.
+        """
         configured = self._providers[target.provider]
-        provider, client = configured.provider, self._clients[target.provider]
+        provider = configured.provider
         assert provider is not None, "routing plans no target that is off"
         owner = (attempts.user_id, target.provider)
         attempt = Call(
@@ -114,47 +183,68 @@ class Dispatcher:
         )
         attempts.targets.append(target)
         attempts.dropped = attempt.dropped
+        trying = _Try(
+            configured,
+            provider,
+            self._clients[target.provider],
+            attempt,
+            owner,
+            self._health.begin(target),
+        )
         if attempt.stream:
-            return await self._open_stream(provider, attempt, client, owner, configured)
+            return await self._open_stream(trying, attempts, seconds)
         try:
-            answer = await provider.send(attempt, client)
+            if seconds is None:
+                answer = await provider.send(attempt, trying.client)
+            else:
+                async with asyncio.timeout(seconds):
+                    answer = await provider.send(attempt, trying.client)
+            if answer is None:
+                raise TypeError("a provider has to return an answer")
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
-            raise _for_client(error, configured) from None
+            raise trying.failed(error) from None
+        else:
+            trying.health.succeeded()
+        finally:
+            attempts.waited += trying.health.end()
         if attempt.kept:
             await self._keep(attempt, owner)
         return answer
 
     async def _open_stream(
-        self,
-        provider: Provider,
-        attempt: Call,
-        client: HTTPClient,
-        owner: Owner,
-        configured: ConfiguredProvider,
+        self, trying: _Try, attempts: Attempts, seconds: float | None
     ) -> ChunkStream:
         """Waits for the first chunk: a failure before it can still be answered otherwise."""
-        rest = self._stream(provider, attempt, client, owner, configured)
-        async for first in rest:
-            return ChunkStream(first, rest)
-        error = bad_answer(f"The provider '{configured.name}' ended its stream before it began.")
-        raise _for_client(error, configured)
-
-    async def _stream(
-        self,
-        provider: Provider,
-        attempt: Call,
-        client: HTTPClient,
-        owner: Owner,
-        configured: ConfiguredProvider,
-    ) -> AsyncGenerator[Sequence[Body], None]:
+        rest = self._stream(trying)
         try:
-            async with aclosing(provider.stream(attempt, client)) as chunks:
+            if seconds is None:
+                first = await anext(rest, None)
+            else:
+                async with asyncio.timeout(seconds):
+                    first = await anext(rest, None)
+        except TimeoutError as error:
+            raise trying.failed(error) from None
+        finally:
+            attempts.waited += trying.health.seconds()
+        if first is None:
+            name = trying.configured.name
+            raise trying.failed(
+                bad_answer(f"The provider '{name}' ended its stream before it began.")
+            )
+        trying.health.succeeded()
+        return ChunkStream(first, rest)
+
+    async def _stream(self, trying: _Try) -> AsyncGenerator[Sequence[Body], None]:
+        try:
+            async with aclosing(trying.provider.stream(trying.call, trying.client)) as chunks:
                 async for batch in chunks:
-                    if attempt.kept:  # before the client sees the call, as it may answer at once
-                        await self._keep(attempt, owner)
+                    if trying.call.kept:  # before the client sees the call: it may answer at once
+                        await self._keep(trying.call, trying.owner)
                     yield batch
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
-            raise _for_client(error, configured) from None
+            raise trying.failed(error) from None
+        finally:
+            trying.health.end()
 
     async def _recall(self, owner: Owner, call: Call) -> dict[str, Any]:
         return await self._memory.recall(owner, tool_call_ids(call.body))
@@ -162,6 +252,59 @@ class Dispatcher:
     async def _keep(self, attempt: Call, owner: Owner) -> None:
         await self._memory.keep(owner, attempt.kept)
         attempt.kept.clear()
+
+
+@dataclass(slots=True)
+class _Failures:
+    """What became of targets that failed: what is told of the last, and which are worth a retry."""
+
+    last: ProviderError = field(
+        default_factory=lambda: ProviderError(504, "No provider answered in time.", code="timeout")
+    )
+    again: list[Target] = field(default_factory=list)
+    retry_after: float | None = None
+
+    def add(self, target: Target, error: ProviderError) -> None:
+        self.last = error
+        if error.again:
+            seconds = error.retry_after or 0.0
+            self.retry_after = seconds if not self.again else min(seconds, self.retry_after or 0.0)
+            self.again.append(target)
+
+
+@dataclass(slots=True)
+class _Try:
+    """One attempt."""
+
+    configured: ConfiguredProvider
+    provider: Provider
+    client: HTTPClient
+    call: Call
+    owner: Owner
+    health: Attempt
+
+    def failed(self, error: Exception) -> ApiError:
+        """Notes a failure; returns what the client is told of it."""
+        if isinstance(error, TimeoutError):
+            name = self.configured.name
+            error = ProviderError(
+                504, f"The provider '{name}' did not answer in time.", code="timeout"
+            )
+        if not isinstance(error, ApiError):
+            self.health.failed()
+            return _for_client(error, self.configured)
+        if not isinstance(error, ProviderError) or not error.retryable:
+            return _for_client(error, self.configured)  # it is the request that is at fault
+        again = error.status in _AGAIN and error.code != "timeout"
+        retry_after = seconds_of(error.headers.get("Retry-After"))
+        if error.status == _LIMITED:
+            self.health.limited(retry_after)
+        else:
+            self.health.failed()
+        told = _for_client(error, self.configured)
+        if isinstance(told, ProviderError):
+            told.again, told.retry_after = again, retry_after
+        return told
 
 
 def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:

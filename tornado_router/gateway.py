@@ -165,7 +165,9 @@ class Gateway:
         Raises:
             ApiError: the call is refused, or failed before its answer began.
         """
-        progress = _Progress(call, key, request_id, started, Attempts(key.user_id), Usage())
+        progress = _Progress(
+            call, key, request_id, started, Attempts(key.user_id, started), Usage()
+        )
         try:
             targets = self._router.plan(call.model, call.endpoint)
             permit = progress.permit = await self._admission.admit(call, key, targets)

@@ -26,6 +26,7 @@ from tornado_router.config.options import (
     ProviderOptions,
     RedisOptions,
     RouteOptions,
+    RoutingOptions,
     ServerOptions,
     ValidationOptions,
     file_schema,
@@ -68,6 +69,7 @@ class Config:
     redis: RedisOptions
     auth: AuthOptions
     limits: LimitsOptions
+    routing: RoutingOptions
     pricing: PricingOptions
     log: LogOptions
     memory: MemoryOptions

@@ -193,6 +193,60 @@ class LimitsOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoutingOptions:
+    """`[routing]`: what becomes of a call whose target fails.
+
+    The next target of its route is tried at once. Once all have failed, those that may do better a
+    moment later are tried again, after a pause.
+    """
+
+    retries: int = option(
+        2, "How often the targets of a call are tried again.", minimum=0, maximum=10
+    )
+    retry_budget: float = option(
+        0.2,
+        "Retries for each call, on the average; at most ten are saved up. So an outage is not "
+        "multiplied.",
+        minimum=0,
+        maximum=10,
+    )
+    backoff_seconds: float = option(
+        0.25, "Pause before the first retry, about; it doubles with each.", minimum=0
+    )
+    max_pause_seconds: float = option(
+        10.0,
+        "The longest pause. A provider whose `Retry-After` asks for more is not tried again.",
+        minimum=0,
+    )
+    deadline_seconds: float = option(
+        600.0,
+        "No attempt begins later in a call, and all but the first are cut off then if their answer "
+        "has not begun; the first has its provider's time-outs.",
+        exclusiveMinimum=0,
+    )
+    breaker_failures: int = option(
+        5,
+        "So many failures among its last 20 answers take a target out of its routes, as long as "
+        "another is left.",
+        minimum=1,
+        maximum=20,
+    )
+    breaker_seconds: float = option(
+        10.0,
+        "For so long, before one call tries it again; each time that this fails, twice as long, up "
+        "to five minutes.",
+        exclusiveMinimum=0,
+        maximum=300,
+    )
+    slow_seconds: float | None = option(
+        None,
+        "A first byte that takes longer counts as a failure, though its call is served. Without "
+        "it, none is too slow.",
+        exclusiveMinimum=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PricingOptions:
     """`[pricing]`: what a call costs; the prices themselves are in `[prices."MODEL"]`."""
 
@@ -383,6 +437,7 @@ SECTIONS: Mapping[str, type] = {
     "redis": RedisOptions,
     "auth": AuthOptions,
     "limits": LimitsOptions,
+    "routing": RoutingOptions,
     "pricing": PricingOptions,
     "log": LogOptions,
     "memory": MemoryOptions,

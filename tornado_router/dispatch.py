@@ -35,8 +35,11 @@ _STATUSES = {401: 502, 402: 503, 403: 502, 503: 503, 504: 504, 529: 503}
 
 _LIMITED = 429
 _AGAIN = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
-"""Statuses that may be others a moment later. A time-out of ours is none of them: the provider may
-still be at work, and be paid for it."""
+"""Statuses that may be others a moment later."""
+
+_LASTING = frozenset(("timeout", "tls_error"))
+"""Codes of our own failures that are not: after a time-out the provider may still be at work, and be
+paid for it."""
 
 
 @dataclass(slots=True)
@@ -295,7 +298,7 @@ class _Try:
             return _for_client(error, self.configured)
         if not isinstance(error, ProviderError) or not error.retryable:
             return _for_client(error, self.configured)  # it is the request that is at fault
-        again = error.status in _AGAIN and error.code != "timeout"
+        again = error.status in _AGAIN and error.code not in _LASTING
         retry_after = seconds_of(error.headers.get("Retry-After"))
         if error.status == _LIMITED:
             self.health.limited(retry_after)

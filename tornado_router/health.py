@@ -166,7 +166,7 @@ class Health:
         return now >= state.open_until and not state.probing
 
     def _succeeded(self, target: Target, state: _State, seconds: float, *, probed: bool) -> None:
-        if self._slow is not None and seconds > self._slow:
+        if self._slow and seconds > self._slow:
             self._failed(target, state, probed=probed)
             return
         if probed:

@@ -49,7 +49,7 @@ class Retries:
             return None
         # "Equal jitter", so that those who failed together do not come back together:
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-        seconds = min(self._first * 2**made, self._longest)
+        seconds = min(self._first * 2.0**made, self._longest)
         seconds *= 0.5 + self._chance() / 2
         if retry_after is not None:
             if retry_after > self._longest:

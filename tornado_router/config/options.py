@@ -238,11 +238,11 @@ class RoutingOptions:
         exclusiveMinimum=0,
         maximum=300,
     )
-    slow_seconds: float | None = option(
-        None,
-        "A first byte that takes longer counts as a failure, though its call is served. Without "
-        "it, none is too slow.",
-        exclusiveMinimum=0,
+    slow_seconds: float = option(
+        0.0,
+        "A first byte that takes longer counts as a failure, though its call is served; 0: none "
+        "is too slow.",
+        minimum=0,
     )
 
 

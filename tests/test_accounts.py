@@ -2,10 +2,12 @@
 
 import asyncio
 import datetime
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 
 import bcrypt
@@ -62,7 +64,9 @@ def ann():
 
 @pytest.fixture
 def admin():
-    return accounts.create_user(PLANS, "root@example.com", actor="cli", is_admin=True)
+    return accounts.create_user(
+        PLANS, "root@example.com", actor="cli", password_hash=HASH, is_admin=True
+    )
 
 
 def refused(work, *arguments, **more):
@@ -318,7 +322,8 @@ class TestInvites:
         _, code = accounts.create_invite(PLANS, actor="cli", plan="pro")
         plans = Plans({}, "free")
         came = refused(accounts.register, OPEN, plans, "ann@example.com", HASH, invite=code)
-        assert came == (400, "unknown_plan", "plan")
+        assert came == (403, "invalid_invite", "invite")
+        assert accounts.list_invites()[0].used_at is None
 
     def test_pages(self):
         ids = [accounts.create_invite(PLANS, actor="cli")[0].id for _ in range(5)]
@@ -475,7 +480,10 @@ class TestUsers:
         assert emails(search=" EXAMPLE.com") == ["ann@example.com", "root@example.com"]
         assert emails(search="100%") == []
         assert emails(search="É") == [f"u{number}@x.org" for number in range(5)]
-        assert emails(plan="free") == ["ann@example.com", "root@example.com"]
+        assert emails(search="a" * 60_000) == []
+        assert emails(search="\udcff") == []
+        assert emails(plan="free") == ["ann@example.com"]
+        assert emails(plan="unlimited") == ["root@example.com"]
         assert emails(plan="pro", limit=2) == ["u0@x.org", "u1@x.org", "u2@x.org"]
         assert emails(limit=2, after=5) == ["u3@x.org", "u4@x.org"]
 
@@ -521,6 +529,10 @@ class TestLastAdministrator:
         accounts.set_user(PLANS, ann.id, is_active=False)
         assert refused(end, admin.id)[1] == "last_admin"
 
+    def test_one_whom_nobody_can_log_in_as_does_not_count(self, ann, admin, end):
+        accounts.create_user(PLANS, "new@x.org", actor="cli", is_admin=True)
+        assert refused(end, admin.id)[1] == "last_admin"
+
     def test_one_of_two_may_go(self, ann, admin, end):
         accounts.set_user(PLANS, ann.id, is_admin=True)
         end(admin.id)
@@ -528,7 +540,9 @@ class TestLastAdministrator:
 
     def test_all_at_once_leave_one(self, storage, end):
         ids = [
-            accounts.create_user(PLANS, f"a{number}@x.org", actor="cli", is_admin=True).id
+            accounts.create_user(
+                PLANS, f"a{number}@x.org", actor="cli", password_hash=HASH, is_admin=True
+            ).id
             for number in range(20)
         ]
         came = at_once(storage, 20, lambda number: end(ids[number]) and None)
@@ -542,6 +556,21 @@ class TestDeleting:
         assert (row.email, row.name, row.password_hash) == (f"deleted:{ann.id}", "", "!")
         assert (row.is_admin, row.is_active, row.session_version) == (False, False, 2)
         assert row.deleted_at <= now()
+
+    def test_the_address_stays_nowhere(self, ann, admin, tmp_path):
+        _, code = accounts.create_invite(PLANS, actor="cli", email="bob@example.com")
+        bob = register("bob@example.com", invite=code)
+        accounts.set_user(PLANS, bob.id, is_admin=True)
+        create_key(bob, "bob's own")
+        accounts.grant(ann.id, Decimal(1), "top_up", "hello", "bob@example.com")
+        accounts.create_invite(PLANS, actor="bob@example.com")
+        pending, _ = accounts.create_invite(PLANS, actor="cli", email="eve@example.com")
+        accounts.delete_account(bob.id)
+        with closing(sqlite3.connect(tmp_path / "router.db")) as database:
+            everything = "\n".join(database.iterdump())
+        assert "bob" not in everything
+        assert f"'user:{bob.id}'" in everything
+        assert accounts.list_invites(limit=9)[0].email == pending.email == "eve@example.com"
 
     def test_revokes_the_keys(self, ann, admin):
         for user in (ann, ann, admin):
@@ -564,6 +593,13 @@ class TestDeleting:
             (accounts.delete_account, ann.id),
         ]
         assert [refused(*work)[:2] for work in gone] == [(404, "user_not_found")] * len(gone)
+
+    def test_the_first_administrators_address_is_nobody_elses(self):
+        first = accounts.create_administrator()
+        assert refused(register, accounts.ADMIN_EMAIL)[1] == "email_taken"
+        accounts.create_user(PLANS, "a@x.org", actor="cli", password_hash=HASH, is_admin=True)
+        accounts.delete_account(first.id)
+        assert refused(register, accounts.ADMIN_EMAIL)[1] == "email_taken"
 
     def test_the_address_is_free_again_for_somebody_else(self, ann):
         accounts.delete_account(ann.id)

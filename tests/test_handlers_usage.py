@@ -542,10 +542,10 @@ class TestCsv:
 
     @pytest.mark.gen_test
     async def test_has_no_formulas(self, read_csv, write, get):
-        models = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a=b", "'=1"]
+        models = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "a=b", "'=1"]
         models += ['quoted "twice", and\r\nmore', "line\nbreak", '="x",\'', "ünï→"]
         write(*(call(number, model=model) for number, model in enumerate(models)))
-        shown = [f"'{model}" for model in models[:6]] + models[6:]
+        shown = [f"'{model}" for model in models[:8]] + models[8:]
         shown[models.index('="x",\'')] = "'=\"x\",'"
         lines = await read_csv()
         assert [line["model"] for line in reversed(lines)] == shown

@@ -106,6 +106,7 @@ class TestCreate:
             ({"budget_period": "year"}, "invalid_value", "budget_period"),
             ({"models": [""]}, "invalid_value", "models[0]"),
             ({"models": ["x"] * 101}, "invalid_value", "models"),
+            ({"models": ["*" + "x" * 199] * 11}, "invalid_value", "models"),
             ({"models": ["x" * 201]}, "string_above_max_length", "models[0]"),
             ({"endpoints": ["chat.completions", "chat"]}, "invalid_value", "endpoints[1]"),
             ({"expires_at": 1}, "invalid_value", "expires_at"),

@@ -258,9 +258,13 @@ def kill(book):
 
 
 class TestKilled:
+    @pytest.fixture(autouse=True)
+    def still(self, monkeypatch):
+        """The thread takes nothing by itself."""
+        monkeypatch.setattr(ledger, "FLUSH_SECONDS", 3600.0)
+
     def test_finished_calls_are_recorded_by_the_next(self, storage, user, rows):
         book = open_ledger(storage)
-        book._thread._work = lambda: True
         for number in range(2000):
             book.begin(begun(number))
             book.add(call(number))

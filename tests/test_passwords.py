@@ -144,6 +144,20 @@ class TestVerify:
     def test_no_hash_has_no_password(self, make, password_hash, typed):
         assert asyncio.run(make(4).verify(typed, password_hash)) is False
 
+    @pytest.mark.parametrize("rounds", [4, 5, 7, 8])
+    def test_a_wrong_one_is_the_same_work_whenever_it_was_hashed(self, make, monkeypatch, rounds):
+        made, checker = hash_password(GOOD, rounds), make(8)
+        asyncio.run(checker.verify(GOOD, None))  # makes the hash of nobody
+        work = []
+        monkeypatch.setattr(
+            passwords.bcrypt,
+            "checkpw",
+            lambda _, hashed: work.append(2 ** int(hashed.split(b"$")[2])),
+        )
+        monkeypatch.setattr(passwords, "hash_password", lambda _, rounds: work.append(2**rounds))
+        assert not asyncio.run(checker.verify("wrong", made))
+        assert sum(work) == 2**8
+
     @pytest.mark.parametrize("password_hash", [None, passwords.UNUSABLE, "made"])
     @pytest.mark.parametrize("typed", [GOOD, "wrong", GOOD + "\0", "x" * 100_000, "\udcff"])
     def test_it_is_always_the_same_work(self, make, monkeypatch, password_hash, typed):

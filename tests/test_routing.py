@@ -50,6 +50,14 @@ def refusal(router, model, endpoint=CHAT):
 
 
 class TestPlan:
+    def test_a_name_that_no_vendor_has_is_not_even_looked_for(self):
+        routes = router(on("a", "*"))
+        assert plan(routes, "a/" + "x" * 254) == ["a/" + "x" * 254]
+        for name in ("a/" + "x" * 255, "a/" + "x" * 1_000_000):
+            assert refusal(routes, name).status == 404
+            with pytest.raises(ApiError):
+                routes.model(name)
+
     def test_a_listed_model_is_served_by_the_provider_that_lists_it(self):
         assert plan(router(on("a", "small"), on("b", "large")), "large") == ["b/large"]
 

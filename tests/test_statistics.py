@@ -345,7 +345,7 @@ class TestGroups:
         write(storage, call(1))
         storage.call(lambda: keys.revoke(1))
         storage.call(lambda: accounts.delete_account(1))
-        assert ask(storage, groups, "key")[1][0][:2] == (1, "zeta1")
+        assert ask(storage, groups, "key")[1][0][:2] == (1, "")
         assert ask(storage, groups, "user")[1][0][:2] == (1, "deleted:1")
         storage.call(lambda: ApiKey.delete().execute())
         storage.call(lambda: User.delete().execute())

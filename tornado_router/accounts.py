@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+from loguru import logger
 from peewee import IntegrityError
 
 from tornado_router.config import Config
@@ -39,6 +40,8 @@ MAX_ID = 2**31 - 1
 """Of a row: larger numbers do not fit into the column on every database."""
 
 INVITE_SECONDS = 7 * 24 * 3600
+INVITE_BOUNDS = (60, 365 * 24 * 3600)
+"""Seconds that an invite may be good for."""
 
 EntryKind = Literal["plan", "top_up", "adjust"]
 
@@ -166,14 +169,15 @@ def create_user(
         actor: who makes it: an administrator's e-mail address, `cli` or `registration`.
         password_hash: see `passwords`; without it nobody can log in yet.
         name: as it was typed.
-        plan: its name; None for that of new accounts.
+        plan: its name; None for that of new accounts, and for administrators `unlimited`.
         is_admin: whether it may do everything.
 
     Raises:
         ApiError: 400, a value cannot be used; 409, the address has an account.
     """
     email, name = clean_email(email), clean_text(name, "name")
-    plan = plans.default if plan is None else plan
+    if plan is None:
+        plan = UNLIMITED if is_admin else plans.default
     _check_plan(plans, plan)
     with transaction():
         try:
@@ -211,7 +215,7 @@ def register(
         ApiError: 403, not this way; otherwise as `create_user`.
     """
     email = clean_email(email)
-    check_registration_open(options, email, invite)
+    check_registration_open(options, plans, email, invite)
     with transaction():
         used = _use_invite(invite, email) if invite else None
         user = create_user(
@@ -227,7 +231,9 @@ def register(
         return user
 
 
-def check_registration_open(options: AuthOptions, email: str, invite: str | None) -> None:
+def check_registration_open(
+    options: AuthOptions, plans: Plans, email: str, invite: str | None
+) -> None:
     """Refuses what `register` would refuse, before a password is hashed for it.
 
     Raises:
@@ -247,9 +253,10 @@ def check_registration_open(options: AuthOptions, email: str, invite: str | None
             param="invite",
             code="invite_required",
         )
-    if invite and not Invite.select().where(_is_good_invite(invite, email)).exists():
-        raise _invalid_invite()
-    if User.select().where(User.email == email).exists():
+    if invite:
+        _check_invite(plans, invite, email)
+    # Keys are made for the administrator of the first start unless somebody else is named.
+    if email == ADMIN_EMAIL or User.select().where(User.email == email).exists():
         raise email_taken()
 
 
@@ -288,10 +295,11 @@ def list_users(
         after: the id that they come behind.
     """
     query = User.select().where(User.deleted_at.is_null())
-    if search:
-        query = query.where(
-            User.email.contains(search.strip().lower()) | User.name.contains(search.strip())
-        )
+    part = _unicode(search.strip())
+    if len(part) > MAX_EMAIL:
+        return []  # so long is no address and no name; SQLite refuses a pattern of 50,000
+    if part:
+        query = query.where(User.email.contains(part.lower()) | User.name.contains(part))
     if plan is not None:
         query = query.where(User.plan == plan)
     if after is not None:
@@ -420,6 +428,7 @@ def delete_account(user_id: int) -> None:
     with transaction():
         _check_not_last_administrator(user_id)
         moment = now()
+        _forget_name(find_user(user_id))
         _change(
             user_id,
             email=f"deleted:{user_id}",
@@ -433,6 +442,17 @@ def delete_account(user_id: int) -> None:
         ApiKey.update(is_active=False, revoked_at=moment).where(
             ApiKey.user == user_id, ApiKey.revoked_at.is_null()
         ).execute()
+        ApiKey.update(name="").where(ApiKey.user == user_id).execute()
+
+
+def _forget_name(user: User) -> None:
+    """Leaves the number where the address of somebody who leaves was written down."""
+    nameless = f"user:{user.id}"
+    CreditEntry.update(actor=nameless).where(CreditEntry.actor == user.email).execute()
+    Invite.update(created_by=nameless).where(Invite.created_by == user.email).execute()
+    Invite.update(email=None).where(
+        (Invite.used_by == user.id) | ((Invite.email == user.email) & Invite.used_at.is_null(False))
+    ).execute()
 
 
 # Credits
@@ -632,7 +652,12 @@ def _check_plan(plans: Plans, plan: str) -> None:
 
 def _check_not_last_administrator(user_id: int) -> None:
     user = find_user(user_id)
-    others = User.select().where(User.is_admin, User.is_active, User.id != user_id)
+    others = User.select().where(
+        User.is_admin,
+        User.is_active,
+        User.id != user_id,
+        User.password_hash != UNUSABLE_PASSWORD,  # nobody can log in as who was made at the start
+    )
     if user.is_admin and user.is_active and not others.exists():
         raise ApiError(
             409,
@@ -650,11 +675,25 @@ def _is_good_invite(code: str, email: str) -> Any:
     )
 
 
+def _check_invite(plans: Plans, code: str, email: str) -> None:
+    invite = Invite.get_or_none(_is_good_invite(code, email))
+    if invite is None:
+        raise _invalid_invite()
+    if invite.plan is not None and plans.get(invite.plan) is None:
+        logger.error("the invite {} is for the plan '{}', which is gone", invite.id, invite.plan)
+        raise _invalid_invite()
+
+
 def _use_invite(code: str, email: str) -> Invite:
     """Uses an invite up, unless somebody else was quicker."""
     if not Invite.update(used_at=now()).where(_is_good_invite(code, email)).execute():
         raise _invalid_invite()
     return Invite.get(Invite.code_hash == _digest(code))
+
+
+def _unicode(text: str) -> str:
+    """Without half characters, which a terminal may hand on and a database does not take."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _digest(code: str) -> str:

@@ -110,7 +110,11 @@ class Admission:
         Raises:
             ApiError: 403, the key may not do that; 429, a limit has no room; 503, nobody knows.
         """
-        check_permissions(call.endpoint, call.model, key)
+        try:
+            check_permissions(call.endpoint, call.model, key)
+        except ApiError:
+            await self.count(call, key)
+            raise
         prompt, images = estimate_request(call)
         if not key.rates and not key.purses:
             return Permit(targets, key, prompt, images)
@@ -123,19 +127,18 @@ class Admission:
                     tokens = max(prompt, rates.tokens)
         if key.purses:
             targets, cost = self._priced(call.model, targets, prompt, answer, images)
-        try:
-            lease = await self._limiter.admit(Demand(call.id, key.rates, key.purses, tokens, cost))
-        except LimitReachedError as refusal:
-            raise _refusal(refusal, call.model) from None
-        except LimiterAwayError:
-            raise ApiError(
-                503,
-                "The router cannot check your limits at the moment. Please try again shortly.",
-                type="server_error",
-                code="limits_unavailable",
-                headers={"Retry-After": "1"},
-            ) from None
-        return Permit(targets, key, prompt, images, lease)
+        demand = Demand(call.id, key.rates, key.purses, tokens, cost)
+        return Permit(targets, key, prompt, images, await self._reserve(demand, call.model))
+
+    async def count(self, call: Call, key: Key) -> None:
+        """Counts a call that is refused as a request, for its row is written all the same.
+
+        Raises:
+            ApiError: 429, it is one too many; 503, nobody knows.
+        """
+        if key.rates:
+            lease = await self._reserve(Demand(call.id, key.rates), call.model)
+            self._limiter.settle(lease, 0, 0)
 
     def room(self, permit: Permit, target: Target) -> int:
         """How many bytes a streamed answer may have before more has to be reserved for it."""
@@ -221,6 +224,20 @@ class Admission:
             taken = charge.charged if permit.key.purses else 0
             self._limiter.settle(permit.lease, usage.prompt + usage.completion, taken)
         return charge
+
+    async def _reserve(self, demand: Demand, model: str) -> Lease:
+        try:
+            return await self._limiter.admit(demand)
+        except LimitReachedError as refusal:
+            raise _refusal(refusal, model) from None
+        except LimiterAwayError:
+            raise ApiError(
+                503,
+                "The router cannot check your limits at the moment. Please try again shortly.",
+                type="server_error",
+                code="limits_unavailable",
+                headers={"Retry-After": "1"},
+            ) from None
 
     def _priced(
         self, model: str, targets: Sequence[Target], prompt: int, answer: int, images: int

@@ -38,8 +38,8 @@ _AGAIN = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 """Statuses that may be others a moment later."""
 
 _LASTING = frozenset(("timeout", "tls_error"))
-"""Codes of our own failures that are not: after a time-out the provider may still be at work, and be
-paid for it."""
+"""Codes of our own failures that are not: after a time-out the provider may still be at work, and
+be paid for it."""
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.provider import Call
-from tornado_router.routing import Router
+from tornado_router.routing import Router, Target
 from tornado_router.usage import Usage, estimate_usage
 
 CLIENT_CLOSED = 499
@@ -169,7 +169,7 @@ class Gateway:
             call, key, request_id, started, Attempts(key.user_id, started), Usage()
         )
         try:
-            targets = self._router.plan(call.model, call.endpoint)
+            targets = await self._plan(call, key)
             permit = progress.permit = await self._admission.admit(call, key, targets)
             self._ledger.begin(_running(progress))
             answer = await self._dispatcher.send(call, permit.targets, progress.attempts)
@@ -186,6 +186,13 @@ class Gateway:
             raise
         self._settle(progress)
         return Reply(progress.attempts.dropped, permit.headers(), body)
+
+    async def _plan(self, call: Call, key: Key) -> Sequence[Target]:
+        try:
+            return self._router.plan(call.model, call.endpoint)
+        except ApiError:
+            await self._admission.count(call, key)
+            raise
 
     async def _begin(
         self, stream: ChunkStream, progress: _Progress, permit: Permit

@@ -197,7 +197,8 @@ class Journal:
 
     def close(self) -> None:
         """Ends the journal; what is not done is left behind for the next process."""
-        for segment in self._segments:
+        while self._segments:
+            segment = self._segments.popleft()
             if segment.read == segment.written:
                 segment.delete()
             else:

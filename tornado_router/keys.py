@@ -33,6 +33,7 @@ MAX_KEYS = 1000
 """Of one user, those that are not revoked."""
 
 MAX_PATTERNS = 100
+MAX_PATTERNS_LENGTH = 2000
 MAX_PATTERN = 200
 MAX_GRACE_SECONDS = 30 * 24 * 3600
 
@@ -302,6 +303,12 @@ def _patterns(models: Any) -> tuple[str, ...] | None:
     if len(models) > MAX_PATTERNS:
         raise invalid_request(
             f"'models' must have at most {MAX_PATTERNS} patterns.", "models", "invalid_value"
+        )
+    if sum(map(len, models)) > MAX_PATTERNS_LENGTH:  # each call is matched against them
+        raise invalid_request(
+            f"'models' must have at most {MAX_PATTERNS_LENGTH} characters in all.",
+            "models",
+            "invalid_value",
         )
     return tuple(_pattern(text, f"models[{index}]") for index, text in enumerate(models))
 

@@ -114,7 +114,7 @@ class Passwords:
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether a hash was made with less work than is asked for now."""
-        return int(password_hash.split("$")[2]) < self._rounds
+        return _rounds(password_hash) < self._rounds
 
     def close(self) -> None:
         """Ends the threads; what waits is not done any more."""
@@ -127,8 +127,13 @@ class Passwords:
             return False
         if encoded is None or len(encoded) > MAX_BYTES:
             bcrypt.checkpw(b"", password_hash.encode())
-            return False
-        return bcrypt.checkpw(encoded, password_hash.encode())
+        elif bcrypt.checkpw(encoded, password_hash.encode()):
+            return True
+        # One that was hashed with less work must not be refused sooner than somebody unknown: the
+        # work doubles with each round, so these make up for the difference.
+        for rounds in range(_rounds(password_hash), self._rounds):
+            hash_password("", rounds)
+        return False
 
     @functools.cached_property
     def _no_ones_hash(self) -> bytes:
@@ -147,6 +152,10 @@ class Passwords:
         # Whether it was done or, as nobody waits for it any more, was not.
         future.add_done_callback(lambda _: self._room.release())
         return await asyncio.wrap_future(future)
+
+
+def _rounds(password_hash: str) -> int:
+    return int(password_hash.split("$")[2])
 
 
 def _encode(password: str) -> bytes | None:

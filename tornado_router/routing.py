@@ -11,6 +11,9 @@ from tornado_router.config.options import RouteOptions
 from tornado_router.errors import ApiError, Fault
 from tornado_router.plugins import ConfiguredProvider
 
+MAX_NAME = 256
+"""Characters of a model's name: no vendor's has so many, and each is matched against patterns."""
+
 _PATTERN_CHARACTERS = frozenset("*?[")
 
 
@@ -66,6 +69,8 @@ class Router:
         known = self._known.get((model, endpoint))
         if known:
             return known
+        if len(model) > MAX_NAME:
+            raise model_not_found(model)
         plan = self._plans.get(model) or self._by_prefix(model)
         usable = tuple(target for target in plan if self._is_on(target))
         if not usable:
@@ -96,6 +101,8 @@ class Router:
         Raises:
             ApiError: 404 if there is none, or no provider of it is on.
         """
+        if len(name) > MAX_NAME:
+            raise model_not_found(name)
         plan = self._plans.get(name) or self._by_prefix(name)
         if not self._is_served(plan):
             raise model_not_found(name)

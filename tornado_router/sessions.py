@@ -87,15 +87,15 @@ class Sessions:
 def check_secret(config: Config) -> Iterator[Fault]:
     """What is wrong with the secret that signs log-ins: whoever guesses it is anybody.
 
-    On a loopback address any will do, as only who uses this machine can connect.
+    On a loopback address there may be none: it is then random, and ends with the process.
     """
     secret = config.auth.jwt_secret
     where, how = "auth.jwt_secret", "make one with `openssl rand -hex 32`"
-    if _is_loopback(config.server.host):
-        if not secret and config.redis.host:
+    if not secret:
+        if config.redis.host:
             yield Fault(where, f"is needed, as routers that share a Redis must agree on it; {how}")
-    elif not secret:
-        yield Fault(where, f"is needed where other machines can connect; {how}")
+        elif not _is_loopback(config.server.host):
+            yield Fault(where, f"is needed where other machines can connect; {how}")
     elif len(secret.strip()) < SHORTEST_SECRET:
         yield Fault(where, f"must have at least {SHORTEST_SECRET} characters; {how}")
     elif re.sub(r"[\s_]+", "-", secret.strip()).casefold() in _KNOWN_SECRETS:

@@ -60,10 +60,12 @@ def operator(router_project):
 
 
 def test_users(operator):
-    assert operator.rows("users", "list") == [["1", EMAIL, "-", "free", "1.5", "0", "active"]]
+    first, ada = operator.rows("users", "list")
+    assert first[1:4] == ["admin@localhost", "admin", "unlimited"]  # as a first start makes it
+    assert ada == ["2", EMAIL, "-", "free", "1.5", "0", "active"]
     operator.run("users", "set", EMAIL, "--plan", "pro", "--name", "Ada", "--admin")
     assert operator.rows("users", "list", "--search", "ADA") == [
-        ["1", EMAIL, "Ada", "pro", "-", "0", "active, administrator"]
+        ["2", EMAIL, "Ada", "pro", "-", "0", "active, administrator"]
     ]
     assert operator.rows("users", "list", "--search", "%") == []
     assert "plan      pro" in operator.run("users", "show", EMAIL)
@@ -71,8 +73,13 @@ def test_users(operator):
     operator.run(
         "users", "create", "--email", "bob@example.com", "--password-stdin", input=PASSWORD
     )
-    assert operator.run("users", "delete", "bob@example.com", "--yes") == "deleted user 2\n"
-    assert len(operator.rows("users", "list")) == 1
+    assert operator.run("users", "delete", "bob@example.com", "--yes") == "deleted user 3\n"
+    assert len(operator.rows("users", "list")) == 2
+    operator.run(
+        *("users", "create", "--email", "eve@example.com", "--admin", "--password-stdin"),
+        input=PASSWORD,
+    )
+    assert operator.rows("users", "list", "--search", "eve")[0][3] == "unlimited"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,10 @@ def users() -> None:
 @config_option
 @click.option("--email", required=True, help="What the user logs in with.")
 @click.option("--name", default="", help="What the user is called.")
-@click.option("--plan", help="A plan of router.toml; otherwise that of new accounts.")
+@click.option(
+    "--plan",
+    help="A plan of router.toml; otherwise that of new accounts, or `unlimited` with --admin.",
+)
 @click.option("--admin", is_flag=True, help="Make an administrator.")
 @password_option
 def create_user(
@@ -42,8 +45,10 @@ def create_user(
     """Make a user. Asks for a password."""
     books = Books(path)
     password_hash = _ask_password(books, email, password_stdin)
-    user = books.call(
-        lambda: accounts.create_user(
+
+    def create() -> User:
+        accounts.create_administrator()  # as a first start would
+        return accounts.create_user(
             books.plans,
             email,
             actor=ACTOR,
@@ -52,7 +57,8 @@ def create_user(
             plan=plan,
             is_admin=admin,
         )
-    )
+
+    user = books.call(create)
     click.echo(f"made user {user.id}, {user.email}, on the plan {user.plan}")
 
 
@@ -219,7 +225,13 @@ def invites() -> None:
 @config_option
 @click.option("--email", help="The only address that may use it.")
 @click.option("--plan", help="The plan of the account that is made with it.")
-@click.option("--expires-in", type=Duration(), default="7d", show_default=True)
+@click.option(
+    "--expires-in",
+    type=Duration(*accounts.INVITE_BOUNDS),
+    default="7d",
+    show_default=True,
+    help="For how long it is good.",
+)
 def create_invite(path: Path, email: str | None, plan: str | None, expires_in: int) -> None:
     """Make an invite and print its code; it cannot be shown again."""
     books = Books(path)

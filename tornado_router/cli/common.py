@@ -39,10 +39,22 @@ config_option = click.option(
 )
 
 
+DAY = 24 * 3600
+
+
 class Duration(click.ParamType[int]):
-    """A span of time, such as `90m`, in seconds."""
+    """A span of time, such as `90m`, in seconds.
+
+    Args:
+        least: seconds.
+        most: seconds, or None.
+    """
 
     name = "duration"
+
+    def __init__(self, least: int = 0, most: int | None = None) -> None:
+        self._least = least
+        self._most = most
 
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
@@ -52,7 +64,12 @@ class Duration(click.ParamType[int]):
             return value
         if not re.fullmatch(DURATION, value) or len(value) > MAX_DIGITS:
             self.fail(f"{value!r} is no span of time; write 3600, 90m, 24h or 7d", param, ctx)
-        return seconds(value)
+        span = seconds(value)
+        if span < self._least:
+            self.fail(f"{value} is too short: at least {self._least} s", param, ctx)
+        if self._most is not None and span > self._most:
+            self.fail(f"{value} is too long: at most {self._most // DAY} days", param, ctx)
+        return span
 
 
 class Books:

@@ -11,7 +11,7 @@ import click
 from tornado_router import accounts
 from tornado_router import keys as api_keys
 from tornado_router.cli.common import Books, Duration, config_option, show_table
-from tornado_router.db import ApiKey, User
+from tornado_router.db import ApiKey, User, now
 from tornado_router.urls import ENDPOINTS
 
 
@@ -23,7 +23,7 @@ def keys() -> None:
 @keys.command("create")
 @config_option
 @click.option("--name", required=True, help="What the key is for, as lists and logs show it.")
-@click.option("--user", "email", default=accounts.ADMIN_EMAIL, show_default=True, help="Its owner.")
+@click.option("--user", "email", help="Its owner; otherwise the administrator of the first start.")
 @click.option("--model", "models", multiple=True, help="A model or pattern that it may use.")
 @click.option("--endpoint", "endpoints", multiple=True, help="An endpoint that it may use.")
 @click.option("--rpm", type=int, help="Requests in a minute.")
@@ -32,7 +32,9 @@ def keys() -> None:
 @click.option("--budget", help="US dollars that it may spend in a period.")
 @click.option("--budget-period", type=click.Choice(api_keys.PERIODS), default="month")
 @click.option("--expires-in", type=Duration(), help="How long it lasts, such as 90d.")
-def create_key(path: Path, name: str, email: str, expires_in: int | None, **given: Any) -> None:
+def create_key(
+    path: Path, name: str, email: str | None, expires_in: int | None, **given: Any
+) -> None:
     """Make a key and print it; it cannot be shown again. What is not limited is not limited."""
     books = Books(path)
     values: dict[str, Any] = {"name": name} | {
@@ -43,7 +45,10 @@ def create_key(path: Path, name: str, email: str, expires_in: int | None, **give
 
     def create() -> str:
         accounts.create_administrator()
-        _, key = api_keys.create(find_user(email).id, values, ENDPOINTS)
+        owner = find_user(email or accounts.ADMIN_EMAIL)
+        if not email and not owner.is_admin:
+            raise click.ClickException(f"{owner.email} is no administrator: name the --user")
+        _, key = api_keys.create(owner.id, values, ENDPOINTS)
         return key
 
     click.echo(books.call(create))
@@ -66,12 +71,18 @@ def list_keys(path: Path, email: str | None) -> None:
                 f"{row.prefix}...",
                 row.name,
                 row.user.email,
-                "active" if row.is_active else "suspended",
+                _state(row),
                 f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used",
             )
             for row in Books(path).call(rows)
         ],
     )
+
+
+def _state(row: ApiKey) -> str:
+    if row.expires_at is not None and row.expires_at <= now():
+        return "expired"
+    return "active" if row.is_active and row.user.is_active else "suspended"
 
 
 @keys.command("revoke")

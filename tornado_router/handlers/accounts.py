@@ -29,6 +29,9 @@ _NEW_PASSWORD = body_schema(
 )
 _NOTHING = body_schema({})
 
+ADDRESSES_AT_ONCE = 10
+"""One account may be tried from so many addresses as often as from each of them."""
+
 
 class AccountHandler(ManagementHandler):
     """A request about an account."""
@@ -42,23 +45,26 @@ class AccountHandler(ManagementHandler):
         await super().prepare()
         self.query()
 
-    async def throttle(self, email: str | None = None) -> None:
+    @property
+    def network(self) -> str:
+        """Where the client is: its address, or what an IPv6 customer has of them."""
+        return _network(self.request.remote_ip or "")
+
+    async def throttle(self, *holders: tuple[str, int]) -> None:
         """Counts one try to log in or to register, before it costs any work.
 
         Args:
-            email: of the account that is tried, as the table has it; None if it is none.
+            holders: what it counts for beside the client's address, each with the most in a
+                minute.
 
         Raises:
             ApiError: 429, there were too many; 503, nobody knows.
         """
         options = self.services.config.auth
-        network = f"address:{_network(self.request.remote_ip or '')}"
-        rates = [Rates(network, requests=options.attempts_per_address)]
-        if email is not None:
-            holder = f"login:{hashlib.sha256(email.encode()).hexdigest()[:32]}"
-            rates.append(Rates(holder, requests=options.attempts_per_account))
+        network = (f"address:{self.network}", options.attempts_per_address)
+        rates = tuple(Rates(holder, requests=most) for holder, most in (network, *holders))
         try:
-            lease = await self.services.limiter.admit(Demand(self.own_id, tuple(rates)))
+            lease = await self.services.limiter.admit(Demand(self.own_id, rates))
         except LimitReachedError as refusal:
             raise _too_often(refusal) from None
         except LimiterAwayError:
@@ -86,7 +92,8 @@ class AccountHandler(ManagementHandler):
         Raises:
             ApiError: 400, it is wrong; 429, it was tried too often; 503.
         """
-        await self.throttle(self.user.email)
+        most = self.services.config.auth.attempts_per_account
+        await self.throttle((f"prove:{self.user.id}", most))
         if not await self.services.passwords.verify(password, self.user.password_hash):
             # No 401: that would say that the log-in is over.
             raise invalid_request("The password is not right.", param, "invalid_credentials")
@@ -121,7 +128,7 @@ class RegisterHandler(AccountHandler):
         name = accounts.clean_text(body.get("name") or "", "name")
         password, invite = body["password"], body.get("invite")
         await self.throttle()
-        await self.run(lambda: accounts.check_registration_open(options, email, invite))
+        await self.run(lambda: accounts.check_registration_open(options, plans, email, invite))
         self.check_new_password(password, email, "password")
         password_hash = await self.services.passwords.hash(password)
         user = await self.run(
@@ -146,7 +153,13 @@ class LogInHandler(AccountHandler):
         """
         body = self.read_body(_LOG_IN)
         email = accounts.clean_email(body["email"])
-        await self.throttle(email)
+        account = f"login:{hashlib.sha256(email.encode()).hexdigest()[:32]}"
+        most = self.services.config.auth.attempts_per_account
+        # By address, so that nobody locks others out; and in all, so that many addresses guess no
+        # password either.
+        await self.throttle(
+            (f"{account}:{self.network}", most), (account, most * ADDRESSES_AT_ONCE)
+        )
         services = self.services
         user = await accounts.authenticate(
             services.storage, services.passwords, email, body["password"]

@@ -41,7 +41,11 @@ _INVITE = body_schema(
     {
         "email": _OPTIONAL_TEXT,
         "plan": _OPTIONAL_TEXT,
-        "expires_in": {"type": ["integer", "null"], "minimum": 60, "maximum": 365 * 24 * 3600},
+        "expires_in": {
+            "type": ["integer", "null"],
+            "minimum": accounts.INVITE_BOUNDS[0],
+            "maximum": accounts.INVITE_BOUNDS[1],
+        },
     }
 )
 

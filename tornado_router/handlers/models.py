@@ -30,9 +30,10 @@ class ModelHandler(BaseHandler):
             ApiError: 404 if there is none of that name, or the key may not use it.
         """
         assert self.key is not None, "models are never open"
+        model = self.services.router.model(name)
         if not may_use(name, self.key):
             raise model_not_found(name)
-        self.write_json(_body(self, self.services.router.model(name)))
+        self.write_json(_body(self, model))
 
 
 def _body(handler: BaseHandler, model: Model) -> dict[str, Any]:

@@ -35,8 +35,9 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _RFC_3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+ -]\d{2}:\d{2})", re.ASCII
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of something to compute."""
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the beginning of something to compute:
+https://owasp.org/www-community/attacks/CSV_Injection."""
 
 _SUM_COLUMNS = (
     *("requests", "errors", "prompt_tokens", "completion_tokens", "total_tokens"),

@@ -30,6 +30,7 @@ from tornado_router.plugins import ConfiguredProvider
 from tornado_router.pricing import Prices
 from tornado_router.provider import Call, Provider
 from tornado_router.routing import Router
+from tornado_router.selection import Selection
 from tornado_router.sse import Decoder
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
@@ -118,11 +119,13 @@ class World:
         }
         routes = {"fast": RouteOptions(targets=("p/m1",)), "dead": RouteOptions(targets=("off/m",))}
         self.books = Books()
+        prices = Prices(PRICES, PricingOptions(price_package=False), providers)
         self.gateway = Gateway(
             Router(providers, routes),
+            Selection({}, Health(RoutingOptions()), prices),
             Admission(
                 self.limiter,
-                Prices(PRICES, PricingOptions(price_package=False), providers),
+                prices,
                 self.bounds,
                 refuse_unpriced=True,
             ),
@@ -133,7 +136,7 @@ class World:
                 Health(RoutingOptions()),
                 RoutingOptions(retries=0),
             ),
-            self.books,
+            ledger=self.books,
             observers=[self.finished.append],
             is_revoked=revoked,
         )

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import pytest
 
-from tornado_router.config.options import ProviderOptions, RouteOptions
+from tornado_router.config.options import ProviderOptions, RouteOptions, TargetOptions
 from tornado_router.errors import ApiError
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Provider
-from tornado_router.routing import Model, Router, Target, check_routes
+from tornado_router.routing import Model, Router, Target, check_routes, check_targets
 
 CHAT = "chat.completions"
 
@@ -40,12 +40,12 @@ def router(*providers, **routes):
 
 
 def plan(router, model, endpoint=CHAT):
-    return [f"{target.provider}/{target.model}" for target in router.plan(model, endpoint)]
+    return [f"{target.provider}/{target.model}" for target in router.route(model, endpoint).targets]
 
 
 def refusal(router, model, endpoint=CHAT):
     with pytest.raises(ApiError) as caught:
-        router.plan(model, endpoint)
+        router.route(model, endpoint)
     return caught.value
 
 
@@ -101,6 +101,52 @@ class TestPlan:
     def test_the_same_name_is_planned_the_same_twice(self):
         item = router(on("a", "m"))
         assert plan(item, "m") == plan(item, "m") == ["a/m"]
+
+
+class TestPatterns:
+    def test_a_star_stands_for_the_same_text_in_both(self):
+        item = Router(
+            {"a": on("a"), "b": on("b")}, {"claude-*": route("a/claude-*", "b/us.claude-*-v1")}
+        )
+        assert plan(item, "claude-opus") == ["a/claude-opus", "b/us.claude-opus-v1"]
+        assert refusal(item, "claude-").status == 404
+        assert refusal(item, "my-claude-opus").status == 404
+
+    def test_all_models_of_a_provider_go_to_others(self):
+        item = Router({"a": on("a"), "b": on("b")}, {"a/*": route("b/*", "a/*")})
+        assert plan(item, "a/x/y") == ["b/x/y", "a/x/y"]
+
+    def test_the_longest_goes_first_and_a_name_before_any(self):
+        item = Router(
+            {"a": on("a", "gpt-listed")},
+            {
+                "*": route("a/any"),
+                "gpt-4*": route("a/four"),
+                "gpt-*": route("a/gpt"),
+                "gpt-4o": route("a/omni"),
+                "*-mini": route("a/mini"),
+            },
+        )
+        wanted = {
+            "gpt-4o": "omni",
+            "gpt-4.1": "four",
+            "gpt-5": "gpt",
+            "gpt-listed": "gpt-listed",
+            "o3-mini": "mini",
+            "what": "any",
+        }
+        assert {name: plan(item, name)[0] for name in wanted} == {
+            name: f"a/{model}" for name, model in wanted.items()
+        }
+
+    def test_they_are_described_but_not_listed(self):
+        item = Router({"a": on("a")}, {"gpt-*": route("a/gpt-*")})
+        assert item.models() == []
+        assert item.model("gpt-5") == Model("gpt-5", "a")
+
+    def test_a_provider_that_is_off(self):
+        item = Router({"a": off("a"), "b": on("b")}, {"gpt-*": route("a/gpt-*", "b/gpt-*")})
+        assert plan(item, "gpt-5") == ["b/gpt-5"]
 
 
 class TestOff:
@@ -164,7 +210,7 @@ class TestModels:
     def test_each_listed_model_can_be_described_and_planned(self):
         for model in self.ITEM.models():
             assert self.ITEM.model(model.name) == model
-            assert self.ITEM.plan(model.name, CHAT)
+            assert self.ITEM.route(model.name, CHAT)
 
     def test_what_is_not_listed_but_can_be_asked_for_is_described(self):
         assert self.ITEM.model("a/gpt-5.2") == Model("a/gpt-5.2", "a")
@@ -231,6 +277,62 @@ class TestCheckRoutes:
         assert [text.split(": ")[0] for text in self.faults(**{"x.y": route("a", "b/c")})] == [
             'routes."x.y".targets[0]',
             'routes."x.y".targets[1]',
+        ]
+
+
+class TestCheckForms:
+    PROVIDERS: ClassVar = {"a": on("a", "m", "n")}
+
+    @pytest.mark.parametrize(
+        ("name", "options", "fault"),
+        [
+            (
+                "x",
+                {"strategy": "weighted"},
+                "routes.x.weights: must have one number for each target",
+            ),
+            (
+                "x",
+                {"strategy": "weighted", "weights": (1.0,)},
+                "routes.x.weights: must have one number for each target",
+            ),
+            (
+                "x",
+                {"strategy": "weighted", "weights": (0.0, 0.0)},
+                "routes.x.weights: must have one above 0",
+            ),
+            ("x", {"weights": (1.0, 2.0)}, 'routes.x.weights: needs strategy = "weighted"'),
+            (
+                "x",
+                {"strategy": "fastest", "sticky": "user"},
+                'routes.x.sticky: does not go with strategy = "fastest"',
+            ),
+            ("*x*", {}, "routes.\"*x*\": its name may hold one '*'"),
+        ],
+    )
+    def test_wrong_ones(self, name, options, fault):
+        options = RouteOptions(targets=("a/m", "a/n"), **options)
+        assert [str(found) for found in check_routes(self.PROVIDERS, {name: options})] == [fault]
+
+    def test_right_ones(self):
+        weighted = RouteOptions(targets=("a/m", "a/n"), strategy="weighted", weights=(1.0, 0.0))
+        sticky = RouteOptions(targets=("a/m",), sticky="user")
+        pattern = RouteOptions(targets=("a/m", "a/x-*"))
+        routes = {"w": weighted, "s": sticky, "p-*": pattern}
+        assert list(check_routes(self.PROVIDERS, routes)) == []
+
+    def test_a_star_that_stands_for_nothing(self):
+        (fault,) = check_routes(self.PROVIDERS, {"x": route("a/*")})
+        assert str(fault) == ("routes.x.targets[0]: '*' needs one in the route's name to stand for")
+
+    def test_targets(self):
+        tables = {
+            name: TargetOptions() for name in ("a/m", "a/*", "*/m", "nobody/m", "gpt-4", "aa/*")
+        }
+        assert [str(fault) for fault in check_targets(self.PROVIDERS, tables)] == [
+            "targets.\"nobody/m\": there is no provider 'nobody'",
+            "targets.gpt-4: must be 'provider/model' or a pattern of it, not 'gpt-4'",
+            "targets.\"aa/*\": there is no provider 'aa'; did you mean 'a'?",
         ]
 
 

@@ -32,8 +32,7 @@ before it. A variable that is not set is a fault, but in a `[providers.NAME]` ta
 that this provider is not used: it is listed as off, and the rest serve. The same goes for a key
 that is empty.
 
-A model name means, in this order: a route of that name; a model that a provider lists by that
-name; `provider/model`.
+What a model's name means, and which target serves it, is in [routing](routing.md).
 """
 
 

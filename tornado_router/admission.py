@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
@@ -59,6 +59,7 @@ class Permit:
         key: whose call it is.
         prompt: tokens of the request, as estimated.
         images: in the request.
+        answer: tokens of the answer, as estimated.
         lease: what is reserved for it, or None if nothing holds for it.
         cost: what it turned out to cost, once that is known; None for a model without a price.
     """
@@ -67,6 +68,7 @@ class Permit:
     key: Key
     prompt: int = 0
     images: int = 0
+    answer: int = 0
     lease: Lease | None = None
     cost: Cost | None = None
 
@@ -76,7 +78,7 @@ class Permit:
         purses = self.key.purses
         return bool(purses) and purses[0].id.startswith("credits:")
 
-    def headers(self) -> Mapping[str, str]:
+    def headers(self) -> dict[str, str]:
         """The `x-ratelimit-*` headers that OpenAI's clients know."""
         return level_headers(self.lease.requests, self.lease.tokens) if self.lease else {}
 
@@ -116,9 +118,9 @@ class Admission:
             await self.count(call, key)
             raise
         prompt, images = estimate_request(call)
-        if not key.rates and not key.purses:
-            return Permit(targets, key, prompt, images)
         answer, known = self._answer_tokens(call, targets)
+        if not key.rates and not key.purses:
+            return Permit(targets, key, prompt, images, answer)
         tokens, cost = prompt + answer, 0
         if not known:
             # A guess must not keep a call out that would fit into an untouched minute.
@@ -128,7 +130,8 @@ class Admission:
         if key.purses:
             targets, cost = self._priced(call.model, targets, prompt, answer, images)
         demand = Demand(call.id, key.rates, key.purses, tokens, cost)
-        return Permit(targets, key, prompt, images, await self._reserve(demand, call.model))
+        lease = await self._reserve(demand, call.model)
+        return Permit(targets, key, prompt, images, answer, lease)
 
     async def count(self, call: Call, key: Key) -> None:
         """Counts a call that is refused as a request, for its row is written all the same.

@@ -39,7 +39,8 @@ from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.pricing import Prices, check_prices
 from tornado_router.process_lock import ProcessLock
-from tornado_router.routing import Router, check_routes
+from tornado_router.routing import Router, check_routes, check_targets
+from tornado_router.selection import Selection
 from tornado_router.sessions import Sessions, check_secret
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
@@ -84,6 +85,7 @@ def read_deployment(
     providers, wrong_options = configure_providers(config, plugins)
     faults += wrong_options
     faults += check_routes(providers, config.routes)
+    faults += check_targets(providers, config.targets)
     faults += check_prices(config.prices, providers)
     faults += check_registration(config)
     faults += check_secret(config)
@@ -121,6 +123,7 @@ class RouterApplication(Application):
         self.shared = _share_in_redis(config) if config.redis.host else _keep_in_process(config)
         changes, limiter = self.shared.changes, self.shared.limiter
         health = Health(config.routing)
+        prices = Prices(config.prices, config.pricing, deployment.providers)
         plans = Plans(config.plans, config.auth.default_plan)
         authenticator = Authenticator(storage, plans, changes, config.auth.key_cache_seconds)
         self.services = Services(
@@ -134,9 +137,10 @@ class RouterApplication(Application):
             authenticator=authenticator,
             gateway=Gateway(
                 router,
+                Selection(config.targets, health, prices),
                 Admission(
                     limiter,
-                    Prices(config.prices, config.pricing, deployment.providers),
+                    prices,
                     OutputBounds(config.limits.default_output_tokens),
                     refuse_unpriced=config.pricing.unpriced == "refuse",
                 ),
@@ -147,7 +151,7 @@ class RouterApplication(Application):
                     health,
                     config.routing,
                 ),
-                self.ledger,
+                ledger=self.ledger,
                 observers=[self.access_log.add, *_hooks(deployment.plugins)],
                 is_revoked=(
                     authenticator.is_revoked if config.auth.revoked_streams == "cut" else None

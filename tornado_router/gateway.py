@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote
 
 from tornado_router.admission import Admission, Charge, Permit
 from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
@@ -16,11 +18,15 @@ from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.provider import Call
-from tornado_router.routing import Router, Target
+from tornado_router.routing import Route, Router, Target
+from tornado_router.selection import Selection
 from tornado_router.usage import Usage, estimate_usage
 
 CLIENT_CLOSED = 499
 """What nginx logs, and we do, for a client that went away before its answer was whole."""
+
+_IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
+"""What may stand in a header as it is, beside letters and digits."""
 
 MAX_NAME = 200
 """Of a name that a client or a vendor chose, this much is kept."""
@@ -70,11 +76,21 @@ class _Progress:
     noted: float = 0.0
     settled: bool = False
 
+    def headers(self) -> dict[str, str]:
+        """What the client is told beside the answer: its limits, and what served it."""
+        headers = self.permit.headers() if self.permit else {}
+        target = self.attempts.last
+        if target is not None:
+            spent = time.monotonic() - self.started - self.attempts.waited
+            headers["x-router-target"] = _shown(target)
+            headers["x-router-attempts"] = str(len(self.attempts.targets))
+            headers["x-router-overhead-ms"] = f"{spent * 1000:.2f}"
+        return headers
+
     def fail(self, error: BaseException) -> None:
         if isinstance(error, ApiError):
             self.status, self.error_code = error.status, error.code or error.type
-            if self.permit:
-                error.headers = {**self.permit.headers(), **error.headers}
+            error.headers = {**self.headers(), **error.headers}
         elif isinstance(error, Exception):
             self.status, self.error_code = 500, "internal_error"
         else:  # cancelled, or closed: the client went away, and the provider may charge for it
@@ -113,7 +129,8 @@ class Gateway:
     """Serves calls.
 
     Args:
-        router: says who serves a model.
+        router: says who could serve a model.
+        selection: says who of them can serve a call, and who goes first.
         admission: says whether a call may run, and what it is charged.
         dispatcher: sends calls there.
         ledger: keeps the record of each call, from its start.
@@ -124,14 +141,16 @@ class Gateway:
     def __init__(
         self,
         router: Router,
+        selection: Selection,
         admission: Admission,
         dispatcher: Dispatcher,
-        ledger: Ledger,
         *,
+        ledger: Ledger,
         observers: Sequence[Observer],
         is_revoked: RevocationCheck | None = None,
     ) -> None:
         self._router = router
+        self._selection = selection
         self._admission = admission
         self._dispatcher = dispatcher
         self._ledger = ledger
@@ -153,7 +172,15 @@ class Gateway:
                 headers={"Retry-After": "5"},
             )
 
-    async def run(self, call: Call, key: Key, request_id: str, started: float) -> Reply:
+    async def run(
+        self,
+        call: Call,
+        key: Key,
+        request_id: str,
+        started: float,
+        *,
+        chosen: str | None = None,
+    ) -> Reply:
         """Serves one valid call.
 
         Args:
@@ -161,6 +188,7 @@ class Gateway:
             key: whose call it is.
             request_id: what the client knows the call by.
             started: when it came in, by `time.monotonic()`.
+            chosen: the target that the client wants, as `provider/model`; None for any.
 
         Raises:
             ApiError: the call is refused, or failed before its answer began.
@@ -169,13 +197,16 @@ class Gateway:
             call, key, request_id, started, Attempts(key.user_id, started), Usage()
         )
         try:
-            targets = await self._plan(call, key)
-            permit = progress.permit = await self._admission.admit(call, key, targets)
+            route = await self._route(call, key, chosen)
+            permit = progress.permit = await self._admission.admit(call, key, route.targets)
+            if len(permit.targets) < len(route.targets):
+                route = route.only(permit.targets)
+            targets = self._selection.order(route, call, permit.prompt, permit.answer)
             self._ledger.begin(_running(progress))
-            answer = await self._dispatcher.send(call, permit.targets, progress.attempts)
+            answer = await self._dispatcher.send(call, targets, progress.attempts)
             if isinstance(answer, ChunkStream):
                 events = await self._begin(answer, progress, permit)
-                return Reply(progress.attempts.dropped, permit.headers(), events=events)
+                return Reply(progress.attempts.dropped, progress.headers(), events=events)
             body, progress.usage = encode_whole(call, answer)
             missing = self._bill(progress, permit)
             if missing:
@@ -185,11 +216,19 @@ class Gateway:
             self._settle(progress)
             raise
         self._settle(progress)
-        return Reply(progress.attempts.dropped, permit.headers(), body)
+        return Reply(progress.attempts.dropped, progress.headers(), body)
 
-    async def _plan(self, call: Call, key: Key) -> Sequence[Target]:
+    async def _route(self, call: Call, key: Key, chosen: str | None) -> Route:
+        """The targets that could serve a call.
+
+        Raises:
+            ApiError: 404, there are none; 400, none of them can.
+        """
         try:
-            return self._router.plan(call.model, call.endpoint)
+            route = self._router.route(call.model, call.endpoint)
+            if chosen is not None:
+                route = _only_chosen(route, chosen)
+            return self._selection.able(route, call)
         except ApiError:
             await self._admission.count(call, key)
             raise
@@ -343,6 +382,23 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         duration=time.monotonic() - progress.started,
         first_chunk=progress.first_chunk,
     )
+
+
+@lru_cache(maxsize=1000)
+def _shown(target: Target) -> str:
+    """A target in a header: a model's name may be the client's, and hold anything."""
+    return quote(f"{target.provider}/{target.model}", safe=_IN_HEADER)
+
+
+def _only_chosen(route: Route, chosen: str) -> Route:
+    targets = [target for target in route.targets if f"{target.provider}/{target.model}" == chosen]
+    if not targets:
+        raise ApiError(
+            400,
+            f"x-router-target: '{chosen[:200]}' is no target of this model.",
+            code="target_not_found",
+        )
+    return route.only(targets)
 
 
 def _out_of_money() -> ApiError:

@@ -1,18 +1,21 @@
-"""Which providers, in which order, serve a model name. Decides only: no I/O, no await."""
+"""Which targets could serve a model's name. Decides only: no I/O, no await."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from tornado_router.config import check
-from tornado_router.config.options import RouteOptions
+from tornado_router.config.options import RouteOptions, TargetOptions
 from tornado_router.errors import ApiError, Fault
 from tornado_router.plugins import ConfiguredProvider
 
 MAX_NAME = 256
 """Characters of a model's name: no vendor's has so many, and each is matched against patterns."""
+
+WILDCARD = "*"
+"""In the name of a route, and in its targets: the same text in both."""
 
 _PATTERN_CHARACTERS = frozenset("*?[")
 
@@ -33,11 +36,39 @@ class Model:
     owner: str
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The targets that a model's name resolves to, for one endpoint.
+
+    Attributes:
+        targets: as listed; at least one.
+        strategy: which goes first; see `RouteOptions`.
+        weights: of the targets, for the strategy `weighted`.
+        sticky: names that lead to the field of a request that binds it to a target.
+    """
+
+    targets: tuple[Target, ...]
+    strategy: str = "ordered"
+    weights: tuple[float, ...] = ()
+    sticky: tuple[str, ...] = ()
+
+    def only(self, keep: Iterable[Target]) -> Route:
+        """The same route with some of its targets."""
+        kept = set(keep)
+        places = [index for index, target in enumerate(self.targets) if target in kept]
+        return replace(
+            self,
+            targets=tuple(self.targets[index] for index in places),
+            weights=tuple(self.weights[index] for index in places) if self.weights else (),
+        )
+
+
 class Router:
     """Resolves the model names of one configuration.
 
     A name means, in this order: a route of that name; a model that a provider lists by that name;
-    `provider/model` for a model that the provider offers, by name or by pattern.
+    a route whose name is a pattern that matches it, the longest first; `provider/model` for a
+    model that the provider offers, by name or by pattern.
 
     Args:
         providers: every configured provider, those that are off too.
@@ -50,18 +81,23 @@ class Router:
         routes: Mapping[str, RouteOptions],
     ) -> None:
         self._providers = providers
-        self._plans: dict[str, tuple[Target, ...]] = {}
-        for name, route in routes.items():
-            self._plans[name] = tuple(_target(text) for text in route.targets)
+        self._named: dict[str, Route] = {}
+        self._patterns: list[tuple[str, RouteOptions]] = []
+        for name, options in routes.items():
+            if WILDCARD in name:
+                self._patterns.append((name, options))
+            else:
+                self._named[name] = _route(options)
+        self._patterns.sort(key=lambda item: -len(item[0]))
         for item in providers.values():
             for model in _listed(item):
-                if model not in routes and not self._is_served(self._plans.get(model, ())):
-                    self._plans[model] = (Target(item.name, model),)
-        self._known: dict[tuple[str, str], tuple[Target, ...]] = {}
-        self._models = {name: self._owner(plan) for name, plan in self._plans.items()}
+                if model not in routes and not self._is_served(self._named.get(model)):
+                    self._named[model] = Route((Target(item.name, model),))
+        self._known: dict[tuple[str, str], Route] = {}
+        self._models = {name: self._owner(route) for name, route in self._named.items()}
 
-    def plan(self, model: str, endpoint: str) -> tuple[Target, ...]:
-        """The targets to try, in order; at least one.
+    def route(self, model: str, endpoint: str) -> Route:
+        """The targets that could serve a call.
 
         Raises:
             ApiError: 404 if no provider that is on offers the model, or it lacks the endpoint.
@@ -69,13 +105,11 @@ class Router:
         known = self._known.get((model, endpoint))
         if known:
             return known
-        if len(model) > MAX_NAME:
+        route = self._find(model)
+        usable = [target for target in route.targets if self._is_on(target)] if route else []
+        if route is None or not usable:
             raise model_not_found(model)
-        plan = self._plans.get(model) or self._by_prefix(model)
-        usable = tuple(target for target in plan if self._is_on(target))
-        if not usable:
-            raise model_not_found(model)
-        able = tuple(target for target in usable if self._supports(target, endpoint))
+        able = [target for target in usable if self._supports(target, endpoint)]
         if not able:
             raise ApiError(
                 400,
@@ -83,16 +117,17 @@ class Router:
                 param="model",
                 code="unsupported_endpoint",
             )
-        if model in self._plans:  # only the operator's names: clients' would grow without end
-            self._known[model, endpoint] = able
-        return able
+        route = route.only(able)
+        if model in self._named:  # only the operator's names: clients' would grow without end
+            self._known[model, endpoint] = route
+        return route
 
     def models(self) -> list[Model]:
         """Every model that can be asked for by name now, in the order of the file."""
         return [
             Model(name, owner)
             for name, owner in self._models.items()
-            if self._is_served(self._plans[name])
+            if self._is_served(self._named[name])
         ]
 
     def model(self, name: str) -> Model:
@@ -101,22 +136,33 @@ class Router:
         Raises:
             ApiError: 404 if there is none, or no provider of it is on.
         """
-        if len(name) > MAX_NAME:
+        route = self._find(name)
+        if route is None or not self._is_served(route):
             raise model_not_found(name)
-        plan = self._plans.get(name) or self._by_prefix(name)
-        if not self._is_served(plan):
-            raise model_not_found(name)
-        return Model(name, self._owner(plan))
+        return Model(name, self._owner(route))
 
-    def _by_prefix(self, model: str) -> tuple[Target, ...]:
+    def _find(self, model: str) -> Route | None:
+        if len(model) > MAX_NAME:
+            return None
+        return self._named.get(model) or self._by_pattern(model) or self._by_prefix(model)
+
+    def _by_pattern(self, model: str) -> Route | None:
+        for pattern, options in self._patterns:
+            head, _, tail = pattern.partition(WILDCARD)
+            middle = model[len(head) : len(model) - len(tail)]
+            if middle and model == head + middle + tail:
+                return _route(options, middle)
+        return None
+
+    def _by_prefix(self, model: str) -> Route | None:
         provider, slash, name = model.partition("/")
         item = self._providers.get(provider)
         if slash and name and item and any(fnmatchcase(name, p) for p in item.common.models):
-            return (Target(provider, name),)
-        return ()
+            return Route((Target(provider, name),))
+        return None
 
-    def _is_served(self, plan: tuple[Target, ...]) -> bool:
-        return any(self._is_on(target) for target in plan)
+    def _is_served(self, route: Route | None) -> bool:
+        return route is not None and any(self._is_on(target) for target in route.targets)
 
     def _is_on(self, target: Target) -> bool:
         return self._providers[target.provider].provider is not None
@@ -126,8 +172,8 @@ class Router:
         return provider is not None and provider.supports(endpoint)
 
     @staticmethod
-    def _owner(plan: tuple[Target, ...]) -> str:
-        return plan[0].provider
+    def _owner(route: Route) -> str:
+        return route.targets[0].provider
 
 
 def check_routes(
@@ -135,6 +181,7 @@ def check_routes(
 ) -> Iterator[Fault]:
     """What is wrong with the routes: targets that are not there, or that no provider offers."""
     for name, route in routes.items():
+        yield from _check_form(name, route)
         for index, text in enumerate(route.targets):
             where = check.dotted(("routes", name, "targets", index))
             target = _target(text)
@@ -143,6 +190,9 @@ def check_routes(
             elif target.provider not in providers:
                 hint = check.meant(target.provider, providers)
                 yield Fault(where, f"there is no provider '{target.provider}'{hint}")
+            elif WILDCARD in target.model:
+                if WILDCARD not in name:
+                    yield Fault(where, f"'{WILDCARD}' needs one in the route's name to stand for")
             else:
                 offered = providers[target.provider].common.models
                 if not any(fnmatchcase(target.model, pattern) for pattern in offered):
@@ -157,6 +207,50 @@ def _listed(item: ConfiguredProvider) -> Iterator[str]:
     for model in item.common.models:
         if not _PATTERN_CHARACTERS & set(model):
             yield model
+
+
+def _check_form(name: str, route: RouteOptions) -> Iterator[Fault]:
+    where = check.dotted(("routes", name))
+    if name.count(WILDCARD) > 1:
+        yield Fault(where, f"its name may hold one '{WILDCARD}'")
+    if route.strategy == "weighted":
+        if len(route.weights) != len(route.targets):
+            yield Fault(f"{where}.weights", "must have one number for each target")
+        elif not any(route.weights):
+            yield Fault(f"{where}.weights", "must have one above 0")
+    elif route.weights:
+        yield Fault(f"{where}.weights", 'needs strategy = "weighted"')
+    if route.sticky and route.strategy not in ("ordered", "weighted"):
+        yield Fault(f"{where}.sticky", f'does not go with strategy = "{route.strategy}"')
+
+
+def check_targets(
+    providers: Mapping[str, ConfiguredProvider], targets: Mapping[str, TargetOptions]
+) -> Iterator[Fault]:
+    """What is wrong with the tables of targets: those that name no provider."""
+    for name in targets:
+        provider, slash, _ = name.partition("/")
+        where = check.dotted(("targets", name))
+        if not slash:
+            yield Fault(where, f"must be 'provider/model' or a pattern of it, not {name!r}")
+        elif not _PATTERN_CHARACTERS & set(provider) and provider not in providers:
+            hint = check.meant(provider, providers)
+            yield Fault(where, f"there is no provider '{provider}'{hint}")
+
+
+def _route(options: RouteOptions, middle: str = WILDCARD) -> Route:
+    """A route of router.toml.
+
+    Args:
+        options: its table.
+        middle: what the `*` in its name stands for.
+    """
+    return Route(
+        tuple(_target(text.replace(WILDCARD, middle)) for text in options.targets),
+        options.strategy,
+        options.weights,
+        tuple(options.sticky.split(".")) if options.sticky else (),
+    )
 
 
 def _target(text: str) -> Target:

@@ -28,6 +28,7 @@ from tornado_router.config.options import (
     RouteOptions,
     RoutingOptions,
     ServerOptions,
+    TargetOptions,
     ValidationOptions,
     file_schema,
     table_schema,
@@ -76,6 +77,7 @@ class Config:
     validation: ValidationOptions
     providers: Mapping[str, ProviderTable]
     routes: Mapping[str, RouteOptions]
+    targets: Mapping[str, TargetOptions]
     plans: Mapping[str, PlanOptions]
     prices: Mapping[str, PriceOptions]
 

@@ -18,6 +18,7 @@ _JSON_TYPES: dict[Any, dict[str, Any]] = {
     int | None: {"type": "integer"},
     float | None: {"type": "number"},
     tuple[str, ...]: {"type": "array", "items": {"type": "string", "minLength": 1}},
+    tuple[float, ...]: {"type": "array", "items": {"type": "number", "minimum": 0}},
 }
 
 
@@ -238,6 +239,11 @@ class RoutingOptions:
         exclusiveMinimum=0,
         maximum=300,
     )
+    request_headers: bool = option(
+        False,
+        "Whether clients may choose one of a route's targets by `x-router-target: provider/model`; "
+        "otherwise the header is not read.",
+    )
     slow_seconds: float = option(
         0.0,
         "A first byte that takes longer counts as a failure, though its call is served; 0: none "
@@ -349,12 +355,50 @@ class ProviderOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RouteOptions:
-    """`[routes.NAME]`: a model name of the operator's own."""
+    """`[routes.NAME]`: a model name of the operator's own.
+
+    The name may hold one `*`, as `claude-*` or `openai/*`: the route is for every name that it
+    matches and that has no route of its own, and a `*` in a target stands for the same text.
+    """
 
     targets: tuple[str, ...] = option(
         ...,
         "`provider/model`, in order: the next is tried when one fails before its first chunk.",
         minItems=1,
+    )
+    strategy: str = option(
+        "ordered",
+        "Which target goes first: `ordered` as listed; `weighted` by chance, as `weights` says; "
+        "`cheapest` for this call; `fastest` to begin its answers, lately; `least-busy` with the "
+        "fewest calls in flight. The others follow in the same way.",
+        enum=["ordered", "weighted", "cheapest", "fastest", "least-busy"],
+    )
+    weights: tuple[float, ...] = option(
+        (), "For `weighted`: one number for each target; 0 is for one that only follows others."
+    )
+    sticky: str = option(
+        "",
+        "A field of the request, such as `user` or `metadata.session`: calls that agree in it "
+        "begin with the same target, whose cache knows their prompts. It holds for `ordered` and "
+        "`weighted`; calls without the field are not bound.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions:
+    """`[targets."PROVIDER/MODEL"]`: what a target cannot do, so that it is not tried in vain.
+
+    The name may be a pattern; a name holds before a pattern, a longer pattern before a shorter.
+    """
+
+    context_window: int | None = option(
+        None, "Tokens of prompt and answer together that it takes.", minimum=1
+    )
+    lacks: tuple[str, ...] = option(
+        (),
+        "What it does not take.",
+        items={"enum": ["images", "audio", "files", "tools", "structured_outputs"]},
+        uniqueItems=True,
     )
 
 
@@ -448,6 +492,7 @@ SECTIONS: Mapping[str, type] = {
 NAMED_SECTIONS: Mapping[str, type] = {
     "providers": ProviderOptions,
     "routes": RouteOptions,
+    "targets": TargetOptions,
     "plans": PlanOptions,
     "prices": PriceOptions,
 }

@@ -60,7 +60,12 @@ class CallHandler(BaseHandler):
 
     async def _serve(self, call: Call) -> None:
         assert self.key is not None, "a call is never open"
-        reply = await self.services.gateway.run(call, self.key, self.request_id, self.started)
+        chosen = None
+        if self.services.config.routing.request_headers:
+            chosen = self.request.headers.get("X-Router-Target")
+        reply = await self.services.gateway.run(
+            call, self.key, self.request_id, self.started, chosen=chosen
+        )
         for name, value in reply.headers.items():
             self.set_header(name, value)
         if reply.dropped:

@@ -41,6 +41,10 @@ async def test_tells_what_serves_and_what_does_not(health):
             "vendor": {"type": "openai", "state": "off", "reason": "api_key is empty"},
             "later": {"type": "openai", "state": "off", "reason": "LATER_KEY is not set"},
         },
+        "targets": [],
+        "calls": 0,
+        "loop_lag_ms": 0.0,
+        "ledger_bytes": (await health())["ledger_bytes"],
         "broken_plugins": {},
     }
 

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "cli/__main__": "e2e/test_cli.py",
     "cli/account_commands": "e2e/test_cli_accounts.py",
     "cli/common": "e2e/test_cli.py",
+    "cli/health_command": "e2e/test_overload.py",
     "cli/key_commands": "e2e/test_cli_accounts.py",
 }
 """Modules whose tests are not where their names say."""

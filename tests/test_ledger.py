@@ -382,7 +382,7 @@ class TestRoom:
         count = self.fill(book)
         assert 2000 < count < 20_000
         assert not book.takes_more()
-        assert book.backlog == 8 * 1024 * 256
+        assert 4 * 1024 * 256 - 1000 < book.backlog <= 8 * 1024 * 256  # a file is taken as a whole
         assert len(alarms) == 1
         assert "usage wait: the database takes none" in alarms[0]
         book.add(call("running"))  # what runs may end

@@ -34,6 +34,7 @@ from tornado_router.limits import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.log import AccessLog
 from tornado_router.memory import Memory, ProcessMemory
+from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
@@ -167,6 +168,9 @@ class RouterApplication(Application):
             providers=deployment.providers,
             plugins=deployment.plugins,
             access_log=self.access_log,
+            overload=Overload(config.server),
+            health=health,
+            ledger=self.ledger,
         )
         self.max_body_bytes = config.server.max_body_bytes
         super().__init__(
@@ -180,6 +184,7 @@ class RouterApplication(Application):
         self, request: HTTPServerRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:
         """Tornado asks this for every request; adds the bound on its body."""
+        self.services.overload.arriving(request)
         delegate = super().find_handler(request, **kwargs)
         length = request.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) <= self.max_body_bytes:
@@ -233,7 +238,9 @@ class Server:
         sockets = bind_sockets(self._options.port, self._options.host, backlog=1024)
         self._http.add_sockets(sockets)
         plugins = self._application.services.plugins.found
+        self._application.services.overload.start()
         self._watchdog = LoopWatchdog({plugin.package: plugin.label for plugin in plugins})
+        self._application.services.watchdog = self._watchdog
         return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -248,6 +255,7 @@ class Server:
         await self._http.close_all_connections()
         await services.requests.finished(CUT_OFF_SECONDS)
         self._watchdog.close()
+        services.overload.close()
         await self._application.close()
 
 

@@ -159,6 +159,11 @@ class Journal:
         """Bytes that its files take of the disk."""
         return self._made_bytes - self._deleted_bytes
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of records that are not done."""
+        return sum(segment.written - segment.read for segment in tuple(self._segments))
+
     def append(self, record: bytes) -> None:
         """Writes a record, which may hold no line break.
 

@@ -124,8 +124,8 @@ class Ledger:
 
     @property
     def backlog(self) -> int:
-        """Bytes of the journal, which is all that the database does not have."""
-        return self._journal.size
+        """Bytes of the journal that wait for the database."""
+        return self._journal.waiting
 
     def takes_more(self) -> bool:
         """Whether another call may begin: not if it could not be recorded."""

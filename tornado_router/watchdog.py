@@ -25,16 +25,22 @@ class LoopWatchdog:
     Args:
         plugins: what to call a plugin, by the name of its module.
         blocked_seconds: how long the loop may be away before that is reported.
+
+    Attributes:
+        lag: seconds that the loop was late at its last look, on the whole what a call waits for
+            others each time that it has something to do.
     """
 
     def __init__(
         self, plugins: Mapping[str, str], *, blocked_seconds: float = BLOCKED_SECONDS
     ) -> None:
+        self.lag = 0.0
         self._plugins = plugins
         self._blocked_seconds = blocked_seconds
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._closing = threading.Event()
+        self._due = time.monotonic()
         self._beat()
         self._thread = threading.Thread(target=self._watch, name="loop watchdog", daemon=True)
         self._thread.start()
@@ -46,7 +52,9 @@ class LoopWatchdog:
         self._thread.join()
 
     def _beat(self) -> None:
-        self._last_beat = time.monotonic()
+        now = self._last_beat = time.monotonic()
+        self.lag = max(now - self._due, 0.0)
+        self._due = now + BEAT_SECONDS
         self._handle = self._loop.call_later(BEAT_SECONDS, self._beat)
 
     def _watch(self) -> None:

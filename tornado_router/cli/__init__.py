@@ -13,6 +13,7 @@ from tornado_router import __version__, accounts, log, scaffold
 from tornado_router.app import Deployment, RouterApplication, Server, run_until_stopped
 from tornado_router.cli.account_commands import credit, invites, plans, users
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
+from tornado_router.cli.health_command import health
 from tornado_router.cli.key_commands import keys
 from tornado_router.db import Storage
 from tornado_router.keys import create_key
@@ -27,8 +28,8 @@ def main() -> None:
     """One server in front of every LLM provider, speaking the OpenAI API."""
 
 
-for group in (keys, users, credit, invites, plans):
-    main.add_command(group)
+for command in (keys, users, credit, invites, plans, health):
+    main.add_command(command)
 
 
 @main.command()

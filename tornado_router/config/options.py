@@ -62,6 +62,21 @@ class ServerOptions:
     max_body_bytes: int = option(
         10 * 1024 * 1024, "A larger request body is refused with status 413.", minimum=1024
     )
+    max_calls: int = option(
+        1000,
+        "Calls of models that one process has in flight; more are answered with status 503.",
+        minimum=1,
+    )
+    body_seconds: float = option(
+        60.0,
+        "How long a request may take to arrive, once its head is here; then the router hangs up.",
+        exclusiveMinimum=0,
+    )
+    stalled_seconds: float = option(
+        120.0,
+        "How long a client may not read its stream before the router hangs up.",
+        exclusiveMinimum=0,
+    )
     shutdown_seconds: float = option(
         30.0, "How long a stop waits for the calls that still run.", minimum=0
     )

@@ -23,14 +23,18 @@ from tornado_router.config import Config
 from tornado_router.db import Storage
 from tornado_router.errors import ApiError
 from tornado_router.gateway import Gateway
+from tornado_router.health import Health
+from tornado_router.ledger import Ledger
 from tornado_router.limits import Limiter
 from tornado_router.log import AccessLog, PlainRequest
+from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
 from tornado_router.plugins import ConfiguredProvider, Plugins
 from tornado_router.routing import Router
 from tornado_router.sessions import Sessions
 from tornado_router.validation import Validator, parse_json
+from tornado_router.watchdog import LoopWatchdog
 
 JSON = "application/json"
 
@@ -84,8 +88,12 @@ class Services:
         sessions: makes and reads the tokens of log-ins.
         passwords: hashes and checks them.
         validators: by endpoint.
+        overload: bounds what clients hold.
+        health: of every target.
+        ledger: the books.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
+        watchdog: of the event loop, once the server listens.
         stopping: whether connections are to be closed once they are idle.
     """
 
@@ -103,8 +111,12 @@ class Services:
     providers: Mapping[str, ConfiguredProvider]
     plugins: Plugins
     access_log: AccessLog
+    overload: Overload
+    health: Health
+    ledger: Ledger
     started: int = field(default_factory=lambda: int(time.time()))
     requests: RunningRequests = field(default_factory=RunningRequests)
+    watchdog: LoopWatchdog | None = None
     stopping: bool = False
 
 
@@ -134,6 +146,7 @@ class BaseHandler(RequestHandler):
         self.key: Key | None = None
         self.logged = False
         self.error: ApiError | None = None
+        services.overload.arrived(self.request)
         services.requests.begin(self)
 
     def set_default_headers(self) -> None:

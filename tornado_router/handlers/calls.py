@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from urllib.parse import quote
@@ -24,11 +25,13 @@ class CallHandler(BaseHandler):
         self.endpoint = endpoint
         self._task: asyncio.Task[None] | None = None
         self._client_gone = False
+        self.blocked_since: float | None = None
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
         self.services.gateway.check_room()
         call = self._read_call()
+        self.services.overload.begin_call()
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
         try:
@@ -40,6 +43,7 @@ class CallHandler(BaseHandler):
                 raise
         finally:
             self._task = None
+            self.services.overload.end_call()
 
     def on_connection_close(self) -> None:
         """Ends the work for a client that went away, so that the provider's ends too."""
@@ -79,12 +83,19 @@ class CallHandler(BaseHandler):
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")  # nginx would gather chunks
-        async with aclosing(events):
-            async for data in events:
-                self.write(data)
-                # Waits until the client has taken it, and the provider waits with us: what a
-                # slow reader has not read is never held here.
-                await self.flush()
+        overload = self.services.overload
+        overload.begin_writing(self)
+        try:
+            async with aclosing(events):
+                async for data in events:
+                    self.write(data)
+                    # Waits until the client has taken it, and the provider waits with us: what a
+                    # slow reader has not read is never held here.
+                    self.blocked_since = time.monotonic()
+                    await self.flush()
+                    self.blocked_since = None
+        finally:
+            overload.end_writing(self)
 
 
 def _header(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tornado_router import __version__
 from tornado_router.handlers.base import BaseHandler
+from tornado_router.health import TargetHealth
 
 
 class HealthHandler(BaseHandler):
@@ -19,11 +20,29 @@ class HealthHandler(BaseHandler):
         for item in self.services.providers.values():
             state = {"state": "on"} if item.provider else {"state": "off", "reason": item.off}
             providers[item.name] = {"type": item.common.type, **state}
+        services = self.services
         self.write_json(
             {
-                "status": "stopping" if self.services.stopping else "ok",
+                "status": "stopping" if services.stopping else "ok",
                 "version": __version__,
                 "providers": providers,
-                "broken_plugins": self.services.plugins.broken,
+                "targets": [_target(item) for item in services.health.targets()],
+                "calls": services.overload.calls,
+                "loop_lag_ms": round(services.watchdog.lag * 1000, 1) if services.watchdog else 0.0,
+                "ledger_bytes": services.ledger.backlog,
+                "broken_plugins": services.plugins.broken,
             }
         )
+
+
+def _target(item: TargetHealth) -> dict[str, Any]:
+    first_byte = item.first_byte
+    return {
+        "provider": item.target.provider,
+        "model": item.target.model,
+        "state": item.state,
+        "failures": item.failures,
+        "seconds_left": round(item.seconds, 1),
+        "calls": item.in_flight,
+        "first_byte_ms": None if first_byte is None else round(first_byte * 1000, 1),
+    }

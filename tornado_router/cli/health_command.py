@@ -1,0 +1,63 @@
+"""`tornado-router health`: asks a running router how it is."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import click
+
+from tornado_router.cli.common import config_option, read_or_exit, show_table
+
+SECONDS = 10
+_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not to listen
+
+
+@click.command()
+@config_option
+@click.option("--url", help="Of the router; otherwise where router.toml says that it listens.")
+def health(path: Path, url: str | None) -> None:
+    """Ask a running router how it and its targets are."""
+    state = _ask(url or _url_in(path))
+    click.echo(
+        f"{state['status']}: {state['calls']} calls in flight, the event loop is "
+        f"{state['loop_lag_ms']} ms late, {state['ledger_bytes']} bytes of usage wait"
+    )
+    for name, provider in state["providers"].items():
+        why = f": {provider['reason']}" if "reason" in provider else ""
+        click.echo(f"provider {name} ({provider['type']}): {provider['state']}{why}")
+    rows = [
+        (
+            f"{item['provider']}/{item['model']}",
+            item["state"],
+            item["failures"],
+            f"{item['seconds_left']} s" if item["seconds_left"] else "-",
+            item["calls"],
+            "-" if item["first_byte_ms"] is None else f"{item['first_byte_ms']} ms",
+        )
+        for item in state["targets"]
+    ]
+    if rows:
+        titles = ("target", "state", "failures", "left out for", "calls", "first byte")
+        show_table(titles, rows)
+
+
+def _url_in(path: Path) -> str:
+    options = read_or_exit(path).config.server
+    host = _EVERYWHERE.get(options.host, options.host)
+    return f"http://[{host}]:{options.port}" if ":" in host else f"http://{host}:{options.port}"
+
+
+def _ask(url: str) -> dict[str, Any]:
+    if not url.startswith(("http://", "https://")):
+        raise click.ClickException(f"'{url}' is no URL such as http://127.0.0.1:3000")
+    try:
+        with urlopen(url.rstrip("/") + "/health", timeout=SECONDS) as answer:  # noqa: S310 - see above
+            state: dict[str, Any] = json.load(answer)
+            return state
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise click.ClickException(f"no router answers at {url}: {error}") from None

@@ -267,3 +267,25 @@ def test_a_guess_counts_bytes_and_not_characters():
     answer = {"choices": [{"message": {"content": "模型" * 20}}]}
     _, usage = encode_whole(CALL, answer)
     assert usage.completion == 30
+
+
+class TestNameOfTheModel:
+    @FORMS
+    def test_is_the_vendors_unless_said_otherwise(self, form):
+        encoder = ChunkEncoder(SILENT)
+        assert (
+            orjson.loads(encoder.encode(form(chunk("x", model="m-2024")))[6:])["model"] == "m-2024"
+        )
+
+    @FORMS
+    def test_may_be_as_asked_in_every_chunk(self, form):
+        encoder = ChunkEncoder(ASKS, "mine")
+        raw = b"".join(encoder.encode(form(item)) for item in [*WORDS, LAST]) + encoder.finish()
+        events = [event.data for event in Decoder().feed(raw)]
+        assert {orjson.loads(event)["model"] for event in events[:-1]} == {"mine"}
+
+    @FORMS
+    def test_may_be_as_asked_in_a_whole_answer(self, form):
+        answer = {"model": "m-2024", "choices": [{"message": {"content": "x"}}], "usage": USAGE}
+        assert orjson.loads(encode_whole(SILENT, form(answer), "mine")[0])["model"] == "mine"
+        assert orjson.loads(encode_whole(SILENT, form(answer))[0])["model"] == "m-2024"

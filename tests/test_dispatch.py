@@ -573,3 +573,110 @@ class TestHealth:
             assert world.health.in_flight(target) == 0
 
         asyncio.run(main())
+
+
+class Gated(Scripted):
+    """Answers once it is let."""
+
+    def __init__(self, name, *script):
+        super().__init__(name, *script)
+        self.gate = asyncio.Event()
+        self.asked = asyncio.Event()
+        self.cancelled = 0
+
+    async def send(self, call, http):
+        await self.wait()
+        return await super().send(call, http)
+
+    async def stream(self, call, http):
+        await self.wait()
+        async with aclosing(super().stream(call, http)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def wait(self):
+        self.asked.set()
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+@BOTH
+class TestHedging:
+    @staticmethod
+    def run(world, stream, seconds=0.01):
+        async def main():
+            answer = await world.dispatcher.send(
+                call(stream), world.targets, world.attempts, seconds
+            )
+            if not stream:
+                return answer
+            async with aclosing(answer.rest) as rest:
+                return [answer.first, *[batch async for batch in rest]]
+
+        return asyncio.run(main())
+
+    def test_who_is_too_slow_is_outrun_and_cut_off(self, stream):
+        slow, fast, spare = Gated("slow", ANSWER), Scripted("fast", ANSWER), Scripted("spare")
+        world = World(slow, fast, spare)
+        assert self.run(world, stream) == ([ANSWER] if stream else ANSWER)
+        assert world.tried == ["slow", "fast"]
+        assert [target.provider for target in world.attempts.outrun] == ["slow"]
+        assert slow.cancelled == 1
+        assert spare.calls == []
+        assert {item.in_flight for item in world.health.targets()} == {0}
+
+    def test_who_answers_in_time_is_alone(self, stream):
+        one, two = Scripted("one", ANSWER), Scripted("two", ANSWER)
+        world = World(one, two)
+        self.run(world, stream, 10)
+        assert world.tried == ["one"]
+        assert world.attempts.outrun == []
+
+    def test_a_failure_goes_on_to_the_next_at_once(self, stream):
+        world = World(Scripted("one", failure()), Scripted("two", ANSWER))
+        self.run(world, stream, 10)
+        assert world.tried == ["one", "two"]
+        assert world.attempts.outrun == []
+
+    def test_the_last_that_is_named_is_the_one_that_answered(self, stream):
+        first, second = Gated("first", ANSWER), Gated("second", ANSWER)
+        world = World(first, second)
+
+        async def open_first():
+            await second.asked.wait()
+            first.gate.set()
+
+        async def main():
+            opening = asyncio.get_running_loop().create_task(open_first(), name="opens")
+            answer = await world.dispatcher.send(call(stream), world.targets, world.attempts, 0.01)
+            if stream:
+                await answer.rest.aclose()
+            await opening
+
+        asyncio.run(main())
+        assert world.tried == ["second", "first"]
+        assert [target.provider for target in world.attempts.outrun] == ["second"]
+
+    def test_all_that_fail_are_one_failure(self, stream):
+        world = World(Scripted("one", failure(500)), Scripted("two", failure(503)))
+        with pytest.raises(ApiError) as caught:
+            self.run(world, stream)
+        assert caught.value.status == 503
+        assert world.tried == ["one", "two"]
+
+    def test_a_wrong_request_is_not_asked_twice(self, stream):
+        two = Scripted("two", ANSWER)
+        world = World(Scripted("one", failure(400, retryable=False)), two)
+        with pytest.raises(ApiError) as caught:
+            self.run(world, stream, 10)
+        assert caught.value.status == 400
+        assert two.calls == []
+
+    def test_overhead_does_not_count_the_race(self, stream):
+        world = World(Gated("slow", ANSWER), Scripted("fast", ANSWER))
+        began = time.monotonic()
+        self.run(world, stream, 0.05)
+        assert 0.05 <= world.attempts.waited <= time.monotonic() - began

@@ -225,3 +225,23 @@ def test_what_another_router_found(world):
     world.clock.now += 5.0
     world.succeed()
     assert world.state().state == "closed"
+
+
+class TestAbandoned:
+    """A call was cut off before its target had answered."""
+
+    @pytest.mark.parametrize(("seconds", "state"), [(1.0, "closed"), (3.0, "open")])
+    def test_who_took_too_long_by_then_failed(self, seconds, state):
+        world = World(breaker_failures=1, slow_seconds=2.0)
+        attempt = world.health.begin(A)
+        world.clock.now += seconds
+        attempt.end()
+        assert world.state().state == state
+
+    def test_an_answer_that_is_read_for_long_is_no_slow_one(self):
+        world = World(breaker_failures=1, slow_seconds=2.0)
+        attempt = world.health.begin(A)
+        attempt.succeeded()
+        world.clock.now += 100
+        attempt.end()
+        assert world.state().state == "closed"

@@ -41,7 +41,7 @@ class Charge(NamedTuple):
 
     Attributes:
         charged: what was taken.
-        uncharged: what it cost beyond the money that was there.
+        uncharged: what it cost beyond the money that was there, or for an answer not taken.
         prices: JSON object of the prices that were used, or None for a model without.
     """
 
@@ -227,6 +227,13 @@ class Admission:
             taken = charge.charged if permit.key.purses else 0
             self._limiter.settle(permit.lease, usage.prompt + usage.completion, taken)
         return charge
+
+    def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:
+        """Adds what targets may charge that read the prompt of a call in vain: nobody's debt."""
+        prompt = Usage(prompt=permit.prompt, estimated=True)
+        prices = [self._prices.find(target.provider, target.model) for target in targets]
+        costs = [price.cost(prompt, permit.images).billionths for price in prices if price]
+        return charge._replace(uncharged=charge.uncharged + sum(costs))
 
     async def _reserve(self, demand: Demand, model: str) -> Lease:
         try:

@@ -26,12 +26,17 @@ class ChunkEncoder:
     A client that asked for usage gets it once, last, in a chunk without choices, whatever the
     vendor does with it; one that did not ask never sees it.
 
+    Args:
+        call: what the client asked for.
+        model: what chunks are to call the model; None leaves what the vendor calls it.
+
     Attributes:
         generated: UTF-8 bytes of text so far.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, model: str | None = None) -> None:
         self._call = call
+        self._model = model
         options = call.body.get("stream_options")
         self._show_usage = bool(options and options.get("include_usage"))
         self._reported: Usage | None = None
@@ -46,6 +51,8 @@ class ChunkEncoder:
             ProviderError: the provider made something that is no chunk.
         """
         body, raw = _split(chunk)
+        if self._model is not None:
+            body, raw = {**body, "model": self._model}, None
         choices = body.get("choices")
         if body.get("usage"):
             self._take_usage(body)
@@ -101,8 +108,13 @@ def encode_error(error: ApiError) -> bytes:
     return b"event: error\n" + sse.encode(orjson.dumps(error.body()))
 
 
-def encode_whole(call: Call, answer: Body) -> tuple[bytes, Usage]:
+def encode_whole(call: Call, answer: Body, model: str | None = None) -> tuple[bytes, Usage]:
     """The bytes of a whole answer, and what the call used.
+
+    Args:
+        call: what the client asked for.
+        answer: the provider's.
+        model: what it is to call the model; None leaves what the vendor calls it.
 
     Raises:
         ProviderError: the provider made something that is no answer.
@@ -110,6 +122,8 @@ def encode_whole(call: Call, answer: Body) -> tuple[bytes, Usage]:
     body, raw = _split(answer)
     if not body.get(_CONTENT[call.endpoint]):
         raise _no_answer()
+    if model is not None:
+        body, raw = {**body, "model": model}, None
     try:
         usage = read_usage(body.get("usage"))
         if usage is None:

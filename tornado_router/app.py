@@ -157,6 +157,7 @@ class RouterApplication(Application):
                 is_revoked=(
                     authenticator.is_revoked if config.auth.revoked_streams == "cut" else None
                 ),
+                answer_model=config.routing.answer_model,
             ),
             router=router,
             validators={

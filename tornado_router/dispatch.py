@@ -21,6 +21,7 @@ from loguru import logger
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ApiError, ProviderError, bad_answer
 from tornado_router.health import Attempt, Health
+from tornado_router.hedging import Start, race
 from tornado_router.memory import Memory, Owner, tool_call_ids
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupported
@@ -52,6 +53,7 @@ class Attempts:
         targets: those that were tried, in order.
         dropped: the parameters that the last one left out.
         waited: seconds that providers took until they answered or failed, and pauses between.
+        outrun: those that were cut off as another was faster, and may charge for it.
     """
 
     user_id: int
@@ -59,11 +61,20 @@ class Attempts:
     targets: list[Target] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     waited: float = 0.0
+    outrun: list[Target] = field(default_factory=list)
 
     @property
     def last(self) -> Target | None:
         """The target that was tried last."""
         return self.targets[-1] if self.targets else None
+
+
+@dataclass(slots=True)
+class _Runner(Attempts):
+    """The attempts of one side of a race, whether it came to its end, and whether it won."""
+
+    ended: bool = False
+    won: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,11 @@ class Dispatcher:
         self._deadline_seconds = options.deadline_seconds
 
     async def send(
-        self, call: Call, targets: Sequence[Target], attempts: Attempts
+        self,
+        call: Call,
+        targets: Sequence[Target],
+        attempts: Attempts,
+        hedge_seconds: float | None = None,
     ) -> Body | ChunkStream:
         """Serves a call from the first target that can.
 
@@ -109,6 +124,8 @@ class Dispatcher:
             call: what the client asked for.
             targets: what to try, in order; at least one.
             attempts: told of each attempt as it is made.
+            hedge_seconds: how long the first target may take before another is asked, too; None
+                for as long as it takes.
 
         Raises:
             ApiError: every target failed, or one refused what any other would refuse too.
@@ -117,7 +134,13 @@ class Dispatcher:
         deadline = attempts.started + self._deadline_seconds
         for made in count():
             failures = _Failures()
-            answer = await self._go_round(call, targets, attempts, deadline, failures)
+            well = self._health.well(targets) if len(targets) > 1 else targets
+            if hedge_seconds is None or len(well) == 1:
+                answer = await self._go_round(call, well, attempts, deadline, failures)
+            else:
+                answer = await self._race(
+                    call, well, attempts, deadline, failures, hedge_seconds=hedge_seconds
+                )
             if answer is not None:
                 return answer
             pause = None
@@ -144,7 +167,7 @@ class Dispatcher:
         Raises:
             ApiError: one refused what any other would refuse too.
         """
-        for target in self._health.well(targets) if len(targets) > 1 else targets:
+        for target in targets:
             seconds = deadline - time.monotonic() if attempts.targets else None
             if seconds is not None and seconds <= 0:
                 break
@@ -155,6 +178,49 @@ class Dispatcher:
                     raise
                 failures.add(target, error)
         return None
+
+    async def _race(
+        self,
+        call: Call,
+        targets: Sequence[Target],
+        attempts: Attempts,
+        deadline: float,
+        failures: _Failures,
+        *,
+        hedge_seconds: float,
+    ) -> Body | ChunkStream | None:
+        """Tries the first target, and the others too if it takes longer than most.
+
+        Raises:
+            ApiError: one refused what any other would refuse too.
+        """
+        began = time.monotonic()
+        runners = [_Runner(attempts.user_id, attempts.started) for _ in range(2)]
+
+        def start(runner: _Runner, its_targets: Sequence[Target]) -> Start[Body | ChunkStream]:
+            async def run() -> Body | ChunkStream | None:
+                answer = await self._go_round(call, its_targets, runner, deadline, failures)
+                runner.ended = True
+                runner.won = answer is not None
+                return answer
+
+            return run
+
+        try:
+            return await race(
+                start(runners[0], targets[:1]),
+                start(runners[1], targets[1:]),
+                hedge_seconds,
+                _discard,
+            )
+        finally:
+            runners.sort(key=lambda runner: runner.won)  # whose answer it is has to be the last
+            for runner in runners:
+                attempts.targets += runner.targets
+                attempts.dropped = runner.dropped
+                if runner is not runners[-1] and runner.targets and not runner.ended:
+                    attempts.outrun.append(runner.targets[-1])
+            attempts.waited += time.monotonic() - began
 
     async def _send_once(
         self, call: Call, target: Target, attempts: Attempts, seconds: float | None
@@ -273,6 +339,12 @@ class _Failures:
             seconds = error.retry_after or 0.0
             self.retry_after = seconds if not self.again else min(seconds, self.retry_after or 0.0)
             self.again.append(target)
+
+
+async def _discard(answer: Body | ChunkStream | None) -> None:
+    """Hangs up on a stream that nobody will read."""
+    if isinstance(answer, ChunkStream):
+        await answer.rest.aclose()
 
 
 @dataclass(slots=True)

@@ -136,6 +136,7 @@ class Gateway:
         ledger: keeps the record of each call, from its start.
         observers: told of each call once it is over; none may block or raise.
         is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
+        answer_model: what answers call their model: `vendor`, as it does, or `asked`.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Gateway:
         ledger: Ledger,
         observers: Sequence[Observer],
         is_revoked: RevocationCheck | None = None,
+        answer_model: str = "vendor",
     ) -> None:
         self._router = router
         self._selection = selection
@@ -156,6 +158,7 @@ class Gateway:
         self._ledger = ledger
         self._observers = observers
         self._is_revoked = is_revoked
+        self._names_as_asked = answer_model == "asked"
 
     def check_room(self) -> None:
         """Lets no call begin that could not be recorded.
@@ -203,11 +206,13 @@ class Gateway:
                 route = route.only(permit.targets)
             targets = self._selection.order(route, call, permit.prompt, permit.answer)
             self._ledger.begin(_running(progress))
-            answer = await self._dispatcher.send(call, targets, progress.attempts)
+            answer = await self._dispatcher.send(
+                call, targets, progress.attempts, route.hedge_seconds
+            )
             if isinstance(answer, ChunkStream):
                 events = await self._begin(answer, progress, permit)
                 return Reply(progress.attempts.dropped, progress.headers(), events=events)
-            body, progress.usage = encode_whole(call, answer)
+            body, progress.usage = encode_whole(call, answer, self._name(call))
             missing = self._bill(progress, permit)
             if missing:
                 await self._admission.cover(permit, missing)
@@ -238,7 +243,7 @@ class Gateway:
     ) -> AsyncGenerator[bytes, None]:
         """Makes the first event before anything is sent, as it may still turn out an error."""
         progress.first_chunk = time.monotonic() - progress.started
-        encoder = ChunkEncoder(progress.call)
+        encoder = ChunkEncoder(progress.call, self._name(progress.call))
         try:
             first = b"".join(map(encoder.encode, stream.first))
         except BaseException:
@@ -292,6 +297,9 @@ class Gateway:
         finally:
             self._settle_stream(progress, encoder)
 
+    def _name(self, call: Call) -> str | None:
+        return call.model if self._names_as_asked else None
+
     def _bill(self, progress: _Progress, permit: Permit) -> int:
         target = progress.attempts.last
         assert target is not None, "somebody has answered"
@@ -329,7 +337,10 @@ class Gateway:
         permit = progress.permit
         charge = Charge()
         if permit:
-            charge = self._admission.settle(permit, progress.attempts.last, progress.usage)
+            attempts = progress.attempts
+            charge = self._admission.settle(permit, attempts.last, progress.usage)
+            if attempts.outrun:
+                charge = self._admission.add_prompts(charge, permit, attempts.outrun)
         finished = _finished(progress, progress.usage, charge)
         self._ledger.add(finished)
         for observer in self._observers:

@@ -184,6 +184,10 @@ class Health:
             state.latency += (seconds - state.latency) * WEIGHT
         state.measured = now
 
+    def _abandoned(self, target: Target, state: _State, seconds: float, *, probed: bool) -> None:
+        if self._slow and seconds > self._slow:
+            self._failed(target, state, probed=probed)
+
     def _failed(self, target: Target, state: _State, *, probed: bool) -> None:
         state.history = (state.history << 1 | 1) & _ALL
         if state.open_until:
@@ -218,7 +222,7 @@ class Health:
 class Attempt:
     """One try of a call on a target. It begins when it is made."""
 
-    __slots__ = ("_ended", "_health", "_probes", "_started", "_state", "_target")
+    __slots__ = ("_answered", "_ended", "_health", "_probes", "_started", "_state", "_target")
 
     def __init__(self, health: Health, target: Target, state: _State, *, probes: bool) -> None:
         self._health = health
@@ -226,6 +230,7 @@ class Attempt:
         self._state = state
         self._probes = probes
         self._started = health._clock()
+        self._answered = False
         self._ended = False
 
     def succeeded(self) -> None:
@@ -244,12 +249,19 @@ class Attempt:
         self._decided()
 
     def end(self) -> float:
-        """The call does not need the target any more; returns the seconds that it did."""
+        """The call does not need the target any more; returns the seconds that it did.
+
+        If it had not answered by then, it may have been too slow: the call was cut off, as its
+        client or the router did not want to wait.
+        """
+        seconds = self.seconds()
         if not self._ended:
             self._ended = True
             self._state.in_flight -= 1
+            if not self._answered:
+                self._health._abandoned(self._target, self._state, seconds, probed=self._probes)
             self._decided()
-        return self.seconds()
+        return seconds
 
     def seconds(self) -> float:
         """Seconds since it began."""
@@ -257,6 +269,7 @@ class Attempt:
 
     def _decided(self) -> None:
         """If it was the one call that tried whether the target is well, another may follow."""
+        self._answered = True
         if self._probes:
             self._probes = False
             self._state.probing = False

@@ -42,7 +42,8 @@ class RequestFinished(NamedTuple):
         reasoning_tokens: those of the completion that the vendor spent on reasoning.
         usage_estimated: whether the router had to guess, the vendor having said nothing.
         cost: US dollars that were charged for it.
-        uncharged: US dollars that it cost beyond the money that was there.
+        uncharged: US dollars that it cost beyond the money that was there, or at a target that was
+            asked in vain as another was faster.
         paid_from_credits: whether the charge was taken from the user's credits.
         prices: JSON object of the prices that were used, or None for a model without.
         finished_at: when it was over, in seconds since 1970.

@@ -45,12 +45,15 @@ class Route:
         strategy: which goes first; see `RouteOptions`.
         weights: of the targets, for the strategy `weighted`.
         sticky: names that lead to the field of a request that binds it to a target.
+        hedge_seconds: how long the first target may take before another is asked, too; None for
+            as long as it takes.
     """
 
     targets: tuple[Target, ...]
     strategy: str = "ordered"
     weights: tuple[float, ...] = ()
     sticky: tuple[str, ...] = ()
+    hedge_seconds: float | None = None
 
     def only(self, keep: Iterable[Target]) -> Route:
         """The same route with some of its targets."""
@@ -250,6 +253,7 @@ def _route(options: RouteOptions, middle: str = WILDCARD) -> Route:
         options.strategy,
         options.weights,
         tuple(options.sticky.split(".")) if options.sticky else (),
+        options.hedge_seconds,
     )
 
 

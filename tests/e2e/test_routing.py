@@ -44,6 +44,12 @@ targets = ["east/ok", "west/ok"]
 [routes.bound]
 targets = ["east/ok", "west/ok"]
 sticky = "user"
+[routes.hedged]
+targets = ["east/slow:30", "west/ok"]
+hedge_seconds = 0.1
+[prices."*"]
+input = 1.0
+output = 2.0
 [targets."east/ok"]
 lacks = ["images"]
 context_window = 1000
@@ -128,3 +134,25 @@ def test_or_not_if_the_operator_does_not_like_it(router_project, upstream):
     body = json.dumps({"model": "best", "messages": HELLO}).encode()
     answer = router.post(body, x_router_target="west/ok")
     assert answer.headers["x-router-target"] == "east/ok"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_slow_answer_is_asked_for_elsewhere(ask, router, upstream, stream):
+    headers = ask("hedged", stream=stream)
+    assert (headers["x-router-target"], headers["x-router-attempts"]) == ("west/ok", "2")
+    assert poll(lambda: [x for x in upstream.exchanges() if x["cut"]])[0]["path"].startswith("/v1")
+    row = router.usage(headers["x-request-id"])
+    assert row["provider"] == "west"
+    assert row["cost"] > 0
+    assert row["uncharged"] > 0  # the prompt that the slow one has read
+
+
+def test_answers_may_call_their_model_as_it_was_asked_for(router_project, upstream):
+    text = ROUTER_TOML.format(key=VENDOR_KEY, upstream=upstream.url)
+    text = text.replace("[routing]", '[routing]\nanswer_model = "asked"')
+    router = router_project({"router.toml": text}).serve()
+    with openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=0) as client:
+        whole = client.chat.completions.create(model="best", messages=HELLO)
+        assert whole.model == "best"
+        stream = client.chat.completions.create(model="best", messages=HELLO, stream=True)
+        assert {chunk.model for chunk in stream} == {"best"}

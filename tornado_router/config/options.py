@@ -254,6 +254,12 @@ class RoutingOptions:
         exclusiveMinimum=0,
         maximum=300,
     )
+    answer_model: str = option(
+        "vendor",
+        "What `model` says in an answer: what the `vendor` calls the model that served it, or the "
+        "name that was `asked` for, which costs some 3 µs for each chunk.",
+        enum=["vendor", "asked"],
+    )
     request_headers: bool = option(
         False,
         "Whether clients may choose one of a route's targets by `x-router-target: provider/model`; "
@@ -396,6 +402,13 @@ class RouteOptions:
         "A field of the request, such as `user` or `metadata.session`: calls that agree in it "
         "begin with the same target, whose cache knows their prompts. It holds for `ordered` and "
         "`weighted`; calls without the field are not bound.",
+    )
+    hedge_seconds: float | None = option(
+        None,
+        "When the first target has not begun to answer after so long, the next is asked, too; who "
+        "begins first is heard, the other is cut off. Its provider may charge for it, and that is "
+        "nobody's debt: it is in the call's `uncharged`.",
+        minimum=0,
     )
 
 

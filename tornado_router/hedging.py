@@ -1,0 +1,55 @@
+"""Asks a second time what takes too long, and takes what comes first.
+
+A second request, once the first has taken longer than most do, costs little and cuts off the
+slowest answers: "The Tail at Scale", https://research.google/pubs/the-tail-at-scale/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+Start = Callable[[], Coroutine[Any, Any, T | None]]
+"""Begins to work for an answer; None if it finds none."""
+
+
+async def race(
+    first: Start[T], second: Start[T], seconds: float, discard: Callable[[T], Awaitable[None]]
+) -> T | None:
+    """The answer of whichever has one first. The other is cancelled, and has ended on return.
+
+    Args:
+        first: begun at once.
+        second: begun after `seconds`, or when the first has found nothing.
+        seconds: to wait for the first alone.
+        discard: given the answer of the other if both came at the same time.
+
+    Raises:
+        Exception: what either raised before there was an answer.
+    """
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(first(), name="first of a race")]
+    chosen: asyncio.Future[T | None] | None = None
+    try:
+        await asyncio.wait(tasks, timeout=seconds)
+        if not tasks[0].done() or tasks[0].result() is None:
+            tasks.append(loop.create_task(second(), name="second of a race"))
+        waiting = set(tasks)
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task.result() is not None:
+                    chosen = task
+                    return task.result()
+        return None
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            if task is not chosen:
+                answer = (await asyncio.gather(task, return_exceptions=True))[0]
+                if answer is not None and not isinstance(answer, BaseException):
+                    await discard(answer)

@@ -23,9 +23,8 @@ class World:
     def __init__(self, **options):
         self.clock = Clock()
         self.opened = []
-        self.health = Health(
-            RoutingOptions(**options), self.clock, lambda *opened: self.opened.append(opened)
-        )
+        self.health = Health(RoutingOptions(**options), self.clock)
+        self.health.on_open = lambda *opened: self.opened.append(opened)
 
     def well(self, *targets):
         return list(self.health.well(targets or (A, B)))

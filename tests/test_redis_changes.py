@@ -8,6 +8,7 @@ import pytest
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis_changes import CHANNEL, RedisChanges, announce
 from tornado_router.redis_link import RedisLink
+from tornado_router.redis_subscription import RedisSubscription
 
 from .servers import own_redis
 from .support import DEADLINE
@@ -35,12 +36,14 @@ class Router:
 
     async def __aenter__(self):
         self.link = RedisLink(self.options)
-        self.changes = RedisChanges(self.link)
+        self.subscription = RedisSubscription(self.options)
+        self.changes = RedisChanges(self.link, self.subscription)
         self.changes.listen(self.heard.append)
         return self
 
     async def __aexit__(self, *error):
         await self.changes.close()
+        await self.subscription.close()
         await self.link.close()
 
 
@@ -93,7 +96,7 @@ def test_frozen_it_is_not_live_and_thawed_it_is(redis):
                 since = loop.time()
                 await until(lambda: not router.changes.live)
                 waited = loop.time() - since
-                await until(lambda: not router.changes._subscribed)
+                await until(lambda: not router.subscription.live)
             await until(lambda: router.changes.live)
             assert router.heard == [None, None]
             return waited

@@ -50,6 +50,8 @@ from tornado_router.watchdog import LoopWatchdog
 
 if TYPE_CHECKING:
     from tornado_router.redis_link import RedisLink
+    from tornado_router.redis_subscription import RedisSubscription
+    from tornado_router.redis_targets import RedisTargets
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
@@ -124,6 +126,9 @@ class RouterApplication(Application):
         self.shared = _share_in_redis(config) if config.redis.host else _keep_in_process(config)
         changes, limiter = self.shared.changes, self.shared.limiter
         health = Health(config.routing)
+        if self.shared.targets:
+            health.on_open = self.shared.targets.tell
+            self.shared.targets.listen(health.leave_out)
         prices = Prices(config.prices, config.pricing, deployment.providers)
         plans = Plans(config.plans, config.auth.default_plan)
         authenticator = Authenticator(storage, plans, changes, config.auth.key_cache_seconds)
@@ -335,18 +340,24 @@ class _Shared:
 
     Attributes:
         link: to Redis, or None where there is one process.
+        subscription: what comes through it.
+        targets: what the processes tell each other of those that fail.
     """
 
     memory: Memory
     changes: Changes
     limiter: Limiter
     link: RedisLink | None = None
+    subscription: RedisSubscription | None = None
+    targets: RedisTargets | None = None
 
     async def close(self) -> None:
         """Settles what is on its way, and hangs up."""
         await self.limiter.close()
         await self.changes.close()
         await self.memory.close()
+        if self.subscription:
+            await self.subscription.close()
         if self.link:
             await self.link.close()
 
@@ -363,14 +374,19 @@ def _share_in_redis(config: Config) -> _Shared:
     from tornado_router.redis_changes import RedisChanges  # noqa: PLC0415
     from tornado_router.redis_link import RedisLink  # noqa: PLC0415
     from tornado_router.redis_memory import RedisMemory  # noqa: PLC0415
+    from tornado_router.redis_subscription import RedisSubscription  # noqa: PLC0415
+    from tornado_router.redis_targets import RedisTargets  # noqa: PLC0415
 
     link = RedisLink(config.redis)
+    subscription = RedisSubscription(config.redis)
     remote = RedisLimiter(link, config.limits.lease_seconds)
     return _Shared(
         RedisMemory(link, config.memory.seconds, config.memory.max_bytes),
-        RedisChanges(link),
+        RedisChanges(link, subscription),
         GuardedLimiter(remote, MemoryLimiter(), config.limits),
         link,
+        subscription,
+        RedisTargets(link, subscription),
     )
 
 

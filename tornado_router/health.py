@@ -85,20 +85,21 @@ class Health:
     Args:
         options: when a target is left out, and for how long.
         clock: seconds, of a clock that never goes back.
-        on_open: told of each that is left out.
+
+    Attributes:
+        on_open: told of each that is left out, if anybody wants to hear of it.
     """
 
     def __init__(
         self,
         options: RoutingOptions,
         clock: Callable[[], float] = time.monotonic,
-        on_open: OnOpen | None = None,
     ) -> None:
         self._failures = options.breaker_failures
         self._seconds = options.breaker_seconds
         self._slow = options.slow_seconds
         self._clock = clock
-        self._on_open = on_open
+        self.on_open: OnOpen | None = None
         self._states: dict[Target, _State] = {}
 
     def well(self, targets: Sequence[Target]) -> Sequence[Target]:
@@ -111,11 +112,7 @@ class Health:
 
     def begin(self, target: Target) -> Attempt:
         """Begins an attempt; it has to be ended, whatever comes of it."""
-        state = self._states.get(target)
-        if state is None:
-            if len(self._states) >= KNOWN_TARGETS:
-                self._forget()
-            state = self._states[target] = _State()
+        state = self._state(target)
         state.in_flight += 1
         probes = state.open_until > 0
         if probes:
@@ -136,7 +133,7 @@ class Health:
 
     def leave_out(self, target: Target, seconds: float) -> None:
         """Leaves a target out as another router found it to fail."""
-        state = self._states.setdefault(target, _State())
+        state = self._state(target)
         state.open_until = max(state.open_until, self._clock() + min(seconds, LONGEST_SECONDS))
         state.openings = max(state.openings, 1)
 
@@ -207,8 +204,16 @@ class Health:
             name = f"{target.provider}/{target.model}"
             logger.warning("others go before the target {} for {:.1f} s", name, seconds)
         state.open_until = until
-        if self._on_open:
-            self._on_open(target, seconds)
+        if self.on_open:
+            self.on_open(target, seconds)
+
+    def _state(self, target: Target) -> _State:
+        state = self._states.get(target)
+        if state is None:
+            if len(self._states) >= KNOWN_TARGETS:
+                self._forget()
+            state = self._states[target] = _State()
+        return state
 
     def _forget(self) -> None:
         """Forgets those that are well and idle."""

@@ -1,5 +1,7 @@
 """Several routers over one Redis: they share limits and changes, and live without it a while."""
 
+import json
+
 import pytest
 
 from ..servers import own_redis
@@ -151,3 +153,26 @@ def test_a_router_starts_while_redis_is_away(router_project, redis):
     assert routers.statuses(paying, 2) == [503, 503]
     redis.start()
     poll(lambda: routers.statuses(paying, 2) == [200, 200])
+
+
+def test_a_target_that_one_router_found_to_fail_is_left_out_by_all(router_project, redis, upstream):
+    text = ROUTER_TOML.format(port=redis.port, rates="refuse", money="refuse")
+    text += f"""
+[routing]
+breaker_failures = 2
+breaker_seconds = 60
+[providers.up]
+type = "openai"
+base_url = "{upstream.url}/v1"
+api_key = "sk-vendor"
+[routes.shaky]
+targets = ["up/status:500", "up/ok"]
+"""
+    project = router_project({"router.toml": text})
+    one, two = project.serve(), project.serve()
+    two.key = one.key
+    ask = {**HELLO, "model": "shaky"}
+    assert [one.post(ask).headers["x-router-attempts"] for _ in range(3)] == ["2", "2", "1"]
+    poll(lambda: json.loads(two.request("GET", "/health").body)["targets"])
+    assert two.post(ask).headers["x-router-attempts"] == "1"
+    assert project.cli("health", "--url", two.origin).stdout.count(" open ") == 1

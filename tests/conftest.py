@@ -10,8 +10,9 @@ import pytest
 from tornado.platform.asyncio import AsyncIOLoop
 
 from tornado_router import accounts, keys
-from tornado_router.app import RouterApplication, read_deployment
+from tornado_router.app import RouterApplication
 from tornado_router.db import Storage
+from tornado_router.deployment import read_deployment
 
 from . import upstream as upstream_module
 from .support import VENDOR_KEY, Project, Upstream

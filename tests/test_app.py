@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from tornado_router import accounts, keys
-from tornado_router.app import DISCARDED_BODIES, RouterApplication, Server, read_deployment
+from tornado_router.app import DISCARDED_BODIES, RouterApplication, Server
 from tornado_router.db import Storage, UsageLog
-from tornado_router.errors import ConfigError
+from tornado_router.deployment import read_deployment
 from tornado_router.provider import Provider
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
@@ -26,40 +26,6 @@ def read(tmp_path):
     return read
 
 
-class TestReadDeployment:
-    def test_a_right_file(self, read):
-        deployment = read(ECHO + '[routes.fast]\ntargets = ["echo/echo"]')
-        assert deployment.config.routes["fast"].targets == ("echo/echo",)
-        assert deployment.providers["echo"].provider is not None
-        assert "echo" in deployment.plugins.types
-
-    def test_faults_of_providers_and_routes_come_together(self, read):
-        with pytest.raises(ConfigError) as caught:
-            read(
-                '[providers.echo]\ntype = "ecoh"\n'
-                '[providers.two]\ntype = "echo"\ndelay = 1\n'
-                '[routes.a]\ntargets = ["nobody/x", "echo/y"]'
-            )
-        assert [fault.where for fault in caught.value.faults] == [
-            "providers.echo.type",
-            "providers.two.delay",
-            "routes.a.targets[0]",
-        ]
-
-    def test_an_env_file_beside_it_is_read(self, read, tmp_path):
-        (tmp_path / ".env").write_text("PORT=4000\nHOST=127.0.0.1\n")
-        deployment = read('server = {port = "${PORT}", host = "${HOST}"}', HOST="::1")
-        assert (deployment.config.server.port, deployment.config.server.host) == (4000, "::1")
-
-    def test_what_is_unsafe_is_a_fault(self, read):
-        with pytest.raises(ConfigError) as caught:
-            read('server = {host = "0.0.0.0"}\nauth = {registration = "open"}')
-        assert [fault.where for fault in caught.value.faults] == [
-            "auth.default_plan",
-            "auth.jwt_secret",
-        ]
-
-
 class World:
     """A served deployment, and a client of it."""
 
@@ -73,7 +39,9 @@ class World:
     def provide(self, **methods):
         """Puts another provider behind the model `echo`."""
         made = type("Other", (Provider,), {"capabilities": {"chat.completions": ()}, **methods})
-        object.__setattr__(self.application.services.providers["echo"], "provider", made("e", {}))
+        object.__setattr__(
+            self.application.services.serving.providers["echo"], "provider", made("e", {})
+        )
 
     async def post(self, data, **headers):
         async with (

@@ -230,7 +230,7 @@ class TestInvite:
     @pytest.mark.gen_test
     async def test_its_code_is_needed_and_is_good_once(self, register, app, monkeypatch):
         _, code = app.storage.call(
-            lambda: accounts.create_invite(app.services.plans, actor="cli", plan="pro")
+            lambda: accounts.create_invite(app.services.serving.plans, actor="cli", plan="pro")
         )
         with monkeypatch.context() as patch:
             patch.setattr(passwords.bcrypt, "hashpw", None)
@@ -257,7 +257,7 @@ class TestLogIn:
     async def test_every_failure_is_the_same(self, ask, register, app):
         await register()
         await register(email="off@example.com")
-        app.storage.call(lambda: accounts.set_user(app.services.plans, 2, is_active=False))
+        app.storage.call(lambda: accounts.set_user(app.services.serving.plans, 2, is_active=False))
         tries = [
             ANN | {"password": "wrong"},
             ANN | {"password": ""},
@@ -279,7 +279,7 @@ class TestLogIn:
     async def test_every_failure_is_the_same_work(self, ask, register, app, monkeypatch):
         await register()
         await register(email="off@example.com")
-        app.storage.call(lambda: accounts.set_user(app.services.plans, 2, is_active=False))
+        app.storage.call(lambda: accounts.set_user(app.services.serving.plans, 2, is_active=False))
         await ask("POST", "/auth/login", ANN | {"email": "nobody@example.com"})
         real, work = bcrypt.checkpw, []
 

@@ -41,7 +41,7 @@ def tokens(app):
     def make():
         users = [
             accounts.create_user(
-                app.services.plans,
+                app.services.serving.plans,
                 email,
                 actor="test",
                 password_hash=hash_password(PASSWORD, 4),

@@ -128,7 +128,7 @@ class TestOtherProviders:
     def behave(self, app):
         def behave(**methods):
             made = type("Other", (Provider,), {"capabilities": {"chat.completions": ()}, **methods})
-            object.__setattr__(app.services.providers["echo"], "provider", made("echo", {}))
+            object.__setattr__(app.services.serving.providers["echo"], "provider", made("echo", {}))
 
         return behave
 

@@ -52,7 +52,7 @@ def tokens(app):
     def make():
         users = [
             accounts.create_user(
-                app.services.plans,
+                app.services.serving.plans,
                 email,
                 actor="test",
                 password_hash=hash_password(PASSWORD, 4),
@@ -97,7 +97,7 @@ async def test_a_key_is_shown_once(ask, app):
     assert key not in str(listed)
     _, one = await ask("GET", "/api-keys/1")
     assert "key" not in one
-    assert app.storage.call(lambda: find_key(digest(key), app.services.plans))
+    assert app.storage.call(lambda: find_key(digest(key), app.services.serving.plans))
 
 
 @pytest.mark.gen_test
@@ -212,7 +212,10 @@ async def test_rotation(ask, app):
     assert (rotated["id"], rotated["rpm"]) == (1, 5)
     assert rotated["previous_expires_at"] > rotated["created_at"] + 3500
     for key in (made["key"], rotated["key"]):
-        assert app.storage.call(lambda key=key: find_key(digest(key), app.services.plans)).id == 1
+        assert (
+            app.storage.call(lambda key=key: find_key(digest(key), app.services.serving.plans)).id
+            == 1
+        )
     status, answer = await ask("POST", "/api-keys/1/rotate", {"grace_seconds": -1})
     assert (status, answer["error"]["param"]) == (400, "grace_seconds")
 

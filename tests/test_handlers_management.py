@@ -61,7 +61,7 @@ def tokens(app):
     """The log-ins of an administrator and of somebody else."""
 
     def make():
-        plans, sessions = app.services.plans, app.services.sessions
+        plans, sessions = app.services.serving.plans, app.services.sessions
         admin = accounts.create_administrator()
         ann = accounts.create_user(plans, "ann@example.com", actor="cli")
         return sessions.begin(admin).token, sessions.begin(ann).token

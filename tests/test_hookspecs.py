@@ -12,9 +12,10 @@ import pytest
 from loguru import logger
 
 from tornado_router import hookspecs
-from tornado_router.app import RouterApplication, read_deployment
+from tornado_router.app import RouterApplication
 from tornado_router.auth import Key
 from tornado_router.db import Storage
+from tornado_router.deployment import read_deployment
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.plugins import load_plugins
 from tornado_router.provider import Call, Provider, hookimpl
@@ -60,7 +61,7 @@ def world(tmp_path, monkeypatch):
             application = RouterApplication(deployment, Storage(tmp_path / "router.db"))
             body = {"model": "m", "messages": [{"role": "user", "content": "my secret prompt"}]}
             call = Call("req_1", "chat.completions", "m", body, orjson.dumps(body), False)
-            gateway = application.services.gateway
+            gateway = application.services.serving.gateway
             reply = await gateway.run(call, Key(2, 1, "laptop"), "client-7", 0.0)
             await application.close()
             return orjson.loads(reply.body)["choices"][0]["message"]["content"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tornado_router.config.options import NAMED_SECTIONS, SECTIONS, table_schema
+from tornado_router.config.options import AT_START, NAMED_SECTIONS, SECTIONS, table_schema
 from tornado_router.plugins import load_plugins
 from tornado_router.provider import Provider
 
@@ -32,6 +32,9 @@ before it. A variable that is not set is a fault, but in a `[providers.NAME]` ta
 that this provider is not used: it is listed as off, and the rest serve. The same goes for a key
 that is empty.
 
+A running router takes up a changed file on SIGHUP, or by itself with `[server] watch = true`: see
+[reload](reload.md). {at_start} are read at the start alone.
+
 What a model's name means, and which target serves it, is in [routing](routing.md).
 """
 
@@ -46,7 +49,8 @@ def page() -> str:
         for name in ("echo", "openai", "anthropic", "google")
         if name in types
     ]
-    return "\n".join([HEAD, *sections, *named, *own])
+    at_start = ", ".join(f"`{name}`" for name in sorted(AT_START))
+    return "\n".join([HEAD.replace("{at_start}", at_start), *sections, *named, *own])
 
 
 def _section(kind: type, schema: Mapping[str, Any]) -> str:

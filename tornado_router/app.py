@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,16 +15,16 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from tornado_router.accounts import check_registration
 from tornado_router.admission import Admission
 from tornado_router.auth import Authenticator
 from tornado_router.bounds import OutputBounds
 from tornado_router.changes import Changes, LocalChanges
-from tornado_router.config import Config, environment, examine
+from tornado_router.config import Config
 from tornado_router.config.options import seconds
 from tornado_router.db import Storage
+from tornado_router.deployment import Deployment
 from tornado_router.dispatch import Dispatcher
-from tornado_router.errors import ApiError, ConfigError
+from tornado_router.errors import ApiError
 from tornado_router.gateway import Gateway, Observer
 from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Services
 from tornado_router.health import Health
@@ -37,12 +37,13 @@ from tornado_router.memory import Memory, ProcessMemory
 from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
-from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
-from tornado_router.pricing import Prices, check_prices
+from tornado_router.plugins import Plugins
+from tornado_router.pricing import Prices
 from tornado_router.process_lock import ProcessLock
-from tornado_router.routing import Router, check_routes, check_targets
+from tornado_router.routing import Router
 from tornado_router.selection import Selection
-from tornado_router.sessions import Sessions, check_secret
+from tornado_router.serving import Serving
+from tornado_router.sessions import Sessions
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
 from tornado_router.validation import Profile, Validator
@@ -61,42 +62,6 @@ CUT_OFF_SECONDS = 5
 """For this long a stop waits until the requests that it cut off have accounted for themselves."""
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """What a router.toml asks for, found to be right."""
-
-    config: Config
-    plugins: Plugins
-    providers: Mapping[str, ConfiguredProvider]
-
-
-def read_deployment(
-    path: Path, environ: Mapping[str, str], plugins: Plugins | None = None
-) -> Deployment:
-    """Reads and proves a configuration without serving it.
-
-    Args:
-        path: of the router.toml.
-        environ: values for `${NAME}`, over those of a `.env` beside the file.
-        plugins: what is installed, if that is known already.
-
-    Raises:
-        ConfigError: with every fault of the file.
-    """
-    config, faults = examine(path, environment(path.parent, environ))
-    plugins = plugins or load_plugins()
-    providers, wrong_options = configure_providers(config, plugins)
-    faults += wrong_options
-    faults += check_routes(providers, config.routes)
-    faults += check_targets(providers, config.targets)
-    faults += check_prices(config.prices, providers)
-    faults += check_registration(config)
-    faults += check_secret(config)
-    if faults:
-        raise ConfigError(faults)
-    return Deployment(config, plugins, providers)
-
-
 class RouterApplication(Application):
     """The router as a Tornado application.
 
@@ -105,6 +70,7 @@ class RouterApplication(Application):
         storage: the open database.
 
     Attributes:
+        deployment: what is served now.
         max_body_bytes: the largest body that a handler gets to see.
 
     Raises:
@@ -114,68 +80,34 @@ class RouterApplication(Application):
     def __init__(self, deployment: Deployment, storage: Storage) -> None:
         config = deployment.config
         self._lock = None if config.redis.host else _lock(config)
+        self.deployment = deployment
         self.storage = storage
         self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
         self.access_log = AccessLog(config.log)
-        self.upstreams = {
-            item.name: Upstream(item.name, item.common)
-            for item in deployment.providers.values()
-            if item.provider
-        }
-        router = Router(deployment.providers, config.routes)
         self.shared = _share_in_redis(config) if config.redis.host else _keep_in_process(config)
-        changes, limiter = self.shared.changes, self.shared.limiter
-        health = Health(config.routing)
+        self._health = Health(config.routing)
         if self.shared.targets:
-            health.on_open = self.shared.targets.tell
-            self.shared.targets.listen(health.leave_out)
-        prices = Prices(config.prices, config.pricing, deployment.providers)
-        plans = Plans(config.plans, config.auth.default_plan)
-        authenticator = Authenticator(storage, plans, changes, config.auth.key_cache_seconds)
+            self._health.on_open = self.shared.targets.tell
+            self.shared.targets.listen(self._health.leave_out)
+        self._authenticator = Authenticator(
+            storage, _plans(config), self.shared.changes, config.auth.key_cache_seconds
+        )
+        self._bounds = OutputBounds(config.limits.default_output_tokens)
+        self._observers = [self.access_log.add, *_hooks(deployment.plugins)]
+        self._upstreams: dict[str, Upstream] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
         self.services = Services(
-            config=config,
+            serving=self._prepare(deployment),
             storage=storage,
-            plans=plans,
-            changes=changes,
-            limiter=limiter,
+            changes=self.shared.changes,
+            limiter=self.shared.limiter,
             sessions=Sessions(config.auth.jwt_secret, seconds(config.auth.jwt_expires_in)),
             passwords=Passwords(config.auth.bcrypt_rounds),
-            authenticator=authenticator,
-            gateway=Gateway(
-                router,
-                Selection(config.targets, health, prices),
-                Admission(
-                    limiter,
-                    prices,
-                    OutputBounds(config.limits.default_output_tokens),
-                    refuse_unpriced=config.pricing.unpriced == "refuse",
-                ),
-                Dispatcher(
-                    deployment.providers,
-                    self.upstreams,
-                    self.shared.memory,
-                    health,
-                    config.routing,
-                ),
-                ledger=self.ledger,
-                observers=[self.access_log.add, *_hooks(deployment.plugins)],
-                is_revoked=(
-                    authenticator.is_revoked if config.auth.revoked_streams == "cut" else None
-                ),
-                answer_model=config.routing.answer_model,
-            ),
-            router=router,
-            validators={
-                name: Validator.load(
-                    f"{name}.request", profile=cast(Profile, config.validation.profile)
-                )
-                for name in ENDPOINTS
-            },
-            providers=deployment.providers,
+            authenticator=self._authenticator,
             plugins=deployment.plugins,
             access_log=self.access_log,
             overload=Overload(config.server),
-            health=health,
+            health=self._health,
             ledger=self.ledger,
         )
         self.max_body_bytes = config.server.max_body_bytes
@@ -185,6 +117,77 @@ class RouterApplication(Application):
             default_handler_args={"services": self.services},
             log_function=lambda handler: None,  # handlers log themselves
         )
+
+    def adopt(self, deployment: Deployment) -> None:
+        """Serves by another router.toml from now on; requests that run end by the one before.
+
+        Args:
+            deployment: what was read; options that a running router cannot take up must be those
+                of the one before.
+        """
+        old = [
+            self._upstreams.pop(name)
+            for name, item in self.deployment.providers.items()
+            if name in self._upstreams and deployment.providers.get(name) is not item
+        ]
+        self._health.configure(deployment.config.routing)
+        self.services.serving = self._prepare(deployment)
+        self._authenticator.use(self.services.serving.plans)
+        self.deployment = deployment
+        if old:
+            task = asyncio.get_running_loop().create_task(self._retire(old), name="old connections")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    def _prepare(self, deployment: Deployment) -> Serving:
+        config = deployment.config
+        for item in deployment.providers.values():
+            if item.provider and item.name not in self._upstreams:
+                self._upstreams[item.name] = Upstream(item.name, item.common)
+        router = Router(deployment.providers, config.routes)
+        prices = Prices(config.prices, config.pricing, deployment.providers)
+        cuts_streams = config.auth.revoked_streams == "cut"
+        return Serving(
+            config=config,
+            providers=deployment.providers,
+            plans=_plans(config),
+            router=router,
+            gateway=Gateway(
+                router,
+                Selection(config.targets, self._health, prices),
+                Admission(
+                    self.shared.limiter,
+                    prices,
+                    self._bounds,
+                    refuse_unpriced=config.pricing.unpriced == "refuse",
+                ),
+                Dispatcher(
+                    deployment.providers,
+                    dict(self._upstreams),
+                    self.shared.memory,
+                    self._health,
+                    config.routing,
+                ),
+                ledger=self.ledger,
+                observers=self._observers,
+                is_revoked=self._authenticator.is_revoked if cuts_streams else None,
+                answer_model=config.routing.answer_model,
+            ),
+            validators={
+                name: Validator.load(
+                    f"{name}.request", profile=cast(Profile, config.validation.profile)
+                )
+                for name in ENDPOINTS
+            },
+        )
+
+    async def _retire(self, upstreams: Sequence[Upstream]) -> None:
+        """Closes connections once the requests are over that may use them."""
+        try:
+            await self.services.requests.present_ended()
+        finally:
+            for upstream in upstreams:
+                await upstream.close()
 
     def find_handler(  # type: ignore[override]  # Tornado names a private class there
         self, request: HTTPServerRequest, **kwargs: Any
@@ -207,7 +210,10 @@ class RouterApplication(Application):
 
     async def close(self) -> None:
         """Writes what is left to write and closes what is open. Nothing may run any more."""
-        for upstream in self.upstreams.values():
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        for upstream in self._upstreams.values():
             await upstream.close()
         await self.shared.close()
         await asyncio.to_thread(self.ledger.close)
@@ -322,6 +328,10 @@ class _BoundedBody(HTTPMessageDelegate):
             code="request_too_large",
         )
         self._delegate = self._application.refuse(self._request, error)
+
+
+def _plans(config: Config) -> Plans:
+    return Plans(config.plans, config.auth.default_plan)
 
 
 def _journal_folder(config: Config) -> Path:

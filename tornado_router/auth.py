@@ -160,6 +160,11 @@ class Authenticator:
         self._generation = 0
         changes.listen(self.forget)
 
+    def use(self, plans: Plans) -> None:
+        """Holds keys to other plans from now on."""
+        self._plans = plans
+        self.forget(None)
+
     def recall(self, authorization: str | None) -> Key | None:
         """The key of an `Authorization` header if it is known without asking; for a hot path."""
         if authorization is None or not authorization.startswith("Bearer "):

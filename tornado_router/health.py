@@ -95,12 +95,16 @@ class Health:
         options: RoutingOptions,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._failures = options.breaker_failures
-        self._seconds = options.breaker_seconds
-        self._slow = options.slow_seconds
+        self.configure(options)
         self._clock = clock
         self.on_open: OnOpen | None = None
         self._states: dict[Target, _State] = {}
+
+    def configure(self, options: RoutingOptions) -> None:
+        """Goes by other options from now on."""
+        self._failures = options.breaker_failures
+        self._seconds = options.breaker_seconds
+        self._slow = options.slow_seconds
 
     def well(self, targets: Sequence[Target]) -> Sequence[Target]:
         """Those that calls may go to now, in the same order; all of them if none is well."""

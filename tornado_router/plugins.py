@@ -120,12 +120,21 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
 
 
 def configure_providers(
-    config: Config, plugins: Plugins
+    config: Config, plugins: Plugins, same: Mapping[str, ConfiguredProvider] | None = None
 ) -> tuple[dict[str, ConfiguredProvider], list[Fault]]:
-    """Makes every provider of a configuration, and lists what is wrong with their tables."""
+    """Makes every provider of a configuration, and lists what is wrong with their tables.
+
+    Args:
+        config: what is asked for.
+        plugins: what is installed.
+        same: those that are made already, by name.
+    """
     providers: dict[str, ConfiguredProvider] = {}
     faults: list[Fault] = []
     for table in config.providers.values():
+        if same and table.name in same:
+            providers[table.name] = same[table.name]
+            continue
         if not table.common.type:  # which is a fault that is known already
             providers[table.name] = ConfiguredProvider(table.name, table.common, off="no type")
             continue

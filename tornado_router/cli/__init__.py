@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tornado_router import __version__, accounts, log, scaffold
-from tornado_router.app import Deployment, RouterApplication, Server, run_until_stopped
+from tornado_router.app import RouterApplication, Server, run_until_stopped
 from tornado_router.cli.account_commands import credit, invites, plans, users
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
 from tornado_router.cli.health_command import health
 from tornado_router.cli.key_commands import keys
 from tornado_router.db import Storage
+from tornado_router.deployment import Deployment
 from tornado_router.keys import create_key
 from tornado_router.plugins import Plugins, load_plugins
 from tornado_router.process_lock import LockedError
 from tornado_router.provider import Provider
+from tornado_router.reload import Reloader
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -125,12 +128,16 @@ async def _serve(deployment: Deployment, storage: Storage) -> None:
         raise SystemExit(
             f"cannot listen on {options.host}:{options.port}: {error.strerror}"
         ) from None
+    reloader = Reloader(application, os.environ)
     for line in _summary(deployment):
         click.echo(line)
     host = f"[{options.host}]" if ":" in options.host else options.host
     click.echo(f"Tornado Router {__version__} serves on http://{host}:{port}/v1")
     _calm_garbage_collector()
-    await run_until_stopped(server)
+    try:
+        await run_until_stopped(server)
+    finally:
+        reloader.close()
 
 
 def _calm_garbage_collector() -> None:

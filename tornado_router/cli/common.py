@@ -14,10 +14,10 @@ import click
 from peewee import DatabaseError
 
 from tornado_router import log
-from tornado_router.app import Deployment, read_deployment
 from tornado_router.config import Config, environment, load
 from tornado_router.config.options import DURATION, seconds
 from tornado_router.db import SchemaError, Storage
+from tornado_router.deployment import Deployment, read_deployment
 from tornado_router.errors import ApiError, ConfigError
 from tornado_router.plans import Plans
 

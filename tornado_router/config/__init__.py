@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 
 from tornado_router.config import check, expand
 from tornado_router.config.options import (
+    AT_START,
     NAMED_SECTIONS,
     SECTIONS,
     AuthOptions,
@@ -35,7 +36,7 @@ from tornado_router.config.options import (
 )
 from tornado_router.errors import ConfigError, Fault
 
-__all__ = ["Config", "ProviderTable", "environment", "examine", "load"]
+__all__ = ["Config", "ProviderTable", "environment", "examine", "keep_fixed", "load"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,34 @@ def examine(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Fault]
     table = expand.coerce(table, schema)
     faults += check.faults(table, schema)
     return _build(table, path.parent, off), faults
+
+
+def keep_fixed(before: Config, after: Config) -> tuple[Config, list[str]]:
+    """What a running router can take up of a changed file.
+
+    Args:
+        before: what it runs with.
+        after: the file as it is now.
+
+    Returns:
+        `after` with the options of `before` that are read at the start alone, and the names of
+        those among them that differ.
+    """
+    names = [
+        (section, item.name)
+        for section, kind in SECTIONS.items()
+        for item in fields(kind)
+        if not AT_START.isdisjoint((section, f"{section}.{item.name}"))
+    ]
+    kept: dict[str, Any] = {}
+    differing = []
+    for section, name in names:
+        old = getattr(getattr(before, section), name)
+        table = kept.get(section, getattr(after, section))
+        if getattr(table, name) != old:
+            kept[section] = replace(table, **{name: old})
+            differing.append(f"{section}.{name}")
+    return replace(after, **kept), differing
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -83,6 +83,11 @@ class ServerOptions:
     idle_seconds: float = option(
         600.0, "An idle keep-alive connection is closed after this time.", exclusiveMinimum=0
     )
+    watch: bool = option(
+        False,
+        "Whether a changed router.toml, or `.env` beside it, is taken up by itself; on SIGHUP it "
+        "always is.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -525,6 +530,23 @@ NAMED_SECTIONS: Mapping[str, type] = {
     "prices": PriceOptions,
 }
 """The tables of which there are many, each with a name."""
+
+AT_START = frozenset(
+    {
+        "server",
+        "database",
+        "ledger",
+        "redis",
+        "limits",
+        "log",
+        "memory",
+        "auth.jwt_secret",
+        "auth.jwt_expires_in",
+        "auth.bcrypt_rounds",
+        "auth.key_cache_seconds",
+    }
+)
+"""Tables, and options of others, that are read at the start and not when the file is reloaded."""
 
 
 def table_schema(section: type, *, closed: bool = True) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class AccountHandler(ManagementHandler):
         Raises:
             ApiError: 429, there were too many; 503, nobody knows.
         """
-        options = self.services.config.auth
+        options = self.services.serving.config.auth
         network = (f"address:{self.network}", options.attempts_per_address)
         rates = tuple(Rates(holder, requests=most) for holder, most in (network, *holders))
         try:
@@ -83,7 +83,7 @@ class AccountHandler(ManagementHandler):
         Raises:
             ApiError: 400.
         """
-        shortest = self.services.config.auth.password_min_length
+        shortest = self.services.serving.config.auth.password_min_length
         check_password(password, min_length=shortest, email=email, param=param)
 
     async def prove(self, password: str, param: str) -> None:
@@ -92,7 +92,7 @@ class AccountHandler(ManagementHandler):
         Raises:
             ApiError: 400, it is wrong; 429, it was tried too often; 503.
         """
-        most = self.services.config.auth.attempts_per_account
+        most = self.services.serving.config.auth.attempts_per_account
         await self.throttle((f"prove:{self.user.id}", most))
         if not await self.services.passwords.verify(password, self.user.password_hash):
             # No 401: that would say that the log-in is over.
@@ -103,7 +103,7 @@ class AccountHandler(ManagementHandler):
         session = self.services.sessions.begin(user)
         self.write_json(
             {
-                "user": user_body(user, self.services.plans),
+                "user": user_body(user, self.services.serving.plans),
                 "token": session.token,
                 "token_type": "Bearer",
                 "expires_at": session.expires_at,
@@ -123,7 +123,7 @@ class RegisterHandler(AccountHandler):
             ApiError: 400, a value cannot be used; 403, not this way; 409, there is one; 429; 503.
         """
         body = self.read_body(_REGISTRATION)
-        options, plans = self.services.config.auth, self.services.plans
+        options, plans = self.services.serving.config.auth, self.services.serving.plans
         email = accounts.clean_email(body["email"])
         name = accounts.clean_text(body.get("name") or "", "name")
         password, invite = body["password"], body.get("invite")
@@ -154,7 +154,7 @@ class LogInHandler(AccountHandler):
         body = self.read_body(_LOG_IN)
         email = accounts.clean_email(body["email"])
         account = f"login:{hashlib.sha256(email.encode()).hexdigest()[:32]}"
-        most = self.services.config.auth.attempts_per_account
+        most = self.services.serving.config.auth.attempts_per_account
         # By address, so that nobody locks others out; and in all, so that many addresses guess no
         # password either.
         await self.throttle(
@@ -228,7 +228,7 @@ class ProfileHandler(AccountHandler):
         self.set_status(204)
 
     def _write(self, user: User) -> None:
-        self.write_json(user_body(user, self.services.plans))
+        self.write_json(user_body(user, self.services.serving.plans))
 
 
 def _network(address: str) -> str:

@@ -59,7 +59,7 @@ class PasswordCheckingHandler(AdminHandler):
         Raises:
             ApiError: 400, it is not good enough; 503, too many wait already.
         """
-        shortest = self.services.config.auth.password_min_length
+        shortest = self.services.serving.config.auth.password_min_length
         check_password(password, min_length=shortest, email=email, param=param)
         return await self.services.passwords.hash(password)
 
@@ -78,7 +78,7 @@ class UsersHandler(PasswordCheckingHandler):
         users = await self.run(
             lambda: accounts.list_users(query.get("search", ""), query.get("plan"), limit, after)
         )
-        self.write_list([user_body(user, self.services.plans) for user in users], limit)
+        self.write_list([user_body(user, self.services.serving.plans) for user in users], limit)
 
     async def post(self) -> None:
         """Makes a user.
@@ -96,11 +96,11 @@ class UsersHandler(PasswordCheckingHandler):
             fields["password_hash"] = await self.hash_password(body["password"], email, "password")
         user = await self.run(
             lambda: accounts.create_user(
-                self.services.plans, email, actor=self.user.email, **fields
+                self.services.serving.plans, email, actor=self.user.email, **fields
             )
         )
         self.set_status(201)
-        self.write_json(user_body(user, self.services.plans))
+        self.write_json(user_body(user, self.services.serving.plans))
 
 
 class UserHandler(AdminHandler):
@@ -114,7 +114,7 @@ class UserHandler(AdminHandler):
         """
         self.query()
         user = await self.run(lambda: accounts.find_user(int(user_id)))
-        self.write_json(user_body(user, self.services.plans))
+        self.write_json(user_body(user, self.services.serving.plans))
 
     async def patch(self, user_id: str) -> None:
         """Changes what is given.
@@ -124,9 +124,11 @@ class UserHandler(AdminHandler):
         """
         self.query()
         body = self.read_body(_CHANGES)
-        user = await self.run(lambda: accounts.set_user(self.services.plans, int(user_id), **body))
+        user = await self.run(
+            lambda: accounts.set_user(self.services.serving.plans, int(user_id), **body)
+        )
         await self.services.changes.publish(user.id)
-        self.write_json(user_body(user, self.services.plans))
+        self.write_json(user_body(user, self.services.serving.plans))
 
     async def delete(self, user_id: str) -> None:
         """Deletes a user and their keys.
@@ -189,7 +191,9 @@ class CreditsHandler(AdminHandler):
             entry, user = await self.run(grant)
             await self.services.changes.publish(user.id)
         self.set_status(201)
-        self.write_json({**_entry_body(entry), "user": user_body(user, self.services.plans)})
+        self.write_json(
+            {**_entry_body(entry), "user": user_body(user, self.services.serving.plans)}
+        )
 
     @asynccontextmanager
     async def _held(self, user: User, amount: Decimal) -> AsyncIterator[None]:
@@ -198,7 +202,7 @@ class CreditsHandler(AdminHandler):
         Raises:
             ApiError: 409, calls that run hold it; 503, nobody knows.
         """
-        plan = self.services.plans.get(user.plan)
+        plan = self.services.serving.plans.get(user.plan)
         if amount >= 0 or plan is None or plan.credits is None:
             yield
             return
@@ -237,16 +241,16 @@ class PlansHandler(AdminHandler):
             {
                 "object": "plan",
                 "name": name,
-                "is_default": name == self.services.plans.default,
+                "is_default": name == self.services.serving.plans.default,
                 "credits": None
                 if plan.credits is None
-                else dollars(self.services.plans.first_credits(name)),
+                else dollars(self.services.serving.plans.first_credits(name)),
                 "rpm": plan.rpm,
                 "tpm": plan.tpm,
                 "max_in_flight": plan.max_in_flight,
                 "models": plan.models,
             }
-            for name, plan in sorted(self.services.plans.all().items())
+            for name, plan in sorted(self.services.serving.plans.all().items())
         ]
         self.write_json({"object": "list", "data": data, "has_more": False, "next": None})
 
@@ -277,7 +281,7 @@ class InvitesHandler(AdminHandler):
         lasting = body.get("expires_in") or accounts.INVITE_SECONDS
         invite, code = await self.run(
             lambda: accounts.create_invite(
-                self.services.plans,
+                self.services.serving.plans,
                 actor=self.user.email,
                 email=body.get("email"),
                 plan=body.get("plan"),

@@ -19,19 +19,16 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from tornado_router.auth import Authenticator, Key
 from tornado_router.changes import Changes
-from tornado_router.config import Config
 from tornado_router.db import Storage
 from tornado_router.errors import ApiError
-from tornado_router.gateway import Gateway
 from tornado_router.health import Health
 from tornado_router.ledger import Ledger
 from tornado_router.limits import Limiter
 from tornado_router.log import AccessLog, PlainRequest
 from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
-from tornado_router.plans import Plans
-from tornado_router.plugins import ConfiguredProvider, Plugins
-from tornado_router.routing import Router
+from tornado_router.plugins import Plugins
+from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
 from tornado_router.validation import Validator, parse_json
 from tornado_router.watchdog import LoopWatchdog
@@ -48,6 +45,7 @@ class RunningRequests:
         self._handlers: set[RequestHandler] = set()
         self._none = asyncio.Event()
         self._none.set()
+        self._waiting: list[tuple[set[RequestHandler], asyncio.Event]] = []
 
     @property
     def count(self) -> int:
@@ -64,6 +62,21 @@ class RunningRequests:
         self._handlers.discard(handler)
         if not self._handlers:
             self._none.set()
+        for handlers, ended in self._waiting:
+            handlers.discard(handler)
+            if not handlers:
+                ended.set()
+
+    async def present_ended(self) -> None:
+        """Waits until those that run now are over, whatever comes meanwhile."""
+        waiter = set(self._handlers), asyncio.Event()
+        if not waiter[0]:
+            return
+        self._waiting.append(waiter)
+        try:
+            await waiter[1].wait()
+        finally:
+            self._waiting.remove(waiter)
 
     async def finished(self, seconds: float) -> bool:
         """Waits until there is none; False if there still is one after so many seconds."""
@@ -80,14 +93,12 @@ class Services:
     """What handlers hand requests on to; wired once, when the application is made.
 
     Attributes:
-        config: the whole router.toml.
+        serving: what router.toml decides; another after a reload.
         storage: the open database.
-        plans: of `config`.
         changes: told of every change of a user or a key, after it was committed.
         limiter: holds the limits of calls, and of log-ins.
         sessions: makes and reads the tokens of log-ins.
         passwords: hashes and checks them.
-        validators: by endpoint.
         overload: bounds what clients hold.
         health: of every target.
         ledger: the books.
@@ -97,18 +108,13 @@ class Services:
         stopping: whether connections are to be closed once they are idle.
     """
 
-    config: Config
+    serving: Serving
     storage: Storage
-    plans: Plans
     changes: Changes
     limiter: Limiter
     sessions: Sessions
     passwords: Passwords
     authenticator: Authenticator
-    gateway: Gateway
-    router: Router
-    validators: Mapping[str, Validator]
-    providers: Mapping[str, ConfiguredProvider]
     plugins: Plugins
     access_log: AccessLog
     overload: Overload

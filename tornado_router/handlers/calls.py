@@ -29,7 +29,7 @@ class CallHandler(BaseHandler):
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
-        self.services.gateway.check_room()
+        self.services.serving.gateway.check_room()
         call = self._read_call()
         self.services.overload.begin_call()
         self._task = asyncio.current_task()
@@ -52,7 +52,7 @@ class CallHandler(BaseHandler):
             self._task.cancel()
 
     def _read_call(self) -> Call:
-        body = self.read_body(self.services.validators[self.endpoint])
+        body = self.read_body(self.services.serving.validators[self.endpoint])
         return Call(
             id=self.own_id,
             endpoint=self.endpoint,
@@ -65,9 +65,9 @@ class CallHandler(BaseHandler):
     async def _serve(self, call: Call) -> None:
         assert self.key is not None, "a call is never open"
         chosen = None
-        if self.services.config.routing.request_headers:
+        if self.services.serving.config.routing.request_headers:
             chosen = self.request.headers.get("X-Router-Target")
-        reply = await self.services.gateway.run(
+        reply = await self.services.serving.gateway.run(
             call, self.key, self.request_id, self.started, chosen=chosen
         )
         for name, value in reply.headers.items():

@@ -17,7 +17,7 @@ class HealthHandler(BaseHandler):
     async def get(self) -> None:
         """Tells the state of the router, of each provider and of each plugin that is broken."""
         providers: dict[str, Any] = {}
-        for item in self.services.providers.values():
+        for item in self.services.serving.providers.values():
             state = {"state": "on"} if item.provider else {"state": "off", "reason": item.off}
             providers[item.name] = {"type": item.common.type, **state}
         services = self.services

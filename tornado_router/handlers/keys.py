@@ -71,7 +71,7 @@ class KeysHandler(ManagementHandler):
         self.query()
         body = self.read_body(_NEW)
         data = await self.run(
-            lambda: _shown(keys.create(self.user.id, body, self.services.validators))
+            lambda: _shown(keys.create(self.user.id, body, self.services.serving.validators))
         )
         self.set_status(201)
         self.write_json(data)
@@ -116,7 +116,7 @@ class KeyHandler(OneKeyHandler):
         body = self.read_body(_CHANGES)
 
         def change() -> tuple[int, dict[str, Any]]:
-            row = keys.change(self.find(key_id).id, body, self.services.validators)
+            row = keys.change(self.find(key_id).id, body, self.services.serving.validators)
             return row.user.id, key_body(row)
 
         user_id, data = await self.run(change)

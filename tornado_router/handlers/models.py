@@ -16,7 +16,9 @@ class ModelsHandler(BaseHandler):
         """Lists those that the key may use."""
         assert self.key is not None, "models are never open"
         key = self.key
-        models = [model for model in self.services.router.models() if may_use(model.name, key)]
+        models = [
+            model for model in self.services.serving.router.models() if may_use(model.name, key)
+        ]
         self.write_json({"object": "list", "data": [_body(self, model) for model in models]})
 
 
@@ -30,7 +32,7 @@ class ModelHandler(BaseHandler):
             ApiError: 404 if there is none of that name, or the key may not use it.
         """
         assert self.key is not None, "models are never open"
-        model = self.services.router.model(name)
+        model = self.services.serving.router.model(name)
         if not may_use(name, self.key):
             raise model_not_found(name)
         self.write_json(_body(self, model))

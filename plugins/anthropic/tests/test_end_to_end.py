@@ -17,8 +17,9 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from tornado_router import accounts, keys
-from tornado_router.app import RouterApplication, read_deployment
+from tornado_router.app import RouterApplication
 from tornado_router.db import Storage
+from tornado_router.deployment import read_deployment
 
 from . import vendor_types
 from .support import KEY, recording

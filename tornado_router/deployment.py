@@ -1,0 +1,68 @@
+"""What a router.toml asks for, read and proven: every fault of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tornado_router.accounts import check_registration
+from tornado_router.config import Config, environment, examine
+from tornado_router.errors import ConfigError
+from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
+from tornado_router.pricing import check_prices
+from tornado_router.routing import check_routes, check_targets
+from tornado_router.sessions import check_secret
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A router.toml that was found to be right.
+
+    Attributes:
+        path: of the file.
+        config: what it says.
+        plugins: what is installed.
+        providers: every configured provider, by name.
+    """
+
+    path: Path
+    config: Config
+    plugins: Plugins
+    providers: Mapping[str, ConfiguredProvider]
+
+
+def read_deployment(
+    path: Path,
+    environ: Mapping[str, str],
+    plugins: Plugins | None = None,
+    before: Deployment | None = None,
+) -> Deployment:
+    """Reads and proves a configuration without serving it.
+
+    Args:
+        path: of the router.toml.
+        environ: values for `${NAME}`, over those of a `.env` beside the file.
+        plugins: what is installed, if that is known already.
+        before: what was read last time; a provider whose table has not changed is the same one.
+
+    Raises:
+        ConfigError: with every fault of the file.
+    """
+    config, faults = examine(path, environment(path.parent, environ))
+    plugins = plugins or (before.plugins if before else load_plugins())
+    same = {
+        name: before.providers[name]
+        for name, table in config.providers.items()
+        if before and before.config.providers.get(name) == table
+    }
+    providers, wrong_options = configure_providers(config, plugins, same)
+    faults += wrong_options
+    faults += check_routes(providers, config.routes)
+    faults += check_targets(providers, config.targets)
+    faults += check_prices(config.prices, providers)
+    faults += check_registration(config)
+    faults += check_secret(config)
+    if faults:
+        raise ConfigError(faults)
+    return Deployment(path, config, plugins, providers)

@@ -1,0 +1,87 @@
+"""Takes up a changed router.toml while the router serves: on SIGHUP, or as soon as it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from loguru import logger
+
+from tornado_router.app import RouterApplication
+from tornado_router.config import keep_fixed
+from tornado_router.deployment import read_deployment
+from tornado_router.errors import ConfigError
+
+WATCH_SECONDS = 1.0
+"""How often the files are looked at. A change counts once it has lasted for as long, as it may be
+half written."""
+
+_State = tuple[tuple[int, int, int] | None, ...]
+
+
+class Reloader:
+    """Reloads the router.toml of an application. To be made and closed on its event loop.
+
+    Args:
+        application: what serves it.
+        environ: values for `${NAME}`, over those of the `.env` beside the file.
+    """
+
+    def __init__(self, application: RouterApplication, environ: Mapping[str, str]) -> None:
+        self._application = application
+        self._environ = environ
+        path = application.deployment.path
+        self._files = (path, path.parent / ".env")
+        self._taken = self._seen = self._look()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGHUP, self.reload)
+        self._timer: asyncio.TimerHandle | None = None
+        if application.deployment.config.server.watch:
+            self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
+
+    def close(self) -> None:
+        """Takes up nothing more."""
+        self._loop.remove_signal_handler(signal.SIGHUP)
+        if self._timer:
+            self._timer.cancel()
+
+    def reload(self) -> bool:
+        """Takes up the file as it is now; if it is wrong, says why and keeps the one before."""
+        self._taken = self._look()
+        before = self._application.deployment
+        try:
+            after = read_deployment(before.path, self._environ, before=before)
+        except ConfigError as error:
+            logger.error("{} was not taken up, the one before serves on: {}", before.path, error)
+            return False
+        config, fixed = keep_fixed(before.config, after.config)
+        self._application.adopt(replace(after, config=config))
+        logger.info("took up {}", before.path)
+        for item in after.providers.values():
+            if item.off and item is not before.providers.get(item.name):
+                logger.warning("the provider {} is off: {}", item.name, item.off)
+        if fixed:
+            logger.warning("these options need a restart: {}", ", ".join(fixed))
+        return True
+
+    def _watch(self) -> None:
+        state = self._look()
+        if state == self._seen and state != self._taken:
+            self.reload()
+        self._seen = state
+        self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
+
+    def _look(self) -> _State:
+        return tuple(map(_state, self._files))
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was written, or another put in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

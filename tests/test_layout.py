@@ -27,6 +27,7 @@ ELSEWHERE = {
     "cli/health_command": "e2e/test_overload.py",
     "cli/key_commands": "e2e/test_cli_accounts.py",
     "reload": "e2e/test_reload.py",
+    "supervisor": "e2e/test_workers.py",
 }
 """Modules whose tests are not where their names say."""
 

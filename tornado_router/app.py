@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -241,13 +242,17 @@ class Server:
             idle_connection_timeout=config.server.idle_seconds,
         )
 
-    def start(self) -> int:
+    def start(self, sockets: list[socket.socket] | None = None) -> int:
         """Begins to listen; returns the port.
+
+        Args:
+            sockets: to listen on; None for those of the configured address.
 
         Raises:
             OSError: the address cannot be listened on.
         """
-        sockets = bind_sockets(self._options.port, self._options.host, backlog=1024)
+        if sockets is None:
+            sockets = bind_sockets(self._options.port, self._options.host, backlog=1024)
         self._http.add_sockets(sockets)
         plugins = self._application.services.plugins.found
         self._application.services.overload.start()
@@ -271,9 +276,8 @@ class Server:
         await self._application.close()
 
 
-async def run_until_stopped(server: Server) -> None:
-    """Runs a started server until SIGTERM or SIGINT, and stops it."""
-    stop = asyncio.Event()
+async def run_until_stopped(server: Server, stop: asyncio.Event) -> None:
+    """Runs a started server until SIGTERM, SIGINT, or the event, and stops it."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -390,10 +394,12 @@ def _share_in_redis(config: Config) -> _Shared:
     link = RedisLink(config.redis)
     subscription = RedisSubscription(config.redis)
     remote = RedisLimiter(link, config.limits.lease_seconds)
+    processes = max(config.limits.processes, config.server.workers)
+    limits = replace(config.limits, processes=processes)
     return _Shared(
         RedisMemory(link, config.memory.seconds, config.memory.max_bytes),
         RedisChanges(link, subscription),
-        GuardedLimiter(remote, MemoryLimiter(), config.limits),
+        GuardedLimiter(remote, MemoryLimiter(), limits),
         link,
         subscription,
         RedisTargets(link, subscription),

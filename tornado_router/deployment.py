@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tornado_router.accounts import check_registration
 from tornado_router.config import Config, environment, examine
-from tornado_router.errors import ConfigError
+from tornado_router.errors import ConfigError, Fault
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.pricing import check_prices
 from tornado_router.routing import check_routes, check_targets
@@ -63,6 +63,12 @@ def read_deployment(
     faults += check_prices(config.prices, providers)
     faults += check_registration(config)
     faults += check_secret(config)
+    faults += _check_workers(config)
     if faults:
         raise ConfigError(faults)
     return Deployment(path, config, plugins, providers)
+
+
+def _check_workers(config: Config) -> Iterator[Fault]:
+    if config.server.workers > 1 and not config.redis.host:
+        yield Fault("server.workers", "several workers share their limits in Redis: set redis.host")

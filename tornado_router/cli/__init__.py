@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tornado_router.plugins import Plugins, load_plugins
 from tornado_router.process_lock import LockedError
 from tornado_router.provider import Provider
 from tornado_router.reload import Reloader
+from tornado_router.supervisor import Inheritance, Supervisor, worker_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,9 +46,17 @@ def serve(path: Path) -> None:
     config = deployment.config
     log.setup(config.log)
     storage = open_storage(config)
-    _welcome(storage)
+    inheritance = Inheritance.take()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(deployment, storage))
+        if inheritance:
+            runner.run(_work(deployment, storage, inheritance))
+            return
+        _welcome(storage)
+        if config.server.workers == 1:
+            runner.run(_serve(deployment, storage))
+            return
+        storage.close()
+        sys.exit(runner.run(_supervise(deployment)))
 
 
 @main.command()
@@ -112,6 +123,7 @@ def _conflict(installed: Plugins, name: str) -> str:
 
 
 async def _serve(deployment: Deployment, storage: Storage) -> None:
+    """Serves in this process alone."""
     try:
         application = RouterApplication(deployment, storage)
     except LockedError:
@@ -120,24 +132,68 @@ async def _serve(deployment: Deployment, storage: Storage) -> None:
             "configure [redis]"
         ) from None
     server = Server(application, deployment.config)
-    options = deployment.config.server
     try:
         port = server.start()
     except OSError as error:
         await application.close()
-        raise SystemExit(
-            f"cannot listen on {options.host}:{options.port}: {error.strerror}"
-        ) from None
+        raise _cannot_listen(deployment, error) from None
+    await _run(server, application, asyncio.Event(), lambda: _announce(deployment, port))
+
+
+async def _work(deployment: Deployment, storage: Storage, inheritance: Inheritance) -> None:
+    """Serves as one of several workers."""
+    application = RouterApplication(deployment, storage)
+    server = Server(application, deployment.config)
+    server.start(inheritance.sockets)
+    stop = asyncio.Event()
+    inheritance.on_end(stop.set)
+    try:
+        await _run(server, application, stop, inheritance.ready)
+    finally:
+        inheritance.close()
+
+
+async def _run(
+    server: Server, application: RouterApplication, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
     reloader = Reloader(application, os.environ)
-    for line in _summary(deployment):
-        click.echo(line)
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    click.echo(f"Tornado Router {__version__} serves on http://{host}:{port}/v1")
     _calm_garbage_collector()
     try:
-        await run_until_stopped(server)
+        ready()
+        await run_until_stopped(server, stop)
     finally:
         reloader.close()
+
+
+async def _supervise(deployment: Deployment) -> int:
+    """Runs several workers; returns the exit status."""
+    options = deployment.config.server
+    try:
+        supervisor = Supervisor(
+            worker_command(deployment.path),
+            options.workers,
+            options.host,
+            options.port,
+            options.shutdown_seconds,
+        )
+    except OSError as error:
+        raise _cannot_listen(deployment, error) from None
+    return await supervisor.run(lambda: _announce(deployment, supervisor.port))
+
+
+def _cannot_listen(deployment: Deployment, error: OSError) -> SystemExit:
+    options = deployment.config.server
+    return SystemExit(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
+
+
+def _announce(deployment: Deployment, port: int) -> None:
+    for line in _summary(deployment):
+        click.echo(line)
+    options = deployment.config.server
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    if options.workers > 1:
+        click.echo(f"{options.workers} workers")
+    click.echo(f"Tornado Router {__version__} serves on http://{host}:{port}/v1")
 
 
 def _calm_garbage_collector() -> None:

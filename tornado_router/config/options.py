@@ -59,6 +59,13 @@ class ServerOptions:
 
     host: str = option("127.0.0.1", "Address to listen on; `0.0.0.0` for every interface.")
     port: int = option(3000, "TCP port; 0 lets the system choose.", minimum=0, maximum=65535)
+    workers: int = option(
+        1,
+        "Processes that serve the port together, one for each processor core; more than one need "
+        "`[redis]`, to share limits.",
+        minimum=1,
+        maximum=256,
+    )
     max_body_bytes: int = option(
         10 * 1024 * 1024, "A larger request body is refused with status 413.", minimum=1024
     )

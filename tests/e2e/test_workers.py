@@ -1,0 +1,182 @@
+"""Several workers behind one port: they share limits, are started again, and stop together."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ..servers import own_redis
+from ..support import VENDOR_KEY, poll
+
+HELLO = {"model": "up/ok", "messages": [{"role": "user", "content": "hello out there"}]}
+
+ROUTER_TOML = """
+[server]
+port = 0
+workers = 2
+[log]
+format = "json"
+[auth]
+bcrypt_rounds = 4
+jwt_secret = "the secret of a test, long enough for one"
+[redis]
+host = "127.0.0.1"
+port = {port}
+timeout = 1.0
+[providers.up]
+type = "openai"
+api_key = "{key}"
+base_url = "{upstream}/v1"
+[routes.old]
+targets = ["up/ok"]
+"""
+
+
+class Deployment:
+    """A router with two workers."""
+
+    def __init__(self, build, redis, upstream):
+        self.text = ROUTER_TOML.format(port=redis.port, key=VENDOR_KEY, upstream=upstream.url)
+        self.project = build({"router.toml": self.text})
+        self.router = self.project.serve()
+
+    def workers(self):
+        """Their process ids."""
+        pid = self.router.pid
+        try:
+            return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
+
+    def statuses(self, count, **fields):
+        """Of so many calls, each on a connection of its own."""
+        return [self.router.post({**HELLO, **fields}).status for _ in range(count)]
+
+    def messages(self):
+        return [line["message"] for line in self.router.log()]
+
+
+@pytest.fixture
+def deployment(router_project, upstream, tmp_path_factory):
+    with own_redis(tmp_path_factory.mktemp("redis")) as redis:
+        yield Deployment(router_project, redis, upstream)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_without_redis_they_are_refused(router_project):
+    project = router_project({"router.toml": "[server]\nworkers = 2\n"})
+    for command in ("check", "serve"):
+        done = project.cli(command)
+        assert done.returncode == 1
+        assert "server.workers: several workers share their limits in Redis" in done.stderr
+
+
+def test_both_serve_and_a_limit_is_one_for_both(deployment):
+    assert "2 workers\n" in deployment.router.stdout
+    assert len(deployment.workers()) == 2
+    made = deployment.project.cli("keys", "create", "--name", "k", "--rpm", "10")
+    key = {"authorization": f"Bearer {made.stdout.strip()}"}
+    statuses = [deployment.router.post(HELLO, **key).status for _ in range(14)]
+    assert statuses[:10] == [200] * 10
+    assert statuses.count(429) >= 3
+    poll(lambda: len(deployment.router.usage_rows()) == 14)
+    before = [_bytes_read(pid) for pid in deployment.workers()]
+    deployment.statuses(60)
+    after = [_bytes_read(pid) for pid in deployment.workers()]
+    assert min(b - a for a, b in zip(before, after, strict=True)) > 5000  # ten calls
+
+
+def test_a_worker_that_dies_is_started_again_and_nobody_is_refused(deployment):
+    first, second = deployment.workers()
+    deployment.router.expect_log("ended with status -9")
+    os.kill(first, signal.SIGKILL)
+    assert set(deployment.statuses(30)) == {200}  # those that would be its wait for the next one
+    poll(lambda: len(deployment.workers()) == 2)
+    assert second in deployment.workers()
+    assert first not in deployment.workers()
+
+
+def test_a_changed_file_reaches_all(deployment):
+    assert set(deployment.statuses(10, model="old")) == {200}
+    path = deployment.project.folder / "router.toml"
+    path.write_text(deployment.text.replace("routes.old", "routes.new"))
+    deployment.router.send(signal.SIGHUP)
+    poll(lambda: deployment.messages().count("took up router.toml") == 2)
+    assert set(deployment.statuses(20, model="new")) == {200}
+    assert set(deployment.statuses(20, model="old")) == {404}
+
+
+def test_they_stop_together_and_calls_that_run_are_served(deployment):
+    answers = []
+    threads = [
+        threading.Thread(
+            target=lambda: answers.append(
+                deployment.router.post({**HELLO, "model": "up/slow:1.0"}).status
+            )
+        )
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    workers = deployment.workers()
+    deployment.router.send(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 8
+    assert deployment.router.wait() == 0
+    assert not any(map(is_alive, workers))
+    assert len(deployment.router.usage_rows()) == 8
+
+
+def test_workers_do_not_outlive_the_one_that_watches_them(deployment):
+    workers = deployment.workers()
+    deployment.router.kill()
+    poll(lambda: not any(map(is_alive, workers)))
+    host, port = deployment.router.origin.removeprefix("http://").split(":")
+    with closing(socket.socket()) as probe:
+        assert probe.connect_ex((host, int(port))) != 0
+
+
+def test_a_worker_that_cannot_start_ends_all(deployment):
+    """The file is right when the supervisor reads it, and wrong when the workers do."""
+    deployment.router.stop()
+    folder = deployment.project.folder
+    (folder / "sitecustomize.py").write_text(
+        "import os\nif 'TORNADO_ROUTER_WORKER' in os.environ:\n    os._exit(7)\n"
+    )
+    done = deployment.project.cli("serve", PYTHONPATH=str(folder))
+    assert done.returncode == 7
+    assert "serves on" not in done.stdout
+
+
+def test_health_answers_while_a_worker_is_away(deployment):
+    deployment.router.expect_log("ended with status -9")
+    os.kill(deployment.workers()[0], signal.SIGKILL)
+    for _ in range(10):
+        with closing(deployment.router.connect()) as connection:
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            assert isinstance(answer, http.client.HTTPResponse)
+            assert json.load(answer)["status"] == "ok"
+    poll(lambda: any("ended with status" in message for message in deployment.messages()))
+
+
+def _bytes_read(pid):
+    """What a process has read in all, from sockets too."""
+    (line,) = [x for x in Path(f"/proc/{pid}/io").read_text().splitlines() if x[:5] == "rchar"]
+    return int(line.split()[1])

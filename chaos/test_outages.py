@@ -1,0 +1,59 @@
+"""Redis, or the database, goes away under load and comes back."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tests.servers import own_redis
+
+from .conftest import Outcome
+
+REDIS = """
+[redis]
+host = "127.0.0.1"
+port = {port}
+[limits]
+money_without_redis = "{policy}"
+"""
+
+
+@pytest.mark.parametrize("policy", ["refuse", "local-share"])
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+def test_redis_is_away_for_a_while(deploy, tmp_path, how, policy):
+    with own_redis(tmp_path) as redis:
+        outcome = Outcome()
+        world = deploy(more=REDIS.format(port=redis.port, policy=policy))
+
+        async def take_away():
+            await asyncio.sleep(2)
+            if how == "frozen":
+                with redis.frozen():
+                    await asyncio.sleep(3)
+            else:
+                redis.stop()
+                await asyncio.sleep(3)
+                await asyncio.to_thread(redis.start)
+
+        world.load(outcome, seconds=8, during=take_away)
+        world.check(f"Redis {how}, {policy}", outcome)
+        assert outcome.unanswered == []
+        assert bool(outcome.told) == (policy == "refuse") or len(outcome.told) <= 8
+        after = Outcome()
+        world.load(after, calls=200)
+        assert len(after.answered) == 200
+
+
+def test_the_database_is_away_for_a_while(deploy):
+    outcome, world = Outcome(), deploy()
+
+    async def lock():
+        await asyncio.sleep(1)
+        with closing(sqlite3.connect(world.project.database, isolation_level=None)) as base:
+            base.execute("BEGIN EXCLUSIVE")
+            await asyncio.sleep(8)
+
+    world.load(outcome, seconds=10, during=lock)
+    world.check("database locked for 8 s", outcome)
+    assert outcome.unanswered == []

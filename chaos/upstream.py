@@ -1,7 +1,7 @@
 """A vendor that breaks in every way that vendors do, as the path of its URL asks for.
 
 Run as `python chaos/upstream.py`; prints its port. `/reset/v1/chat/completions` resets the
-connection, and so on: `FAULTS` lists them. It writes its sockets by hand, so that it can break every
+connection, and so on: `FAULTS` lists them. It writes its sockets by hand, to break every
 rule of HTTP.
 """
 

@@ -148,6 +148,8 @@ class World:
         try:
             async with session.post(url, json=body, headers=headers) as answer:
                 data = await answer.read()
+        except aiohttp.ClientConnectorError:
+            return  # nobody was there: it never was a call
         except (aiohttp.ClientError, ConnectionError):
             outcome.unanswered.append(request_id)
             return

@@ -38,8 +38,8 @@ def test_sigterm_breaks_no_call(deploy):
         world.load(outcome, during=stop)
         world.router = world.project.serve()
     # Who was not let in any more has no answer, and is not in the books.
-    recorded = {x for (x,) in world.ask("SELECT request_id FROM usage_logs")}
-    assert recorded.isdisjoint(outcome.unanswered)
+    recorded = dict(world.ask("SELECT request_id, status FROM usage_logs"))
+    assert {x: recorded[x] for x in outcome.unanswered if x in recorded} == {}
     assert outcome.told == []
     world.check("SIGTERM, 10 times", outcome)
 

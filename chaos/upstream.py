@@ -54,9 +54,15 @@ class Answer:
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         await self.piece(b"data: " + data + b"\n\n")
 
-    async def words(self, most=None):
-        for word in WORDS[:most]:
+    async def words(self):
+        for word in WORDS:
             await self.event(chunk({"content": word}))
+
+    async def some_words(self):
+        """So that the client has them before anything breaks."""
+        for word in WORDS[:3]:
+            await self.event(chunk({"content": word}))
+            await asyncio.sleep(0.01)
 
     async def well(self):
         if not self.stream:
@@ -170,19 +176,19 @@ async def drip(x):
 
 async def cut_later(x):
     await x.begin()
-    await x.words(3)
+    await x.some_words()
     x.keep_alive = False
 
 
 async def hang_later(x):
     await x.begin()
-    await x.words(3)
+    await x.some_words()
     await asyncio.sleep(FOREVER)
 
 
 async def error_later(x):
     await x.begin()
-    await x.words(3)
+    await x.some_words()
     await x.event({"error": {"message": "It broke.", "type": "server_error", "code": None}})
     await x.write(b"0\r\n\r\n")
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
 
 from loguru import logger
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -27,7 +30,12 @@ from tornado_router.deployment import Deployment
 from tornado_router.dispatch import Dispatcher
 from tornado_router.errors import ApiError
 from tornado_router.gateway import Gateway, Observer
-from tornado_router.handlers.base import NotFoundHandler, RefusalHandler, Services
+from tornado_router.handlers.base import (
+    NotFoundHandler,
+    RefusalHandler,
+    RunningRequests,
+    Services,
+)
 from tornado_router.health import Health
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
@@ -58,6 +66,10 @@ if TYPE_CHECKING:
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
 see the refusal; the connection of a larger one is cut."""
+
+DRAIN_SECONDS = 0.1
+"""For this long a stop listens on connections that are kept alive: whoever sends a request is told
+that it was the last, instead of finding the connection closed."""
 
 CUT_OFF_SECONDS = 5
 """For this long a stop waits until the requests that it cut off have accounted for themselves."""
@@ -236,7 +248,7 @@ class Server:
     def __init__(self, application: RouterApplication, config: Config) -> None:
         self._application = application
         self._options = config.server
-        self._http = HTTPServer(
+        self._http = _HTTPServer(
             application,
             max_body_size=config.server.max_body_bytes * DISCARDED_BODIES,
             idle_connection_timeout=config.server.idle_seconds,
@@ -267,13 +279,42 @@ class Server:
         self._http.stop()
         if services.requests.count:
             logger.info("stopping: {} requests still run", services.requests.count)
-        if not await services.requests.finished(self._options.shutdown_seconds):
+        if not await self._drain(services.requests):
             logger.warning("stopping: {} requests are cut off", services.requests.count)
+        # At once, before another request begins on one of them: it would be cut off half-way.
+        services.hung_up = True
+        for stream in list(self._http.streams):
+            stream.close()
         await self._http.close_all_connections()
         await services.requests.finished(CUT_OFF_SECONDS)
         self._watchdog.close()
         services.overload.close()
         await self._application.close()
+
+    async def _drain(self, requests: RunningRequests) -> bool:
+        """Waits until no request runs and no answer is on its way; False if it takes too long."""
+        deadline = time.monotonic() + self._options.shutdown_seconds
+        while await requests.finished(deadline - time.monotonic()):
+            await asyncio.sleep(DRAIN_SECONDS if self._http.streams else 0)
+            if not requests.count and not any(item.writing() for item in self._http.streams):
+                return True
+        return False
+
+
+class _HTTPServer(HTTPServer):
+    """Knows its connections, so that all can be closed at one moment.
+
+    Attributes:
+        streams: those that may be open.
+    """
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        self.streams: WeakSet[IOStream] = WeakSet()
+        super().initialize(*args, **kwargs)
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        self.streams.add(stream)
+        super().handle_stream(stream, address)
 
 
 async def run_until_stopped(server: Server, stop: asyncio.Event) -> None:

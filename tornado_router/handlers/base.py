@@ -106,6 +106,7 @@ class Services:
         requests: those that are not over.
         watchdog: of the event loop, once the server listens.
         stopping: whether connections are to be closed once they are idle.
+        hung_up: whether all of them are closed; what begins now has nobody to answer.
     """
 
     serving: Serving
@@ -124,6 +125,7 @@ class Services:
     requests: RunningRequests = field(default_factory=RunningRequests)
     watchdog: LoopWatchdog | None = None
     stopping: bool = False
+    hung_up: bool = False
 
 
 class BaseHandler(RequestHandler):
@@ -164,10 +166,12 @@ class BaseHandler(RequestHandler):
         """Finds out who is asking, unless anybody may.
 
         Raises:
-            ApiError: 401.
+            ApiError: 401; 503, nobody hears the answer any more.
         """
         if self.services.stopping:
             self.set_header("Connection", "close")
+            if self.services.hung_up:
+                raise ApiError(503, "The router has stopped.", code="stopped")
         if not self.open:
             await self.authenticate()
 

@@ -39,6 +39,7 @@ setup(
         "orjson>=3.10,<4",
         "peewee>=4.5,<5",
         "pluggy>=1.5,<2",
+        "prometheus-client>=0.21,<1",
         "python-dotenv>=1.0,<2",
         "redis[hiredis]>=5.2,<9",
         "tornado>=6.5,<7",

@@ -43,6 +43,7 @@ CALL = RequestFinished(
     finished_at=1_800_000_000.25,
     duration=1.23456,
     first_chunk=0.0421,
+    overhead=0.0012,
 )
 PLAIN = PlainRequest("r2", "GET", "/v1/models", 401, 1_800_000_000.0, 0.0012, None, "no_key")
 
@@ -115,6 +116,7 @@ class TestAccessLog:
             "prices": {"input": "1"},
             "duration_ms": 1234.6,
             "first_chunk_ms": 42.1,
+            "overhead_ms": 1.2,
         }
 
     def test_a_call_as_text(self):

@@ -43,6 +43,7 @@ from tornado_router.limits import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.log import AccessLog
 from tornado_router.memory import Memory, ProcessMemory
+from tornado_router.metrics import Metrics
 from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
@@ -70,6 +71,8 @@ see the refusal; the connection of a larger one is cut."""
 DRAIN_SECONDS = 0.1
 """For this long a stop listens on connections that are kept alive: whoever sends a request is told
 that it was the last, instead of finding the connection closed."""
+
+MEASURE_SECONDS = 1.0
 
 CUT_OFF_SECONDS = 5
 """For this long a stop waits until the requests that it cut off have accounted for themselves."""
@@ -106,7 +109,8 @@ class RouterApplication(Application):
             storage, _plans(config), self.shared.changes, config.auth.key_cache_seconds
         )
         self._bounds = OutputBounds(config.limits.default_output_tokens)
-        self._observers = [self.access_log.add, *_hooks(deployment.plugins)]
+        self.metrics = Metrics()
+        self._observers = [self.metrics.add, self.access_log.add, *_hooks(deployment.plugins)]
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self.services = Services(
@@ -122,6 +126,7 @@ class RouterApplication(Application):
             overload=Overload(config.server),
             health=self._health,
             ledger=self.ledger,
+            metrics=self.metrics,
         )
         self.max_body_bytes = config.server.max_body_bytes
         super().__init__(
@@ -270,6 +275,7 @@ class Server:
         self._application.services.overload.start()
         self._watchdog = LoopWatchdog({plugin.package: plugin.label for plugin in plugins})
         self._application.services.watchdog = self._watchdog
+        self._measure()
         return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -287,9 +293,16 @@ class Server:
             stream.close()
         await self._http.close_all_connections()
         await services.requests.finished(CUT_OFF_SECONDS)
+        self._timer.cancel()
         self._watchdog.close()
         services.overload.close()
         await self._application.close()
+
+    def _measure(self) -> None:
+        """Takes down how this process is, for when another worker is asked for metrics."""
+        self._application.services.measure()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(MEASURE_SECONDS, self._measure)
 
     async def _drain(self, requests: RunningRequests) -> bool:
         """Waits until no request runs and no answer is on its way; False if it takes too long."""

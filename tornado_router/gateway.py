@@ -72,6 +72,7 @@ class _Progress:
     status: int = 200
     error_code: str | None = None
     first_chunk: float | None = None
+    overhead: float | None = None
     key_checked: float = 0.0
     noted: float = 0.0
     settled: bool = False
@@ -81,7 +82,7 @@ class _Progress:
         headers = self.permit.headers() if self.permit else {}
         target = self.attempts.last
         if target is not None:
-            spent = time.monotonic() - self.started - self.attempts.waited
+            spent = self.overhead = time.monotonic() - self.started - self.attempts.waited
             headers["x-router-target"] = _shown(target)
             headers["x-router-attempts"] = str(len(self.attempts.targets))
             headers["x-router-overhead-ms"] = f"{spent * 1000:.2f}"
@@ -392,6 +393,7 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         finished_at=time.time(),
         duration=time.monotonic() - progress.started,
         first_chunk=progress.first_chunk,
+        overhead=progress.overhead,
     )
 
 

@@ -49,6 +49,8 @@ class RequestFinished(NamedTuple):
         finished_at: when it was over, in seconds since 1970.
         duration: seconds from the first byte of the request to the last of the answer.
         first_chunk: seconds until the first chunk, or None if not streamed.
+        overhead: seconds that the call spent in the router until its answer began, or None if it
+            did not begin.
     """
 
     call_id: str
@@ -77,6 +79,7 @@ class RequestFinished(NamedTuple):
     finished_at: float
     duration: float
     first_chunk: float | None
+    overhead: float | None = None
 
 
 @hookspec

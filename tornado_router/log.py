@@ -103,7 +103,7 @@ class AccessLog:
 def _json_line(request: RequestFinished | PlainRequest) -> str:
     line = request._asdict()
     line["time"] = datetime.datetime.fromtimestamp(line.pop("finished_at"), datetime.UTC)
-    for seconds in ("duration", "first_chunk"):
+    for seconds in ("duration", "first_chunk", "overhead"):
         value = line.pop(seconds, None)
         if value is not None:
             line[f"{seconds}_ms"] = round(value * 1000, 1)

@@ -16,6 +16,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from loguru import logger
@@ -23,6 +25,9 @@ from tornado.netutil import bind_sockets
 
 VARIABLE = "TORNADO_ROUTER_WORKER"
 """Tells a process that it is a worker, and which descriptors it was given."""
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Tells workers where they count together; see `metrics`."""
 
 READY = b"."
 """What a worker sends its supervisor once it serves."""
@@ -112,6 +117,7 @@ class Supervisor:
             self._sockets.append(made)
         self.port = port
         self._shutdown_seconds = shutdown_seconds
+        self._metrics = TemporaryDirectory(prefix="tornado-router-metrics-")
         self._processes: set[asyncio.subprocess.Process] = set()
         self._serving: set[asyncio.subprocess.Process] = set()
         self._stopping = asyncio.Event()
@@ -144,6 +150,7 @@ class Supervisor:
             logger.warning("{} workers do not stop and are killed", len(late))
             self._pass_on(signal.SIGKILL)
             await asyncio.wait(late)
+        self._metrics.cleanup()
         return self._broken or 0
 
     async def _keep(
@@ -178,7 +185,11 @@ class Supervisor:
                 numbers = [item.fileno() for item in (*sockets, its)]
                 process = await asyncio.create_subprocess_exec(
                     *self._command,
-                    env={**os.environ, VARIABLE: json.dumps(numbers)},
+                    env={
+                        **os.environ,
+                        VARIABLE: json.dumps(numbers),
+                        METRICS_VARIABLE: self._metrics.name,
+                    },
                     pass_fds=numbers,
                     stdin=asyncio.subprocess.DEVNULL,
                 )
@@ -192,8 +203,14 @@ class Supervisor:
                         self._serving.add(process)
                 return await process.wait()
             finally:
+                self._forget_gauges(process.pid)
                 self._processes.discard(process)
                 self._serving.discard(process)
+
+    def _forget_gauges(self, pid: int) -> None:
+        """What a worker was doing is over; what it has counted stays."""
+        for path in Path(self._metrics.name).glob(f"gauge_live*_{pid}.db"):
+            path.unlink(missing_ok=True)
 
     def _reload(self) -> None:
         for process in self._serving:  # who is still starting will read the file as it is now

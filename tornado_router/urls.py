@@ -24,6 +24,7 @@ from tornado_router.handlers.base import Services
 from tornado_router.handlers.calls import CallHandler
 from tornado_router.handlers.health import HealthHandler
 from tornado_router.handlers.keys import KeyHandler, KeysHandler, RotationHandler
+from tornado_router.handlers.metrics import MetricsHandler
 from tornado_router.handlers.models import ModelHandler, ModelsHandler
 from tornado_router.handlers.usage import UsageHandler
 
@@ -65,4 +66,5 @@ def route_table(services: Services) -> list[URLSpec]:
         URLSpec(r"/admin/invites", InvitesHandler, shared, name="admin.invites"),
         URLSpec(rf"/admin/invites/{_ID}", InviteHandler, shared, name="admin.invite"),
         URLSpec(r"/health", HealthHandler, shared, name="health"),
+        URLSpec(r"/metrics", MetricsHandler, shared, name="metrics"),
     ]

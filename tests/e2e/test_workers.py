@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -34,6 +35,8 @@ timeout = 1.0
 type = "openai"
 api_key = "{key}"
 base_url = "{upstream}/v1"
+[metrics]
+public = true
 [routes.old]
 targets = ["up/ok"]
 """
@@ -141,6 +144,21 @@ def test_they_stop_together_and_calls_that_run_are_served(deployment):
     assert deployment.router.wait() == 0
     assert not any(map(is_alive, workers))
     assert len(deployment.router.usage_rows()) == 8
+
+
+def test_metrics_are_those_of_all_workers_also_of_one_that_died(deployment):
+    def served():
+        text = deployment.router.request("GET", "/metrics").body.decode()
+        found = re.findall(r'_requests_total{.*status="200".*} (\d+)', text)
+        return sum(map(int, found))
+
+    deployment.statuses(20)
+    assert [served() for _ in range(8)] == [20] * 8
+    deployment.router.expect_log("ended with status -9")
+    os.kill(deployment.workers()[0], signal.SIGKILL)
+    poll(lambda: any("ended with status" in message for message in deployment.messages()))
+    deployment.statuses(10)
+    assert [served() for _ in range(8)] == [30] * 8
 
 
 def test_workers_do_not_outlive_the_one_that_watches_them(deployment):

@@ -21,6 +21,7 @@ from tornado_router.config.options import (
     LimitsOptions,
     LogOptions,
     MemoryOptions,
+    MetricsOptions,
     PlanOptions,
     PriceOptions,
     PricingOptions,
@@ -74,6 +75,7 @@ class Config:
     routing: RoutingOptions
     pricing: PricingOptions
     log: LogOptions
+    metrics: MetricsOptions
     memory: MemoryOptions
     validation: ValidationOptions
     providers: Mapping[str, ProviderTable]

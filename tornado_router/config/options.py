@@ -323,6 +323,18 @@ class LogOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricsOptions:
+    """`[metrics]`: `GET /metrics`, for Prometheus."""
+
+    token: str = option(
+        "",
+        "Bearer token that a scrape has to show; empty for none, and then there are no metrics.",
+        writeOnly=True,
+    )
+    public: bool = option(False, "Whether anybody who reaches the port may see them.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryOptions:
     """`[memory]`: what providers need back on the next turn of a conversation with tools."""
 
@@ -524,6 +536,7 @@ SECTIONS: Mapping[str, type] = {
     "routing": RoutingOptions,
     "pricing": PricingOptions,
     "log": LogOptions,
+    "metrics": MetricsOptions,
     "memory": MemoryOptions,
     "validation": ValidationOptions,
 }

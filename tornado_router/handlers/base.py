@@ -25,6 +25,7 @@ from tornado_router.health import Health
 from tornado_router.ledger import Ledger
 from tornado_router.limits import Limiter
 from tornado_router.log import AccessLog, PlainRequest
+from tornado_router.metrics import Metrics
 from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
 from tornado_router.plugins import Plugins
@@ -102,6 +103,7 @@ class Services:
         overload: bounds what clients hold.
         health: of every target.
         ledger: the books.
+        metrics: what was counted.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
         watchdog: of the event loop, once the server listens.
@@ -121,11 +123,21 @@ class Services:
     overload: Overload
     health: Health
     ledger: Ledger
+    metrics: Metrics
     started: int = field(default_factory=lambda: int(time.time()))
     requests: RunningRequests = field(default_factory=RunningRequests)
     watchdog: LoopWatchdog | None = None
     stopping: bool = False
     hung_up: bool = False
+
+    def measure(self) -> None:
+        """Has the metrics take down how the process is now."""
+        self.metrics.measure(
+            calls=self.overload.calls,
+            lag=self.watchdog.lag if self.watchdog else 0.0,
+            ledger_bytes=self.ledger.backlog,
+            targets=self.health.targets(),
+        )
 
 
 class BaseHandler(RequestHandler):

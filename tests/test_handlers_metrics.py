@@ -1,0 +1,70 @@
+"""Who may see the metrics, and that a call is in them."""
+
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tornado.httpclient import HTTPRequest
+
+ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+TOKEN = "a token for scrapes"
+
+
+@pytest.fixture
+def ask(http_client, base_url):
+    async def ask(token=None):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = HTTPRequest(f"{base_url}/metrics", headers=headers)
+        return await http_client.fetch(request, raise_error=False)
+
+    return ask
+
+
+class TestOff:
+    @pytest.mark.gen_test
+    async def test_without_a_token_there_are_none(self, ask, key):
+        for token in (None, "", key):
+            assert (await ask(token)).code == 404
+
+
+class TestToken:
+    @pytest.fixture
+    def app_files(self):
+        return {"router.toml": f'{ECHO}[metrics]\ntoken = "{TOKEN}"\n'}
+
+    @pytest.mark.gen_test
+    async def test_has_to_be_shown(self, ask, key):
+        for token in (None, key, TOKEN + "x"):
+            assert (await ask(token)).code == 401
+        assert (await ask(TOKEN)).code == 200
+
+    @pytest.mark.gen_test
+    async def test_a_call_is_counted(self, ask, key, http_client, base_url):
+        body = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        url = f"{base_url}/v1/chat/completions"
+        await http_client.fetch(url, method="POST", body=json.dumps(body), headers=headers)
+        answer = await ask(TOKEN)
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        families = {
+            item.name: item for item in text_string_to_metric_families(answer.body.decode())
+        }
+        (sample,) = families["tornado_router_requests"].samples[:1]
+        assert sample.labels == {
+            "model": "echo",
+            "provider": "echo",
+            "endpoint": "chat.completions",
+            "status": "200",
+        }
+        assert families["tornado_router_overhead_seconds"].samples[0].value >= 0
+        assert families["tornado_router_target_state"].samples[0].value == 0
+
+
+class TestPublic:
+    @pytest.fixture
+    def app_files(self):
+        return {"router.toml": f"{ECHO}[metrics]\npublic = true\n"}
+
+    @pytest.mark.gen_test
+    async def test_anybody_may_see_them(self, ask):
+        assert (await ask()).code == 200

@@ -1,0 +1,36 @@
+"""`GET /metrics`: what the router counted, for Prometheus."""
+
+from __future__ import annotations
+
+import hmac
+
+from tornado_router.errors import ApiError
+from tornado_router.handlers.base import BaseHandler
+from tornado_router.metrics import CONTENT_TYPE
+
+
+class MetricsHandler(BaseHandler):
+    """For who shows the token of `[metrics]`, or for anybody if it says so."""
+
+    async def authenticate(self) -> None:
+        """Takes the token instead of an API key.
+
+        Raises:
+            ApiError: 401; 404, there is no token, so nobody may see them.
+        """
+        options = self.services.serving.config.metrics
+        if options.public:
+            return
+        if not options.token:
+            raise ApiError(
+                404, "Metrics are off: set `token` in [metrics].", code="metrics_are_off"
+            )
+        shown = self.request.headers.get("Authorization", "")
+        if not hmac.compare_digest(shown.encode(), f"Bearer {options.token}".encode()):
+            raise ApiError(401, "Show the token of [metrics].", code="invalid_token")
+
+    async def get(self) -> None:
+        """Tells all of it."""
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.services.measure()
+        self.finish(self.services.metrics.text())

@@ -1,0 +1,195 @@
+"""Counts what a router does, for Prometheus.
+
+Where several workers serve one port, a supervisor sets `PROMETHEUS_MULTIPROC_DIR` for them. Their
+values then lie in files there, and what any of them tells is of all:
+https://prometheus.github.io/client_python/multiprocess/.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from prometheus_client import (
+    CONTENT_TYPE_PLAIN_0_0_4,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from tornado_router.health import TargetHealth
+from tornado_router.hookspecs import RequestFinished
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+MOST_MODELS = 500
+"""Names of models are the clients' where a provider offers a pattern; the others share one."""
+
+OTHER = "other"
+
+_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_OVERHEAD = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
+_STATES = {"closed": 0, "half-open": 1, "open": 2}
+
+
+class _Bound(NamedTuple):
+    """The counters of one model: to look them up by label takes longer than to count."""
+
+    prompt: Any
+    completion: Any
+    cached: Any
+    reasoning: Any
+    cost: Any
+    uncharged: Any
+    seconds: Any
+    first_chunk: Any
+
+
+class Metrics:
+    """The metrics of one process, or of all workers together."""
+
+    def __init__(self) -> None:
+        self._shared = FOLDER_VARIABLE in os.environ
+        self._registry = CollectorRegistry()
+        self._models: dict[tuple[str, str], _Bound] = {}
+        self._requests: dict[tuple[str, str, str, int], Any] = {}
+        self._make_counters()
+        self._make_gauges()
+        self._targets: set[str] = set()
+
+    def add(self, event: RequestFinished) -> None:
+        """Counts a call that is over."""
+        provider = event.provider or ""
+        if not provider:
+            self._refusals.labels(event.error_code or "").inc()
+        model = event.model if provider else ""  # of one that nobody serves it is any text
+        bound = self._models.get((model, provider))
+        if bound is None:
+            model, bound = self._bind(model, provider)
+        self._count(model, provider, event.endpoint, event.status)
+        if event.prompt_tokens:
+            bound.prompt.inc(event.prompt_tokens)
+        if event.completion_tokens:
+            bound.completion.inc(event.completion_tokens)
+        if event.cached_tokens:
+            bound.cached.inc(event.cached_tokens)
+        if event.reasoning_tokens:
+            bound.reasoning.inc(event.reasoning_tokens)
+        if event.cost:
+            bound.cost.inc(float(event.cost))
+        if event.uncharged:
+            bound.uncharged.inc(float(event.uncharged))
+        bound.seconds.observe(event.duration)
+        if event.first_chunk is not None:
+            bound.first_chunk.observe(event.first_chunk)
+        if event.overhead is not None:
+            self._overhead.observe(event.overhead)
+
+    def measure(
+        self, *, calls: int, lag: float, ledger_bytes: int, targets: Iterable[TargetHealth]
+    ) -> None:
+        """Takes down how the process is now.
+
+        Args:
+            calls: in flight.
+            lag: seconds that its event loop is late.
+            ledger_bytes: of usage that wait for the database.
+            targets: how they are.
+        """
+        self._calls.set(calls)
+        self._lag.set(lag)
+        self._ledger.set(ledger_bytes)
+        for item in targets:
+            labels = (self._target_name(item.target.model), item.target.provider)
+            self._target_state.labels(*labels).set(_STATES[item.state])
+            self._target_calls.labels(*labels).set(item.in_flight)
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        if not self._shared:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+    def _make_counters(self) -> None:
+        of = ("model", "provider")
+        more: dict[str, Any] = {"namespace": "tornado_router", "registry": self._registry}
+        self._all = Counter("requests", "Calls that are over.", (*of, "endpoint", "status"), **more)
+        self._refusals = Counter(
+            "refusals", "Calls that ended before any provider was asked.", ("code",), **more
+        )
+        self._tokens = Counter("tokens", "Tokens, by kind.", (*of, "kind"), **more)
+        self._cost = Counter("cost_dollars", "US dollars that were charged.", of, **more)
+        self._uncharged = Counter(
+            "uncharged_dollars", "US dollars that calls cost beyond that.", of, **more
+        )
+        self._seconds = Histogram(
+            "request_seconds",
+            "From a request to the end of its answer.",
+            of,
+            buckets=_SECONDS,
+            **more,
+        )
+        self._first_chunk = Histogram(
+            "first_chunk_seconds", "Until a stream's first chunk.", of, buckets=_SECONDS, **more
+        )
+        self._overhead = Histogram(
+            "overhead_seconds",
+            "Spent in the router until an answer began.",
+            buckets=_OVERHEAD,
+            **more,
+        )
+
+    def _make_gauges(self) -> None:
+        of = ("model", "provider")
+        more: dict[str, Any] = {"namespace": "tornado_router", "registry": self._registry}
+        added = {**more, "multiprocess_mode": "livesum"}
+        worst = {**more, "multiprocess_mode": "livemax"}
+        self._calls = Gauge("calls_in_flight", "Calls of models that run now.", **added)
+        self._ledger = Gauge("ledger_bytes", "Usage that waits for the database.", **added)
+        self._target_calls = Gauge("target_calls", "Calls that a target has now.", of, **added)
+        self._lag = Gauge("event_loop_lag_seconds", "How late the event loop is.", **worst)
+        self._target_state = Gauge(
+            "target_state", "Of a target: 0 is well, 1 is tried again, 2 is left out.", of, **worst
+        )
+
+    def _count(self, model: str, provider: str, endpoint: str, status: int) -> None:
+        labels = (model, provider, endpoint, status)
+        requests = self._requests.get(labels)
+        if requests is None:
+            requests = self._requests[labels] = self._all.labels(*labels)
+        requests.inc()
+
+    def _bind(self, model: str, provider: str) -> tuple[str, _Bound]:
+        """The counters of a model, and the name that it goes by."""
+        if len(self._models) >= MOST_MODELS:
+            model = OTHER
+        bound = self._models.get((model, provider))
+        if bound is None:
+            labels = (model, provider)
+            bound = self._models[labels] = _Bound(
+                self._tokens.labels(*labels, "prompt"),
+                self._tokens.labels(*labels, "completion"),
+                self._tokens.labels(*labels, "cached"),
+                self._tokens.labels(*labels, "reasoning"),
+                self._cost.labels(*labels),
+                self._uncharged.labels(*labels),
+                self._seconds.labels(*labels),
+                self._first_chunk.labels(*labels),
+            )
+        return model, bound
+
+    def _target_name(self, model: str) -> str:
+        """The name of a target's model, or what stands for those that are too many."""
+        if model not in self._targets:
+            if len(self._targets) >= MOST_MODELS:
+                return OTHER
+            self._targets.add(model)
+        return model

@@ -38,6 +38,8 @@ format = "json"
 [auth]
 bcrypt_rounds = 4
 jwt_secret = "the secret of a test, long enough for one"
+[metrics]
+public = true
 {more}
 [providers.bad]
 type = "openai"

@@ -22,7 +22,8 @@ def test_kill_9_loses_nothing_and_doubles_nothing(deploy):
         world.load(outcome, during=kill)
         world.router = world.project.serve()
     world.check(f"kill -9, {KILLS} times", outcome)
-    assert len(outcome.unanswered) <= KILLS * 8  # those that it had in flight
+    # Those that it had in flight, and those that connected while it died.
+    assert len(outcome.unanswered) <= KILLS * 16
     check_nothing_is_reserved(world)
 
 

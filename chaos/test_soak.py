@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,7 @@ def soak(world, folder):
         stream = part % 2 == 1
         load(world, bodies[stream], CALLS // PARTS, stream=stream)
         poll(lambda: health(world)["calls"] == 0 and health(world)["ledger_bytes"] == 0, 120)
-        states.append(state(world.router.pid))
+        states.append(state(world))
     rows = poll(
         lambda: (n := world.ask("SELECT COUNT(*) FROM usage_logs")[0][0]) >= CALLS and n, 120
     )
@@ -58,6 +59,7 @@ def soak(world, folder):
     assert last["kb"] <= 1.1 * first["kb"], states
     assert last["files"] <= first["files"] + 16, states  # a pool of connections may differ
     assert last["threads"] <= first["threads"] + 2, states
+    assert last["tasks"] <= first["tasks"] + 4, states
 
 
 def load(world, body, calls, *, stream):
@@ -77,8 +79,10 @@ def health(world):
     return world.router.request("GET", "/health").json
 
 
-def state(pid):
-    """Memory, open files and threads of a process."""
+def state(world):
+    """Memory, open files, threads and tasks of the router."""
+    pid = world.router.pid
+    metrics = world.router.request("GET", "/metrics").body.decode()
     status = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
@@ -86,4 +90,5 @@ def state(pid):
         "kb": int(status["VmRSS"].split()[0]),
         "files": len(list(Path(f"/proc/{pid}/fd").iterdir())),
         "threads": int(status["Threads"]),
+        "tasks": int(float(re.search(r"^tornado_router_tasks (\S+)", metrics, re.MULTILINE)[1])),
     }

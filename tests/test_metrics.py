@@ -97,15 +97,16 @@ def test_models_beyond_a_number_share_a_name(counted, monkeypatch):
     targets = [
         TargetHealth(Target("up", f"m{number}"), "closed", 0, 0.0, 0, None) for number in range(9)
     ]
-    counted.measure(calls=0, lag=0.0, ledger_bytes=0, targets=targets)
+    counted.measure(calls=0, tasks=0, lag=0.0, ledger_bytes=0, targets=targets)
     assert len([name for name in read(counted.text()) if name[0] == "target_state"]) == 4
 
 
 def test_the_state_of_the_process(counted):
     targets = [TargetHealth(Target("up", "m"), "open", 5, 3.0, 2, None)]
-    counted.measure(calls=4, lag=0.25, ledger_bytes=100, targets=targets)
+    counted.measure(calls=4, tasks=9, lag=0.25, ledger_bytes=100, targets=targets)
     samples = read(counted.text())
     assert samples["calls_in_flight",] == 4
+    assert samples["tasks",] == 9
     assert samples["event_loop_lag_seconds",] == 0.25
     assert samples["ledger_bytes",] == 100
     assert samples["target_state", "m", "up"] == 2
@@ -123,7 +124,7 @@ from tests.test_metrics import CALL
 from tornado_router.metrics import Metrics
 counted = Metrics()
 counted.add(CALL)
-counted.measure(calls=3, lag={lag}, ledger_bytes=1, targets=[])
+counted.measure(calls=3, tasks=1, lag={lag}, ledger_bytes=1, targets=[])
 print(counted.text().decode())
 """
 

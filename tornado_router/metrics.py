@@ -92,17 +92,25 @@ class Metrics:
             self._overhead.observe(event.overhead)
 
     def measure(
-        self, *, calls: int, lag: float, ledger_bytes: int, targets: Iterable[TargetHealth]
+        self,
+        *,
+        calls: int,
+        tasks: int,
+        lag: float,
+        ledger_bytes: int,
+        targets: Iterable[TargetHealth],
     ) -> None:
         """Takes down how the process is now.
 
         Args:
             calls: in flight.
+            tasks: of its event loop.
             lag: seconds that its event loop is late.
             ledger_bytes: of usage that wait for the database.
             targets: how they are.
         """
         self._calls.set(calls)
+        self._tasks.set(tasks)
         self._lag.set(lag)
         self._ledger.set(ledger_bytes)
         for item in targets:
@@ -153,6 +161,7 @@ class Metrics:
         added = {**more, "multiprocess_mode": "livesum"}
         worst = {**more, "multiprocess_mode": "livemax"}
         self._calls = Gauge("calls_in_flight", "Calls of models that run now.", **added)
+        self._tasks = Gauge("tasks", "Tasks of the event loop.", **added)
         self._ledger = Gauge("ledger_bytes", "Usage that waits for the database.", **added)
         self._target_calls = Gauge("target_calls", "Calls that a target has now.", of, **added)
         self._lag = Gauge("event_loop_lag_seconds", "How late the event loop is.", **worst)

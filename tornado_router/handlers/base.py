@@ -134,6 +134,7 @@ class Services:
         """Has the metrics take down how the process is now."""
         self.metrics.measure(
             calls=self.overload.calls,
+            tasks=len(asyncio.all_tasks()),
             lag=self.watchdog.lag if self.watchdog else 0.0,
             ledger_bytes=self.ledger.backlog,
             targets=self.health.targets(),

@@ -41,7 +41,9 @@ def soak(world, folder):
         bodies[stream] = folder / f"body-{stream}.json"
         message = {"role": "user", "content": "hello " * 100}
         bodies[stream].write_text(
-            json.dumps({"model": "bad/m", "messages": [message], "stream": stream, "max_tokens": 9})
+            json.dumps(
+                {"model": "bad/m-n5", "messages": [message], "stream": stream, "max_tokens": 9}
+            )
         )
     states = []
     for part in range(PARTS):

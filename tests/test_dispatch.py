@@ -675,6 +675,25 @@ class TestHedging:
         assert caught.value.status == 400
         assert two.calls == []
 
+    def test_a_slow_day_is_not_doubled(self, stream):
+        slow, fast = Gated("slow", ANSWER), Scripted("fast", ANSWER)
+        world = World(slow, fast, routing=RoutingOptions(retries=0, retry_budget=0))
+
+        async def open_later():
+            await asyncio.sleep(0.05)
+            slow.gate.set()
+
+        async def main():
+            opening = asyncio.get_running_loop().create_task(open_later(), name="opens")
+            answer = await world.dispatcher.send(call(stream), world.targets, world.attempts, 0.01)
+            if stream:
+                await answer.rest.aclose()
+            await opening
+
+        asyncio.run(main())
+        assert world.tried == ["slow"]
+        assert fast.calls == []
+
     def test_overhead_does_not_count_the_race(self, stream):
         world = World(Gated("slow", ANSWER), Scripted("fast", ANSWER))
         began = time.monotonic()

@@ -33,7 +33,7 @@ class Runner:
         self.go.set()
 
 
-def play(script, seconds=60.0):
+def play(script, seconds=60.0, permitted=True):
     """Races two runners while a script tells them what to do: the outcome, and what was unused."""
 
     async def main():
@@ -44,7 +44,7 @@ def play(script, seconds=60.0):
             unused.append(answer)
 
         racing = asyncio.get_running_loop().create_task(
-            race(first, second, seconds, discard), name="race"
+            race(first, second, seconds, lambda: permitted, discard), name="race"
         )
         await first.begun.wait()
         await script(first, second, racing)
@@ -80,6 +80,17 @@ def test_the_second_begins_at_once_when_the_first_finds_nothing():
         second.answers("two")
 
     assert play(script)[0] == "two"
+
+
+def test_without_permission_the_second_waits_for_the_first():
+    async def script(first, second, racing):
+        await asyncio.sleep(0.05)
+        assert not second.begun.is_set()
+        first.answers(None)
+        await second.begun.wait()
+        second.answers("two")
+
+    assert play(script, 0.01, permitted=False)[0] == "two"
 
 
 def test_one_that_finds_nothing_does_not_end_the_race():

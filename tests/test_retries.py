@@ -87,3 +87,13 @@ def test_retry_after(header, seconds):
 def test_a_moment_to_come():
     moment = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert 55 < seconds_of(moment) <= 60
+
+
+def test_who_asks_twice_at_once_takes_from_the_same_budget():
+    made = retries(retry_budget=0.5)
+    assert sum(made.take() for _ in range(20)) == 10
+    assert made.pause(0, None, 60) is None
+    for _ in range(2):
+        made.deposit()
+    assert made.take()
+    assert not made.take()

@@ -211,6 +211,7 @@ class Dispatcher:
                 start(runners[0], targets[:1]),
                 start(runners[1], targets[1:]),
                 hedge_seconds,
+                self._retries.take,
                 _discard,
             )
         finally:

@@ -17,7 +17,11 @@ Start = Callable[[], Coroutine[Any, Any, T | None]]
 
 
 async def race(
-    first: Start[T], second: Start[T], seconds: float, discard: Callable[[T], Awaitable[None]]
+    first: Start[T],
+    second: Start[T],
+    seconds: float,
+    permitted: Callable[[], bool],
+    discard: Callable[[T], Awaitable[None]],
 ) -> T | None:
     """The answer of whichever has one first. The other is cancelled, and has ended on return.
 
@@ -25,6 +29,7 @@ async def race(
         first: begun at once.
         second: begun after `seconds`, or when the first has found nothing.
         seconds: to wait for the first alone.
+        permitted: asked then; if not, the second has to wait until the first has found nothing.
         discard: given the answer of the other if both came at the same time.
 
     Raises:
@@ -35,6 +40,8 @@ async def race(
     chosen: asyncio.Future[T | None] | None = None
     try:
         await asyncio.wait(tasks, timeout=seconds)
+        if not tasks[0].done() and not permitted():
+            await asyncio.wait(tasks)
         if not tasks[0].done() or tasks[0].result() is None:
             tasks.append(loop.create_task(second(), name="second of a race"))
         waiting = set(tasks)

@@ -37,6 +37,13 @@ class Retries:
         if self._saved < MOST_SAVED:
             self._saved += self._share
 
+    def take(self) -> bool:
+        """Takes one request out of the budget; False if there is none."""
+        if self._saved < 1:
+            return False
+        self._saved -= 1
+        return True
+
     def pause(self, made: int, retry_after: float | None, left: float) -> float | None:
         """Seconds to wait before another try, or None: there is to be none.
 
@@ -45,7 +52,7 @@ class Retries:
             retry_after: seconds that the providers asked for, or None.
             left: seconds until the call's deadline.
         """
-        if made >= self._most or self._saved < 1:
+        if made >= self._most:
             return None
         # "Equal jitter", so that those who failed together do not come back together:
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
@@ -55,10 +62,7 @@ class Retries:
             if retry_after > self._longest:
                 return None
             seconds = max(seconds, retry_after)
-        if seconds >= left:
-            return None
-        self._saved -= 1
-        return seconds
+        return seconds if seconds < left and self.take() else None
 
 
 def seconds_of(retry_after: str | None) -> float | None:

@@ -233,8 +233,8 @@ class RoutingOptions:
     )
     retry_budget: float = option(
         0.2,
-        "Retries, and second requests after `hedge_seconds`, for each call, on the average; at most "
-        "ten are saved up. So an outage is not multiplied.",
+        "Retries, and second requests after `hedge_seconds`, for each call, on the average; at "
+        "most ten are saved up. So an outage is not multiplied.",
         minimum=0,
         maximum=10,
     )

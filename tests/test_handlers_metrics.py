@@ -24,7 +24,9 @@ class TestOff:
     @pytest.mark.gen_test
     async def test_without_a_token_there_are_none(self, ask, key):
         for token in (None, "", key):
-            assert (await ask(token)).code == 404
+            answer = await ask(token)
+            assert answer.code == 401
+            assert json.loads(answer.body)["error"]["code"] == "metrics_are_off"
 
 
 class TestToken:

@@ -23,7 +23,7 @@ from peewee import IntegrityError
 from tornado_router.config import Config
 from tornado_router.config.options import MAX_DOLLARS, AuthOptions
 from tornado_router.db import ApiKey, CreditEntry, Invite, Storage, User, now
-from tornado_router.errors import ApiError, Fault, invalid_request
+from tornado_router.errors import ApiError, Fault, invalid_request, unauthorized
 from tornado_router.passwords import UNUSABLE, Passwords
 from tornado_router.plans import UNLIMITED, Plans
 from tornado_router.validation.engine import RustEngine
@@ -321,11 +321,8 @@ async def authenticate(storage: Storage, passwords: Passwords, email: str, passw
     user = await storage.run(lambda: find_by_email(email))
     is_right = await passwords.verify(password, user.password_hash if user else None)
     if user is None or not is_right or not user.is_active:
-        raise ApiError(
-            401,
-            "The e-mail address or the password is not right.",
-            code="invalid_credentials",
-            headers={"WWW-Authenticate": "Bearer"},
+        raise unauthorized(
+            "The e-mail address or the password is not right.", "invalid_credentials"
         )
     if passwords.is_outdated(user.password_hash):
         better = await passwords.hash(password)

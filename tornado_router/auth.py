@@ -13,7 +13,7 @@ from loguru import logger
 from tornado_router.changes import Changes
 from tornado_router.config.options import PlanOptions
 from tornado_router.db import ApiKey, Storage, User, billionths, now
-from tornado_router.errors import ApiError
+from tornado_router.errors import ApiError, unauthorized
 from tornado_router.keys import Permissions, digest, period, spent_since
 from tornado_router.limits import Purse, Rates
 from tornado_router.plans import Plans
@@ -181,14 +181,14 @@ class Authenticator:
         scheme, _, key = (authorization or "").strip().partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
-            raise _unauthorized(
+            raise unauthorized(
                 "You didn't provide an API key. You need to provide your API key in an "
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
                 None,
             )
         found = await self.find(digest(key))
         if found is None:
-            raise _unauthorized("Incorrect API key provided.", "invalid_api_key")
+            raise unauthorized("Incorrect API key provided.", "invalid_api_key")
         return found
 
     async def find(self, key_hash: str) -> Key | None:
@@ -249,7 +249,3 @@ class Authenticator:
             self._cache.clear()  # only a flood of made-up keys gets here; a real one comes back
         self._cache[key_hash] = _Answer(found, since, since + seconds)
         return found
-
-
-def _unauthorized(message: str, code: str | None) -> ApiError:
-    return ApiError(401, message, code=code, headers={"WWW-Authenticate": "Bearer"})

@@ -89,6 +89,11 @@ def invalid_request(message: str, param: str | None = None, code: str | None = N
     return ApiError(400, message, param=param, code=code)
 
 
+def unauthorized(message: str, code: str | None) -> ApiError:
+    """A 401, with the header that RFC 9110 section 15.5.2 asks for."""
+    return ApiError(401, message, code=code, headers={"WWW-Authenticate": "Bearer"})
+
+
 def bad_answer(message: str) -> ProviderError:
     """A 502 for an answer that is not what the provider's API promises."""
     return ProviderError(502, message, code="bad_provider_answer")

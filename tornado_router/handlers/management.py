@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from tornado_router.db import User
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.errors import ApiError, invalid_request, unauthorized
 from tornado_router.handlers.base import BaseHandler
 from tornado_router.keys import KEY_PREFIX
 from tornado_router.plans import Plans
@@ -58,16 +58,16 @@ class ManagementHandler(BaseHandler):
         scheme, _, token = self.request.headers.get("Authorization", "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            raise _unauthorized("Log in first: POST /auth/login gives the token to show.", None)
+            raise unauthorized("Log in first: POST /auth/login gives the token to show.", None)
         if token.startswith(KEY_PREFIX):
             # Else a key that leaked could make more keys.
-            raise _unauthorized(
+            raise unauthorized(
                 "An API key is not enough here: show the token of POST /auth/login.",
                 "token_required",
             )
         user = await self.run(lambda: self.services.sessions.find_user(token))
         if user is None:
-            raise _unauthorized("This log-in is over. Log in again.", "invalid_token")
+            raise unauthorized("This log-in is over. Log in again.", "invalid_token")
         self.user = user
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -184,7 +184,3 @@ def user_body(user: User, plans: Plans) -> dict[str, Any]:
         "is_active": user.is_active,
         "created_at": seconds(user.created_at),
     }
-
-
-def _unauthorized(message: str, code: str | None) -> ApiError:
-    return ApiError(401, message, code=code, headers={"WWW-Authenticate": "Bearer"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from tornado_router.errors import ApiError
+from tornado_router.errors import unauthorized
 from tornado_router.handlers.base import BaseHandler
 from tornado_router.metrics import CONTENT_TYPE
 
@@ -16,18 +16,16 @@ class MetricsHandler(BaseHandler):
         """Takes the token instead of an API key.
 
         Raises:
-            ApiError: 401; 404, there is no token, so nobody may see them.
+            ApiError: 401, also where there is no token, for then nobody may see them.
         """
         options = self.services.serving.config.metrics
         if options.public:
             return
         if not options.token:
-            raise ApiError(
-                404, "Metrics are off: set `token` in [metrics].", code="metrics_are_off"
-            )
+            raise unauthorized("Metrics are off: set `token` in [metrics].", "metrics_are_off")
         shown = self.request.headers.get("Authorization", "")
         if not hmac.compare_digest(shown.encode(), f"Bearer {options.token}".encode()):
-            raise ApiError(401, "Show the token of [metrics].", code="invalid_token")
+            raise unauthorized("Show the token of [metrics].", "invalid_token")
 
     async def get(self) -> None:
         """Tells all of it."""

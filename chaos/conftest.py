@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import sqlite3
 import sys
 import time
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -105,8 +103,7 @@ class World:
         return done.stdout.strip()
 
     def ask(self, query):
-        with closing(sqlite3.connect(f"file:{self.project.database}?mode=ro", uri=True)) as base:
-            return base.execute(query).fetchall()
+        return self.project.place.ask(query)
 
     def load(self, outcome, *, calls=10**9, seconds=3600.0, clients=8, model="two", during=None):
         """Calls, whole and streamed in turn, until so many were made or so long has gone by.

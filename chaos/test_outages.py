@@ -1,8 +1,6 @@
 """Redis, or the database, goes away under load and comes back."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 
 import pytest
 
@@ -50,7 +48,7 @@ def test_the_database_is_away_for_a_while(deploy):
 
     async def lock():
         await asyncio.sleep(1)
-        with closing(sqlite3.connect(world.project.database, isolation_level=None)) as base:
+        with world.project.place.connect() as base:
             base.execute("BEGIN EXCLUSIVE")
             await asyncio.sleep(8)
 

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-import sqlite3
 import sys
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -86,8 +85,7 @@ class Fleet:
         return self.cli("keys", "create", "--name", "proof", "--user", EMAIL, *options)
 
     def ask(self, query):
-        with closing(sqlite3.connect(f"file:{self.project.database}?mode=ro", uri=True)) as base:
-            return base.execute(query).fetchone()
+        return self.project.place.ask(query)[0]
 
     def credits(self):
         """What is left, in billionths of a US dollar, as the table has it."""

@@ -15,6 +15,8 @@ from tornado_router.db import Storage
 from tornado_router.deployment import read_deployment
 
 from . import upstream as upstream_module
+from .place import Place
+from .postgres import postgres_server
 from .support import VENDOR_KEY, Project, Upstream
 
 # `up` offers every behaviour of upstream.py by its bare name, so that bodies pass untouched, and
@@ -143,9 +145,50 @@ def router_toml(upstream_process, closed_port, full_port):
     return text
 
 
+def pytest_collection_modifyitems(config, items):
+    """With PostgreSQL, only what needs a database is run, and not what looks into a file."""
+    if config.getoption("database") == "sqlite":
+        return
+    kept = [
+        item
+        for item in items
+        if "database_server" in getattr(item, "fixturenames", ())
+        and not item.get_closest_marker("sqlite")
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
 @pytest.fixture(scope="session")
-def router_process(tmp_path_factory, router_toml):
-    project = Project(tmp_path_factory.mktemp("router"), {"router.toml": router_toml})
+def database_server(request):
+    """Where databases are made, or None for files."""
+    if request.config.getoption("database") == "sqlite":
+        yield None
+        return
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def place(database_server, tmp_path):
+    """Of the test's own database, which is migrated or not even there."""
+    if database_server is None:
+        return Place(tmp_path / "data" / "router.db")
+    return Place(database_server.create(migrated=True))
+
+
+@pytest.fixture
+def empty_place(database_server, tmp_path):
+    """Of the test's own database, with nothing in it."""
+    if database_server is None:
+        return Place(tmp_path / "data" / "router.db")
+    return Place(database_server.create())
+
+
+@pytest.fixture(scope="session")
+def router_process(tmp_path_factory, router_toml, database_server):
+    url = database_server.create(migrated=True) if database_server else ""
+    project = Project(tmp_path_factory.mktemp("router"), {"router.toml": router_toml}, url)
     yield project.serve()
     project.close()
 
@@ -158,14 +201,15 @@ def router(router_process):
 
 
 @pytest.fixture
-def router_project(tmp_path):
+def router_project(tmp_path, database_server):
     """Builds a deployment from its files, to be served and asked; stopped behind the test."""
     projects = []
 
     def build(files):
         folder = tmp_path / f"project{len(projects)}"
         folder.mkdir()
-        projects.append(Project(folder, files))
+        url = database_server.create(migrated=True) if database_server else ""
+        projects.append(Project(folder, files, url))
         return projects[-1]
 
     yield build
@@ -207,15 +251,14 @@ def app_files():
 
 
 @pytest.fixture
-def app(io_loop, tmp_path, app_files):
+def app(io_loop, tmp_path, app_files, place):
     """The application in this process, not listening; `http_server` serves it."""
     for name, text in app_files.items():
         (tmp_path / name).write_text(text)
     deployment = read_deployment(tmp_path / "router.toml", {})
 
     async def make():
-        storage = Storage(deployment.config.folder / deployment.config.database.path)
-        return RouterApplication(deployment, storage)
+        return RouterApplication(deployment, Storage(place.location))
 
     application = io_loop.run_sync(make)
     yield application

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from .place import Place
 
 UPSTREAM = Path(__file__).parent / "upstream.py"
 DEADLINE = 20.0
@@ -176,7 +177,7 @@ class Router(Process):
         super().__init__(command, project.folder, f"serve{project.starts}", project.env(env))
         self.url = self.printed(r"serves on (http://\S+)\n")[1]
         self.origin = self.url.removesuffix("/v1")
-        self.database = project.database
+        self.place = project.place
         shown = re.search(r"sk-tr-\S+", self.stdout)
         self.key = shown[0] if shown else None
         self._announced: list[str] = []
@@ -217,9 +218,7 @@ class Router(Process):
     def usage_rows(self, request_id: str | None = None) -> list[dict]:
         """The rows that are written now."""
         query = "SELECT * FROM usage_logs WHERE ? IN ('', request_id) ORDER BY id"
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute(query, (request_id or "",))]
+        return self.place.rows(query, request_id or "")
 
     def log(self) -> list[dict]:
         """The lines of the log so far, parsed."""
@@ -255,18 +254,25 @@ class Router(Process):
 
 
 class Project:
-    """A folder with a router.toml, as an operator has it."""
+    """A folder with a router.toml, as an operator has it.
 
-    def __init__(self, folder: Path, files: dict[str, str]) -> None:
+    Args:
+        folder: empty so far.
+        files: texts by name.
+        url: of its PostgreSQL database; empty for a file.
+    """
+
+    def __init__(self, folder: Path, files: dict[str, str], url: str = "") -> None:
         self.folder = folder
+        self.url = url
         self.starts = 0
         self.routers: list[Router] = []
         for name, text in files.items():
-            (folder / name).write_text(text)
+            (folder / name).write_text(_with_url(text, url) if name == "router.toml" else text)
 
     @property
-    def database(self) -> Path:
-        return self.folder / "data" / "router.db"
+    def place(self) -> Place:
+        return Place(self.url or self.folder / "data" / "router.db")
 
     def serve(self, **env: str) -> Router:
         """Starts the router and waits until it listens."""
@@ -310,6 +316,14 @@ class Project:
                     router.kill()
         for router in self.routers:
             router.check_log()
+
+
+def _with_url(text: str, url: str) -> str:
+    """A router.toml with the URL of a database in it."""
+    if not url:
+        return text
+    head, _, rest = text.partition("[database]")
+    return f'{head}\n[database]\nurl = "{url}"\n{rest}'
 
 
 def _is_mess(line: str) -> bool:

@@ -2,12 +2,10 @@
 
 import asyncio
 import datetime
-import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from decimal import Decimal
 
 import bcrypt
@@ -44,8 +42,8 @@ INJECTIONS = [
 
 
 @pytest.fixture
-def storage(tmp_path):
-    storage = Storage(tmp_path / "router.db")
+def storage(place):
+    storage = Storage(place.location)
     yield storage
     storage.close()
 
@@ -268,10 +266,10 @@ class TestInvites:
         assert invite.used_at <= now()
         assert refused(self.register, "eve@example.com", code) == (403, "invalid_invite", "invite")
 
-    def test_only_its_digest_is_kept(self, tmp_path):
+    def test_only_its_digest_is_kept(self, place):
         _, code = accounts.create_invite(PLANS, actor="cli")
         assert len(code) >= 32
-        assert code.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert code not in place.dump()
 
     def test_many_who_use_one_at_once_make_one_account(self, storage):
         _, code = accounts.create_invite(PLANS, actor="cli")
@@ -557,7 +555,7 @@ class TestDeleting:
         assert (row.is_admin, row.is_active, row.session_version) == (False, False, 2)
         assert row.deleted_at <= now()
 
-    def test_the_address_stays_nowhere(self, ann, admin, tmp_path):
+    def test_the_address_stays_nowhere(self, ann, admin, place):
         _, code = accounts.create_invite(PLANS, actor="cli", email="bob@example.com")
         bob = register("bob@example.com", invite=code)
         accounts.set_user(PLANS, bob.id, is_admin=True)
@@ -566,8 +564,7 @@ class TestDeleting:
         accounts.create_invite(PLANS, actor="bob@example.com")
         pending, _ = accounts.create_invite(PLANS, actor="cli", email="eve@example.com")
         accounts.delete_account(bob.id)
-        with closing(sqlite3.connect(tmp_path / "router.db")) as database:
-            everything = "\n".join(database.iterdump())
+        everything = place.dump()
         assert "bob" not in everything
         assert f"'user:{bob.id}'" in everything
         assert accounts.list_invites(limit=9)[0].email == pending.email == "eve@example.com"
@@ -576,7 +573,8 @@ class TestDeleting:
         for user in (ann, ann, admin):
             create_key(user, "k")
         accounts.delete_account(ann.id)
-        states = [(key.user_id, key.is_active, key.revoked_at is None) for key in ApiKey.select()]
+        rows = ApiKey.select().order_by(ApiKey.id)
+        states = [(key.user_id, key.is_active, key.revoked_at is None) for key in rows]
         assert states == [(ann.id, False, False)] * 2 + [(admin.id, True, True)]
 
     def test_a_deleted_user_is_nowhere(self, ann):
@@ -705,14 +703,15 @@ class TestAdministrator:
         assert (first.is_admin, first.email, first.plan) == (True, "admin@localhost", "unlimited")
         assert second is None
 
-    def test_is_made_once_by_processes_that_start_at_once(self, tmp_path):
+    def test_is_made_once_by_processes_that_start_at_once(self, place):
         code = (
             "import sys, pathlib; from tornado_router import accounts, db;"
-            "sys.stdin.read(); storage = db.Storage(pathlib.Path(sys.argv[1]));"
+            "sys.stdin.read(); place = sys.argv[1];"
+            "storage = db.Storage(place if '://' in place else pathlib.Path(place));"
             "print(storage.call(accounts.create_administrator))"
         )
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        command = [sys.executable, "-c", code, tmp_path / "router.db"]
+        command = [sys.executable, "-c", code, place.location]
         starts = [subprocess.Popen(command, **pipes) for _ in range(3)]
         for start in starts:
             start.stdin.close()

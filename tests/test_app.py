@@ -60,14 +60,14 @@ class World:
 
 
 @pytest.fixture
-def serve(read, tmp_path):
+def serve(read, place):
     """Runs a coroutine with a served deployment."""
 
     def serve(story, text=""):
         deployment = read("[server]\nport = 0\n" + text + "\n" + ECHO)
 
         async def main():
-            return await story(World(deployment, Storage(tmp_path / "router.db")))
+            return await story(World(deployment, Storage(place.location)))
 
         return asyncio.run(main())
 
@@ -75,9 +75,9 @@ def serve(read, tmp_path):
 
 
 @pytest.fixture
-def rows(tmp_path):
+def rows(place):
     def rows():
-        storage = Storage(tmp_path / "router.db")
+        storage = Storage(place.location)
         with closing(storage):
             return storage.call(lambda: list(UsageLog.select().dicts()))
 

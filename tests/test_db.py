@@ -1,57 +1,36 @@
-"""The database: its tables, its migrations, and how a coroutine asks it."""
+"""The database: its tables, and how a coroutine asks it."""
 
 import asyncio
-import sqlite3
-import subprocess
-import sys
 import threading
-from contextlib import closing
 from decimal import Decimal
 
 import pytest
-from peewee import IntegrityError, OperationalError, fn
+from peewee import IntegrityError, fn
 
 from tornado_router.db import (
-    MIGRATIONS,
     MODELS,
     ApiKey,
-    SchemaError,
     Storage,
     UsageLog,
     User,
     now,
     utc,
 )
+from tornado_router.migrating import SchemaError
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "data" / "router.db"
-
-
-@pytest.fixture
-def storage(path):
-    storage = Storage(path)
+def storage(empty_place):
+    storage = Storage(empty_place.location)
     yield storage
     storage.close()
-
-
-def ask(path, query):
-    """What a plain SQLite client sees."""
-    with closing(sqlite3.connect(path)) as database:
-        database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute(query)]
-
-
-def tables(path):
-    return {row["name"] for row in ask(path, "SELECT name FROM sqlite_master WHERE type='table'")}
 
 
 def user(email="a@b", **fields):
     return User.create(email=email, name="a", password_hash="!", **fields)
 
 
-# The tables as the product defines them: type, may be null, default.
+# The tables as the product defines them, in SQLite's words: type, may be null, default.
 USERS = {
     "id": ("INTEGER", False, None),
     "email": ("VARCHAR(255)", False, None),
@@ -93,40 +72,44 @@ class TestTables:
         ("table", "columns"),
         [("users", USERS), ("api_keys", API_KEYS), ("usage_logs", USAGE_LOGS)],
     )
-    def test_columns(self, storage, path, table, columns):
+    @pytest.mark.sqlite
+    def test_columns(self, storage, empty_place, table, columns):
         there = {
             row["name"]: (row["type"], not row["notnull"], row["dflt_value"])
-            for row in ask(path, f"PRAGMA table_info({table})")
+            for row in empty_place.rows(f"PRAGMA table_info({table})")
         }
         assert {name: there.get(name) for name in columns} == columns
 
     @pytest.mark.parametrize("model", MODELS)
-    def test_the_models_know_every_column_and_no_other(self, storage, path, model):
-        table = model._meta.table_name
-        there = {
-            row["name"]: not row["notnull"] for row in ask(path, f"PRAGMA table_info({table})")
-        }
+    def test_the_models_know_every_column_and_no_other(self, storage, model):
+        found = storage.call(lambda: storage.database.get_columns(model._meta.table_name))
+        there = {column.name: column.null for column in found}
         assert there == {field.column_name: field.null for field in model._meta.sorted_fields}
 
-    def test_foreign_keys(self, storage, path):
-        keys = {
-            (table, row["from"]): (row["table"], row["to"], row["on_delete"])
-            for table in ("users", "api_keys", "usage_logs")
-            for row in ask(path, f"PRAGMA foreign_key_list({table})")
-        }
-        assert keys == {
+    def test_foreign_keys(self, storage):
+        def keys():
+            return {
+                (table, key.column): (key.dest_table, key.dest_column, key.on_delete)
+                for table in ("users", "api_keys", "usage_logs")
+                for key in storage.database.get_foreign_keys(table)
+            }
+
+        assert storage.call(keys) == {
             ("api_keys", "user_id"): ("users", "id", "CASCADE"),
             ("usage_logs", "user_id"): ("users", "id", "SET NULL"),
             ("usage_logs", "api_key_id"): ("api_keys", "id", "SET NULL"),
         }
 
-    def test_indexes(self, storage, path):
-        indexes = {
-            (table, tuple(column["name"] for column in columns)): bool(index["unique"])
-            for table in ("users", "api_keys", "usage_logs", "usage_days", "invites")
-            for index in ask(path, f"PRAGMA index_list({table})")
-            for columns in [ask(path, f"PRAGMA index_info({index['name']})")]
-        }
+    def test_indexes(self, storage):
+        def find():
+            return {
+                (table, tuple(index.columns)): index.unique
+                for table in ("users", "api_keys", "usage_logs", "usage_days", "invites")
+                for index in storage.database.get_indexes(table)
+                if index.columns != ["id"]
+            }
+
+        indexes = storage.call(find)
         assert indexes == {
             ("users", ("email",)): True,
             ("api_keys", ("key_hash",)): True,
@@ -143,6 +126,7 @@ class TestTables:
             ("invites", ("used_by_id",)): False,
         }
 
+    @pytest.mark.sqlite
     def test_sqlite_runs_as_it_should(self, storage):
         def pragmas():
             return {
@@ -172,80 +156,30 @@ class TestTables:
         with pytest.raises(IntegrityError):
             storage.call(user)
 
-    def test_keys_go_with_their_user(self, storage, path):
+    def test_keys_go_with_their_user(self, storage):
         def make():
             owner = user()
             ApiKey.create(user=owner, key_hash="h", prefix="p", name="k")
             owner.delete_instance()
 
         storage.call(make)
-        assert ask(path, "SELECT * FROM api_keys") == []
+        assert storage.call(ApiKey.select().count) == 0
 
     def test_a_key_needs_a_user(self, storage):
         with pytest.raises(IntegrityError):
             storage.call(lambda: ApiKey.create(user=99, key_hash="h", prefix="p", name="k"))
 
 
-class TestMigrations:
-    def test_from_nothing(self, path):
-        Storage(path).close()
-        assert tables(path) >= {"users", "api_keys", "usage_logs"}
+class TestSchema:
+    def test_is_made(self, empty_place):
+        Storage(empty_place.location).close()
+        assert empty_place.tables() >= {"users", "api_keys", "usage_logs"}
 
-    def test_again_changes_nothing(self, path):
-        storage = Storage(path)
-        storage.call(user)
-        storage.close()
-        Storage(path).close()
-        assert len(ask(path, "SELECT * FROM users")) == 1
-
-    def test_the_folder_is_made(self, tmp_path):
-        Storage(tmp_path / "a" / "b" / "router.db").close()
-        assert (tmp_path / "a" / "b" / "router.db").exists()
-
-    def test_a_newer_schema_is_refused_and_left_alone(self, path):
-        Storage(path).close()
-        with closing(sqlite3.connect(path)) as database, database:
-            database.execute(
-                "INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2030-01-01')"
-            )
-        before = ask(path, "SELECT * FROM schema_migration")
-        with pytest.raises(SchemaError, match=r"newer version of the router \(it has 9999_later\)"):
-            Storage(path)
-        assert ask(path, "SELECT * FROM schema_migration") == before
-
-    def test_a_migration_that_fails_leaves_nothing_behind(self, path):
-        path.parent.mkdir()
-        with closing(sqlite3.connect(path)) as database, database:
-            database.execute("CREATE TABLE usage_logs (id INTEGER)")  # somebody else's
-        with pytest.raises(OperationalError, match="already exists"):
-            Storage(path)
-        assert tables(path) == {"usage_logs"}
-
-    def test_routers_that_start_at_once_migrate_once(self, path):
-        code = (
-            "import sys, pathlib; from tornado_router.db import Storage;"
-            "sys.stdin.read(); Storage(pathlib.Path(sys.argv[1])).close()"
-        )
-        starts = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, path],
-                stdin=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(4)
-        ]
-        for start in starts:
-            start.stdin.close()  # what each of them waits for, once it is loaded
-        ends = [(start.stderr.read(), start.wait()) for start in starts]
-        for start in starts:
-            start.stderr.close()
-        assert [code for _, code in ends] == [0, 0, 0, 0]
-        assert not any("Traceback" in text for text, _ in ends)
-        assert len(ask(path, "SELECT * FROM schema_migration")) == len(
-            list(MIGRATIONS.glob("0*.py"))
-        )
-        assert tables(path) >= {"users", "api_keys", "usage_logs"}
+    def test_that_lacks_is_refused_where_nobody_migrates(self, empty_place):
+        with pytest.raises(SchemaError, match="run: tornado-router db migrate"):
+            Storage(empty_place.location, migrate=False)
+        Storage(empty_place.location).close()
+        Storage(empty_place.location, migrate=False).close()
 
 
 class TestMoney:
@@ -274,11 +208,9 @@ class TestMoney:
 
         assert storage.call(spend) == 0
 
-    def test_is_held_as_whole_billionths(self, storage, path):
+    def test_is_held_as_whole_billionths(self, storage, empty_place):
         storage.call(lambda: user(credits=Decimal("1.5")))
-        assert ask(path, "SELECT credits, typeof(credits) AS type FROM users") == [
-            {"credits": 1_500_000_000, "type": "integer"}
-        ]
+        assert empty_place.ask("SELECT credits FROM users") == [(1_500_000_000,)]
 
     def test_comparisons(self, storage):
         def count():
@@ -308,6 +240,7 @@ class TestRun:
 
         assert asyncio.run(main()) == 50
 
+    @pytest.mark.sqlite
     def test_nothing_stays_open(self, storage):
         storage.call(user)
         assert storage.database.is_closed()

@@ -44,7 +44,7 @@ def logged():
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
+def world(tmp_path, monkeypatch, place):
     """Serves one call with some plugins, and gives what the client got."""
 
     def world(**plugins):
@@ -58,7 +58,7 @@ def world(tmp_path, monkeypatch):
         deployment = read_deployment(tmp_path / "router.toml", {}, load_plugins(found))
 
         async def serve():
-            application = RouterApplication(deployment, Storage(tmp_path / "router.db"))
+            application = RouterApplication(deployment, Storage(place.location))
             body = {"model": "m", "messages": [{"role": "user", "content": "my secret prompt"}]}
             call = Call("req_1", "chat.completions", "m", body, orjson.dumps(body), False)
             gateway = application.services.serving.gateway

@@ -24,8 +24,8 @@ PLANS = Plans(
 
 
 @pytest.fixture
-def storage(tmp_path):
-    storage = Storage(tmp_path / "router.db")
+def storage(place):
+    storage = Storage(place.location)
     yield storage
     storage.close()
 

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "cli/__main__": "e2e/test_cli.py",
     "cli/account_commands": "e2e/test_cli_accounts.py",
     "cli/common": "e2e/test_cli.py",
+    "cli/database_commands": "e2e/test_cli_database.py",
     "cli/health_command": "e2e/test_overload.py",
     "cli/key_commands": "e2e/test_cli_accounts.py",
     "reload": "e2e/test_reload.py",

@@ -25,8 +25,9 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def storage(tmp_path_factory):
-    storage = Storage(tmp_path_factory.mktemp("sessions") / "router.db")
+def storage(tmp_path_factory, database_server):
+    file = tmp_path_factory.mktemp("sessions") / "router.db"
+    storage = Storage(database_server.create() if database_server else file)
     yield storage
     storage.close()
 

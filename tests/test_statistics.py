@@ -38,8 +38,8 @@ PROVIDERS = ["openai", "google", None]
 
 
 @pytest.fixture
-def storage(tmp_path):
-    storage = Storage(tmp_path / "router.db")
+def storage(place):
+    storage = Storage(place.location)
     yield storage
     storage.close()
 
@@ -123,9 +123,10 @@ class Crowd(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory):
+def crowd(tmp_path_factory, database_server):
     """Some hundred calls around a leap day, and the database that has them."""
-    storage = Storage(tmp_path_factory.mktemp("crowd") / "router.db")
+    file = tmp_path_factory.mktemp("crowd") / "router.db"
+    storage = Storage(database_server.create() if database_server else file)
     chance = random.Random(7)
     calls = []
     for number in range(600):
@@ -462,6 +463,7 @@ class TestCalls:
             assert len(ask(storage, list_calls, 5, model=model)) == count
 
 
+@pytest.mark.sqlite
 class TestIndexes:
     """What SQLite says it will do: whoever has much is not read from end to end."""
 

@@ -587,10 +587,8 @@ def transaction() -> AbstractContextManager[Any]:
 
     Inside of another it is a part of that one.
     """
-    database: Any = User._meta.database
-    mode = () if database.in_transaction() else ("IMMEDIATE",)
-    atomic: AbstractContextManager[Any] = database.atomic(*mode)
-    return atomic
+    writing: AbstractContextManager[Any] = User._meta.database.writing()
+    return writing
 
 
 def _change(user_id: int, **columns: Any) -> User:

@@ -49,7 +49,6 @@ from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
 from tornado_router.plugins import Plugins
 from tornado_router.pricing import Prices
-from tornado_router.process_lock import ProcessLock
 from tornado_router.routing import Router
 from tornado_router.selection import Selection
 from tornado_router.serving import Serving
@@ -95,7 +94,7 @@ class RouterApplication(Application):
 
     def __init__(self, deployment: Deployment, storage: Storage) -> None:
         config = deployment.config
-        self._lock = None if config.redis.host else _lock(config)
+        self._lock = None if config.redis.host else storage.database.claim()
         self.deployment = deployment
         self.storage = storage
         self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
@@ -395,11 +394,6 @@ def _plans(config: Config) -> Plans:
 def _journal_folder(config: Config) -> Path:
     path = config.ledger.journal or f"{config.database.path}.journal"
     return config.folder / path
-
-
-def _lock(config: Config) -> ProcessLock:
-    path = config.folder / config.database.path
-    return ProcessLock(path.with_name(path.name + ".lock"))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from loguru import logger
 
 from tornado_router.changes import Changes
 from tornado_router.config.options import PlanOptions
-from tornado_router.db import ApiKey, Storage, User, billionths, now
+from tornado_router.db import ApiKey, DatabaseAwayError, Storage, User, billionths, now
 from tornado_router.errors import ApiError, unauthorized
 from tornado_router.keys import Permissions, digest, period, spent_since
 from tornado_router.limits import Purse, Rates
@@ -21,6 +21,15 @@ from tornado_router.plans import Plans
 CACHED_KEYS = 10_000
 LIVE_SECONDS = 30.0
 """For so long a key is believed where word of every change comes at once."""
+
+STALE_SECONDS = 3600.0
+"""For so long a key is believed while the database is away."""
+
+AWAY_SECONDS = 2.0
+"""The database is asked again after this time."""
+
+PATIENCE_SECONDS = 1.0
+"""For so long a call waits for a database that is away, if its key is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +140,15 @@ def _timestamp(moment: datetime.datetime) -> float:
 
 
 class _Answer(NamedTuple):
-    """What the database said of a key: when it was asked, and until when that holds at most."""
+    """What the database said of a key: when it was asked, and until when that holds at most.
+
+    It is stale if the database could not be asked again since.
+    """
 
     key: Key | None
     asked: float
     until: float
+    stale: bool = False
 
 
 class Authenticator:
@@ -194,7 +207,15 @@ class Authenticator:
     async def find(self, key_hash: str) -> Key | None:
         """The key with a digest, if it may be used now."""
         known = self._known(key_hash)
-        return known.key if known else await self._look_up(key_hash)
+        if known:
+            return known.key
+        old = self._cache.get(key_hash)
+        if old is None or time.monotonic() > old.asked + STALE_SECONDS:
+            return await self._look_up(key_hash)
+        try:
+            return await asyncio.wait_for(self._look_up(key_hash), PATIENCE_SECONDS)
+        except (DatabaseAwayError, TimeoutError):
+            return self._believe(key_hash, old)
 
     async def is_revoked(self, key: Key) -> bool:
         """Whether a key that was good may no longer be used."""
@@ -217,10 +238,23 @@ class Authenticator:
         moment = time.monotonic()
         # What was believed while changes were heard is worth less once they no longer are.
         if moment < answer.until and (
-            self._changes.live or moment < answer.asked + self._cache_seconds
+            self._changes.live or answer.stale or moment < answer.asked + self._cache_seconds
         ):
             return answer
         return None
+
+    def _believe(self, key_hash: str, old: _Answer) -> Key | None:
+        """What the database said before it went away. Nobody can change it meanwhile.
+
+        Raises:
+            DatabaseAwayError: it was changed since, or has ended.
+        """
+        has_ended = old.key and old.key.until is not None and time.time() >= old.key.until
+        if has_ended or key_hash not in self._cache:
+            raise DatabaseAwayError
+        until = time.monotonic() + AWAY_SECONDS
+        self._cache[key_hash] = old._replace(until=until, stale=True)
+        return old.key
 
     async def _look_up(self, key_hash: str) -> Key | None:
         """Asks the database; requests that come meanwhile with the same key share the answer.

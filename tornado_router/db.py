@@ -1,4 +1,4 @@
-"""The database: its tables, how it is opened and migrated, and how a coroutine asks it.
+"""The database: its tables, and how a coroutine asks them.
 
 Peewee blocks, so the event loop never calls it: `Storage.run` does, on a few threads. Models are
 bound to the one database of the process when it is opened, as Peewee's documentation has it.
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from loguru import logger
 from peewee import (
     AutoField,
+    BigAutoField,
     BigIntegerField,
     BooleanField,
     CharField,
@@ -26,30 +26,23 @@ from peewee import (
     FloatField,
     ForeignKeyField,
     IntegerField,
+    InterfaceError,
     Model,
     OperationalError,
-    SqliteDatabase,
     TextField,
 )
-from playhouse.migrations import Runner
 
-from tornado_router.errors import RouterError
+from tornado_router import migrating
+from tornado_router.engines import open_engine
+from tornado_router.errors import ApiError
 
 T = TypeVar("T")
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-PRAGMAS: dict[str, Any] = {
-    "journal_mode": "wal",  # readers never wait for the writer
-    "synchronous": "normal",
-    "foreign_keys": 1,
-    "busy_timeout": 5000,
-}
 THREADS = 4
+PATIENCE_SECONDS = 30.0
+"""For which a coroutine waits for its queries."""
+
 EPOCH = datetime.datetime(1970, 1, 1)
-
-
-class SchemaError(RouterError):
-    """The database was made by a version of the router that this one does not know."""
 
 
 def now() -> datetime.datetime:
@@ -60,6 +53,19 @@ def now() -> datetime.datetime:
 def utc(timestamp: float) -> datetime.datetime:
     """A time in seconds since 1970, as the tables hold it."""
     return EPOCH + datetime.timedelta(seconds=timestamp)
+
+
+class DatabaseAwayError(ApiError):
+    """The database does not answer: a 503."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "The router's database cannot be reached at the moment. Try again later.",
+            type="server_error",
+            code="database_away",
+            headers={"Retry-After": "5"},
+        )
 
 
 BILLION = Decimal(1_000_000_000)
@@ -155,7 +161,7 @@ class UsageLog(Model):
     used, or null for a model without.
     """
 
-    id = AutoField()
+    id = BigAutoField()
     call_id = CharField(max_length=40, unique=True)
     request_id = CharField(max_length=128)
     user = ForeignKeyField(User, null=True, on_delete="SET NULL", index=False)
@@ -262,63 +268,48 @@ class Storage:
     """The open database of this process.
 
     Args:
-        path: SQLite file; its folder is made if absent.
+        location: of an SQLite file, or the URL of a PostgreSQL database.
+        migrate: whether its schema is brought up to date; otherwise one that is not is refused.
 
     Raises:
-        SchemaError: the file's schema is newer than this version of the router.
+        MissingDriverError: it needs a package that is not installed.
+        SchemaError: its schema is newer than this version of the router, or older.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.database = SqliteDatabase(str(path), pragmas=PRAGMAS, autoconnect=False)
+    def __init__(self, location: Path | str, *, migrate: bool = True) -> None:
+        self.database = open_engine(location)
         self.database.bind(MODELS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
-        self._open()
+        self.database.open()
         try:
-            self._migrate()
+            if migrate:
+                migrating.migrate(self.database)
+            elif migrating.pending(self.database):
+                raise migrating.SchemaError(
+                    "its schema is not that of this version; run: tornado-router db migrate"
+                )
         finally:
             self.database.close()
 
     def call(self, work: Callable[[], T]) -> T:
         """Runs queries on a connection of this thread's own, and blocks until they are done."""
-        with self.database.connection_context():
+        with self.database.session():
             return work()
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs queries on one of the database's threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.call, work)
+        """Runs queries on one of the database's threads.
+
+        Raises:
+            DatabaseAwayError: they were not done, or not in time.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            done = loop.run_in_executor(self._threads, self.call, work)
+            return await asyncio.wait_for(done, PATIENCE_SECONDS)
+        except (InterfaceError, OperationalError, TimeoutError) as error:
+            raise DatabaseAwayError from error
 
     def close(self) -> None:
         """Ends the threads once they are done."""
         self._threads.shutdown()
-
-    def _open(self) -> None:
-        """Connects this thread, however many routers do so at once with a new file.
-
-        SQLite waits for every lock but the one that turns on a file's write-ahead log.
-        """
-        deadline = time.monotonic() + PRAGMAS["busy_timeout"] / 1000
-        while True:
-            try:
-                self.database.connect()
-                return
-            except OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-
-    def _migrate(self) -> None:
-        runner: Any = Runner(self.database, directory=str(MIGRATIONS))
-        unknown = [item.name for item in runner.status() if item.path is None]
-        if unknown:
-            raise SchemaError(
-                f"the database was made by a newer version of the router (it has {unknown[-1]}); "
-                "upgrade the router or restore a backup"
-            )
-        if any(item.applied is None for item in runner.status()):
-            # IMMEDIATE takes the write lock first: of two routers that start at once, one
-            # migrates and the other finds it done.
-            with self.database.atomic("IMMEDIATE"):
-                names = runner.up()
-            if names:
-                logger.info("the database was migrated: {}", ", ".join(names))
+        self.database.end_sessions()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from loguru import logger
-from peewee import IntegrityError, OperationalError
+from peewee import CharField, IntegrityError
 
 from tornado_router.batch import BackgroundThread
 from tornado_router.config.options import LedgerOptions
@@ -35,6 +35,13 @@ ROWS_PER_STATEMENT = 200
 """SQLite takes 32,766 parameters in a statement: https://www.sqlite.org/limits.html."""
 
 _COLUMNS = [field.column_name for field in UsageLog._meta.sorted_fields if field.name != "id"]
+_TEXTS = {
+    field.name: field.max_length
+    for field in UsageLog._meta.sorted_fields
+    if isinstance(field, CharField) and field.name in RequestFinished._fields
+}
+"""The columns with a text that somebody else chose, and its length."""
+
 _INSERT = f"INSERT INTO usage_logs ({', '.join(_COLUMNS)}) VALUES "  # noqa: S608 - names are ours
 _ONCE = " ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
 
@@ -231,10 +238,9 @@ class Ledger:
         """Writes calls; returns how many were not there yet."""
         if not batch:
             return 0
-        # The thread keeps its connection: closing the last one makes SQLite fold its whole
-        # write-ahead log into the file.
-        self._storage.database.connect(reuse_if_open=True)
-        with self._storage.database.atomic("IMMEDIATE"):
+        batch = [_storable(call) for call in batch]
+        database = self._storage.database
+        with database.session(lasting=True), database.writing():
             written = self._insert([_row(call) for call in batch])
             calls = {call.call_id: call for call in batch if call.call_id in written}
             self._add_to_days(calls.values())
@@ -258,10 +264,8 @@ class Ledger:
         except IntegrityError:
             # A user or a key was deleted while its call ran: its rows stay, without it.
             return self._insert_many(_without_deleted(rows))
-        except OperationalError:
-            raise  # the database is busy or away: the whole batch is tried again
-        except Exception:  # noqa: BLE001 - one bad row must not hold up those behind it
-            return self._insert_each(rows)
+        except database.row_faults:
+            return self._insert_each(rows)  # one bad row must not hold up those behind it
 
     def _insert_each(self, rows: Sequence[Row]) -> set[str]:
         written: set[str] = set()
@@ -269,9 +273,7 @@ class Ledger:
             try:
                 with self._storage.database.atomic():
                     written |= self._insert_many(_without_deleted([row]))
-            except OperationalError:
-                raise
-            except Exception as error:  # noqa: BLE001 - see above
+            except self._storage.database.row_faults as error:
                 logger.critical("the usage of {} cannot be written: {}", row[0], error)
         return written
 
@@ -328,7 +330,7 @@ class Ledger:
 
     def _execute(self, sql: str, rows: Sequence[Row]) -> Any:
         values = [value for row in rows for value in row]
-        return self._storage.database.execute_sql(sql, values)  # type: ignore[no-untyped-call]
+        return self._storage.database.execute_sql(sql, values)
 
 
 def _record(head: bytes, call: RunningCall | RequestFinished) -> bytes:
@@ -389,6 +391,16 @@ def _call(values: list[Any]) -> RequestFinished:
     return RequestFinished._make(values)
 
 
+def _storable(call: RequestFinished) -> RequestFinished:
+    """The call with its texts as every database takes them: not too long, and without a NUL."""
+    changes: dict[str, Any] = {}
+    for name, most in _TEXTS.items():
+        text = getattr(call, name)
+        if isinstance(text, str) and (len(text) > most or "\0" in text):
+            changes[name] = text.replace("\0", "")[:most]
+    return call._replace(**changes) if changes else call
+
+
 def _row(call: RequestFinished) -> Row:
     """The values of a row, in the order of `_COLUMNS`."""
     first_chunk = call.first_chunk
@@ -401,7 +413,7 @@ def _row(call: RequestFinished) -> Row:
         call.provider,
         call.model,
         call.target_model,
-        call.stream,
+        bool(call.stream),
         call.status,
         call.error_code,
         call.prompt_tokens,
@@ -410,10 +422,10 @@ def _row(call: RequestFinished) -> Row:
         call.cached_tokens,
         call.cache_write_tokens,
         call.reasoning_tokens,
-        call.usage_estimated,
+        bool(call.usage_estimated),
         billionths(call.cost),
         billionths(call.uncharged),
-        call.paid_from_credits,
+        bool(call.paid_from_credits),
         call.prices,
         round(call.duration * 1000, 3),
         None if first_chunk is None else round(first_chunk * 1000, 3),

@@ -22,7 +22,7 @@ DAY = datetime.timedelta(days=1)
 LATEST = datetime.datetime(9999, 12, 31)
 """The end of the last day that has a next one."""
 
-LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**63 - 1
 """Of a call: larger numbers do not fit into the column on every database."""
 
 MAX_GROUPS = 1000

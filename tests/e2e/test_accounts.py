@@ -1,9 +1,7 @@
 """Accounts as people meet them: one real process, plain HTTP."""
 
 import json
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 import pytest
 
@@ -51,8 +49,7 @@ def register(router, **more):
 
 
 def rows(router, query):
-    with closing(sqlite3.connect(f"file:{router.database}?mode=ro", uri=True)) as database:
-        return database.execute(query).fetchall()
+    return router.place.ask(query)
 
 
 def test_an_account_from_its_first_day_to_its_last(router):

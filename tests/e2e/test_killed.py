@@ -3,7 +3,6 @@
 import signal
 import sqlite3
 import threading
-from contextlib import closing
 
 import openai
 import pytest
@@ -65,10 +64,8 @@ class Deployment:
 
     def agree(self):
         """Rows and credits agree to the last digit."""
-        with closing(sqlite3.connect(self.project.database)) as database:
-            left, spent = database.execute(
-                "SELECT credits, spent FROM users WHERE email = ?", [EMAIL]
-            ).fetchone()
+        query = "SELECT credits, spent FROM users WHERE email = ?"
+        ((left, spent),) = self.project.place.ask(query, EMAIL)
         assert spent == sum(row["cost"] for row in self.router.usage_rows())
         assert left == GIVEN - spent
 
@@ -163,11 +160,19 @@ def test_a_call_that_nobody_has_an_answer_of_costs_nothing(deployment, upstream)
         client.chat.completions.create(model="up/ok", messages=HELLO, max_tokens=490_000)
 
 
+def lock(connection):
+    """Lets nobody else write, until the connection is closed."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("BEGIN IMMEDIATE")
+    else:
+        connection.execute("BEGIN; LOCK TABLE usage_logs")
+
+
 def test_a_database_that_is_locked_for_a_while_holds_nobody_up(deployment):
     with deployment.client() as client:
         client.chat.completions.create(model="up/ok", messages=HELLO)
-        with closing(sqlite3.connect(deployment.project.database)) as somebody:
-            somebody.execute("BEGIN IMMEDIATE")
+        with deployment.project.place.connect() as somebody:
+            lock(somebody)
             for _ in range(20):
                 client.chat.completions.create(model="up/ok", messages=HELLO)
             deployment.kill()
@@ -180,8 +185,8 @@ def test_a_database_that_is_locked_for_a_while_holds_nobody_up(deployment):
 def test_the_operator_is_told(deployment):
     with deployment.client() as client:
         client.chat.completions.create(model="up/ok", messages=HELLO)
-        with closing(sqlite3.connect(deployment.project.database)) as somebody:
-            somebody.execute("BEGIN IMMEDIATE")
+        with deployment.project.place.connect() as somebody:
+            lock(somebody)
             client.chat.completions.create(model="up/ok", messages=HELLO)
             deployment.kill()
     deployment.restart()

@@ -1,8 +1,6 @@
 """Limits, credits and permissions as the official SDK meets them."""
 
 import json
-import sqlite3
-from contextlib import closing
 
 import openai
 import pytest
@@ -68,8 +66,7 @@ class Deployment:
         )
 
     def ask(self, query):
-        with closing(sqlite3.connect(self.project.database)) as database:
-            return database.execute(query).fetchone()
+        return self.project.place.ask(query)[0]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import socket
-import sqlite3
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -79,7 +78,7 @@ def test_key_is_stored_as_a_digest_only(router_project):
     assert router.post(body()).status == 200
     poll(router.usage_rows)
     assert router.stop() == 0
-    stored = everything_in(project.database.parent)
+    stored = everything_in(project.folder / "data") + project.place.dump().encode()
     assert hashlib.sha256(router.key.encode()).hexdigest().encode() in stored
     assert router.key.encode() not in stored
     # Its first characters are kept, so that a person can tell keys apart; no more of them.
@@ -88,11 +87,10 @@ def test_key_is_stored_as_a_digest_only(router_project):
 
 def test_administrator_owns_the_first_key(router_project):
     router = router_project({"router.toml": ECHO}).serve()
-    with closing(sqlite3.connect(f"file:{router.database}?mode=ro", uri=True)) as database:
-        rows = database.execute(
-            "SELECT u.is_admin, k.is_active, k.permissions FROM users u "
-            "JOIN api_keys k ON k.user_id = u.id"
-        ).fetchall()
+    rows = router.place.ask(
+        "SELECT u.is_admin, k.is_active, k.permissions FROM users u "
+        "JOIN api_keys k ON k.user_id = u.id"
+    )
     assert rows == [(1, 1, "[]")]
 
 
@@ -131,12 +129,13 @@ def test_port_comes_from_the_environment(router_project):
     assert router.request("GET", "/health").status == 200
 
 
+@pytest.mark.sqlite
 def test_settings_come_from_a_file_beside_the_configuration(router_project):
     project = router_project({"router.toml": SHIPPED, ".env": "PORT=0\nDB_PATH=deep/er/my.db\n"})
     router = project.serve()
     assert router.request("GET", "/health").status == 200
     assert (project.folder / "deep/er/my.db").exists()
-    assert not project.database.exists()
+    assert not (project.folder / "data/router.db").exists()
 
 
 def test_every_setting_of_the_example_is_known():
@@ -174,10 +173,13 @@ def test_configuration_with_faults_does_not_start(router_project):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.sqlite
 def test_database_that_is_none(router_project):
     project = router_project({"router.toml": ECHO})
-    project.database.parent.mkdir()
-    project.database.write_bytes(b"this is no database, but it is long enough to look at" * 100)
+    (project.folder / "data").mkdir()
+    (project.folder / "data/router.db").write_bytes(
+        b"this is no database, but it is long enough to look at" * 100
+    )
     ended = project.cli("serve")
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
@@ -312,6 +314,6 @@ def test_no_secret_and_no_prompt_is_ever_written(router_project, router_toml, up
     assert len(router.log()) > 30
     for canary in (router.key, VENDOR_KEY, PROMPT, wrong, "canary-cookie", "vendor internals"):
         assert canary not in told, canary
-    stored = everything_in(project.database.parent)
+    stored = everything_in(project.folder / "data") + project.place.dump().encode()
     for canary in (router.key, VENDOR_KEY, PROMPT, wrong):
         assert canary.encode() not in stored, canary

@@ -16,9 +16,11 @@ from peewee import DatabaseError
 from tornado_router import log
 from tornado_router.config import Config, environment, load
 from tornado_router.config.options import DURATION, seconds
-from tornado_router.db import SchemaError, Storage
+from tornado_router.db import Storage
 from tornado_router.deployment import Deployment, read_deployment
+from tornado_router.engines import MissingDriverError, title
 from tornado_router.errors import ApiError, ConfigError
+from tornado_router.migrating import SchemaError
 from tornado_router.plans import Plans
 
 T = TypeVar("T")
@@ -80,11 +82,10 @@ class Books:
     """
 
     def __init__(self, path: Path) -> None:
-        with faults_shown(path):
-            self.config = load(path, environment(path.parent, os.environ))
-        log.setup(replace(self.config.log, level="warning"))  # no news, but what is wrong
+        self.config = read_config(path)
         self.plans = Plans(self.config.plans, self.config.auth.default_plan)
         self._storage = open_storage(self.config)
+        click.get_current_context().call_on_close(self._storage.close)
 
     def call(self, work: Callable[[], T]) -> T:
         """Runs queries; a refusal ends the command with its message."""
@@ -99,6 +100,14 @@ class Books:
             from tornado_router import redis_changes  # noqa: PLC0415 - 7 MB, see there
 
             redis_changes.announce(self.config.redis, user_id)
+
+
+def read_config(path: Path) -> Config:
+    """A configuration, for a command that serves nobody; faults end the command."""
+    with faults_shown(path):
+        config = load(path, environment(path.parent, os.environ))
+    log.setup(replace(config.log, level="warning"))  # no news, but what is wrong
+    return config
 
 
 def read_or_exit(path: Path) -> Deployment:
@@ -119,15 +128,31 @@ def faults_shown(path: Path) -> Iterator[None]:
         raise SystemExit(f"{path}: {count} fault{'s' if count > 1 else ''}") from None
 
 
-def open_storage(config: Config) -> Storage:
-    """The database; one that cannot be used ends the command."""
-    path = config.folder / config.database.path
+def open_storage(config: Config, *, migrate: bool | None = None) -> Storage:
+    """The database; one that cannot be used ends the command.
+
+    Args:
+        config: says where it is.
+        migrate: whether its schema is brought up to date; None for SQLite alone, as a database
+            that several routers share is migrated when its operator says so.
+    """
+    location = config.database_location
+    with database_faults_shown(location):
+        is_file = isinstance(location, Path)
+        return Storage(location, migrate=is_file if migrate is None else migrate)
+
+
+@contextmanager
+def database_faults_shown(location: Path | str) -> Iterator[None]:
+    """Ends the command with what is wrong with a database."""
     try:
-        return Storage(path)
-    except SchemaError as error:
-        raise SystemExit(f"{path}: {error}") from None
+        yield
+    except (MissingDriverError, SchemaError) as error:
+        raise SystemExit(f"{title(location)}: {error}") from None
     except DatabaseError as error:
-        raise SystemExit(f"{path}: cannot be opened as a database: {error}") from None
+        raise SystemExit(
+            f"{title(location)}: cannot be opened as a database: {str(error).strip()}"
+        ) from None
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -84,6 +84,11 @@ class Config:
     plans: Mapping[str, PlanOptions]
     prices: Mapping[str, PriceOptions]
 
+    @property
+    def database_location(self) -> Path | str:
+        """Of the database: an SQLite file, or the URL of a PostgreSQL database."""
+        return self.database.url or self.folder / self.database.path
+
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment that a file in `folder` sees: that of the process over a `.env` beside it."""

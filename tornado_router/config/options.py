@@ -101,6 +101,13 @@ class ServerOptions:
 class DatabaseOptions:
     """`[database]`: users, keys and usage."""
 
+    url: str = option(
+        "",
+        "URL of a PostgreSQL database, as `postgresql://user:password@host:5432/name`; empty for "
+        "SQLite.",
+        pattern="^(postgres(ql)?://.+)?$",
+        writeOnly=True,
+    )
     path: str = option(
         "data/router.db", "SQLite file, relative to router.toml; made if absent.", minLength=1
     )

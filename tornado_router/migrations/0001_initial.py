@@ -34,6 +34,7 @@ class ApiKey(Model):
 
 
 class UsageLog(Model):
+    id = BigAutoField()
     call_id = CharField(max_length=40, unique=True)
     request_id = CharField(max_length=128)
     user = ForeignKeyField(User, null=True, on_delete="SET NULL", index=False)

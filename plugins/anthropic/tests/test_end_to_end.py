@@ -94,7 +94,7 @@ async def router(folder, seen):
     async with serving(Application([("/v1/messages", Messages, {"seen": seen})])) as port:
         (folder / "router.toml").write_text(ROUTER_TOML.format(key=KEY, port=port))
         deployment = read_deployment(folder / "router.toml", {})
-        storage = Storage(deployment.config.folder / deployment.config.database.path)
+        storage = Storage(deployment.config.database_location)
         application = RouterApplication(deployment, storage)
         key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
         try:

@@ -1,0 +1,150 @@
+"""`tornado-router db`, and a router that serves on PostgreSQL."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ..place import Place
+from ..postgres import own_postgres, postgres_server
+from ..support import poll
+
+ECHO = """
+[server]
+port = 0
+[log]
+format = "json"
+[providers.echo]
+type = "echo"
+models = ["echo"]
+"""
+HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def project(router_project):
+    return router_project({"router.toml": ECHO})
+
+
+def with_url(project, url):
+    (project.folder / "router.toml").write_text(f'{ECHO}\n[database]\nurl = "{url}"\n')
+
+
+@pytest.mark.sqlite
+def test_status_before_and_after(project, server):
+    ended = project.cli("db", "status")
+    assert (ended.returncode, ended.stderr) == (1, "data/router.db: there is no such file\n")
+    with_url(project, server.create())
+    ended = project.cli("db", "status")
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[2].split() == ["0001_initial", "no"]
+    ended = project.cli("db", "migrate")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "applied 0001_initial\n" in ended.stdout
+    assert project.cli("db", "migrate").stdout.count("\n") == 1
+    ended = project.cli("db", "status")
+    assert (ended.returncode, " no\n" in ended.stdout) == (0, False)
+
+
+@pytest.mark.sqlite
+def test_a_router_does_not_serve_what_nobody_migrated(project, server):
+    url = server.create()
+    with_url(project, url)
+    ended = project.cli("serve")
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "run: tornado-router db migrate" in ended.stderr
+    assert Place(url).tables() == set()
+
+
+@pytest.mark.sqlite
+def test_replicas_that_migrate_at_once(project, server):
+    with_url(project, server.create())
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tornado_router.cli", "db", "migrate"],
+            cwd=project.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    ends = [(*start.communicate(), start.returncode) for start in starts]
+    assert [code for *_, code in ends] == [0] * 4, ends
+    assert sum(told.count("applied") for told, *_ in ends) == 2
+
+
+@pytest.mark.sqlite
+def test_moving_to_postgresql(project, server):
+    before = project.serve()
+    assert before.post(HELLO).status == 200
+    refused = project.cli("db", "copy", "data/router.db")
+    assert refused.returncode == 1
+    assert "set `url` in [database]" in refused.stderr
+    url = server.create()
+    with_url(project, url)
+    refused = project.cli("db", "copy", "data/router.db")
+    assert refused.returncode == 1
+    assert "a router serves it; stop it first" in refused.stderr
+    assert before.stop() == 0
+
+    copied = project.cli("db", "copy", "data/router.db")
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert "usage_logs         1" in copied.stdout
+    again = project.cli("db", "copy", "data/router.db")
+    assert "the table users of the target is not empty" in again.stderr
+
+    project.url = url
+    after = project.serve()
+    after.key = before.key
+    assert after.post(HELLO).status == 200
+    assert after.stop() == 0
+    assert [row["id"] for row in after.usage_rows()] == [1, 2]
+
+
+@pytest.mark.sqlite
+def test_nobody_is_told_a_password(project):
+    with_url(project, "postgresql://me:canary-password@127.0.0.1:1/name")
+    for command in (["serve"], ["db", "status"], ["db", "migrate"], ["users", "list"]):
+        ended = project.cli(*command)
+        assert ended.returncode == 1
+        assert len(ended.stderr.splitlines()) <= 2, ended.stderr
+        assert "postgresql://127.0.0.1:1/name" in ended.stderr
+        assert "canary" not in ended.stderr + ended.stdout
+
+
+def test_two_routers_without_redis_are_one_too_many(project):
+    router = project.serve()
+    second = project.cli("serve")
+    assert second.returncode == 1
+    assert "another router serves this database" in second.stderr
+    assert router.stop() == 0
+
+
+@pytest.mark.sqlite
+def test_calls_go_on_while_the_database_is_away(project):
+    with own_postgres() as own:
+        with_url(project, own.url)
+        project.url = own.url
+        assert project.cli("db", "migrate").returncode == 0
+        router = project.serve()
+        assert router.post(HELLO).status == 200
+        own.stop()
+        for _ in range(10):
+            assert router.post(HELLO).status == 200
+        refused = router.post(HELLO, authorization="Bearer sk-tr-somebody-elses")
+        assert (refused.status, refused.error["code"]) == (503, "database_away")
+        assert int(refused.headers["Retry-After"]) >= 1
+        router.expect_log("usage rows: .* wait after OperationalError")
+        poll(lambda: "wait after" in router.stderr)
+        own.start()
+        assert router.post(HELLO).status == 200
+        assert router.stop() == 0
+        assert len(router.usage_rows()) == 12

@@ -1,0 +1,114 @@
+"""`tornado-router db`: the schema of the database, and the way from SQLite to PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tornado_router import migrating
+from tornado_router.cli.common import (
+    config_option,
+    database_faults_shown,
+    open_storage,
+    read_config,
+    show_table,
+)
+from tornado_router.copying import CopyError, copy
+from tornado_router.engines import Engine, Postgres, Sqlite, open_engine, title
+from tornado_router.process_lock import LockedError
+
+
+@click.group()
+def db() -> None:
+    """Look after the database: migrate it, or copy it to PostgreSQL."""
+
+
+@db.command()
+@config_option
+def migrate(path: Path) -> None:
+    """Bring the schema up to date. It is safe to do so from many machines at once."""
+    config = read_config(path)
+    location = config.database_location
+    with database_faults_shown(location):
+        database = open_engine(location)
+        database.open()
+        try:
+            names = migrating.migrate(database)
+        finally:
+            database.close()
+    for name in names:
+        click.echo(f"applied {name}")
+    click.echo(f"{title(location)}: up to date")
+
+
+@db.command()
+@config_option
+def status(path: Path) -> None:
+    """Show which steps of the schema were taken. Exit status 1: some were not."""
+    config = read_config(path)
+    location = config.database_location
+    with database_faults_shown(location):
+        if isinstance(location, Path) and not location.exists():
+            raise SystemExit(f"{location}: there is no such file")
+        database = open_engine(location)
+        database.open()
+        try:
+            steps = migrating.migrations(database)
+        finally:
+            database.close()
+    click.echo(title(location))
+    show_table(
+        ("MIGRATION", "APPLIED"),
+        [
+            (step.name, f"{step.applied:%Y-%m-%d %H:%M:%S}" if step.applied else "no")
+            for step in steps
+        ],
+    )
+    if any(step.applied is None for step in steps):
+        raise SystemExit(1)
+
+
+@db.command("copy")
+@config_option
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def copy_database(path: Path, source: Path) -> None:
+    """Copy the SQLite file SOURCE into the PostgreSQL database of router.toml.
+
+    Stop the routers first. The database must be empty; its schema is made. Everything is copied,
+    or nothing; the rows of each table are counted and their numbers added up on both sides.
+    """
+    config = read_config(path)
+    location = config.database_location
+    if isinstance(location, Path):
+        raise click.ClickException("router.toml names no PostgreSQL: set `url` in [database]")
+    with database_faults_shown(source):
+        old = _open(source)
+        assert isinstance(old, Sqlite)
+        lacking = migrating.pending(old)
+        if lacking:
+            raise click.ClickException(f"{source}: first migrate it with the router that it is of")
+    open_storage(config, migrate=True).close()
+    with database_faults_shown(location):
+        new = _open(location)
+        assert isinstance(new, Postgres)
+        try:
+            lock = old.claim()
+        except LockedError:
+            raise click.ClickException(f"{source}: a router serves it; stop it first") from None
+        try:
+            copied = copy(old, new)
+        except CopyError as error:
+            raise click.ClickException(str(error)) from None
+        finally:
+            lock.release()
+            old.close()
+            new.close()
+    show_table(("TABLE", "ROWS"), [(item.table, item.rows) for item in copied])
+    click.echo(f"{title(location)}: the same as {source}, to the last row and digit")
+
+
+def _open(location: Path | str) -> Engine:
+    database = open_engine(location)
+    database.open()
+    return database

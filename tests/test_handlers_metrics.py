@@ -61,6 +61,14 @@ class TestToken:
         assert families["tornado_router_overhead_seconds"].samples[0].value >= 0
         assert families["tornado_router_target_state"].samples[0].value == 0
 
+    @pytest.mark.gen_test
+    async def test_a_call_is_counted_that_is_refused_at_once(self, ask, key, http_client, base_url):
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        url = f"{base_url}/v1/chat/completions"
+        await http_client.fetch(url, method="POST", body="{", headers=headers, raise_error=False)
+        text = (await ask(TOKEN)).body.decode()
+        assert 'tornado_router_refusals_total{code="invalid_json"} 1.0' in text
+
 
 class TestPublic:
     @pytest.fixture

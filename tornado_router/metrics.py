@@ -67,7 +67,7 @@ class Metrics:
         """Counts a call that is over."""
         provider = event.provider or ""
         if not provider:
-            self._refusals.labels(event.error_code or "").inc()
+            self.add_refusal(event.error_code)
         model = event.model if provider else ""  # of one that nobody serves it is any text
         bound = self._models.get((model, provider))
         if bound is None:
@@ -90,6 +90,10 @@ class Metrics:
             bound.first_chunk.observe(event.first_chunk)
         if event.overhead is not None:
             self._overhead.observe(event.overhead)
+
+    def add_refusal(self, code: str | None) -> None:
+        """Counts a call that ended before any provider was asked, by the code of its error."""
+        self._refusals.labels(code or "").inc()
 
     def measure(
         self,

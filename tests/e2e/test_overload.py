@@ -24,6 +24,8 @@ format = "json"
 type = "openai"
 api_key = "{key}"
 base_url = "{upstream}/v1"
+[metrics]
+public = true
 """
 
 
@@ -46,6 +48,8 @@ def test_calls_beyond_the_bound_are_turned_away_and_the_sdk_comes_back(router, u
         refused = router.post({"model": "up/ok", "messages": HELLO})
         assert (refused.status, refused.error["code"]) == (503, "overloaded")
         assert refused.headers["Retry-After"] == "1"
+        counted = router.request("GET", "/metrics").body.decode()
+        assert 'tornado_router_refusals_total{code="overloaded"} 1.0' in counted
         assert router.request("GET", "/health").json["calls"] == 2
         client = openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=3)
         timer = threading.Timer(0.5, upstream.step, [2])

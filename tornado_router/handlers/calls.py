@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
+from tornado_router.errors import ApiError
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
 
@@ -29,9 +30,7 @@ class CallHandler(BaseHandler):
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
-        self.services.serving.gateway.check_room()
-        call = self._read_call()
-        self.services.overload.begin_call()
+        call = self._begin()
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
         try:
@@ -50,6 +49,17 @@ class CallHandler(BaseHandler):
         self._client_gone = True
         if self._task:
             self._task.cancel()
+
+    def _begin(self) -> Call:
+        """Lets the call begin; one that is refused is counted, as the gateway never hears of it."""
+        try:
+            self.services.serving.gateway.check_room()
+            call = self._read_call()
+            self.services.overload.begin_call()
+        except ApiError as error:
+            self.services.metrics.add_refusal(error.code)
+            raise
+        return call
 
     def _read_call(self) -> Call:
         body = self.read_body(self.services.serving.validators[self.endpoint])

@@ -40,7 +40,7 @@ def test_expands(text, value):
 def test_a_variable_that_is_not_set_is_named():
     with pytest.raises(ExpansionError, match="NO is not set") as caught:
         expand("x${NO}", ENVIRON)
-    assert caught.value.variable == "NO"
+    assert caught.value.missing == "NO is not set"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_variable_that_is_not_set_is_named():
 def test_malformed(text):
     with pytest.raises(ExpansionError, match="begins no") as caught:
         expand(text, ENVIRON)
-    assert caught.value.variable is None
+    assert caught.value.missing is None
 
 
 def test_a_malformed_reference_is_not_quoted_as_it_may_stand_in_a_secret():
@@ -74,6 +74,37 @@ def test_any_text_is_expanded_or_refused(text):
         assert isinstance(expand(text, ENVIRON), str)
     except ExpansionError:
         assert "$" in text
+
+
+class TestFiles:
+    def test_a_file_gives_its_text(self, tmp_path):
+        (tmp_path / "secret").write_text("sk-1\n")
+        assert expand(f"Bearer ${{file:{tmp_path}/secret}}!", {}) == "Bearer sk-1!"
+
+    def test_a_dollar_in_a_file_is_no_reference(self, tmp_path):
+        (tmp_path / "secret").write_text("a$b${HOME}")
+        assert expand(f"${{file:{tmp_path}/secret}}", {"HOME": "x"}) == "a$b${HOME}"
+
+    def test_that_is_not_there_is_missing(self, tmp_path):
+        with pytest.raises(ExpansionError, match="there is no file") as caught:
+            expand(f"${{file:{tmp_path}/none}}", {})
+        assert caught.value.missing == f"there is no file {tmp_path}/none"
+
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [(b"\xff", "is not UTF-8 text"), (b"x" * 70_000, "is too long"), (None, "cannot be read")],
+    )
+    def test_that_gives_no_value(self, tmp_path, content, why):
+        path = tmp_path / "secret"
+        path.mkdir() if content is None else path.write_bytes(content)
+        with pytest.raises(ExpansionError, match=why) as caught:
+            expand(f"${{file:{path}}}", {})
+        assert caught.value.missing is None
+
+    @pytest.mark.parametrize("path", ["", "secret", "../secret"])
+    def test_paths_are_absolute(self, path):
+        with pytest.raises(ExpansionError, match="must be absolute"):
+            expand(f"${{file:{path}}}", {})
 
 
 class TestCoerce:

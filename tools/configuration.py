@@ -26,7 +26,8 @@ One `router.toml` configures a deployment. `tornado-router check [FILE]` proves 
 it, and lists every fault at once: unknown keys, wrong types, routes to providers that are not
 there.
 
-Values may refer to the environment: `${NAME}`, or `${NAME:-default}` for when it is not set or
+Values may refer to a file, `${file:/run/secrets/name}`, and to the environment: `${NAME}`, or
+`${NAME:-default}` for when it is not set or
 empty; `$$` is a dollar sign. A `.env` beside the file is read too; the real environment goes
 before it. A variable that is not set is a fault, but in a `[providers.NAME]` table it only says
 that this provider is not used: it is listed as off, and the rest serve. The same goes for a key

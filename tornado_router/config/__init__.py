@@ -182,8 +182,8 @@ def _expand_tables(
         try:
             holder[key] = expand.expand(holder[key], environ)
         except expand.ExpansionError as error:
-            if path[0] == "providers" and len(path) > 2 and error.variable:
-                off.setdefault(str(path[1]), f"{error.variable} is not set")
+            if path[0] == "providers" and len(path) > 2 and error.missing:
+                off.setdefault(str(path[1]), error.missing)
             else:
                 faults.append(Fault(check.dotted(path), str(error)))
             if isinstance(holder, dict):

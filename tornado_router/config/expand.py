@@ -1,15 +1,24 @@
-"""Environment variables inside the strings of a configuration: `${NAME}` and `${NAME:-default}`.
+"""What stands for something else in the strings of a configuration.
 
-Done after parsing, so a value can never change the structure of the file. `$$` is a dollar sign.
+`${NAME}` and `${NAME:-default}` are environment variables, `${file:/run/secrets/name}` is what a
+file holds, as secrets of containers are handed over, and `$$` is a dollar sign.
+
+Done after parsing, so a value can never change the structure of the file.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-_REFERENCE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}|)")
+_REFERENCE = re.compile(
+    r"\$(?:\$|\{file:(?P<file>[^}]*)\}"
+    r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<value>[^}]*))?\}|)"
+)
+
+MAX_FILE_BYTES = 65_536
 
 
 class Expanded(str):
@@ -19,11 +28,16 @@ class Expanded(str):
 
 
 class ExpansionError(ValueError):
-    """A reference that cannot be resolved. `variable` is its name, or None if it is malformed."""
+    """A reference that cannot be resolved.
 
-    def __init__(self, message: str, variable: str | None = None) -> None:
+    Attributes:
+        missing: what is not there, a variable or a file, with a verb; None if the reference is
+            malformed.
+    """
+
+    def __init__(self, message: str, missing: str | None = None) -> None:
         super().__init__(message)
-        self.variable = variable
+        self.missing = missing
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
@@ -32,7 +46,8 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     As in a shell, `:-default` also stands in for a variable that is set but empty.
 
     Raises:
-        ExpansionError: a variable without a default is not set, or a `$` begins no reference.
+        ExpansionError: a variable without a default is not set, a file cannot be read, or a `$`
+            begins no reference.
     """
     if "$" not in text:
         return text
@@ -40,17 +55,39 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         if match[0] == "$$":
             return "$"
-        name, has_default, default = match[1], match[2], match[3]
+        name = match["name"]
+        if match["file"] is not None:
+            return _read(Path(match["file"]))
         if name is None:
             raise ExpansionError("a '$' begins no '${NAME}'; write '$$' for a dollar")
         found = environ.get(name)
-        if has_default:
-            return found or default
+        if match["default"]:
+            return found or match["value"]
         if found is None:
-            raise ExpansionError(f"the environment variable {name} is not set", name)
+            raise ExpansionError(
+                f"the environment variable {name} is not set", f"{name} is not set"
+            )
         return found
 
     return Expanded(_REFERENCE.sub(value, text))
+
+
+def _read(path: Path) -> str:
+    """The text of a file, without the line break that editors end it with."""
+    if not path.is_absolute():
+        raise ExpansionError(f"the path of a file must be absolute: {path}")
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise ExpansionError(f"there is no file {path}", f"there is no file {path}") from None
+    except UnicodeDecodeError:
+        raise ExpansionError(f"the file {path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ExpansionError(f"the file {path} cannot be read: {error.strerror}") from None
+    if len(text) > MAX_FILE_BYTES:
+        raise ExpansionError(f"the file {path} is too long for a value")
+    return text.rstrip("\r\n")
 
 
 def coerce(value: Any, schema: Mapping[str, Any]) -> Any:

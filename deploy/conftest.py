@@ -1,0 +1,5 @@
+"""What the tests of the deployment stand on: a router, as in tests/."""
+
+from tests.conftest import database_server, router_project
+
+__all__ = ["database_server", "router_project"]

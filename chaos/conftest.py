@@ -221,11 +221,11 @@ def deploy(tmp_path, vendor):
     """Makes a world whose first vendor has a fault."""
     worlds = []
 
-    def deploy(fault="well", more="", bad=None):
+    def deploy(fault="well", more="", bad=None, url=""):
         text = ROUTER_TOML.format(
             bad=bad or f"{vendor}/{fault}", good=f"{vendor}/well", more=more, given=GIVEN
         )
-        worlds.append(World(Project(tmp_path, {"router.toml": text})))
+        worlds.append(World(Project(tmp_path, {"router.toml": text}, url)))
         return worlds[-1]
 
     yield deploy

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from tests.postgres import own_postgres
 from tests.servers import own_redis
+from tornado_router.db import Storage
 
 from .conftest import Outcome
 
@@ -55,3 +57,22 @@ def test_the_database_is_away_for_a_while(deploy):
     world.load(outcome, seconds=10, during=lock)
     world.check("database locked for 8 s", outcome)
     assert outcome.unanswered == []
+
+
+def test_postgresql_stops_and_starts(deploy):
+    with own_postgres() as postgres:
+        Storage(postgres.url).close()
+        outcome, world = Outcome(), deploy(url=postgres.url)
+
+        async def take_away():
+            for _ in range(3):
+                await asyncio.sleep(2)
+                await asyncio.to_thread(postgres.stop)
+                await asyncio.sleep(2)
+                await asyncio.to_thread(postgres.start)
+
+        world.load(outcome, seconds=14, during=take_away)
+        world.router.expect_log("usage rows: .* wait after")
+        world.check("PostgreSQL stopped, 3 times", outcome)
+        assert (outcome.unanswered, outcome.told) == ([], [])
+        world.router.stop()

@@ -175,7 +175,7 @@ class Router(Process):
     def __init__(self, project: Project, env: dict) -> None:
         command = [sys.executable, "-m", "tornado_router.cli", "serve"]
         super().__init__(command, project.folder, f"serve{project.starts}", project.env(env))
-        self.url = self.printed(r"serves on (http://\S+)\n")[1]
+        self.url = self.printed(r"serves on (https?://\S+)\n")[1]
         self.origin = self.url.removesuffix("/v1")
         self.place = project.place
         shown = re.search(r"sk-tr-\S+", self.stdout)

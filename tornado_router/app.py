@@ -19,6 +19,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from tornado_router import cors
 from tornado_router.admission import Admission
 from tornado_router.auth import Authenticator
 from tornado_router.bounds import OutputBounds
@@ -32,6 +33,7 @@ from tornado_router.errors import ApiError
 from tornado_router.gateway import Gateway, Observer
 from tornado_router.handlers.base import (
     NotFoundHandler,
+    PreflightHandler,
     RefusalHandler,
     RunningRequests,
     Services,
@@ -53,6 +55,7 @@ from tornado_router.routing import Router
 from tornado_router.selection import Selection
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
+from tornado_router.tls import read_tls
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
 from tornado_router.validation import Profile, Validator
@@ -86,14 +89,17 @@ class RouterApplication(Application):
 
     Attributes:
         deployment: what is served now.
+        tls: how connections are encrypted, or None.
         max_body_bytes: the largest body that a handler gets to see.
 
     Raises:
+        ConfigError: the certificate cannot be used.
         LockedError: another router holds the limits of this database in its memory.
     """
 
     def __init__(self, deployment: Deployment, storage: Storage) -> None:
         config = deployment.config
+        self.tls = read_tls(config)
         self._lock = None if config.redis.host else storage.database.claim()
         self.deployment = deployment
         self.storage = storage
@@ -211,6 +217,10 @@ class RouterApplication(Application):
     ) -> HTTPMessageDelegate:
         """Tornado asks this for every request; adds the bound on its body."""
         self.services.overload.arriving(request)
+        if cors.is_preflight(request.method or "", request.headers) and cors.is_allowed(
+            self.services.serving.config.cors, request.headers.get("Origin", "")
+        ):
+            return self.get_handler_delegate(request, PreflightHandler, {"services": self.services})
         delegate = super().find_handler(request, **kwargs)
         length = request.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) <= self.max_body_bytes:
@@ -255,7 +265,9 @@ class Server:
         self._http = _HTTPServer(
             application,
             max_body_size=config.server.max_body_bytes * DISCARDED_BODIES,
+            max_header_size=config.server.max_header_bytes,
             idle_connection_timeout=config.server.idle_seconds,
+            ssl_options=application.tls.context if application.tls else None,
         )
 
     def start(self, sockets: list[socket.socket] | None = None) -> int:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tornado_router.accounts import check_registration
+from tornado_router.client_address import check_proxies
 from tornado_router.config import Config, environment, examine
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.pricing import check_prices
 from tornado_router.routing import check_routes, check_targets
 from tornado_router.sessions import check_secret
+from tornado_router.tls import read_tls
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def read_deployment(
     faults += check_registration(config)
     faults += check_secret(config)
     faults += _check_workers(config)
+    faults += check_proxies(config.server.trusted_proxies)
+    faults += _check_tls(config)
     if faults:
         raise ConfigError(faults)
     return Deployment(path, config, plugins, providers)
@@ -72,3 +76,11 @@ def read_deployment(
 def _check_workers(config: Config) -> Iterator[Fault]:
     if config.server.workers > 1 and not config.redis.host:
         yield Fault("server.workers", "several workers share their limits in Redis: set redis.host")
+
+
+def _check_tls(config: Config) -> list[Fault]:
+    try:
+        read_tls(config)
+    except ConfigError as error:
+        return list(error.faults)
+    return []

@@ -54,6 +54,8 @@ class Reloader:
         before = self._application.deployment
         try:
             after = read_deployment(before.path, self._environ, before=before)
+            if self._application.tls:
+                self._application.tls.load()
         except ConfigError as error:
             logger.error("{} was not taken up, the one before serves on: {}", before.path, error)
             return False

@@ -24,6 +24,7 @@ from tornado_router.deployment import Deployment
 from tornado_router.keys import create_key
 from tornado_router.plugins import Plugins, load_plugins
 from tornado_router.process_lock import LockedError
+from tornado_router.production import concerns
 from tornado_router.provider import Provider
 from tornado_router.reload import Reloader
 from tornado_router.supervisor import Inheritance, Supervisor, worker_command
@@ -64,11 +65,18 @@ def serve(path: Path) -> None:
 @click.argument(
     "path", metavar="[FILE]", default="router.toml", type=click.Path(dir_okay=False, path_type=Path)
 )
-def check(path: Path) -> None:
+@click.option("--production", is_flag=True, help="List what is unsafe for production, too.")
+def check(path: Path, production: bool) -> None:
     """Prove a configuration without serving it; list every fault."""
     deployment = read_or_exit(path)
     for line in _summary(deployment):
         click.echo(line)
+    unsafe = concerns(deployment) if production else []
+    for fault in unsafe:
+        click.echo(f"{path}: {fault}", err=True)
+    if unsafe:
+        count = len(unsafe)
+        raise SystemExit(f"{path}: no faults, but {count} concern{'s' if count > 1 else ''}")
     click.echo(f"{path}: no faults")
 
 
@@ -194,7 +202,8 @@ def _announce(deployment: Deployment, port: int) -> None:
     host = f"[{options.host}]" if ":" in options.host else options.host
     if options.workers > 1:
         click.echo(f"{options.workers} workers")
-    click.echo(f"Tornado Router {__version__} serves on http://{host}:{port}/v1")
+    scheme = "https" if options.tls_certificate else "http"
+    click.echo(f"Tornado Router {__version__} serves on {scheme}://{host}:{port}/v1")
 
 
 def _calm_garbage_collector() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S1
 @click.option("--url", help="Of the router; otherwise where router.toml says that it listens.")
 def health(path: Path, url: str | None) -> None:
     """Ask a running router how it and its targets are."""
-    state = _ask(url or _url_in(path))
+    state = _ask(url, None) if url else _ask(*_place_in(path))
     click.echo(
         f"{state['status']}: {state['calls']} calls in flight, the event loop is "
         f"{state['loop_lag_ms']} ms late, {state['ledger_bytes']} bytes of usage wait"
@@ -46,17 +47,28 @@ def health(path: Path, url: str | None) -> None:
         show_table(titles, rows)
 
 
-def _url_in(path: Path) -> str:
-    options = read_or_exit(path).config.server
+def _place_in(path: Path) -> tuple[str, ssl.SSLContext | None]:
+    """The URL of a configuration's router, and how to know it by its certificate."""
+    config = read_or_exit(path).config
+    options = config.server
     host = _EVERYWHERE.get(options.host, options.host)
-    return f"http://[{host}]:{options.port}" if ":" in host else f"http://{host}:{options.port}"
+    place = f"[{host}]:{options.port}" if ":" in host else f"{host}:{options.port}"
+    if not options.tls_certificate:
+        return f"http://{place}", None
+    # It is made out to another name than that of this machine.
+    context = ssl.create_default_context(cafile=config.folder / options.tls_certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return f"https://{place}", context
 
 
-def _ask(url: str) -> dict[str, Any]:
+def _ask(url: str, context: ssl.SSLContext | None) -> dict[str, Any]:
     if not url.startswith(("http://", "https://")):
         raise click.ClickException(f"'{url}' is no URL such as http://127.0.0.1:3000")
     try:
-        with urlopen(url.rstrip("/") + "/health", timeout=SECONDS) as answer:  # noqa: S310 - see above
+        with urlopen(  # noqa: S310 - see above
+            url.rstrip("/") + "/health", timeout=SECONDS, context=context
+        ) as answer:
             state: dict[str, Any] = json.load(answer)
             return state
     except (URLError, HTTPException, OSError, ValueError) as error:

@@ -16,6 +16,7 @@ from tornado_router.config.options import (
     NAMED_SECTIONS,
     SECTIONS,
     AuthOptions,
+    CorsOptions,
     DatabaseOptions,
     LedgerOptions,
     LimitsOptions,
@@ -67,6 +68,7 @@ class Config:
 
     folder: Path
     server: ServerOptions
+    cors: CorsOptions
     database: DatabaseOptions
     ledger: LedgerOptions
     redis: RedisOptions

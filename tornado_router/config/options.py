@@ -66,6 +66,20 @@ class ServerOptions:
         minimum=1,
         maximum=256,
     )
+    tls_certificate: str = option(
+        "",
+        "PEM file with the certificate to speak TLS with, and those between it and its authority; "
+        "relative to router.toml. Read anew on SIGHUP.",
+    )
+    tls_key: str = option("", "PEM file with the private key of the certificate.")
+    trusted_proxies: tuple[str, ...] = option(
+        (),
+        "Addresses or networks of proxies before the router, whose `X-Forwarded-For` says where a "
+        "client is.",
+    )
+    max_header_bytes: int = option(
+        65_536, "A request whose head is larger is hung up on.", minimum=4096
+    )
     max_body_bytes: int = option(
         10 * 1024 * 1024, "A larger request body is refused with status 413.", minimum=1024
     )
@@ -94,6 +108,18 @@ class ServerOptions:
         False,
         "Whether a changed router.toml, or `.env` beside it, is taken up by itself; on SIGHUP it "
         "always is.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorsOptions:
+    """`[cors]`: which web pages may call the router from a browser."""
+
+    origins: tuple[str, ...] = option(
+        (), "Origins such as `https://app.example.com`; `*` for every page. None may, otherwise."
+    )
+    max_age_seconds: int = option(
+        600, "For how long a browser need not ask again.", minimum=0, maximum=86_400
     )
 
 
@@ -535,6 +561,7 @@ class PriceOptions:
 
 SECTIONS: Mapping[str, type] = {
     "server": ServerOptions,
+    "cors": CorsOptions,
     "database": DatabaseOptions,
     "ledger": LedgerOptions,
     "redis": RedisOptions,

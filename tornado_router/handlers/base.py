@@ -17,6 +17,7 @@ from loguru import logger
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
+from tornado_router import cors
 from tornado_router.auth import Authenticator, Key
 from tornado_router.changes import Changes
 from tornado_router.db import Storage
@@ -35,6 +36,9 @@ from tornado_router.validation import Validator, parse_json
 from tornado_router.watchdog import LoopWatchdog
 
 JSON = "application/json"
+
+STRICT_TRANSPORT = "max-age=31536000"
+"""A browser that came by TLS once comes by nothing else for a year: RFC 6797."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -174,6 +178,8 @@ class BaseHandler(RequestHandler):
         """Headers of every answer, errors included."""
         self.set_header("Content-Type", JSON)
         self.set_header("X-Request-Id", self.request_id)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.clear_header("Server")
 
     async def prepare(self) -> None:
         """Finds out who is asking, unless anybody may.
@@ -181,10 +187,9 @@ class BaseHandler(RequestHandler):
         Raises:
             ApiError: 401; 503, nobody hears the answer any more.
         """
-        if self.services.stopping:
-            self.set_header("Connection", "close")
-            if self.services.hung_up:
-                raise ApiError(503, "The router has stopped.", code="stopped")
+        self._set_edge_headers()
+        if self.services.hung_up:
+            raise ApiError(503, "The router has stopped.", code="stopped")
         if not self.open:
             await self.authenticate()
 
@@ -232,9 +237,20 @@ class BaseHandler(RequestHandler):
         self.set_status(self.error.status)
         for name, value in self.error.headers.items():
             self.set_header(name, value)
-        if self.services.stopping:  # Tornado has cleared what `prepare` set
-            self.set_header("Connection", "close")
+        self._set_edge_headers()  # Tornado has cleared what `prepare` set
         self.write_json(self.error.body())
+
+    def _set_edge_headers(self) -> None:
+        """What the connection and the browser behind it are told."""
+        if self.services.stopping:
+            self.set_header("Connection", "close")
+        config = self.services.serving.config
+        if config.server.tls_certificate:
+            self.set_header("Strict-Transport-Security", STRICT_TRANSPORT)
+        if config.cors.origins:
+            origin = self.request.headers.get("Origin")
+            for name, value in cors.answer_headers(config.cors, origin).items():
+                self.set_header(name, value)
 
     def log_exception(
         self,
@@ -303,6 +319,20 @@ class RefusalHandler(BaseHandler):
             ApiError: the one that was given.
         """
         raise self.refusal
+
+
+class PreflightHandler(BaseHandler):
+    """A browser that asks what a page may ask: it shows no key yet."""
+
+    open = True
+
+    async def options(self) -> None:
+        """Tells it."""
+        options = self.services.serving.config.cors
+        for name, value in cors.preflight_headers(options, self.request.headers).items():
+            self.set_header(name, value)
+        self.set_status(204)
+        self.finish()
 
 
 class NotFoundHandler(BaseHandler):

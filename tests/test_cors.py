@@ -1,0 +1,95 @@
+"""Which web pages may call the router from a browser."""
+
+import pytest
+from tornado.httpclient import HTTPRequest
+
+from tornado_router import cors
+from tornado_router.config.options import CorsOptions
+
+ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+PAGE = "https://app.example.com"
+
+
+def test_without_origins_nothing_is_said():
+    assert cors.answer_headers(CorsOptions(), PAGE) == {}
+    assert not cors.is_allowed(CorsOptions(), PAGE)
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [
+        ((PAGE,), PAGE, True),
+        ((PAGE,), "https://app.example.com.evil.org", False),
+        ((PAGE,), "http://app.example.com", False),
+        ((PAGE,), "null", False),
+        (("*",), "https://any.where", True),
+    ],
+)
+def test_origins(origins, origin, allowed):
+    said = cors.answer_headers(CorsOptions(origins=origins), origin)
+    assert said.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+    assert said["Vary"] == "Origin"  # a cache between must not mix them up
+    assert "Access-Control-Allow-Credentials" not in said
+
+
+class TestServed:
+    @pytest.fixture
+    def app_files(self):
+        return {"router.toml": f'{ECHO}[cors]\norigins = ["{PAGE}"]\n'}
+
+    @pytest.fixture
+    def ask(self, http_client, base_url):
+        async def ask(method, path, **headers):
+            request = HTTPRequest(
+                base_url + path,
+                method,
+                {name.replace("_", "-"): value for name, value in headers.items()},
+                body=b"{}" if method == "POST" else None,
+            )
+            return await http_client.fetch(request, raise_error=False)
+
+        return ask
+
+    @pytest.mark.parametrize("path", ["/v1/chat/completions", "/auth/profile", "/nowhere"])
+    @pytest.mark.gen_test
+    async def test_a_preflight_is_answered_without_a_key(self, ask, path):
+        answer = await ask(
+            "OPTIONS",
+            path,
+            Origin=PAGE,
+            Access_Control_Request_Method="POST",
+            Access_Control_Request_Headers="authorization,content-type",
+        )
+        assert (answer.code, answer.body) == (204, b"")
+        assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+        assert answer.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+        assert answer.headers["Access-Control-Max-Age"] == "600"
+
+    @pytest.mark.gen_test
+    async def test_a_preflight_of_another_page_is_not(self, ask):
+        answer = await ask(
+            "OPTIONS",
+            "/v1/models",
+            Origin="https://evil.org",
+            Access_Control_Request_Method="GET",
+        )
+        assert answer.code == 401
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+    @pytest.mark.gen_test
+    async def test_a_page_may_read_answers_and_refusals(self, ask, key):
+        right = await ask("GET", "/v1/models", Origin=PAGE, Authorization=f"Bearer {key}")
+        wrong = await ask("GET", "/v1/models", Origin=PAGE)
+        assert (right.code, wrong.code) == (200, 401)
+        for answer in (right, wrong):
+            assert answer.headers["Access-Control-Allow-Origin"] == PAGE
+            assert "X-Request-Id" in answer.headers["Access-Control-Expose-Headers"]
+
+    @pytest.mark.gen_test
+    async def test_answers_are_what_they_say_and_tell_no_version(self, ask):
+        for path in ("/health", "/v1/models", "/nowhere"):
+            answer = await ask("GET", path)
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert "Server" not in answer.headers
+            assert "Strict-Transport-Security" not in answer.headers

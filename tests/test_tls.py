@@ -1,0 +1,113 @@
+"""The certificate that the router shows."""
+
+import signal
+import ssl
+from urllib.request import urlopen
+
+import pytest
+import trustme
+
+from tornado_router.errors import ConfigError
+from tornado_router.tls import Tls
+
+from .support import poll
+
+TEXT = """
+[server]
+port = {port}
+tls_certificate = "tls.crt"
+tls_key = "tls.key"
+[log]
+format = "json"
+[providers.echo]
+type = "echo"
+models = ["echo"]
+"""
+
+
+def write(folder, authority, name="router.example"):
+    """Puts a new certificate and its key there."""
+    made = authority.issue_cert(name)
+    made.private_key_pem.write_to_path(folder / "tls.key")
+    chain = b"".join(part.bytes() for part in made.cert_chain_pems)
+    (folder / "tls.crt").write_bytes(chain)
+
+
+@pytest.fixture
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def project(router_project, authority):
+    project = router_project({"router.toml": TEXT.format(port=0)})
+    write(project.folder, authority)
+    return project
+
+
+def shown(router):
+    """The certificate that a client gets to see."""
+    host, port = router.origin.removeprefix("https://").split(":")
+    return ssl.get_server_certificate((host, int(port)))
+
+
+class TestServed:
+    def test_clients_that_trust_it_are_served(self, project, authority):
+        router = project.serve()
+        assert router.origin.startswith("https://")
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        context.check_hostname = False
+        with urlopen(f"{router.origin}/health", context=context) as answer:
+            assert answer.status == 200
+            assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+        asked = project.cli("health", "--url", router.origin)
+        assert asked.returncode == 1
+        assert "no router answers" in asked.stderr  # nobody vouches for the certificate
+
+    def test_the_health_command_knows_its_own_router(self, project):
+        router = project.serve()
+        port = router.origin.rpartition(":")[2]
+        (project.folder / "router.toml").write_text(TEXT.format(port=port))
+        assert project.cli("health").stdout.startswith("ok: ")
+
+    def test_a_renewed_one_is_taken_up_on_sighup(self, project, authority):
+        router = project.serve()
+        before = shown(router)
+        write(project.folder, authority)
+        router.send(signal.SIGHUP)
+        poll(lambda: shown(router) != before)
+
+    def test_one_that_does_not_fit_is_not_taken_up(self, project, authority):
+        router = project.serve()
+        before = shown(router)
+        (project.folder / "tls.key").write_bytes(authority.issue_cert("b").private_key_pem.bytes())
+        router.expect_log("was not taken up")
+        router.send(signal.SIGHUP)
+        poll(lambda: "was not taken up" in router.stderr)
+        assert shown(router) == before
+
+
+def test_nothing_older_than_1_2(tmp_path, authority):
+    write(tmp_path, authority)
+    tls = Tls(tmp_path / "tls.crt", tmp_path / "tls.key")
+    assert tls.context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+class TestFaults:
+    def test_half_of_it(self, router_project):
+        text = TEXT.format(port=0).replace('tls_key = "tls.key"', "")
+        ended = router_project({"router.toml": text}).cli("check")
+        assert "server.tls_key: lacks: TLS needs a certificate and its key" in ended.stderr
+
+    def test_files_that_are_not_there(self, router_project):
+        ended = router_project({"router.toml": TEXT.format(port=0)}).cli("check")
+        assert ended.returncode == 1
+        assert "server.tls_certificate: " in ended.stderr
+        assert "No such file" in ended.stderr
+
+    def test_files_that_are_none(self, tmp_path):
+        for name in ("tls.crt", "tls.key"):
+            (tmp_path / name).write_text("hello")
+        with pytest.raises(ConfigError, match="are no certificate with its key"):
+            Tls(tmp_path / "tls.crt", tmp_path / "tls.key")

@@ -1,0 +1,65 @@
+"""Who asks, where proxies stand before the router."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+from tornado_router.errors import Fault
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[str, ...]) -> str:
+    """The address of a client.
+
+    Each proxy adds the address that it was asked from at the end of `X-Forwarded-For`. Whatever is
+    before the last one that no trusted proxy wrote, the client itself may have made up.
+
+    Args:
+        peer: whom the connection is with.
+        forwarded_for: each `X-Forwarded-For` header of the request, in order.
+        trusted: addresses and networks of proxies, as `[server] trusted_proxies` has them.
+    """
+    networks = _networks(trusted)
+    addresses = [item.strip() for header in forwarded_for for item in header.split(",")]
+    while addresses and _is_within(peer, networks):
+        address = addresses.pop()
+        if _parse(address) is None:
+            break  # nothing that can be trusted to be an address
+        peer = address
+    return peer
+
+
+def check_proxies(trusted: tuple[str, ...]) -> list[Fault]:
+    """What is wrong with `[server] trusted_proxies`."""
+    faults = []
+    for index, text in enumerate(trusted):
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            message = f"is no address or network such as 10.0.0.0/8: {text!r}"
+            faults.append(Fault(f"server.trusted_proxies[{index}]", message))
+    return faults
+
+
+def _is_within(address: str, networks: tuple[Network, ...]) -> bool:
+    parsed = _parse(address)
+    if parsed is None:
+        return False
+    return any(parsed in network for network in networks)
+
+
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed  # a server that listens on both sees ::ffff:10.0.0.1
+
+
+@lru_cache(maxsize=8)
+def _networks(trusted: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(map(ipaddress.ip_network, trusted))

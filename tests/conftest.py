@@ -173,8 +173,11 @@ def database_server(request):
 def place(database_server, tmp_path):
     """Of the test's own database, which is migrated or not even there."""
     if database_server is None:
-        return Place(tmp_path / "data" / "router.db")
-    return Place(database_server.create(migrated=True))
+        yield Place(tmp_path / "data" / "router.db")
+        return
+    url = database_server.create(migrated=True)
+    yield Place(url)
+    database_server.give_back(url)
 
 
 @pytest.fixture
@@ -215,6 +218,8 @@ def router_project(tmp_path, database_server):
     yield build
     for project in projects:
         project.close()
+        if project.url and database_server:
+            database_server.give_back(project.url)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from tornado_router.db import Storage
+from tornado_router.db import MODELS, Storage
 
 from .support import poll
 
@@ -41,11 +41,14 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
         self._made: list[str] = []
+        self._free: list[str] = []
         self._template = self.create()
         Storage(self._template).close()
 
     def create(self, *, migrated: bool = False) -> str:
-        """Makes a database; returns its URL."""
+        """Makes a database, or empties one that was given back; returns its URL."""
+        if migrated and self._free:
+            return self._free.pop()
         name = f"test_{uuid.uuid4().hex}"
         command = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if migrated:
@@ -54,6 +57,13 @@ class Server:
         self._run(command)
         self._made.append(name)
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+
+    def give_back(self, url: str) -> None:
+        """Takes a migrated database that nobody uses any more: emptying it is faster."""
+        tables = sql.SQL(", ").join(sql.Identifier(model._meta.table_name) for model in MODELS)
+        with psycopg.connect(url, autocommit=True, options="-c lock_timeout=2000") as connection:
+            connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
+        self._free.append(url)
 
     def close(self) -> None:
         """Removes what was made."""
@@ -89,7 +99,8 @@ def own_postgres():
         try:
             yield own
         finally:
-            own.stop()
+            own.process.send_signal(signal.SIGQUIT)  # at once: nobody wants what it holds
+            own.process.wait()
 
 
 class OwnPostgres:

@@ -51,6 +51,9 @@ WRITER = int.from_bytes(b"tr:write")
 ROUTER = int.from_bytes(b"tr:alone")
 """The advisory lock of a router that keeps its limits to itself."""
 
+LET_GO_SECONDS = 2.0
+"""For which a router waits for that lock."""
+
 
 class MissingDriverError(RouterError):
     """The database needs a package that is not installed."""
@@ -272,11 +275,17 @@ class _SessionLock:
         import psycopg  # noqa: PLC0415 - see above
 
         self._connection = psycopg.connect(database.url, autocommit=True, **_defaults(database.url))
-        query = "SELECT pg_try_advisory_lock(%s)"
-        (taken,) = self._connection.execute(query, (ROUTER,)).fetchone() or (False,)
-        if not taken:
-            self._connection.close()
-            raise LockedError(title(database.url))
+        # The server may still be about to notice that the process before has ended.
+        deadline = time.monotonic() + LET_GO_SECONDS
+        while not self._take():
+            if time.monotonic() > deadline:
+                self._connection.close()
+                raise LockedError(title(database.url))
+            time.sleep(0.05)
+
+    def _take(self) -> bool:
+        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (ROUTER,)).fetchone()
+        return bool(row and row[0])
 
     def release(self) -> None:
         """Lets another router have it."""

@@ -116,7 +116,7 @@ class TestImage:
         sources = [copy, *sorted(copy.glob("plugins/*/"))]
         tool(*pip, "--no-build-isolation", "--wheel-dir", tmp_path, *sources)
         made = [zipfile.ZipFile(path).namelist() for path in tmp_path.glob("*.whl")]
-        assert len(made) == 5
+        assert len(made) == 1 + len(list(ROOT.glob("plugins/*/")))
         for package in [ROOT, *ROOT.glob("plugins/*/")]:
             for source in package.glob("tornado_router*/**/*"):
                 name = source.relative_to(package).as_posix()

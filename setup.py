@@ -46,6 +46,7 @@ setup(
         "uvloop>=0.21; sys_platform != 'win32' and implementation_name == 'cpython'",
     ],
     extras_require={
+        "import": ["pyyaml>=6", "tomlkit>=0.13"],
         "postgres": ["psycopg[binary]>=3.2,<4"],
         "prices": ["genai-prices>=0.0.30"],
         "testing": ["hypothesis>=6.100", "pytest>=8,<10"],

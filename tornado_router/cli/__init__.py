@@ -18,6 +18,7 @@ from tornado_router.cli.account_commands import credit, invites, plans, users
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
 from tornado_router.cli.database_commands import db
 from tornado_router.cli.health_command import health
+from tornado_router.cli.import_command import import_
 from tornado_router.cli.key_commands import keys
 from tornado_router.db import Storage
 from tornado_router.deployment import Deployment
@@ -36,7 +37,7 @@ def main() -> None:
     """One server in front of every LLM provider, speaking the OpenAI API."""
 
 
-for command in (keys, users, credit, invites, plans, health, db):
+for command in (keys, users, credit, invites, plans, health, db, import_):
     main.add_command(command)
 
 

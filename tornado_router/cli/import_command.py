@@ -1,0 +1,88 @@
+"""`tornado-router import`: a router.toml from the configuration of another gateway."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tornado_router.config import environment, examine
+from tornado_router.errors import ConfigError, Fault
+from tornado_router.importing.litellm import Imported, convert
+
+
+@click.group("import")
+def import_() -> None:
+    """Make a router.toml from the configuration of another gateway."""
+
+
+@import_.command()
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="router.toml",
+    show_default=True,
+    help="The file to write.",
+)
+@click.option("--force", is_flag=True, help="Write it even if it is there.")
+def litellm(source: Path, output: Path, force: bool) -> None:
+    """Make a router.toml that does what a LiteLLM proxy's config.yaml says.
+
+    What has no equivalent is listed, and stands in the file as comments. No secret is copied.
+    """
+    if output.exists() and not force:
+        raise click.ClickException(f"{output} is there already; --force replaces it")
+    imported = convert(_read(source))
+    output.write_text(_toml(imported, source), encoding="utf-8")
+    for note in imported.notes:
+        click.echo(f"{source}: {note}", err=True)
+    for fault in _faults(output):
+        click.echo(f"{output}: {fault}", err=True)
+    routes, providers = (len(imported.tables.get(name, ())) for name in ("routes", "providers"))
+    click.echo(
+        f"wrote {output}: {routes} models, {providers} providers, {len(imported.notes)} notes; "
+        f"now: tornado-router check {output}"
+    )
+
+
+def _read(source: Path) -> Mapping[str, Any]:
+    try:
+        import yaml  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise click.ClickException(
+            "this needs packages: pip install 'tornado-llm-router[import]'"
+        ) from None
+    try:
+        found = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{source} is not UTF-8 text") from None
+    except yaml.YAMLError as error:
+        raise click.ClickException(f"{source} is no YAML: {error}") from None
+    if not isinstance(found, Mapping):
+        raise click.ClickException(f"{source} holds no settings")
+    return found
+
+
+def _toml(imported: Imported, source: Path) -> str:
+    import tomlkit  # noqa: PLC0415 - an extra
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment(f"Made from {source.name}. Not in it, or to be looked at:"))
+    for note in imported.notes:
+        document.add(tomlkit.comment(f"- {' '.join(str(note).split())}"))
+    document.add(tomlkit.nl())
+    for name, table in imported.tables.items():
+        document.add(name, tomlkit.item(table))
+    return tomlkit.dumps(document)
+
+
+def _faults(output: Path) -> list[Fault]:
+    """What is still to be done before the file can be used, such as variables to be set."""
+    try:
+        return examine(output, environment(output.parent, os.environ))[1]
+    except ConfigError as error:
+        return list(error.faults)

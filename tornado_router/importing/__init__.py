@@ -1,0 +1,1 @@
+"""Reads what other gateways are configured by, and writes a router.toml that does the same."""

@@ -161,7 +161,7 @@ def test_the_command(router_project, tmp_path):
     project = router_project({"config.yaml": BALANCED})
     done = project.cli("import", "litellm", "config.yaml")
     assert done.returncode == 0, done.stderr
-    assert "wrote router.toml: 4 models, 3 providers, 8 notes" in done.stdout
+    assert "wrote router.toml (routes: 4, providers: 3, notes: 8)" in done.stdout
     text = (project.folder / "router.toml").read_text()
     assert tomllib.loads(text)["routes"]["claude"] == {"targets": ["anthropic/claude-sonnet-5"]}
     assert "# - general_settings.master_key: keys are made here" in text

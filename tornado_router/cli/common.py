@@ -150,9 +150,8 @@ def database_faults_shown(location: Path | str) -> Iterator[None]:
     except (MissingDriverError, SchemaError) as error:
         raise SystemExit(f"{title(location)}: {error}") from None
     except DatabaseError as error:
-        raise SystemExit(
-            f"{title(location)}: cannot be opened as a database: {str(error).strip()}"
-        ) from None
+        why, *_ = str(error).splitlines() or [type(error).__name__]
+        raise SystemExit(f"{title(location)}: cannot be opened as a database: {why}") from None
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

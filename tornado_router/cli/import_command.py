@@ -42,11 +42,11 @@ def litellm(source: Path, output: Path, force: bool) -> None:
         click.echo(f"{source}: {note}", err=True)
     for fault in _faults(output):
         click.echo(f"{output}: {fault}", err=True)
-    routes, providers = (len(imported.tables.get(name, ())) for name in ("routes", "providers"))
-    click.echo(
-        f"wrote {output}: {routes} models, {providers} providers, {len(imported.notes)} notes; "
-        f"now: tornado-router check {output}"
+    counted = [(name, len(imported.tables.get(name, ()))) for name in ("routes", "providers")]
+    made = ", ".join(
+        f"{name}: {count}" for name, count in [*counted, ("notes", len(imported.notes))]
     )
+    click.echo(f"wrote {output} ({made}); now: tornado-router check {output}")
 
 
 def _read(source: Path) -> Mapping[str, Any]:
@@ -71,7 +71,8 @@ def _toml(imported: Imported, source: Path) -> str:
     import tomlkit  # noqa: PLC0415 - an extra
 
     document = tomlkit.document()
-    document.add(tomlkit.comment(f"Made from {source.name}. Not in it, or to be looked at:"))
+    rest = "Not in it, or to be looked at:" if imported.notes else "Nothing was left out."
+    document.add(tomlkit.comment(f"Made from {source.name}. {rest}"))
     for note in imported.notes:
         document.add(tomlkit.comment(f"- {' '.join(str(note).split())}"))
     document.add(tomlkit.nl())

@@ -24,6 +24,7 @@ setup(
     package_data={
         "tornado_router": ["py.typed", "common_passwords.txt", "migrations/*.py"],
         "tornado_router.limits": ["*.lua"],
+        "tornado_router.openapi": ["*.html"],
         "tornado_router.scaffold": ["template/**/*", "template/*"],
         "tornado_router.schemas": ["*.json"],
     },

@@ -1,5 +1,6 @@
 """The command line, as an operator uses it."""
 
+import json
 import re
 
 import pytest
@@ -211,3 +212,10 @@ def test_key_that_is_made_while_the_router_serves_works_at_once(router_project):
 def test_version(router_project):
     shown = router_project({}).cli("--version").stdout
     assert re.fullmatch(r"tornado-router, version \d+\.\d+\.\d+\n", shown)
+
+
+def test_openapi_is_what_a_router_of_that_profile_serves(router_project):
+    project = router_project({"router.toml": f'{ECHO}[validation]\nprofile = "open"\n'})
+    printed = project.cli("openapi", "--profile", "open")
+    assert printed.returncode == 0
+    assert json.loads(printed.stdout) == project.serve().request("GET", "/openapi.json").json

@@ -12,6 +12,7 @@ from tornado_router.validation.engine import Violation
 
 class SecondOpinion:
     def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
         self._validator = jsonschema.Draft202012Validator(schema)
 
     def is_valid(self, body: object) -> bool:

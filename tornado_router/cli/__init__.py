@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
-from tornado_router import __version__, accounts, log, scaffold
+from tornado_router import __version__, accounts, log, openapi, scaffold
 from tornado_router.app import RouterApplication, Server, run_until_stopped
 from tornado_router.cli.account_commands import credit, invites, plans, users
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
@@ -29,6 +30,8 @@ from tornado_router.production import concerns
 from tornado_router.provider import Provider
 from tornado_router.reload import Reloader
 from tornado_router.supervisor import Inheritance, Supervisor, worker_command
+from tornado_router.urls import ROUTES
+from tornado_router.validation import PROFILES, Profile
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,6 +82,20 @@ def check(path: Path, production: bool) -> None:
         count = len(unsafe)
         raise SystemExit(f"{path}: no faults, but {count} concern{'s' if count > 1 else ''}")
     click.echo(f"{path}: no faults")
+
+
+@main.command("openapi")
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="standard",
+    show_default=True,
+    help="How strictly the router checks requests: `[validation] profile`.",
+)
+def print_openapi(profile: Profile) -> None:
+    """Print the OpenAPI document of the HTTP API."""
+    document = openapi.document(ROUTES, profile)
+    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 @main.group(invoke_without_command=True)

@@ -104,6 +104,7 @@ class ServerOptions:
     idle_seconds: float = option(
         600.0, "An idle keep-alive connection is closed after this time.", exclusiveMinimum=0
     )
+    docs: bool = option(True, "Whether `/openapi.json` and `/docs` describe the API, to anybody.")
     watch: bool = option(
         False,
         "Whether a changed router.toml, or `.env` beside it, is taken up by itself; on SIGHUP it "

@@ -17,18 +17,18 @@ from tornado_router.passwords import check_password
 _TEXT = {"type": "string"}
 _OPTIONAL_TEXT = {"type": ["string", "null"]}
 
-_REGISTRATION = body_schema(
+REGISTRATION = body_schema(
     {"email": _TEXT, "password": _TEXT, "name": _OPTIONAL_TEXT, "invite": _OPTIONAL_TEXT},
     required=("email", "password"),
 )
-_LOG_IN = body_schema({"email": _TEXT, "password": _TEXT}, required=("email", "password"))
-_PROFILE = body_schema({"name": _TEXT})
-_FAREWELL = body_schema({"password": _TEXT}, required=("password",))
-_NEW_PASSWORD = body_schema(
+LOG_IN = body_schema({"email": _TEXT, "password": _TEXT}, required=("email", "password"))
+PROFILE = body_schema({"name": _TEXT})
+FAREWELL = body_schema({"password": _TEXT}, required=("password",))
+NEW_PASSWORD = body_schema(
     {"current_password": _TEXT, "new_password": _TEXT},
     required=("current_password", "new_password"),
 )
-_NOTHING = body_schema({})
+NOTHING = body_schema({})
 
 ADDRESSES_AT_ONCE = 10
 """One account may be tried from so many addresses as often as from each of them."""
@@ -128,7 +128,7 @@ class RegisterHandler(AccountHandler):
         Raises:
             ApiError: 400, a value cannot be used; 403, not this way; 409, there is one; 429; 503.
         """
-        body = self.read_body(_REGISTRATION)
+        body = self.read_body(REGISTRATION)
         options, plans = self.services.serving.config.auth, self.services.serving.plans
         email = accounts.clean_email(body["email"])
         name = accounts.clean_text(body.get("name") or "", "name")
@@ -157,7 +157,7 @@ class LogInHandler(AccountHandler):
         Raises:
             ApiError: 400; 401, the password or the account is not right; 429; 503.
         """
-        body = self.read_body(_LOG_IN)
+        body = self.read_body(LOG_IN)
         email = accounts.clean_email(body["email"])
         account = f"login:{hashlib.sha256(email.encode()).hexdigest()[:32]}"
         most = self.services.serving.config.auth.attempts_per_account
@@ -179,7 +179,7 @@ class LogOutHandler(AccountHandler):
     async def post(self) -> None:
         """Ends every log-in of the account."""
         if self.request.body:
-            self.read_body(_NOTHING)
+            self.read_body(NOTHING)
         await self.run(lambda: accounts.log_out_everywhere(self.user.id))
         self.set_status(204)
 
@@ -193,7 +193,7 @@ class PasswordHandler(AccountHandler):
         Raises:
             ApiError: 400, the old one is wrong or the new one cannot be used; 429; 503.
         """
-        body = self.read_body(_NEW_PASSWORD)
+        body = self.read_body(NEW_PASSWORD)
         new = body["new_password"]
         self.check_new_password(new, self.user.email, "new_password")
         await self.prove(body["current_password"], "current_password")
@@ -216,7 +216,7 @@ class ProfileHandler(AccountHandler):
         Raises:
             ApiError: 400.
         """
-        body = self.read_body(_PROFILE)
+        body = self.read_body(PROFILE)
         if "name" in body:
             self.user = await self.run(lambda: accounts.rename(self.user.id, body["name"]))
         self._write(self.user)
@@ -227,7 +227,7 @@ class ProfileHandler(AccountHandler):
         Raises:
             ApiError: 400, the password is wrong; 409, it is the last administrator; 429; 503.
         """
-        body = self.read_body(_FAREWELL)
+        body = self.read_body(FAREWELL)
         await self.prove(body["password"], "password")
         await self.run(lambda: accounts.delete_account(self.user.id))
         await self.services.changes.publish(self.user.id)

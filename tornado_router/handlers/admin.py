@@ -26,10 +26,10 @@ _OPTIONAL_TEXT = {"type": ["string", "null"]}
 _FLAG = {"type": "boolean"}
 _USER = {"name": _TEXT, "plan": _TEXT, "is_admin": _FLAG}
 
-_NEW_USER = body_schema({**_USER, "email": _TEXT, "password": _OPTIONAL_TEXT}, required=["email"])
-_CHANGES = body_schema({**_USER, "is_active": _FLAG})
-_PASSWORD = body_schema({"new_password": _TEXT}, required=["new_password"])
-_ENTRY = body_schema(
+NEW_USER = body_schema({**_USER, "email": _TEXT, "password": _OPTIONAL_TEXT}, required=["email"])
+CHANGES = body_schema({**_USER, "is_active": _FLAG})
+PASSWORD = body_schema({"new_password": _TEXT}, required=["new_password"])
+ENTRY = body_schema(
     {
         "amount": {"type": ["number", "string"]},
         "kind": {"type": "string", "enum": ["top_up", "adjust"]},
@@ -37,7 +37,7 @@ _ENTRY = body_schema(
     },
     required=["amount", "kind", "reason"],
 )
-_INVITE = body_schema(
+INVITE = body_schema(
     {
         "email": _OPTIONAL_TEXT,
         "plan": _OPTIONAL_TEXT,
@@ -87,7 +87,7 @@ class UsersHandler(PasswordCheckingHandler):
             ApiError: 400, a value cannot be used; 409, the address has an account.
         """
         self.query()
-        body = self.read_body(_NEW_USER)
+        body = self.read_body(NEW_USER)
         fields: dict[str, Any] = {
             name: body[name] for name in ("name", "plan", "is_admin") if name in body
         }
@@ -123,7 +123,7 @@ class UserHandler(AdminHandler):
             ApiError: 400, a value cannot be used; 404; 409, it is the last administrator.
         """
         self.query()
-        body = self.read_body(_CHANGES)
+        body = self.read_body(CHANGES)
         user = await self.run(
             lambda: accounts.set_user(self.services.serving.plans, int(user_id), **body)
         )
@@ -152,7 +152,7 @@ class UserPasswordHandler(PasswordCheckingHandler):
             ApiError: 400, the password cannot be used; 404.
         """
         self.query()
-        new = self.read_body(_PASSWORD)["new_password"]
+        new = self.read_body(PASSWORD)["new_password"]
         user = await self.run(lambda: accounts.find_user(int(user_id)))
         password_hash = await self.hash_password(new, user.email, "new_password")
         await self.run(lambda: accounts.set_password(user.id, password_hash))
@@ -179,7 +179,7 @@ class CreditsHandler(AdminHandler):
             ApiError: 400, a value cannot be used; 404; 409, there would be less than nothing.
         """
         self.query()
-        body = self.read_body(_ENTRY)
+        body = self.read_body(ENTRY)
         amount = accounts.parse_dollars(body["amount"])
         user = await self.run(lambda: accounts.find_user(int(user_id)))
 
@@ -277,7 +277,7 @@ class InvitesHandler(AdminHandler):
             ApiError: 400, a value cannot be used.
         """
         self.query()
-        body = self.read_body(_INVITE) if self.request.body else {}
+        body = self.read_body(INVITE) if self.request.body else {}
         lasting = body.get("expires_in") or accounts.INVITE_SECONDS
         invite, code = await self.run(
             lambda: accounts.create_invite(

@@ -28,9 +28,9 @@ _FIELDS = {
     "budget": {"type": ["number", "string", "null"]},
     "budget_period": {"type": "string"},
 }
-_NEW = body_schema(_FIELDS, required=["name"])
-_CHANGES = body_schema({**_FIELDS, "is_active": {"type": "boolean"}})
-_ROTATION = body_schema(
+NEW = body_schema(_FIELDS, required=["name"])
+CHANGES = body_schema({**_FIELDS, "is_active": {"type": "boolean"}})
+ROTATION = body_schema(
     {
         "grace_seconds": {
             "type": ["integer", "null"],
@@ -69,7 +69,7 @@ class KeysHandler(ManagementHandler):
             ApiError: 400, a value cannot be used; 409, there are too many.
         """
         self.query()
-        body = self.read_body(_NEW)
+        body = self.read_body(NEW)
         data = await self.run(
             lambda: _shown(keys.create(self.user.id, body, self.services.serving.validators))
         )
@@ -113,7 +113,7 @@ class KeyHandler(OneKeyHandler):
             ApiError: 400, a value cannot be used; 404.
         """
         self.query()
-        body = self.read_body(_CHANGES)
+        body = self.read_body(CHANGES)
 
         def change() -> tuple[int, dict[str, Any]]:
             row = keys.change(self.find(key_id).id, body, self.services.serving.validators)
@@ -145,7 +145,7 @@ class RotationHandler(OneKeyHandler):
             ApiError: 400; 404.
         """
         self.query()
-        body = self.read_body(_ROTATION) if self.request.body else {}
+        body = self.read_body(ROTATION) if self.request.body else {}
         grace = body.get("grace_seconds") or 0
 
         def rotate() -> tuple[int, dict[str, Any]]:

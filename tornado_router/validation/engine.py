@@ -36,7 +36,13 @@ class Violation:
 
 
 class Engine(Protocol):
-    """Decides about one schema."""
+    """Decides about one schema.
+
+    Attributes:
+        schema: which.
+    """
+
+    schema: Schema
 
     def is_valid(self, body: object) -> bool:
         """Whether a body fits."""
@@ -51,7 +57,7 @@ class RustEngine:
     """The `jsonschema-rs` package."""
 
     def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+        self.schema = schema
         # Without a mask every error carries a message that quotes the value at fault, however long.
         self._validator = jsonschema_rs.Draft202012Validator(schema, mask="value")
 
@@ -81,7 +87,7 @@ class RustEngine:
         elif isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
             unknown = error.kind.unexpected[0]
             path, instance = (*path, unknown), instance[unknown]
-        return Violation(path, str(keyword), _look_up(self._schema, location), instance)
+        return Violation(path, str(keyword), _look_up(self.schema, location), instance)
 
 
 def _locate(body: object, reported: Sequence[str | int], instance: object) -> tuple[Path, Any]:

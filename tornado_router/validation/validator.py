@@ -11,7 +11,7 @@ from typing import Any
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.validation.engine import Engine, RustEngine, Violation
 from tornado_router.validation.explain import explain
-from tornado_router.validation.schema import Profile, load_schema
+from tornado_router.validation.schema import Profile, Schema, load_schema
 from tornado_router.validation.semantic import RULES, Rule
 
 EXPLAINED_VALUES = 10_000
@@ -33,6 +33,11 @@ class Validator:
             FileNotFoundError: there is no such schema.
         """
         return cls(RustEngine(load_schema(name, profile)), RULES.get(name, ()))
+
+    @property
+    def schema(self) -> Schema:
+        """What a body is held against, cross-field rules aside."""
+        return self._engine.schema
 
     def check(self, body: Any) -> None:
         """Lets a body pass, or raises.

@@ -1,0 +1,53 @@
+"""`/openapi.json` and `/docs`: open, cacheable, and off where the operator says so."""
+
+import orjson
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [("/openapi.json", "application/json"), ("/docs", "text/html; charset=utf-8")],
+)
+@pytest.mark.gen_test
+async def test_is_sent_once(http_client, base_url, path, content_type):
+    first = await http_client.fetch(base_url + path)
+    assert first.headers["Content-Type"] == content_type
+    asked = {"If-None-Match": first.headers["Etag"]}
+    second = await http_client.fetch(base_url + path, headers=asked, raise_error=False)
+    assert (second.code, second.body) == (304, b"")
+
+
+@pytest.mark.gen_test
+async def test_describes_itself(http_client, base_url):
+    answer = await http_client.fetch(f"{base_url}/openapi.json")
+    assert {"/openapi.json", "/v1/chat/completions"} <= orjson.loads(answer.body)["paths"].keys()
+
+
+@pytest.mark.gen_test
+async def test_page_may_run_nothing_and_be_framed_by_nobody(http_client, base_url):
+    answer = await http_client.fetch(f"{base_url}/docs")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src" not in policy
+
+
+@pytest.fixture
+def app_files(request):
+    return {"router.toml": f"[server]\n{getattr(request, 'param', '')}\n"}
+
+
+@pytest.mark.parametrize("app_files", ["docs = false"], indirect=True)
+@pytest.mark.gen_test
+async def test_may_be_off(app, http_client, base_url):
+    for path in ("/openapi.json", "/docs"):
+        answer = await http_client.fetch(base_url + path, raise_error=False)
+        assert (answer.code, orjson.loads(answer.body)["error"]["code"]) == (404, "unknown_url")
+
+
+@pytest.mark.parametrize("app_files", ['[validation]\nprofile = "openai"'], indirect=True)
+@pytest.mark.gen_test
+async def test_tells_what_this_router_takes(app, http_client, base_url):
+    answer = await http_client.fetch(f"{base_url}/openapi.json")
+    schemas = orjson.loads(answer.body)["components"]["schemas"]
+    assert "enum" in schemas["chat.completions.request"]["properties"]["reasoning_effort"]

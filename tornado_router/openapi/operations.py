@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tornado_router.handlers import accounts, admin, keys
 from tornado_router.handlers.management import LARGEST_PAGE
-from tornado_router.openapi.objects import ID, TEXT, reference
+from tornado_router.openapi.objects import COUNT, ID, TEXT, reference
 from tornado_router.statistics import GROUPINGS, MAX_GROUPS
 from tornado_router.validation import Validator
 from tornado_router.validation.schema import Schema
@@ -50,7 +50,7 @@ def _body(validator: Validator) -> Schema:
 
 _PAGE: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": 20},
-    "after": {**ID, "maximum": 10**15 - 1, "description": "`next` of the page before."},
+    "after": {**COUNT, "maximum": 10**15 - 1, "description": "`next` of the page before."},
 }
 _WHOSE: Schema = {**ID, "maximum": 10**15 - 1, "description": "Whose; for administrators."}
 _MOMENT: Schema = {

@@ -13,10 +13,11 @@ from tornado_router.config.options import ProviderOptions, RoutingOptions
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.health import Health
-from tornado_router.memory import ProcessMemory
+from tornado_router.memory import Memory
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Call, Provider, bad_answer
 from tornado_router.routing import Target
+from tornado_router.stores import ProcessStore
 
 SECRET = "sk-hunter2"
 
@@ -80,7 +81,7 @@ class World:
                 for item in providers
             },
             {item.name: None for item in providers},
-            memory or ProcessMemory(60, 1000),
+            memory or Memory(ProcessStore(1000), 60),
             self.health,
             routing or RoutingOptions(retries=0),
         )
@@ -372,24 +373,24 @@ class TestMemory:
 
     @BOTH
     def test_what_was_kept_comes_back_with_the_tool_call(self, stream):
-        memory = ProcessMemory(60, 1000)
+        memory = Memory(ProcessStore(1000), 60)
         world = World(self.Signing("a", ["1"] if stream else ANSWER), memory=memory)
         world.stream() if stream else world.ask()
         assert self.again(memory, self.Signing("a", ANSWER)) == {"call_1": "signed by a"}
 
     def test_to_the_same_provider_and_user_only(self):
-        memory = ProcessMemory(60, 1000)
+        memory = Memory(ProcessStore(1000), 60)
         World(self.Signing("a", ANSWER), memory=memory).ask()
         assert self.again(memory, self.Signing("b", ANSWER)) == {}
         assert self.again(memory, self.Signing("a", ANSWER), user_id=2) == {}
 
     def test_a_provider_that_does_not_ask_is_told_nothing(self):
-        memory = ProcessMemory(60, 1000)
+        memory = Memory(ProcessStore(1000), 60)
         World(self.Signing("a", ANSWER), memory=memory).ask()
         assert self.again(memory, Scripted("a", ANSWER)) == {}
 
     def test_it_is_there_before_the_client_sees_the_call(self):
-        memory = ProcessMemory(60, 1000)
+        memory = Memory(ProcessStore(1000), 60)
 
         async def main():
             world = World(self.Signing("a", ["1"], ["2"]), memory=memory)

@@ -13,6 +13,7 @@ from tornado_router.admission import Admission
 from tornado_router.auth import Key
 from tornado_router.bounds import OutputBounds
 from tornado_router.config.options import (
+    CacheOptions,
     PriceOptions,
     PricingOptions,
     ProviderOptions,
@@ -25,13 +26,15 @@ from tornado_router.gateway import Gateway
 from tornado_router.health import Health
 from tornado_router.limits import Demand, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
-from tornado_router.memory import ProcessMemory
+from tornado_router.memory import Memory
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.pricing import Prices
 from tornado_router.provider import Call, Provider
+from tornado_router.response_cache import ResponseCache
 from tornado_router.routing import Router
 from tornado_router.selection import Selection
 from tornado_router.sse import Decoder
+from tornado_router.stores import ProcessStore
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 KEY = Key(2, 1, "laptop")
@@ -132,10 +135,11 @@ class World:
             Dispatcher(
                 providers,
                 {"p": None},
-                ProcessMemory(60, 1000),
+                Memory(ProcessStore(1000), 60),
                 Health(RoutingOptions()),
                 RoutingOptions(retries=0),
             ),
+            cache=ResponseCache(ProcessStore(10_000), CacheOptions()),
             ledger=self.books,
             observers=[self.finished.append],
             is_revoked=revoked,

@@ -133,6 +133,21 @@ class Admission:
         lease = await self._reserve(demand, call.model)
         return Permit(targets, key, prompt, images, answer, lease)
 
+    async def admit_free(self, call: Call, key: Key) -> Permit:
+        """Lets a call run that uses nothing: it counts as a request, and that is all.
+
+        Raises:
+            ApiError: 403, the key may not do that; 429, it is one too many; 503, nobody knows.
+        """
+        try:
+            check_permissions(call.endpoint, call.model, key)
+        except ApiError:
+            await self.count(call, key)
+            raise
+        demand = Demand(call.id, key.rates)
+        lease = await self._reserve(demand, call.model) if key.rates else None
+        return Permit((), key, lease=lease)
+
     async def count(self, call: Call, key: Key) -> None:
         """Counts a call that is refused as a request, for its row is written all the same.
 

@@ -44,17 +44,19 @@ from tornado_router.ledger import Ledger
 from tornado_router.limits import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.log import AccessLog
-from tornado_router.memory import Memory, ProcessMemory
+from tornado_router.memory import Memory
 from tornado_router.metrics import Metrics
 from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
 from tornado_router.plugins import Plugins
 from tornado_router.pricing import Prices
+from tornado_router.response_cache import ResponseCache
 from tornado_router.routing import Router
 from tornado_router.selection import Selection
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
+from tornado_router.stores import ProcessStore, Store
 from tornado_router.tls import read_tls
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
@@ -191,6 +193,7 @@ class RouterApplication(Application):
                     self._health,
                     config.routing,
                 ),
+                cache=ResponseCache(self.shared.answers, config.cache),
                 ledger=self.ledger,
                 observers=self._observers,
                 is_revoked=self._authenticator.is_revoked if cuts_streams else None,
@@ -413,12 +416,14 @@ class _Shared:
     """What all routers of a deployment know together, be they one process or many.
 
     Attributes:
+        answers: that are given again to equal requests.
         link: to Redis, or None where there is one process.
         subscription: what comes through it.
         targets: what the processes tell each other of those that fail.
     """
 
     memory: Memory
+    answers: Store
     changes: Changes
     limiter: Limiter
     link: RedisLink | None = None
@@ -430,6 +435,7 @@ class _Shared:
         await self.limiter.close()
         await self.changes.close()
         await self.memory.close()
+        await self.answers.close()
         if self.subscription:
             await self.subscription.close()
         if self.link:
@@ -437,8 +443,12 @@ class _Shared:
 
 
 def _keep_in_process(config: Config) -> _Shared:
-    memory = ProcessMemory(config.memory.seconds, config.memory.max_bytes)
-    return _Shared(memory, LocalChanges(), MemoryLimiter())
+    return _Shared(
+        Memory(ProcessStore(config.memory.max_bytes), config.memory.seconds),
+        ProcessStore(config.cache.max_bytes),
+        LocalChanges(),
+        MemoryLimiter(),
+    )
 
 
 def _share_in_redis(config: Config) -> _Shared:
@@ -447,7 +457,7 @@ def _share_in_redis(config: Config) -> _Shared:
     from tornado_router.limits.redis import RedisLimiter  # noqa: PLC0415
     from tornado_router.redis_changes import RedisChanges  # noqa: PLC0415
     from tornado_router.redis_link import RedisLink  # noqa: PLC0415
-    from tornado_router.redis_memory import RedisMemory  # noqa: PLC0415
+    from tornado_router.redis_store import RedisStore  # noqa: PLC0415
     from tornado_router.redis_subscription import RedisSubscription  # noqa: PLC0415
     from tornado_router.redis_targets import RedisTargets  # noqa: PLC0415
 
@@ -457,7 +467,8 @@ def _share_in_redis(config: Config) -> _Shared:
     processes = max(config.limits.processes, config.server.workers)
     limits = replace(config.limits, processes=processes)
     return _Shared(
-        RedisMemory(link, config.memory.seconds, config.memory.max_bytes),
+        Memory(RedisStore(link, config.memory.max_bytes), config.memory.seconds),
+        RedisStore(link, config.cache.max_bytes),
         RedisChanges(link, subscription),
         GuardedLimiter(remote, MemoryLimiter(), limits),
         link,

@@ -124,8 +124,9 @@ class User(Model):
 class ApiKey(Model):
     """What a client shows. Only its digest is kept; `prefix` lets a person tell keys apart.
 
-    A limit that is null does not hold. `permissions` is a JSON object (see `keys.Permissions`).
-    After a rotation the digest before works on for a while. A revoked key stays, for its usage.
+    A limit that is null does not hold, and a null in `log_requests` leaves that to the route.
+    `permissions` is a JSON object (see `keys.Permissions`). After a rotation the digest before
+    works on for a while. A revoked key stays, for its usage.
     """
 
     id = AutoField()
@@ -144,6 +145,7 @@ class ApiKey(Model):
     revoked_at = DateTimeField(null=True)
     previous_hash = CharField(max_length=64, null=True, unique=True)
     previous_expires_at = DateTimeField(null=True)
+    log_requests = BooleanField(null=True)
     created_at = DateTimeField(default=now)
     last_used_at = DateTimeField(null=True)
 
@@ -180,6 +182,7 @@ class UsageLog(Model):
     cache_write_tokens = IntegerField(default=0)
     reasoning_tokens = IntegerField()
     usage_estimated = BooleanField()
+    cache_hit = BooleanField(default=False)
     cost = MoneyField(default=0)
     uncharged = MoneyField(default=0)
     from_credits = BooleanField(default=False)
@@ -261,7 +264,31 @@ class Invite(Model):
         table_name = "invites"
 
 
-MODELS = (User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite)
+class RequestLog(Model):
+    """What one call asked and was answered, for those who want that kept; see `request_log`.
+
+    Rows have no reference to users, so that writing them never fails; with a user they are deleted.
+    """
+
+    id = BigAutoField()
+    call_id = CharField(max_length=40, unique=True)
+    request_id = CharField(max_length=128)
+    user_id = IntegerField(index=True)
+    api_key_id = IntegerField()
+    endpoint = CharField()
+    model = CharField()
+    status = IntegerField()
+    request = TextField()
+    request_bytes = IntegerField()
+    response = TextField()
+    response_bytes = IntegerField()
+    created_at = DateTimeField(index=True)
+
+    class Meta:
+        table_name = "request_logs"
+
+
+MODELS = (User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite, RequestLog)
 
 
 class Storage:

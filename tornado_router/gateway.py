@@ -18,6 +18,7 @@ from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.provider import Call
+from tornado_router.response_cache import CachedAnswer, CacheEntry, CacheWishes, ResponseCache
 from tornado_router.routing import Route, Router, Target
 from tornado_router.selection import Selection
 from tornado_router.usage import Usage, estimate_usage
@@ -30,6 +31,8 @@ _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 
 MAX_NAME = 200
 """Of a name that a client or a vendor chose, this much is kept."""
+
+NO_WISHES = CacheWishes()
 
 REVOCATION_SECONDS = 0.25
 """How often a running stream asks whether its key was revoked."""
@@ -76,6 +79,8 @@ class _Progress:
     key_checked: float = 0.0
     noted: float = 0.0
     settled: bool = False
+    entry: CacheEntry | None = None
+    cached: CachedAnswer | None = None
 
     def headers(self) -> dict[str, str]:
         """What the client is told beside the answer: its limits, and what served it."""
@@ -86,6 +91,10 @@ class _Progress:
             headers["x-router-target"] = _shown(target)
             headers["x-router-attempts"] = str(len(self.attempts.targets))
             headers["x-router-overhead-ms"] = f"{spent * 1000:.2f}"
+        if self.cached:
+            headers |= {"x-router-cache": "hit", "age": str(int(self.cached.age))}
+        elif self.entry:
+            headers["x-router-cache"] = "miss"
         return headers
 
     def fail(self, error: BaseException) -> None:
@@ -126,6 +135,27 @@ class _Meter:
         return paid
 
 
+class _Copy:
+    """What a stream consists of, as long as there is room for it."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._pieces: list[bytes] = []
+
+    def add(self, events: bytes) -> bool:
+        """Adds events; False if the copy is not whole any more."""
+        if self._room:
+            self._room = max(0, self._room - len(events))
+            self._pieces.append(events)
+        if not self._room:
+            self._pieces.clear()
+        return bool(self._room)
+
+    def data(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
+
+
 class Gateway:
     """Serves calls.
 
@@ -134,6 +164,7 @@ class Gateway:
         selection: says who of them can serve a call, and who goes first.
         admission: says whether a call may run, and what it is charged.
         dispatcher: sends calls there.
+        cache: keeps answers for equal requests.
         ledger: keeps the record of each call, from its start.
         observers: told of each call once it is over; none may block or raise.
         is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
@@ -147,6 +178,7 @@ class Gateway:
         admission: Admission,
         dispatcher: Dispatcher,
         *,
+        cache: ResponseCache,
         ledger: Ledger,
         observers: Sequence[Observer],
         is_revoked: RevocationCheck | None = None,
@@ -156,10 +188,12 @@ class Gateway:
         self._selection = selection
         self._admission = admission
         self._dispatcher = dispatcher
+        self._cache = cache
         self._ledger = ledger
         self._observers = observers
         self._is_revoked = is_revoked
         self._names_as_asked = answer_model == "asked"
+        self._variant = answer_model
 
     def check_room(self) -> None:
         """Lets no call begin that could not be recorded.
@@ -184,6 +218,7 @@ class Gateway:
         started: float,
         *,
         chosen: str | None = None,
+        wishes: CacheWishes = NO_WISHES,
     ) -> Reply:
         """Serves one valid call.
 
@@ -193,6 +228,7 @@ class Gateway:
             request_id: what the client knows the call by.
             started: when it came in, by `time.monotonic()`.
             chosen: the target that the client wants, as `provider/model`; None for any.
+            wishes: what it asks of the cache.
 
         Raises:
             ApiError: the call is refused, or failed before its answer began.
@@ -202,6 +238,11 @@ class Gateway:
         )
         try:
             route = await self._route(call, key, chosen)
+            progress.entry = self._cache.entry(route, call, key, wishes, self._variant)
+            if progress.entry:
+                progress.cached = await self._find(progress, progress.entry)
+                if progress.cached:
+                    return self._replay(progress, progress.cached)
             permit = progress.permit = await self._admission.admit(call, key, route.targets)
             if len(permit.targets) < len(route.targets):
                 route = route.only(permit.targets)
@@ -222,7 +263,32 @@ class Gateway:
             self._settle(progress)
             raise
         self._settle(progress)
+        if progress.entry:
+            await progress.entry.keep(body, tuple(progress.attempts.dropped))
         return Reply(progress.attempts.dropped, progress.headers(), body)
+
+    async def _find(self, progress: _Progress, entry: CacheEntry) -> CachedAnswer | None:
+        """A kept answer, which counts as a request of a key that may have it.
+
+        Raises:
+            ApiError: 403; 429; 503; 504, only a kept answer will do and there is none.
+        """
+        call, key = progress.call, progress.key
+        try:
+            found = await entry.find()
+        except ApiError:
+            await self._admission.count(call, key)
+            raise
+        if found:
+            progress.permit = await self._admission.admit_free(call, key)
+        return found
+
+    def _replay(self, progress: _Progress, answer: CachedAnswer) -> Reply:
+        self._settle(progress)
+        headers = progress.headers()
+        if progress.call.stream:
+            return Reply(answer.dropped, headers, events=_events(answer.data))
+        return Reply(answer.dropped, headers, answer.data)
 
     async def _route(self, call: Call, key: Key, chosen: str | None) -> Route:
         """The targets that could serve a call.
@@ -263,10 +329,12 @@ class Gateway:
         permit: Permit,
     ) -> AsyncGenerator[bytes, None]:
         meter = _Meter(self._admission, encoder, progress, permit)
+        copy = _Copy(progress.entry.room if progress.entry else 0)
         try:
             async with aclosing(stream.rest) as rest:
                 yield b""  # to `_begin`: once begun, it settles even if nobody reads it
                 if first:
+                    copy.add(first)
                     yield first
                 async for batch in rest:
                     events = b"".join(map(encoder.encode, batch))
@@ -279,6 +347,7 @@ class Gateway:
                     if now >= progress.noted + NOTE_SECONDS:
                         self._note(progress, encoder.usage(), now)
                     if events:
+                        copy.add(events)
                         yield events
                     if self._is_revoked:
                         await self._check_key(progress, now)
@@ -287,7 +356,10 @@ class Gateway:
             if missing:
                 await self._admission.cover(permit, missing)
             self._settle(progress)  # first: who has the whole answer finds it in the books
-            yield encoder.finish()
+            end = encoder.finish()
+            if progress.entry and copy.add(end):
+                await progress.entry.keep(copy.data(), tuple(progress.attempts.dropped))
+            yield end
         except ApiError as error:
             progress.fail(error)
             self._settle_stream(progress, encoder)
@@ -348,6 +420,11 @@ class Gateway:
             observer(finished)
 
 
+async def _events(data: bytes) -> AsyncGenerator[bytes, None]:
+    """A stream that is over already."""
+    yield data
+
+
 def _running(progress: _Progress) -> RunningCall:
     call, key = progress.call, progress.key
     return RunningCall(
@@ -394,6 +471,7 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         duration=time.monotonic() - progress.started,
         first_chunk=progress.first_chunk,
         overhead=progress.overhead,
+        cache_hit=progress.cached is not None,
     )
 
 

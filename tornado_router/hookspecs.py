@@ -51,6 +51,8 @@ class RequestFinished(NamedTuple):
         first_chunk: seconds until the first chunk, or None if not streamed.
         overhead: seconds that the call spent in the router until its answer began, or None if it
             did not begin.
+        cache_hit: whether the answer was one that was kept; then there is no provider, nothing was
+            used, and nothing is charged.
     """
 
     call_id: str
@@ -80,6 +82,7 @@ class RequestFinished(NamedTuple):
     duration: float
     first_chunk: float | None
     overhead: float | None = None
+    cache_hit: bool = False
 
 
 @hookspec

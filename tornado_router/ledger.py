@@ -423,6 +423,7 @@ def _row(call: RequestFinished) -> Row:
         call.cache_write_tokens,
         call.reasoning_tokens,
         bool(call.usage_estimated),
+        bool(call.cache_hit),
         billionths(call.cost),
         billionths(call.uncharged),
         bool(call.paid_from_credits),

@@ -126,6 +126,8 @@ def _text_line(request: RequestFinished | PlainRequest) -> str:
         parts = [f"{request.method} {request.path}", str(request.status), took]
     else:
         target = f" -> {request.provider}/{request.target_model}" if request.provider else ""
+        if request.cache_hit:
+            target = " -> a kept answer"
         tokens = f"{request.prompt_tokens}+{request.completion_tokens} tokens"
         parts = [request.model + target, str(request.status), took, tokens]
         if request.cost:

@@ -6,81 +6,43 @@ keeps those: for a time, up to a size, and for the user alone who made the call.
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
+
+from tornado_router.stores import Store
 
 Owner = tuple[int, str]
 """The user who made a call, and the provider that served it."""
 
 
-class Memory(Protocol):
-    """Keeps small JSON values for a while."""
-
-    async def keep(self, owner: Owner, values: Mapping[str, Any]) -> None:
-        """Keeps values under their tool call ids."""
-        ...
-
-    async def recall(self, owner: Owner, tool_call_ids: list[str]) -> dict[str, Any]:
-        """What is still kept of some tool calls."""
-        ...
-
-    async def close(self) -> None:
-        """Frees what it holds."""
-        ...
-
-
-class ProcessMemory:
-    """A memory of this process: the oldest values go first when it is full.
+class Memory:
+    """Keeps small JSON values under the ids of the tool calls that they belong to.
 
     Args:
-        seconds: how long a value is kept.
-        max_bytes: of all values together.
+        store: where.
+        seconds: for how long.
     """
 
-    def __init__(self, seconds: float, max_bytes: int) -> None:
+    def __init__(self, store: Store, seconds: float) -> None:
+        self._store = store
         self._seconds = seconds
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._values: OrderedDict[tuple[Owner, str], tuple[float, bytes]] = OrderedDict()
 
     async def keep(self, owner: Owner, values: Mapping[str, Any]) -> None:
         """Keeps values under their tool call ids."""
-        until = time.monotonic() + self._seconds
-        for tool_call_id, value in values.items():
-            data = orjson.dumps(value)
-            self._forget((owner, tool_call_id))
-            if len(data) <= self._max_bytes:
-                self._values[owner, tool_call_id] = (until, data)
-                self._bytes += len(data)
-        while self._values and (self._bytes > self._max_bytes or self._is_old()):
-            self._forget(next(iter(self._values)))
+        data = {_key(owner, name): orjson.dumps(value) for name, value in values.items()}
+        await self._store.put(data, self._seconds)
 
     async def recall(self, owner: Owner, tool_call_ids: list[str]) -> dict[str, Any]:
         """What is still kept of some tool calls."""
-        now = time.monotonic()
-        found = {}
-        for tool_call_id in tool_call_ids:
-            until, data = self._values.get((owner, tool_call_id), (0.0, b""))
-            if until > now:
-                found[tool_call_id] = orjson.loads(data)
-        return found
+        values = await self._store.get([_key(owner, name) for name in tool_call_ids])
+        found = zip(tool_call_ids, values, strict=True)
+        return {name: orjson.loads(data) for name, data in found if data is not None}
 
     async def close(self) -> None:
-        """Forgets everything."""
-        self._values.clear()
-        self._bytes = 0
-
-    def _is_old(self) -> bool:
-        until, _ = next(iter(self._values.values()))
-        return until <= time.monotonic()
-
-    def _forget(self, key: tuple[Owner, str]) -> None:
-        _, data = self._values.pop(key, (0.0, b""))
-        self._bytes -= len(data)
+        """Closes the store."""
+        await self._store.close()
 
 
 def tool_call_ids(body: Mapping[str, Any]) -> list[str]:
@@ -91,3 +53,8 @@ def tool_call_ids(body: Mapping[str, Any]) -> list[str]:
         for tool_call in message.get("tool_calls") or ()
         if isinstance(tool_call.get("id"), str)
     ]
+
+
+def _key(owner: Owner, tool_call_id: str) -> str:
+    user_id, provider = owner
+    return f"memory:{user_id}:{provider}:{tool_call_id}"

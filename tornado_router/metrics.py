@@ -66,7 +66,9 @@ class Metrics:
     def add(self, event: RequestFinished) -> None:
         """Counts a call that is over."""
         provider = event.provider or ""
-        if not provider:
+        if event.cache_hit:
+            self._cache_hits.inc()
+        elif not provider:
             self.add_refusal(event.error_code)
         model = event.model if provider else ""  # of one that nobody serves it is any text
         bound = self._models.get((model, provider))
@@ -136,6 +138,9 @@ class Metrics:
         self._all = Counter("requests", "Calls that are over.", (*of, "endpoint", "status"), **more)
         self._refusals = Counter(
             "refusals", "Calls that ended before any provider was asked.", ("code",), **more
+        )
+        self._cache_hits = Counter(
+            "cache_hits", "Calls that were answered by a kept answer.", **more
         )
         self._tokens = Counter("tokens", "Tokens, by kind.", (*of, "kind"), **more)
         self._cost = Counter("cost_dollars", "US dollars that were charged.", of, **more)

@@ -47,6 +47,8 @@ class Route:
         sticky: names that lead to the field of a request that binds it to a target.
         hedge_seconds: how long the first target may take before another is asked, too; None for
             as long as it takes.
+        cache_seconds: for how long an answer is given again to equal requests; 0 for never.
+        cache_max_temperature: above which they are answered anew.
     """
 
     targets: tuple[Target, ...]
@@ -54,6 +56,8 @@ class Route:
     weights: tuple[float, ...] = ()
     sticky: tuple[str, ...] = ()
     hedge_seconds: float | None = None
+    cache_seconds: float = 0.0
+    cache_max_temperature: float = 0.0
 
     def only(self, keep: Iterable[Target]) -> Route:
         """The same route with some of its targets."""
@@ -254,6 +258,8 @@ def _route(options: RouteOptions, middle: str = WILDCARD) -> Route:
         options.weights,
         tuple(options.sticky.split(".")) if options.sticky else (),
         options.hedge_seconds,
+        options.cache_seconds,
+        options.cache_max_temperature,
     )
 
 

@@ -48,6 +48,7 @@ COLUMNS = (
     "cache_write_tokens",
     "reasoning_tokens",
     "usage_estimated",
+    "cache_hit",
     "cost",
     "uncharged",
     "prices",

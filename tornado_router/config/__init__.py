@@ -16,6 +16,7 @@ from tornado_router.config.options import (
     NAMED_SECTIONS,
     SECTIONS,
     AuthOptions,
+    CacheOptions,
     CorsOptions,
     DatabaseOptions,
     LedgerOptions,
@@ -79,6 +80,7 @@ class Config:
     log: LogOptions
     metrics: MetricsOptions
     memory: MemoryOptions
+    cache: CacheOptions
     validation: ValidationOptions
     providers: Mapping[str, ProviderTable]
     routes: Mapping[str, RouteOptions]

@@ -383,6 +383,24 @@ class MemoryOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CacheOptions:
+    """`[cache]`: answers given again to equal requests, where a route has `cache_seconds`."""
+
+    scope: str = option(
+        "user",
+        "Who is given the answer to an equal request: `user`, who made it; `key`, that key alone; "
+        "`everybody`, so that who waits less learns what others have asked.",
+        enum=["user", "key", "everybody"],
+    )
+    max_answer_bytes: int = option(1024 * 1024, "A larger answer is not kept.", minimum=0)
+    max_bytes: int = option(
+        64 * 1024 * 1024,
+        "Of all answers kept in this process, the oldest going first; Redis has its own bound.",
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidationOptions:
     """`[validation]`: how strictly a request is held against OpenAI's API."""
 
@@ -466,6 +484,15 @@ class RouteOptions:
         "When the first target has not begun to answer after so long, the next is asked, too; who "
         "begins first is heard, the other is cut off. Its provider may charge for it, and that is "
         "nobody's debt: it is in the call's `uncharged`.",
+        minimum=0,
+    )
+    cache_seconds: float = option(
+        0.0, "For how long an answer is given again to equal requests; 0 for never.", minimum=0
+    )
+    cache_max_temperature: float = option(
+        0.0,
+        "Requests of a higher `temperature` are always answered anew; one that names none counts "
+        "as 1, as with OpenAI.",
         minimum=0,
     )
 
@@ -573,6 +600,7 @@ SECTIONS: Mapping[str, type] = {
     "log": LogOptions,
     "metrics": MetricsOptions,
     "memory": MemoryOptions,
+    "cache": CacheOptions,
     "validation": ValidationOptions,
 }
 """The tables that stand once in a file."""
@@ -595,6 +623,7 @@ AT_START = frozenset(
         "limits",
         "log",
         "memory",
+        "cache.max_bytes",
         "auth.jwt_secret",
         "auth.jwt_expires_in",
         "auth.bcrypt_rounds",

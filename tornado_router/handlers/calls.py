@@ -11,8 +11,10 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from tornado_router.errors import ApiError
+from tornado_router.gateway import NO_WISHES
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
+from tornado_router.response_cache import read_cache_control
 
 MAX_HEADER = 2048
 
@@ -77,8 +79,14 @@ class CallHandler(BaseHandler):
         chosen = None
         if self.services.serving.config.routing.request_headers:
             chosen = self.request.headers.get("X-Router-Target")
+        cache_control = self.request.headers.get("Cache-Control")
         reply = await self.services.serving.gateway.run(
-            call, self.key, self.request_id, self.started, chosen=chosen
+            call,
+            self.key,
+            self.request_id,
+            self.started,
+            chosen=chosen,
+            wishes=read_cache_control(cache_control) if cache_control else NO_WISHES,
         )
         for name, value in reply.headers.items():
             self.set_header(name, value)

@@ -150,6 +150,7 @@ _CALL = record(
     cache_write_tokens=COUNT,
     reasoning_tokens=COUNT,
     usage_estimated={**FLAG, "description": "Whether the provider did not tell its tokens."},
+    cache_hit={**FLAG, "description": "Whether its answer was one that was kept."},
     cost=DOLLARS,
     uncharged={**DOLLARS, "description": "What it cost beyond the money that was there."},
     prices=nullable({"type": "object"}, "The prices that its cost was computed with."),

@@ -1,12 +1,13 @@
-"""The memory that several routers share, against a real Redis."""
+"""What several routers keep together, against a real Redis."""
 
 import asyncio
 
 import pytest
 
-from tornado_router import redis_memory
 from tornado_router.config.options import RedisOptions
+from tornado_router.memory import Memory
 from tornado_router.redis_link import RedisLink
+from tornado_router.redis_store import RedisStore
 
 from .servers import own_redis, redis_server
 from .support import DEADLINE
@@ -30,7 +31,7 @@ def with_memory(options, story, *, seconds=60.0, max_bytes=1000):
 
     async def run():
         link = RedisLink(options)
-        memory = redis_memory.RedisMemory(link, seconds, max_bytes)
+        memory = Memory(RedisStore(link, max_bytes), seconds)
         try:
             return await story(memory)
         finally:
@@ -102,14 +103,14 @@ def test_a_frozen_redis_holds_no_call_up(tmp_path):
         with redis.frozen():
             frozen = await memory.recall(ME, ["call"])
             async with asyncio.timeout(DEADLINE):
-                while memory._link.available:  # noqa: ASYNC110 - nothing tells when
+                while memory._store._link.available:  # noqa: ASYNC110 - nothing tells when
                     await asyncio.sleep(0.01)
             refused = memory.recall(ME, ["call"])
             with pytest.raises(StopIteration, match=r"\{\}"):
                 refused.send(None)  # at once: it asks nobody
             await memory.keep(ME, {"lost": 1})
         async with asyncio.timeout(DEADLINE):
-            while not memory._link.available:  # noqa: ASYNC110 - nothing tells when
+            while not memory._store._link.available:  # noqa: ASYNC110 - nothing tells when
                 await asyncio.sleep(0.01)
         return frozen, await memory.recall(ME, ["call", "lost"])
 

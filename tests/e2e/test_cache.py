@@ -1,0 +1,158 @@
+"""Answers that are given again: marked, free, counted as requests, whole and streamed."""
+
+import json
+
+import openai
+import pytest
+
+from ..servers import own_redis
+from ..support import VENDOR_KEY, events, poll
+
+ASKED = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+
+
+def configuration(upstream, more=""):
+    return f"""
+[server]
+port = 0
+[log]
+format = "json"
+[providers.up]
+type = "openai"
+api_key = "{VENDOR_KEY}"
+base_url = "{upstream.url}/v1"
+models = ["ok", "stream-truncated"]
+[prices."up/*"]
+input = 1000
+output = 1000
+[routes.kept]
+targets = ["up/ok"]
+cache_seconds = 60
+[routes.breaks]
+targets = ["up/stream-truncated"]
+cache_seconds = 60
+{more}
+"""
+
+
+@pytest.fixture
+def router(router_project, upstream):
+    return router_project({"router.toml": configuration(upstream)}).serve()
+
+
+def ask(router, model="kept", cache_control=None, **body):
+    return router.post({"model": model, **ASKED, **body}, cache_control=cache_control)
+
+
+def state(answer):
+    return answer.headers["x-router-cache"]
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True, "stream_options": {"include_usage": True}}])
+def test_the_second_answer_is_the_first(router, upstream, more):
+    first, second = ask(router, **more), ask(router, **more)
+    assert (state(first), state(second)) == ("miss", "hit")
+    assert second.body == first.body
+    assert second.headers["Content-Type"] == first.headers["Content-Type"]
+    assert 0 <= int(second.headers["age"]) < 60
+    assert "x-router-target" not in second.headers
+    assert len(upstream.exchanges()) == 1
+    if more:
+        assert events(second.body)[-1] == b"data: [DONE]"
+
+
+def test_it_costs_nothing_and_is_in_the_books(router):
+    for _ in range(2):
+        assert ask(router).status == 200
+    rows = poll(lambda: [*router.usage_rows()][1:] and router.usage_rows())
+    assert [row["cache_hit"] for row in rows] == [0, 1]
+    assert rows[0]["cost"] > 0
+    kept = rows[1]
+    assert (kept["cost"], kept["total_tokens"], kept["provider"]) == (0, 0, None)
+    assert (kept["status"], kept["model"]) == (200, "kept")
+    assert router.log_line(kept["request_id"])["cache_hit"] is True
+
+
+def test_cache_headers(router, upstream):
+    assert state(ask(router, cache_control="no-store")) is None
+    assert state(ask(router)) == "miss"
+    assert state(ask(router, cache_control="no-cache")) == "miss"
+    assert state(ask(router, cache_control="max-age=60")) == "hit"
+    assert len(upstream.exchanges()) == 3
+    refused = ask(router, cache_control="only-if-cached", seed=7)
+    assert (refused.status, refused.error["code"]) == (504, "not_cached")
+    assert len(upstream.exchanges()) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [("up/ok", {}), ("kept", {"temperature": 0.7}), ("kept", {"temperature": None})],
+)
+def test_what_is_answered_anew(router, upstream, model, more):
+    for _ in range(2):
+        assert state(ask(router, model, **more)) is None
+    assert len(upstream.exchanges()) == 2
+
+
+def test_a_broken_stream_is_not_kept(router, upstream):
+    for _ in range(2):
+        with router.asking({"model": "breaks", **ASKED, "stream": True}) as connection:
+            response = connection.getresponse()
+            assert response.headers["x-router-cache"] == "miss"
+            response.read(1)  # the provider has begun
+            upstream.step()
+            assert b"event: error" in response.read()
+    assert len(upstream.exchanges()) == 2
+
+
+def test_the_sdk_reads_a_kept_stream(router):
+    with openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=0) as client:
+        texts = [
+            "".join(
+                chunk.choices[0].delta.content or ""
+                for chunk in client.chat.completions.create(model="kept", **ASKED, stream=True)
+                if chunk.choices
+            )
+            for _ in range(2)
+        ]
+    assert texts[0] == texts[1] != ""
+
+
+def test_it_counts_as_a_request_and_is_for_its_user_alone(router_project, upstream):
+    project = router_project({"router.toml": configuration(upstream)})
+    router = project.serve()
+    limited = project.cli("keys", "create", "--name", "limited", "--rpm", "2").stdout
+    limited = next(word for word in limited.split() if word.startswith("sk-tr-"))
+    assert ask(router).status == 200  # by the first key of the same user
+    headers = {"authorization": f"Bearer {limited}"}
+    body = {"model": "kept", **ASKED}
+    answers = [router.post(body, **headers) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert [state(answer) for answer in answers[:2]] == ["hit", "hit"]
+    assert answers[1].headers["x-ratelimit-remaining-requests"] == "0"
+    assert len(upstream.exchanges()) == 1
+
+
+def test_routers_share_it_through_redis(router_project, upstream, tmp_path):
+    with own_redis(tmp_path) as redis:
+        secret = "s" * 32
+        more = f'[auth]\njwt_secret = "{secret}"\n'
+        more += f'[redis]\nhost = "127.0.0.1"\nport = {redis.port}\n'
+        project = router_project({"router.toml": configuration(upstream, more)})
+        first = project.serve()
+        second = project.serve()
+        second.key = first.key
+        answers = [ask(router) for router in (first, second)]
+        assert [state(answer) for answer in answers] == ["miss", "hit"]
+        assert json.loads(answers[0].body) == json.loads(answers[1].body)
+        assert first.stop() == second.stop() == 0
+
+
+def test_metrics_count_hits(router_project, upstream):
+    more = "[metrics]\npublic = true\n"
+    router = router_project({"router.toml": configuration(upstream, more)}).serve()
+    for _ in range(3):
+        ask(router)
+    text = router.request("GET", "/metrics").body.decode()
+    assert "tornado_router_cache_hits_total 2.0" in text
+    assert 'tornado_router_refusals_total{code=""}' not in text

@@ -1,0 +1,158 @@
+"""Which requests are equal, and what they may ask of the cache."""
+
+import asyncio
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from tornado_router import response_cache
+from tornado_router.auth import Key
+from tornado_router.config.options import CacheOptions
+from tornado_router.errors import ApiError
+from tornado_router.provider import Call
+from tornado_router.response_cache import CacheWishes, ResponseCache, read_cache_control
+from tornado_router.routing import Route, Target
+from tornado_router.stores import ProcessStore
+
+ROUTE = Route((Target("a", "x"),), cache_seconds=60)
+BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+NO_WISHES = CacheWishes()
+ME = Key(id=1, user_id=1, name="mine")
+
+
+def call(endpoint="chat.completions", **changes):
+    body = {**BODY, **changes}
+    raw = orjson.dumps(body)
+    return Call("req_1", endpoint, body["model"], body, raw, bool(body.get("stream")))
+
+
+class World:
+    def __init__(self, **options):
+        self.cache = ResponseCache(ProcessStore(10_000), CacheOptions(**options))
+
+    def entry(self, asked=None, key=ME, route=ROUTE, wishes=NO_WISHES, variant=""):
+        return self.cache.entry(route, asked or call(), key, wishes, variant)
+
+    def keep(self, data=b"answer", dropped=(), **asked):
+        asyncio.run(self.entry(**asked).keep(data, dropped))
+
+    def find(self, **asked):
+        entry = self.entry(**asked)
+        return asyncio.run(entry.find()) if entry else None
+
+
+@pytest.mark.parametrize(
+    ("header", "wishes"),
+    [
+        ("", CacheWishes()),
+        ("no-cache", CacheWishes(find=False)),
+        ("no-store", CacheWishes(find=False, keep=False)),
+        ("max-age=30", CacheWishes(max_age=30)),
+        ('Max-Age="30" , no-transform', CacheWishes(max_age=30)),
+        ("max-age=soon, max-age=-1, public, =", CacheWishes()),
+        ("only-if-cached", CacheWishes(only=True)),
+        ("NO-CACHE,only-if-cached", CacheWishes(find=False, only=True)),
+    ],
+)
+def test_cache_control(header, wishes):
+    assert read_cache_control(header) == wishes
+
+
+def test_what_was_kept_is_found_with_what_was_dropped():
+    world = World()
+    assert world.find() is None
+    world.keep(b"line\nline", dropped=("seed",))
+    found = world.find()
+    assert (found.data, found.dropped) == (b"line\nline", ("seed",))
+    assert 0 <= found.age < 60
+
+
+def test_the_order_of_keys_makes_no_difference():
+    world = World()
+    world.keep()
+    assert world.find(asked=call(**dict(reversed(BODY.items()))))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"asked": call(model="n")},
+        {"asked": call(temperature=0, seed=1)},
+        {"asked": call(stream=True)},
+        {"asked": call("embeddings")},
+        {"key": Key(id=2, user_id=2, name="yours")},
+        {"route": replace(ROUTE, targets=(Target("b", "x"),))},
+        {"variant": "asked"},
+    ],
+    ids=str,
+)
+def test_whatever_else_differs_does(other):
+    world = World()
+    world.keep()
+    assert world.entry(**other)
+    assert world.find(**other) is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "shared"),
+    [("user", (True, False)), ("key", (False, False)), ("everybody", (True, True))],
+)
+def test_scope(scope, shared):
+    world = World(scope=scope)
+    world.keep()
+    keys = Key(id=9, user_id=1, name="my other"), Key(id=2, user_id=2, name="yours")
+    assert tuple(bool(world.find(key=key)) for key in keys) == shared
+
+
+@pytest.mark.parametrize(
+    ("most", "given", "cached"),
+    [(0, 0, True), (0, 0.1, False), (0, None, False), (1, None, True), (0.5, 0.5, True)],
+)
+def test_temperature(most, given, cached):
+    route = replace(ROUTE, cache_max_temperature=most)
+    assert bool(World().entry(call(temperature=given), route=route)) is cached
+
+
+def test_embeddings_have_no_temperature():
+    assert World().entry(Call("r", "embeddings", "m", {"input": "x"}, b"", False))
+
+
+def test_a_route_without_seconds_keeps_nothing():
+    assert World().entry(route=replace(ROUTE, cache_seconds=0)) is None
+
+
+def test_wishes():
+    world = World()
+    world.keep(wishes=CacheWishes(keep=False, max_age=1))
+    assert world.find() is None
+    world.keep(wishes=CacheWishes(find=False))
+    assert world.find()
+    assert world.find(wishes=CacheWishes(find=False)) is None
+    assert world.entry(wishes=CacheWishes(find=False, keep=False)) is None
+
+
+def test_age(monkeypatch):
+    world = World()
+    world.keep()
+    later = response_cache.time.time() + 31
+    monkeypatch.setattr(response_cache.time, "time", lambda: later)
+    assert world.find(wishes=CacheWishes(max_age=30)) is None
+    assert world.find(wishes=CacheWishes(max_age=32)).age == pytest.approx(31, abs=1)
+
+
+def test_only_a_kept_answer_will_do():
+    world = World()
+    with pytest.raises(ApiError) as caught:
+        world.find(wishes=CacheWishes(only=True))
+    assert (caught.value.status, caught.value.code) == (504, "not_cached")
+    world.keep()
+    assert world.find(wishes=CacheWishes(only=True))
+
+
+def test_a_large_answer_is_not_kept():
+    world = World(max_answer_bytes=5)
+    world.keep(b"123456")
+    assert world.find() is None
+    world.keep(b"12345")
+    assert world.find()

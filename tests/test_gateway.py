@@ -17,6 +17,7 @@ from tornado_router.config.options import (
     PriceOptions,
     PricingOptions,
     ProviderOptions,
+    RequestLogOptions,
     RouteOptions,
     RoutingOptions,
 )
@@ -30,6 +31,7 @@ from tornado_router.memory import Memory
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.pricing import Prices
 from tornado_router.provider import Call, Provider
+from tornado_router.request_log import RequestRecorder
 from tornado_router.response_cache import ResponseCache
 from tornado_router.routing import Router
 from tornado_router.selection import Selection
@@ -139,6 +141,7 @@ class World:
                 Health(RoutingOptions()),
                 RoutingOptions(retries=0),
             ),
+            recorder=RequestRecorder(None, RequestLogOptions()),
             cache=ResponseCache(ProcessStore(10_000), CacheOptions()),
             ledger=self.books,
             observers=[self.finished.append],

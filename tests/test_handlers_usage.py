@@ -46,6 +46,7 @@ ROW = {
     "cache_write_tokens": 4,
     "reasoning_tokens": 2,
     "usage_estimated": False,
+    "cache_hit": False,
     "cost": "0.000000025",
     "uncharged": "0",
     "prices": {"input": "1"},
@@ -521,8 +522,13 @@ class TestCsv:
         assert line == {
             name: "" if value is None else str(value)
             for name, value in ROW.items()
-            if name not in ("stream", "usage_estimated", "prices")
-        } | {"stream": "true", "usage_estimated": "false", "prices": '{"input":"1"}'}
+            if name not in ("stream", "usage_estimated", "cache_hit", "prices")
+        } | {
+            "stream": "true",
+            "usage_estimated": "false",
+            "cache_hit": "false",
+            "prices": '{"input":"1"}',
+        }
         assert list(line) == list(ROW)
 
     @pytest.mark.gen_test

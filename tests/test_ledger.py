@@ -120,6 +120,7 @@ def test_a_row_says_what_the_call_was(storage, user, rows):
             "cache_write_tokens": 4,
             "reasoning_tokens": 2,
             "usage_estimated": 0,
+            "cache_hit": 0,
             "cost": 25,
             "uncharged": 0,
             "from_credits": 1,

@@ -110,6 +110,7 @@ class TestAccessLog:
             "reasoning_tokens": 2,
             "cache_write_tokens": 4,
             "usage_estimated": False,
+            "cache_hit": False,
             "cost": "0.0000125",
             "uncharged": "0",
             "paid_from_credits": True,

@@ -419,6 +419,7 @@ class TestCalls:
             "cached_tokens": 3,
             "cache_write_tokens": 4,
             "reasoning_tokens": 2,
+            "cache_hit": False,
             "usage_estimated": False,
             "cost": Decimal("0.000000025"),
             "uncharged": Decimal("0.5"),

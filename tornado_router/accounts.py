@@ -22,7 +22,7 @@ from peewee import IntegrityError
 
 from tornado_router.config import Config
 from tornado_router.config.options import MAX_DOLLARS, AuthOptions
-from tornado_router.db import ApiKey, CreditEntry, Invite, Storage, User, now
+from tornado_router.db import ApiKey, CreditEntry, Invite, RequestLog, Storage, User, now
 from tornado_router.errors import ApiError, Fault, invalid_request, unauthorized
 from tornado_router.passwords import UNUSABLE, Passwords
 from tornado_router.plans import UNLIMITED, Plans
@@ -440,6 +440,7 @@ def delete_account(user_id: int) -> None:
             ApiKey.user == user_id, ApiKey.revoked_at.is_null()
         ).execute()
         ApiKey.update(name="").where(ApiKey.user == user_id).execute()
+        RequestLog.delete().where(RequestLog.user_id == user_id).execute()
 
 
 def _forget_name(user: User) -> None:

@@ -51,6 +51,7 @@ from tornado_router.passwords import Passwords
 from tornado_router.plans import Plans
 from tornado_router.plugins import Plugins
 from tornado_router.pricing import Prices
+from tornado_router.request_log import RequestRecorder
 from tornado_router.response_cache import ResponseCache
 from tornado_router.routing import Router
 from tornado_router.selection import Selection
@@ -107,6 +108,7 @@ class RouterApplication(Application):
         self.storage = storage
         self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
         self.access_log = AccessLog(config.log)
+        self.recorder = RequestRecorder(storage, config.request_log)
         self.shared = _share_in_redis(config) if config.redis.host else _keep_in_process(config)
         self._health = Health(config.routing)
         if self.shared.targets:
@@ -166,6 +168,7 @@ class RouterApplication(Application):
 
     def _prepare(self, deployment: Deployment) -> Serving:
         config = deployment.config
+        self.recorder.keep_out(_secrets(deployment))
         for item in deployment.providers.values():
             if item.provider and item.name not in self._upstreams:
                 self._upstreams[item.name] = Upstream(item.name, item.common)
@@ -193,6 +196,7 @@ class RouterApplication(Application):
                     self._health,
                     config.routing,
                 ),
+                recorder=self.recorder,
                 cache=ResponseCache(self.shared.answers, config.cache),
                 ledger=self.ledger,
                 observers=self._observers,
@@ -248,6 +252,7 @@ class RouterApplication(Application):
         await self.shared.close()
         await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.access_log.close)
+        await asyncio.to_thread(self.recorder.close)
         self.services.passwords.close()
         self.storage.close()
         if self._lock:
@@ -313,8 +318,12 @@ class Server:
         await self._application.close()
 
     def _measure(self) -> None:
-        """Takes down how this process is, for when another worker is asked for metrics."""
+        """What is done now and then.
+
+        It is taken down how this process is, for when another worker is asked for metrics.
+        """
         self._application.services.measure()
+        self._application.recorder.tidy()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(MEASURE_SECONDS, self._measure)
 
@@ -404,6 +413,13 @@ class _BoundedBody(HTTPMessageDelegate):
 
 def _plans(config: Config) -> Plans:
     return Plans(config.plans, config.auth.default_plan)
+
+
+def _secrets(deployment: Deployment) -> list[str]:
+    """What the configuration holds that nobody may see."""
+    config = deployment.config
+    own = (config.auth.jwt_secret, config.redis.password, config.metrics.token, config.database.url)
+    return [*(key for item in deployment.providers.values() for key in item.secrets), *own]
 
 
 def _journal_folder(config: Config) -> Path:

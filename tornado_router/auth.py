@@ -45,6 +45,7 @@ class Key:
         endpoints: that it may be used for; None for any.
         rates: of the key and of its user.
         purses: that its calls are paid from.
+        log_requests: whether what it asks and is answered is kept; None if others decide.
         until: seconds since 1970 from which on it has to be looked up anew, or None.
     """
 
@@ -56,6 +57,7 @@ class Key:
     endpoints: frozenset[str] | None = None
     rates: tuple[Rates, ...] = ()
     purses: tuple[Purse, ...] = ()
+    log_requests: bool | None = None
     until: float | None = None
 
 
@@ -122,6 +124,7 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
             for patterns in (permissions.models, plan.models)
             if patterns is not None and "*" not in patterns
         ),
+        log_requests=row.log_requests,
         endpoints=None if permissions.endpoints is None else frozenset(permissions.endpoints),
         rates=tuple(one for one in rates if one[1:] != (None, None, None)),
         purses=tuple(purses),

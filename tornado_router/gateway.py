@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
 
+import orjson
+
 from tornado_router.admission import Admission, Charge, Permit
 from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.auth import Key
@@ -18,6 +20,7 @@ from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.provider import Call
+from tornado_router.request_log import Exchange, RequestRecorder
 from tornado_router.response_cache import CachedAnswer, CacheEntry, CacheWishes, ResponseCache
 from tornado_router.routing import Route, Router, Target
 from tornado_router.selection import Selection
@@ -61,6 +64,30 @@ class Reply:
     events: AsyncGenerator[bytes, None] | None = None
 
 
+class _Copy:
+    """The start of an answer, as far as there is room for it.
+
+    Attributes:
+        size: bytes of all of it.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._pieces: list[bytes] = []
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Adds a piece."""
+        left = self._room - self.size
+        if left > 0:
+            self._pieces.append(data[:left])
+        self.size += len(data)
+
+    def data(self) -> bytes:
+        """What there was room for."""
+        return b"".join(self._pieces)
+
+
 @dataclass(slots=True)
 class _Progress:
     """What is known of a call while it runs."""
@@ -81,6 +108,8 @@ class _Progress:
     settled: bool = False
     entry: CacheEntry | None = None
     cached: CachedAnswer | None = None
+    recorded: bool = False
+    copy: _Copy | None = None
 
     def headers(self) -> dict[str, str]:
         """What the client is told beside the answer: its limits, and what served it."""
@@ -97,10 +126,17 @@ class _Progress:
             headers["x-router-cache"] = "miss"
         return headers
 
+    def take(self, data: bytes) -> None:
+        """Copies a part of the answer, if anybody wants a copy."""
+        if self.copy:
+            self.copy.add(data)
+
     def fail(self, error: BaseException) -> None:
         if isinstance(error, ApiError):
             self.status, self.error_code = error.status, error.code or error.type
             error.headers = {**self.headers(), **error.headers}
+            if self.recorded:
+                self.take(orjson.dumps(error.body()))
         elif isinstance(error, Exception):
             self.status, self.error_code = 500, "internal_error"
         else:  # cancelled, or closed: the client went away, and the provider may charge for it
@@ -135,27 +171,6 @@ class _Meter:
         return paid
 
 
-class _Copy:
-    """What a stream consists of, as long as there is room for it."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._pieces: list[bytes] = []
-
-    def add(self, events: bytes) -> bool:
-        """Adds events; False if the copy is not whole any more."""
-        if self._room:
-            self._room = max(0, self._room - len(events))
-            self._pieces.append(events)
-        if not self._room:
-            self._pieces.clear()
-        return bool(self._room)
-
-    def data(self) -> bytes:
-        """All of it."""
-        return b"".join(self._pieces)
-
-
 class Gateway:
     """Serves calls.
 
@@ -165,6 +180,7 @@ class Gateway:
         admission: says whether a call may run, and what it is charged.
         dispatcher: sends calls there.
         cache: keeps answers for equal requests.
+        recorder: keeps what calls asked and were answered.
         ledger: keeps the record of each call, from its start.
         observers: told of each call once it is over; none may block or raise.
         is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
@@ -179,6 +195,7 @@ class Gateway:
         dispatcher: Dispatcher,
         *,
         cache: ResponseCache,
+        recorder: RequestRecorder,
         ledger: Ledger,
         observers: Sequence[Observer],
         is_revoked: RevocationCheck | None = None,
@@ -189,6 +206,7 @@ class Gateway:
         self._admission = admission
         self._dispatcher = dispatcher
         self._cache = cache
+        self._recorder = recorder
         self._ledger = ledger
         self._observers = observers
         self._is_revoked = is_revoked
@@ -237,9 +255,13 @@ class Gateway:
             call, key, request_id, started, Attempts(key.user_id, started), Usage()
         )
         try:
+            self._record(progress, by_route=False)
             route = await self._route(call, key, chosen)
+            self._record(progress, by_route=route.log_requests)
             progress.entry = self._cache.entry(route, call, key, wishes, self._variant)
             if progress.entry:
+                if call.stream:
+                    progress.copy = _Copy(max(progress.entry.room, self._room(progress)))
                 progress.cached = await self._find(progress, progress.entry)
                 if progress.cached:
                     return self._replay(progress, progress.cached)
@@ -255,6 +277,7 @@ class Gateway:
                 events = await self._begin(answer, progress, permit)
                 return Reply(progress.attempts.dropped, progress.headers(), events=events)
             body, progress.usage = encode_whole(call, answer, self._name(call))
+            progress.take(body)
             missing = self._bill(progress, permit)
             if missing:
                 await self._admission.cover(permit, missing)
@@ -266,6 +289,15 @@ class Gateway:
         if progress.entry:
             await progress.entry.keep(body, tuple(progress.attempts.dropped))
         return Reply(progress.attempts.dropped, progress.headers(), body)
+
+    def _record(self, progress: _Progress, *, by_route: bool) -> None:
+        """Has what the call asks and is answered kept, if its route or its key says so."""
+        if not progress.recorded and self._recorder.wants(by_route, progress.key.log_requests):
+            progress.recorded = True
+            progress.copy = _Copy(self._recorder.room)
+
+    def _room(self, progress: _Progress) -> int:
+        return self._recorder.room if progress.recorded else 0
 
     async def _find(self, progress: _Progress, entry: CacheEntry) -> CachedAnswer | None:
         """A kept answer, which counts as a request of a key that may have it.
@@ -284,6 +316,7 @@ class Gateway:
         return found
 
     def _replay(self, progress: _Progress, answer: CachedAnswer) -> Reply:
+        progress.take(answer.data)
         self._settle(progress)
         headers = progress.headers()
         if progress.call.stream:
@@ -329,12 +362,11 @@ class Gateway:
         permit: Permit,
     ) -> AsyncGenerator[bytes, None]:
         meter = _Meter(self._admission, encoder, progress, permit)
-        copy = _Copy(progress.entry.room if progress.entry else 0)
         try:
             async with aclosing(stream.rest) as rest:
                 yield b""  # to `_begin`: once begun, it settles even if nobody reads it
                 if first:
-                    copy.add(first)
+                    progress.take(first)
                     yield first
                 async for batch in rest:
                     events = b"".join(map(encoder.encode, batch))
@@ -347,7 +379,7 @@ class Gateway:
                     if now >= progress.noted + NOTE_SECONDS:
                         self._note(progress, encoder.usage(), now)
                     if events:
-                        copy.add(events)
+                        progress.take(events)
                         yield events
                     if self._is_revoked:
                         await self._check_key(progress, now)
@@ -355,10 +387,10 @@ class Gateway:
             missing = self._bill(progress, permit)
             if missing:
                 await self._admission.cover(permit, missing)
-            self._settle(progress)  # first: who has the whole answer finds it in the books
             end = encoder.finish()
-            if progress.entry and copy.add(end):
-                await progress.entry.keep(copy.data(), tuple(progress.attempts.dropped))
+            progress.take(end)
+            self._settle(progress)  # first: who has the whole answer finds it in the books
+            await self._keep(progress)
             yield end
         except ApiError as error:
             progress.fail(error)
@@ -369,6 +401,12 @@ class Gateway:
             raise
         finally:
             self._settle_stream(progress, encoder)
+
+    async def _keep(self, progress: _Progress) -> None:
+        """Keeps a stream that went well for equal requests, if it was copied whole."""
+        entry, copy = progress.entry, progress.copy
+        if entry and copy and copy.size <= entry.room:
+            await entry.keep(copy.data(), tuple(progress.attempts.dropped))
 
     def _name(self, call: Call) -> str | None:
         return call.model if self._names_as_asked else None
@@ -416,6 +454,8 @@ class Gateway:
                 charge = self._admission.add_prompts(charge, permit, attempts.outrun)
         finished = _finished(progress, progress.usage, charge)
         self._ledger.add(finished)
+        if progress.recorded:
+            self._recorder.add(_exchange(progress, finished))
         for observer in self._observers:
             observer(finished)
 
@@ -472,6 +512,24 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         first_chunk=progress.first_chunk,
         overhead=progress.overhead,
         cache_hit=progress.cached is not None,
+    )
+
+
+def _exchange(progress: _Progress, finished: RequestFinished) -> Exchange:
+    copy = progress.copy
+    return Exchange(
+        call_id=finished.call_id,
+        request_id=finished.request_id,
+        user_id=finished.user_id,
+        key_id=finished.key_id,
+        endpoint=finished.endpoint,
+        model=finished.model,
+        status=finished.status,
+        stream=finished.stream,
+        finished_at=finished.finished_at,
+        request=progress.call.raw,
+        response=copy.data() if copy else b"",
+        response_bytes=copy.size if copy else 0,
     )
 
 

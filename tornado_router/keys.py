@@ -106,7 +106,7 @@ def create(
     Args:
         user_id: its owner.
         values: `name`, and what of `models`, `endpoints`, `expires_at`, `rpm`, `tpm`,
-            `max_in_flight`, `budget` and `budget_period` is given.
+            `max_in_flight`, `budget`, `budget_period` and `log_requests` is given.
         endpoints: those that there are.
 
     Returns:
@@ -292,6 +292,8 @@ def _columns(
         columns["budget_period"] = _period(values["budget_period"])
     if "expires_at" in values:
         columns["expires_at"] = _moment(values["expires_at"])
+    if "log_requests" in values:
+        columns["log_requests"] = values["log_requests"]
     if values.get("is_active") is not None:
         columns["is_active"] = values["is_active"]
     return columns

@@ -49,6 +49,7 @@ class Route:
             as long as it takes.
         cache_seconds: for how long an answer is given again to equal requests; 0 for never.
         cache_max_temperature: above which they are answered anew.
+        log_requests: whether its requests and answers are kept.
     """
 
     targets: tuple[Target, ...]
@@ -58,6 +59,7 @@ class Route:
     hedge_seconds: float | None = None
     cache_seconds: float = 0.0
     cache_max_temperature: float = 0.0
+    log_requests: bool = False
 
     def only(self, keep: Iterable[Target]) -> Route:
         """The same route with some of its targets."""
@@ -260,6 +262,7 @@ def _route(options: RouteOptions, middle: str = WILDCARD) -> Route:
         options.hedge_seconds,
         options.cache_seconds,
         options.cache_max_temperature,
+        options.log_requests,
     )
 
 

@@ -85,6 +85,8 @@ def app_files():
         default_plan = "free"
         [metrics]
         public = true
+        [request_log]
+        calls = "all"
         [plans.free]
         credits = 1
         rpm = 5
@@ -153,6 +155,9 @@ STORY = [
     ("delete", "/admin/invites/1", None),
     ("delete", "/admin/users/3", None),
     ("delete", "/api-keys/1", None),
+    ("get", "/admin/request-logs?user_id=1", None),
+    ("get", "/admin/request-logs/1", None),
+    ("delete", "/admin/request-logs/1", None),
     ("get", "/health", None),
     ("get", "/metrics", None),
     ("get", "/openapi.json", None),

@@ -29,6 +29,7 @@ from tornado_router.config.options import (
     PricingOptions,
     ProviderOptions,
     RedisOptions,
+    RequestLogOptions,
     RouteOptions,
     RoutingOptions,
     ServerOptions,
@@ -81,6 +82,7 @@ class Config:
     metrics: MetricsOptions
     memory: MemoryOptions
     cache: CacheOptions
+    request_log: RequestLogOptions
     validation: ValidationOptions
     providers: Mapping[str, ProviderTable]
     routes: Mapping[str, RouteOptions]

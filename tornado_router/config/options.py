@@ -401,6 +401,29 @@ class CacheOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestLogOptions:
+    """`[request_log]`: what calls asked and were answered, kept in a table of the database."""
+
+    calls: str = option(
+        "none",
+        "Which are kept: `none`; `chosen`, of routes and keys with `log_requests`; `all`, but for "
+        "keys whose `log_requests` is false.",
+        enum=["none", "chosen", "all"],
+    )
+    max_bytes: int = option(
+        65_536, "Characters that are kept of a request, and of an answer.", minimum=256
+    )
+    days: float = option(30.0, "After so many days a row is deleted.", exclusiveMinimum=0)
+    max_rows: int = option(100_000, "Of more rows, the oldest are deleted.", minimum=1)
+    redact: tuple[str, ...] = option(
+        (), "Regular expressions of what is taken out of every text, beside API keys and tokens."
+    )
+    redact_fields: tuple[str, ...] = option(
+        (), "Names of JSON properties whose values are taken out, wherever they stand."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidationOptions:
     """`[validation]`: how strictly a request is held against OpenAI's API."""
 
@@ -494,6 +517,9 @@ class RouteOptions:
         "Requests of a higher `temperature` are always answered anew; one that names none counts "
         "as 1, as with OpenAI.",
         minimum=0,
+    )
+    log_requests: bool = option(
+        False, "Whether its requests and answers are kept, if `[request_log]` is on."
     )
 
 
@@ -601,6 +627,7 @@ SECTIONS: Mapping[str, type] = {
     "metrics": MetricsOptions,
     "memory": MemoryOptions,
     "cache": CacheOptions,
+    "request_log": RequestLogOptions,
     "validation": ValidationOptions,
 }
 """The tables that stand once in a file."""
@@ -624,6 +651,7 @@ AT_START = frozenset(
         "log",
         "memory",
         "cache.max_bytes",
+        "request_log",
         "auth.jwt_secret",
         "auth.jwt_expires_in",
         "auth.bcrypt_rounds",

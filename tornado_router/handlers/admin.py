@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
-from tornado_router import accounts
+from tornado_router import accounts, request_log
 from tornado_router.auth import credits_purse
-from tornado_router.db import CreditEntry, Invite, User, billionths
+from tornado_router.db import CreditEntry, Invite, RequestLog, User, billionths
 from tornado_router.errors import ApiError
 from tornado_router.handlers.management import (
     AdminHandler,
     body_schema,
     dollars,
+    integer,
     seconds,
     user_body,
 )
@@ -304,6 +305,68 @@ class InviteHandler(AdminHandler):
         self.query()
         await self.run(lambda: accounts.revoke_invite(int(invite_id)))
         self.set_status(204)
+
+
+class RequestLogsHandler(AdminHandler):
+    """`/admin/request-logs`."""
+
+    async def get(self) -> None:
+        """Lists calls that were kept, newest first, without what was asked and answered.
+
+        Raises:
+            ApiError: 400, a query that cannot be used.
+        """
+        query = self.query("limit", "after", "user_id", "key_id", "request_id")
+        limit, after = self.page(query)
+        chosen = {
+            "user_id": integer(query, "user_id", None),
+            "api_key_id": integer(query, "key_id", None),
+            "request_id": query.get("request_id"),
+        }
+        rows = await self.run(lambda: request_log.find_rows(chosen, limit + 1, after))
+        self.write_list([_kept_body(row) for row in rows], limit)
+
+
+class RequestLogHandler(AdminHandler):
+    """`/admin/request-logs/{id}`."""
+
+    async def get(self, row_id: str) -> None:
+        """Shows what a call asked and was answered.
+
+        Raises:
+            ApiError: 404.
+        """
+        self.query()
+        row = await self.run(lambda: request_log.find_row(int(row_id)))
+        body = {**_kept_body(row), "request": row.request, "response": row.response}
+        self.write_json(body)
+
+    async def delete(self, row_id: str) -> None:
+        """Deletes it.
+
+        Raises:
+            ApiError: 404.
+        """
+        self.query()
+        await self.run(lambda: request_log.delete_row(int(row_id)))
+        self.set_status(204)
+
+
+def _kept_body(row: RequestLog) -> dict[str, Any]:
+    return {
+        "object": "request_log",
+        "id": row.id,
+        "call_id": row.call_id,
+        "request_id": row.request_id,
+        "user_id": row.user_id,
+        "key_id": row.api_key_id,
+        "endpoint": row.endpoint,
+        "model": row.model,
+        "status": row.status,
+        "request_bytes": row.request_bytes,
+        "response_bytes": row.response_bytes,
+        "created_at": seconds(row.created_at),
+    }
 
 
 def _entry_body(entry: CreditEntry) -> dict[str, Any]:

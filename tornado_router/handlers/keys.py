@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tornado_router import accounts, keys
@@ -27,6 +28,11 @@ _FIELDS = {
     "max_in_flight": _LIMIT,
     "budget": {"type": ["number", "string", "null"]},
     "budget_period": {"type": "string"},
+    "log_requests": {
+        "type": ["boolean", "null"],
+        "description": "Whether its requests and answers are kept; null leaves that to the route. "
+        "For administrators.",
+    },
 }
 NEW = body_schema(_FIELDS, required=["name"])
 CHANGES = body_schema({**_FIELDS, "is_active": {"type": "boolean"}})
@@ -41,7 +47,25 @@ ROTATION = body_schema(
 )
 
 
-class KeysHandler(ManagementHandler):
+class AnyKeyHandler(ManagementHandler):
+    """A request about keys."""
+
+    def check_recording(self, body: Mapping[str, Any]) -> None:
+        """Lets administrators alone say whether requests and answers are kept.
+
+        Raises:
+            ApiError: 403.
+        """
+        if "log_requests" in body and not self.user.is_admin:
+            raise ApiError(
+                403,
+                "Only an administrator may set 'log_requests'.",
+                param="log_requests",
+                code="admin_required",
+            )
+
+
+class KeysHandler(AnyKeyHandler):
     """`/api-keys`."""
 
     async def get(self) -> None:
@@ -66,10 +90,12 @@ class KeysHandler(ManagementHandler):
         """Makes a key, and shows it this once.
 
         Raises:
-            ApiError: 400, a value cannot be used; 409, there are too many.
+            ApiError: 400, a value cannot be used; 403, it is for administrators; 409, there are too
+                many.
         """
         self.query()
         body = self.read_body(NEW)
+        self.check_recording(body)
         data = await self.run(
             lambda: _shown(keys.create(self.user.id, body, self.services.serving.validators))
         )
@@ -82,7 +108,7 @@ class KeysHandler(ManagementHandler):
         await self.run(lambda: accounts.find_user(user_id))
 
 
-class OneKeyHandler(ManagementHandler):
+class OneKeyHandler(AnyKeyHandler):
     """A request about one key."""
 
     def find(self, key_id: str) -> ApiKey:
@@ -110,10 +136,11 @@ class KeyHandler(OneKeyHandler):
         """Changes what is given; a null lifts a limit.
 
         Raises:
-            ApiError: 400, a value cannot be used; 404.
+            ApiError: 400, a value cannot be used; 403, it is for administrators; 404.
         """
         self.query()
         body = self.read_body(CHANGES)
+        self.check_recording(body)
 
         def change() -> tuple[int, dict[str, Any]]:
             row = keys.change(self.find(key_id).id, body, self.services.serving.validators)
@@ -175,6 +202,7 @@ def key_body(row: ApiKey) -> dict[str, Any]:
         "budget_period": row.budget_period,
         "budget_spent": dollars(keys.budget_spent(row)),
         "is_active": row.is_active,
+        "log_requests": row.log_requests,
         "expires_at": seconds(row.expires_at),
         "last_used_at": seconds(row.last_used_at),
         "created_at": seconds(row.created_at),

@@ -88,6 +88,7 @@ _API_KEY = record(
     budget_period=TEXT,
     budget_spent=nullable(DOLLARS, "Of the budget, in this period."),
     is_active=FLAG,
+    log_requests=nullable(FLAG, "Whether requests and answers are kept; null: the route says."),
     expires_at=nullable(TIME),
     last_used_at=nullable(TIME),
     created_at=TIME,
@@ -115,6 +116,21 @@ _INVITE = record(
     expires_at=TIME,
     used_at=nullable(TIME),
     used_by=nullable(ID, "The user that was made with it."),
+)
+
+_KEPT = record(
+    object=kind("request_log"),
+    id=ID,
+    call_id=TEXT,
+    request_id=TEXT,
+    user_id=ID,
+    key_id=ID,
+    endpoint=TEXT,
+    model=TEXT,
+    status=COUNT,
+    request_bytes=COUNT,
+    response_bytes=COUNT,
+    created_at=TIME,
 )
 
 _SUMS = {
@@ -227,6 +243,13 @@ OBJECTS: dict[str, Schema] = {
     "Invite": _INVITE,
     "InviteList": page_of("Invite"),
     "ShownInvite": _extended(_INVITE, code={**TEXT, "description": "Shown this once."}),
+    "RequestLogEntry": _KEPT,
+    "RequestLogList": page_of("RequestLogEntry"),
+    "RequestLog": _extended(
+        _KEPT,
+        request={**TEXT, "description": "As it came, redacted; its start, if it was long."},
+        response={**TEXT, "description": "The same; of a stream, its texts put together."},
+    ),
     "Health": record(
         status={"type": "string", "enum": ["ok", "stopping"]},
         version=TEXT,

@@ -161,7 +161,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             body=_body(keys.NEW),
             answers=_json("ShownApiKey"),
             status=201,
-            errors=(409,),
+            errors=(403, 409),
         ),
     },
     "key": {
@@ -171,6 +171,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             description="A null lifts a limit.",
             body=_body(keys.CHANGES),
             answers=_json("ApiKey"),
+            errors=(403,),
         ),
         "delete": Operation(summary="Revoke an API key for good", status=204),
     },
@@ -270,6 +271,24 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     },
     "admin.invite": {
         "delete": Operation(summary="Revoke an invite that nobody has used", status=204)
+    },
+    "admin.request_logs": {
+        "get": Operation(
+            summary="List calls whose requests and answers were kept",
+            query={
+                **_PAGE,
+                "user_id": {**ID, "maximum": 10**15 - 1},
+                "key_id": {**ID, "maximum": 10**15 - 1},
+                "request_id": TEXT,
+            },
+            answers=_json("RequestLogList"),
+        )
+    },
+    "admin.request_log": {
+        "get": Operation(
+            summary="Show what a call asked and was answered", answers=_json("RequestLog")
+        ),
+        "delete": Operation(summary="Delete what a call asked and was answered", status=204),
     },
     "health": {
         "get": Operation(

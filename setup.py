@@ -48,6 +48,10 @@ setup(
     ],
     extras_require={
         "import": ["pyyaml>=6", "tomlkit>=0.13"],
+        "otel": [
+            "opentelemetry-exporter-otlp-proto-http>=1.30,<2",
+            "opentelemetry-sdk>=1.30,<2",
+        ],
         "postgres": ["psycopg[binary]>=3.2,<4"],
         "prices": ["genai-prices>=0.0.30"],
         "testing": ["hypothesis>=6.100", "pytest>=8,<10"],

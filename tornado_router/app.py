@@ -58,6 +58,7 @@ from tornado_router.selection import Selection
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
 from tornado_router.stores import ProcessStore, Store
+from tornado_router.telemetry import Telemetry
 from tornado_router.tls import read_tls
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
@@ -120,6 +121,7 @@ class RouterApplication(Application):
         self._bounds = OutputBounds(config.limits.default_output_tokens)
         self.metrics = Metrics()
         self._observers = [self.metrics.add, self.access_log.add, *_hooks(deployment.plugins)]
+        self._telemetry = Telemetry(config.otel) if config.otel.endpoint else None
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self.services = Services(
@@ -200,6 +202,7 @@ class RouterApplication(Application):
                 cache=ResponseCache(self.shared.answers, config.cache),
                 ledger=self.ledger,
                 observers=self._observers,
+                telemetry=self._telemetry,
                 is_revoked=self._authenticator.is_revoked if cuts_streams else None,
                 answer_model=config.routing.answer_model,
             ),
@@ -253,6 +256,8 @@ class RouterApplication(Application):
         await asyncio.to_thread(self.ledger.close)
         await asyncio.to_thread(self.access_log.close)
         await asyncio.to_thread(self.recorder.close)
+        if self._telemetry:
+            await asyncio.to_thread(self._telemetry.close)
         self.services.passwords.close()
         self.storage.close()
         if self._lock:

@@ -15,6 +15,7 @@ from tornado_router.pricing import check_prices
 from tornado_router.redaction import check_patterns
 from tornado_router.routing import check_routes, check_targets
 from tornado_router.sessions import check_secret
+from tornado_router.telemetry import check_telemetry
 from tornado_router.tls import read_tls
 
 
@@ -68,6 +69,7 @@ def read_deployment(
     faults += check_secret(config)
     faults += _check_workers(config)
     faults += check_proxies(config.server.trusted_proxies)
+    faults += check_telemetry(config.otel)
     faults += check_patterns(config.request_log.redact)
     faults += _check_tls(config)
     if faults:

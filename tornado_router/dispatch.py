@@ -27,6 +27,7 @@ from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupported
 from tornado_router.retries import Retries, seconds_of
 from tornado_router.routing import Target
+from tornado_router.telemetry import Tried
 
 MAX_WORDS = 4000
 """Of a vendor's message, this much goes on."""
@@ -54,6 +55,7 @@ class Attempts:
         dropped: the parameters that the last one left out.
         waited: seconds that providers took until they answered or failed, and pauses between.
         outrun: those that were cut off as another was faster, and may charge for it.
+        tried: each attempt with its times, for who traces calls; None if nobody does.
     """
 
     user_id: int
@@ -62,6 +64,7 @@ class Attempts:
     dropped: list[str] = field(default_factory=list)
     waited: float = 0.0
     outrun: list[Target] = field(default_factory=list)
+    tried: list[Tried] | None = None
 
     @property
     def last(self) -> Target | None:
@@ -196,6 +199,9 @@ class Dispatcher:
         """
         began = time.monotonic()
         runners = [_Runner(attempts.user_id, attempts.started) for _ in range(2)]
+        if attempts.tried is not None:
+            for runner in runners:
+                runner.tried = attempts.tried
 
         def start(runner: _Runner, its_targets: Sequence[Target]) -> Start[Body | ChunkStream]:
             async def run() -> Body | ChunkStream | None:
@@ -261,6 +267,9 @@ class Dispatcher:
             owner,
             self._health.begin(target),
         )
+        if attempts.tried is not None:
+            trying.tried = Tried(target.provider, target.model, time.monotonic())
+            attempts.tried.append(trying.tried)
         if attempt.stream:
             return await self._open_stream(trying, attempts, seconds)
         try:
@@ -276,7 +285,7 @@ class Dispatcher:
         else:
             trying.health.succeeded()
         finally:
-            attempts.waited += trying.health.end()
+            attempts.waited += trying.end()
         if attempt.kept:
             await self._keep(attempt, owner)
         return answer
@@ -314,7 +323,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
             raise trying.failed(error) from None
         finally:
-            trying.health.end()
+            trying.end()
 
     async def _recall(self, owner: Owner, call: Call) -> dict[str, Any]:
         return await self._memory.recall(owner, tool_call_ids(call.body))
@@ -358,9 +367,22 @@ class _Try:
     call: Call
     owner: Owner
     health: Attempt
+    tried: Tried | None = None
+
+    def end(self) -> float:
+        """Ends the attempt; returns the seconds that it took until its answer began."""
+        if self.tried and self.tried.ended is None:
+            self.tried.ended = time.monotonic()
+        return self.health.end()
 
     def failed(self, error: Exception) -> ApiError:
         """Notes a failure; returns what the client is told of it."""
+        told = self._failed(error)
+        if self.tried:
+            self.tried.fail(told.status, told.code)
+        return told
+
+    def _failed(self, error: Exception) -> ApiError:
         if isinstance(error, TimeoutError):
             name = self.configured.name
             error = ProviderError(

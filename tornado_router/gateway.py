@@ -24,6 +24,7 @@ from tornado_router.request_log import Exchange, RequestRecorder
 from tornado_router.response_cache import CachedAnswer, CacheEntry, CacheWishes, ResponseCache
 from tornado_router.routing import Route, Router, Target
 from tornado_router.selection import Selection
+from tornado_router.telemetry import Telemetry, TraceHeaders
 from tornado_router.usage import Usage, estimate_usage
 
 CLIENT_CLOSED = 499
@@ -36,6 +37,8 @@ MAX_NAME = 200
 """Of a name that a client or a vendor chose, this much is kept."""
 
 NO_WISHES = CacheWishes()
+
+NO_TRACE: TraceHeaders = (None, None)
 
 REVOCATION_SECONDS = 0.25
 """How often a running stream asks whether its key was revoked."""
@@ -109,6 +112,7 @@ class _Progress:
     entry: CacheEntry | None = None
     cached: CachedAnswer | None = None
     recorded: bool = False
+    trace: TraceHeaders = NO_TRACE
     copy: _Copy | None = None
 
     def headers(self) -> dict[str, str]:
@@ -183,6 +187,7 @@ class Gateway:
         recorder: keeps what calls asked and were answered.
         ledger: keeps the record of each call, from its start.
         observers: told of each call once it is over; none may block or raise.
+        telemetry: told of each call and its attempts once it is over; None if nobody traces calls.
         is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
         answer_model: what answers call their model: `vendor`, as it does, or `asked`.
     """
@@ -198,6 +203,7 @@ class Gateway:
         recorder: RequestRecorder,
         ledger: Ledger,
         observers: Sequence[Observer],
+        telemetry: Telemetry | None = None,
         is_revoked: RevocationCheck | None = None,
         answer_model: str = "vendor",
     ) -> None:
@@ -209,6 +215,7 @@ class Gateway:
         self._recorder = recorder
         self._ledger = ledger
         self._observers = observers
+        self._telemetry = telemetry
         self._is_revoked = is_revoked
         self._names_as_asked = answer_model == "asked"
         self._variant = answer_model
@@ -237,6 +244,7 @@ class Gateway:
         *,
         chosen: str | None = None,
         wishes: CacheWishes = NO_WISHES,
+        trace: TraceHeaders = NO_TRACE,
     ) -> Reply:
         """Serves one valid call.
 
@@ -247,13 +255,16 @@ class Gateway:
             started: when it came in, by `time.monotonic()`.
             chosen: the target that the client wants, as `provider/model`; None for any.
             wishes: what it asks of the cache.
+            trace: the headers `traceparent` and `tracestate`.
 
         Raises:
             ApiError: the call is refused, or failed before its answer began.
         """
         progress = _Progress(
-            call, key, request_id, started, Attempts(key.user_id, started), Usage()
+            call, key, request_id, started, Attempts(key.user_id, started), Usage(), trace=trace
         )
+        if self._telemetry:
+            progress.attempts.tried = []
         try:
             self._record(progress, by_route=False)
             route = await self._route(call, key, chosen)
@@ -458,6 +469,8 @@ class Gateway:
             self._recorder.add(_exchange(progress, finished))
         for observer in self._observers:
             observer(finished)
+        if self._telemetry:
+            self._telemetry.add(finished, progress.attempts.tried or (), progress.trace)
 
 
 async def _events(data: bytes) -> AsyncGenerator[bytes, None]:

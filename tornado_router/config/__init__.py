@@ -24,6 +24,7 @@ from tornado_router.config.options import (
     LogOptions,
     MemoryOptions,
     MetricsOptions,
+    OtelOptions,
     PlanOptions,
     PriceOptions,
     PricingOptions,
@@ -80,6 +81,7 @@ class Config:
     pricing: PricingOptions
     log: LogOptions
     metrics: MetricsOptions
+    otel: OtelOptions
     memory: MemoryOptions
     cache: CacheOptions
     request_log: RequestLogOptions

@@ -369,6 +369,30 @@ class MetricsOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtelOptions:
+    """`[otel]`: traces and metrics by OpenTelemetry; needs the extra `[otel]`."""
+
+    endpoint: str = option(
+        "",
+        "Collector that takes OTLP over HTTP, such as `http://localhost:4318`; empty for none.",
+        pattern="^(https?://.+)?$",
+    )
+    headers: str = option(
+        "", "Headers of what is sent there, as `name=value,other=value`.", writeOnly=True
+    )
+    service_name: str = option("tornado-router", "What the router is called there.", minLength=1)
+    traces: bool = option(True, "Whether each call is told as a trace.")
+    sample_ratio: float = option(
+        1.0,
+        "Part of the calls that are told as traces; a client's own trace decides for itself.",
+        minimum=0,
+        maximum=1,
+    )
+    metrics: bool = option(True, "Whether metrics are told.")
+    metrics_seconds: float = option(60.0, "How often.", exclusiveMinimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryOptions:
     """`[memory]`: what providers need back on the next turn of a conversation with tools."""
 
@@ -625,6 +649,7 @@ SECTIONS: Mapping[str, type] = {
     "pricing": PricingOptions,
     "log": LogOptions,
     "metrics": MetricsOptions,
+    "otel": OtelOptions,
     "memory": MemoryOptions,
     "cache": CacheOptions,
     "request_log": RequestLogOptions,
@@ -649,6 +674,7 @@ AT_START = frozenset(
         "redis",
         "limits",
         "log",
+        "otel",
         "memory",
         "cache.max_bytes",
         "request_log",

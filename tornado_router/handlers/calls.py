@@ -11,10 +11,11 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from tornado_router.errors import ApiError
-from tornado_router.gateway import NO_WISHES
+from tornado_router.gateway import NO_TRACE, NO_WISHES
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
 from tornado_router.response_cache import read_cache_control
+from tornado_router.telemetry import TraceHeaders
 
 MAX_HEADER = 2048
 
@@ -86,6 +87,7 @@ class CallHandler(BaseHandler):
             self.request_id,
             self.started,
             chosen=chosen,
+            trace=self._trace(),
             wishes=read_cache_control(cache_control) if cache_control else NO_WISHES,
         )
         for name, value in reply.headers.items():
@@ -96,6 +98,13 @@ class CallHandler(BaseHandler):
             await self._write_events(reply.events)
         else:
             self.finish(reply.body)
+
+    def _trace(self) -> TraceHeaders:
+        """What the client says that the call is a part of, if anybody wants to know."""
+        if not self.services.serving.config.otel.endpoint:
+            return NO_TRACE
+        headers = self.request.headers
+        return headers.get("Traceparent"), headers.get("Tracestate")
 
     async def _write_events(self, events: AsyncGenerator[bytes, None]) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")

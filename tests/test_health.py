@@ -99,6 +99,13 @@ class TestOpen:
             "the target a/m is well again",
         ]
 
+    def test_what_is_gone_is_forgotten(self, world):
+        world.fail(times=3)
+        world.fail(B)
+        world.health.forget({"a"})
+        assert world.well() == [A, B]
+        assert [item.target for item in world.health.targets()] == [B]
+
 
 class TestHalfOpen:
     @pytest.fixture(autouse=True)

@@ -113,6 +113,14 @@ def test_the_state_of_the_process(counted):
     assert samples["target_calls", "m", "up"] == 2
 
 
+def test_a_target_that_is_gone_is_left_out_no_more(counted):
+    gone = TargetHealth(Target("up", "m"), "open", 5, 3.0, 2, None)
+    for targets in ([gone], []):
+        counted.measure(calls=0, tasks=0, lag=0.0, ledger_bytes=0, targets=targets)
+    samples = read(counted.text())
+    assert samples["target_state", "m", "up"] == samples["target_calls", "m", "up"] == 0
+
+
 def test_each_router_counts_for_itself():
     one, other = Metrics(), Metrics()
     one.add(CALL)

@@ -154,11 +154,13 @@ class RouterApplication(Application):
             deployment: what was read; options that a running router cannot take up must be those
                 of the one before.
         """
-        old = [
-            self._upstreams.pop(name)
+        changed = {
+            name
             for name, item in self.deployment.providers.items()
-            if name in self._upstreams and deployment.providers.get(name) is not item
-        ]
+            if deployment.providers.get(name) is not item
+        }
+        old = [self._upstreams.pop(name) for name in changed if name in self._upstreams]
+        self._health.forget(changed)
         self._health.configure(deployment.config.routing)
         self.services.serving = self._prepare(deployment)
         self._authenticator.use(self.services.serving.plans)

@@ -7,7 +7,7 @@ again: https://martinfowler.com/bliki/CircuitBreaker.html.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from loguru import logger
@@ -105,6 +105,14 @@ class Health:
         self._failures = options.breaker_failures
         self._seconds = options.breaker_seconds
         self._slow = options.slow_seconds
+
+    def forget(self, providers: Collection[str]) -> None:
+        """Knows nothing any more of the targets of some providers, which are gone or are others."""
+        self._states = {
+            target: state
+            for target, state in self._states.items()
+            if target.provider not in providers
+        }
 
     def well(self, targets: Sequence[Target]) -> Sequence[Target]:
         """Those that calls may go to now, in the same order; all of them if none is well."""

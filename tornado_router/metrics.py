@@ -62,6 +62,7 @@ class Metrics:
         self._make_counters()
         self._make_gauges()
         self._targets: set[str] = set()
+        self._measured: set[tuple[str, str]] = set()
 
     def add(self, event: RequestFinished) -> None:
         """Counts a call that is over."""
@@ -119,10 +120,16 @@ class Metrics:
         self._tasks.set(tasks)
         self._lag.set(lag)
         self._ledger.set(ledger_bytes)
+        known = set()
         for item in targets:
             labels = (self._target_name(item.target.model), item.target.provider)
+            known.add(labels)
             self._target_state.labels(*labels).set(_STATES[item.state])
             self._target_calls.labels(*labels).set(item.in_flight)
+        for labels in self._measured - known:  # another worker may still read what was told of it
+            self._target_state.labels(*labels).set(0)
+            self._target_calls.labels(*labels).set(0)
+        self._measured = known
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 FLUSH_SECONDS = 0.5
-STOP_SECONDS = 5
+SEND_SECONDS = 1.0
+STOP_SECONDS = 3
+"""For so long a collector may take for what it is sent; a stop of the router waits no longer."""
+
 WAITING_CALLS = 10_000
 """A collector that is slow or away loses calls beyond these; the router serves on."""
 
@@ -111,7 +114,6 @@ class Telemetry:
     def close(self) -> None:
         """Tells what is left, as far as the collector takes it in time."""
         self._thread.close()
-        self._traces.force_flush(STOP_SECONDS * 1000)
         self._traces.shutdown()
         self._metrics.shutdown(STOP_SECONDS * 1000)
 
@@ -150,12 +152,16 @@ class Telemetry:
         )
         readers = []
         if options.traces:
-            exporter = OTLPSpanExporter(endpoint=f"{place}/v1/traces", headers=headers)
-            self._traces.add_span_processor(BatchSpanProcessor(exporter))
+            exporter = OTLPSpanExporter(f"{place}/v1/traces", headers=headers, timeout=STOP_SECONDS)
+            self._traces.add_span_processor(
+                BatchSpanProcessor(exporter, schedule_delay_millis=SEND_SECONDS * 1000)
+            )
         if options.metrics:
             readers.append(
                 PeriodicExportingMetricReader(
-                    OTLPMetricExporter(endpoint=f"{place}/v1/metrics", headers=headers),
+                    OTLPMetricExporter(
+                        f"{place}/v1/metrics", headers=headers, timeout=STOP_SECONDS
+                    ),
                     export_interval_millis=options.metrics_seconds * 1000,
                 )
             )

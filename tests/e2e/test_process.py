@@ -13,6 +13,7 @@ import pytest
 
 from tornado_router.config import environment, load
 
+from ..collector import collector
 from ..support import VENDOR_KEY, connected, events, poll
 
 REPOSITORY = Path(__file__).parents[2]
@@ -20,6 +21,8 @@ SHIPPED = (REPOSITORY / "router.toml").read_text()
 ECHO = '[server]\nport = 0\n[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 HELLO = [{"role": "user", "content": "hello out there"}]
 PROMPT = "canary-prompt-5e1f"
+OWN_KEY = "sk-proj-canary0123456789abcdef"
+CONFIGURED = "canary:of:the:configuration:0123456789"
 
 OPTIONS = {
     "PORT": ("4711", lambda config: str(config.server.port)),
@@ -279,11 +282,32 @@ def test_many_calls_leave_as_many_rows(router_project):
 # Nothing that is secret is told
 
 
-def test_no_secret_and_no_prompt_is_ever_written(router_project, router_toml, upstream):
-    toml = router_toml.replace("[log]", '[log]\nlevel = "debug"')
+@pytest.fixture
+def told():
+    with collector() as it:
+        yield it
+
+
+def test_no_secret_and_no_prompt_is_ever_written(told, router_project, router_toml, upstream):
+    """With everything on that writes anything: log, metrics, traces, kept requests and answers."""
+    everything = f"""
+[metrics]
+public = true
+[auth]
+jwt_secret = "{CONFIGURED}"
+[otel]
+endpoint = "{told.url}"
+headers = "x-token={CONFIGURED}"
+[request_log]
+calls = "all"
+redact = ["{PROMPT}"]
+[cache]
+max_bytes = 0
+"""
+    toml = router_toml.replace("[log]", f'{everything}[log]\nlevel = "debug"')
     project = router_project({"router.toml": toml})
     router = project.serve()
-    secret = {"content": PROMPT, "role": "user"}
+    secret = {"content": f"{PROMPT}, {OWN_KEY}, {CONFIGURED} and {VENDOR_KEY}", "role": "user"}
     for model in (
         *("ok", "html", "error-200", "truncated-json", "reset", "up/leak:400", "up/leak:401"),
         *("up/leak:500", "up/plain-status:500", "nobody/x", "stream-error-first", "late/hang"),
@@ -306,14 +330,26 @@ def test_no_secret_and_no_prompt_is_ever_written(router_project, router_toml, up
     router.request("GET", f"/v1/models?api_key={wrong}", None, {"X-Request-Id": f"a {wrong}"})
     with router.asking({"model": "hang", "messages": [secret]}):
         poll(lambda: upstream.exchanges()[-1]["body"].find(b'"hang"') > 0)
+    answers = [
+        router.post({"model": model, "messages": [secret]}, authorization=f"Bearer {key}")
+        for model in ("up/leak:400", "up/leak:500", "nobody/x", "nope")
+        for key in (router.key, wrong)
+    ]
+    poll(lambda: len(told.spans()) > 30)
+    shown = b"".join(answer.body + str(answer.headers).encode() for answer in answers)
+    shown += router.request("GET", "/metrics").body + router.request("GET", "/health").body
     upstream_saw = b"".join(exchange["body"] for exchange in upstream.exchanges())
     assert PROMPT.encode() in upstream_saw
     assert router.stop() == 0
 
-    told = router.stdout.replace(router.key, "", 1) + router.stderr
+    written = router.stdout.replace(router.key, "", 1) + router.stderr
+    traced = b"".join(data for _, data in told.raw).decode("utf-8", "replace")
     assert len(router.log()) > 30
-    for canary in (router.key, VENDOR_KEY, PROMPT, wrong, "canary-cookie", "vendor internals"):
-        assert canary not in told, canary
+    canaries = (router.key, VENDOR_KEY, PROMPT, OWN_KEY, CONFIGURED, wrong, "canary-cookie")
+    for canary in (*canaries, "vendor internals"):
+        for place in (written, traced, shown.decode()):
+            assert canary not in place, canary
     stored = everything_in(project.folder / "data") + project.place.dump().encode()
-    for canary in (router.key, VENDOR_KEY, PROMPT, wrong):
+    assert len(project.place.rows("SELECT * FROM request_logs")) > 20
+    for canary in canaries:
         assert canary.encode() not in stored, canary

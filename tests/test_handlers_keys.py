@@ -34,6 +34,7 @@ KEY = {
     "budget_period": "month",
     "budget_spent": None,
     "is_active": True,
+    "log_requests": None,
     "expires_at": None,
     "last_used_at": None,
     "previous_expires_at": None,

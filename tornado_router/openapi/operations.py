@@ -277,8 +277,8 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
             summary="List calls whose requests and answers were kept",
             query={
                 **_PAGE,
-                "user_id": {**ID, "maximum": 10**15 - 1},
-                "key_id": {**ID, "maximum": 10**15 - 1},
+                "user_id": {**COUNT, "maximum": 10**15 - 1},
+                "key_id": {**COUNT, "maximum": 10**15 - 1},
                 "request_id": TEXT,
             },
             answers=_json("RequestLogList"),

@@ -21,7 +21,7 @@ ARG PLUGINS=""
 # In one step: alone, a plugin would ask the index for the core. What is pinned is up to PLUGINS, and
 # several have to be several words.
 # hadolint ignore=DL3013,SC2086
-RUN pip --python /opt/router/bin/python install ".[prices,postgres]" ./plugins/*/ ${PLUGINS}
+RUN pip --python /opt/router/bin/python install ".[otel,prices,postgres]" ./plugins/*/ ${PLUGINS}
 
 
 FROM python:3.13-slim-trixie

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tornado_router.redaction import MAX_SECRET, REDACTED, Redaction, check_patterns
+from tornado_router.redaction import LONGEST_BODY, MAX_SECRET, REDACTED, Redaction, check_patterns
 
 PLAIN = Redaction(())
 
@@ -80,6 +80,21 @@ def test_bodies(body, kept):
 
 def test_what_is_escaped_in_json_is_found_all_the_same():
     assert PLAIN.body(rb'"\u0073k-abcdefghijklmnopqrst"') == f'"{REDACTED}"'
+
+
+def test_a_long_text_is_cut_and_ends_before_what_may_be_half_a_secret():
+    redaction = Redaction((), longest=1000)
+    secret = "sk-" + "x" * 40
+    text = redaction.text("word " * 195 + secret + " more" * 500)
+    assert text == ("word " * 195)[: len(text)]
+    assert len(text) > 700
+
+
+def test_a_very_long_body_is_not_parsed():
+    body = b'{"a": "Bearer abcdefghijklmnopqrst", "b": "' + b"x " * LONGEST_BODY
+    text = Redaction((), longest=1000).body(body)
+    assert text.startswith(f'{{"a": "{REDACTED}", "b": "x x')
+    assert len(text) < 1000
 
 
 def test_patterns_that_are_none():

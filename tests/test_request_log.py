@@ -112,6 +112,12 @@ def test_what_waits_is_bounded(storage, monkeypatch):
     assert 1 <= len(keep(storage, *map(exchange, range(10)))) < 10
 
 
+def test_what_cannot_be_read_holds_up_nobody(storage):
+    deep = b"[" * 1000 + b"]" * 1000
+    rows = keep(storage, exchange(1, request=deep), exchange(2))
+    assert [row.call_id for row in rows][-1] == "req_2"
+
+
 def test_rows_are_found_and_deleted(storage):
     keep(storage, exchange(1), exchange(2, user_id=7), exchange(3))
 

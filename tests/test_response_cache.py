@@ -1,9 +1,9 @@
 """Which requests are equal, and what they may ask of the cache."""
 
 import asyncio
+import json
 from dataclasses import replace
 
-import orjson
 import pytest
 
 from tornado_router import response_cache
@@ -23,7 +23,7 @@ ME = Key(id=1, user_id=1, name="mine")
 
 def call(endpoint="chat.completions", **changes):
     body = {**BODY, **changes}
-    raw = orjson.dumps(body)
+    raw = json.dumps(body).encode()
     return Call("req_1", endpoint, body["model"], body, raw, bool(body.get("stream")))
 
 
@@ -120,6 +120,10 @@ def test_embeddings_have_no_temperature():
 
 def test_a_route_without_seconds_keeps_nothing():
     assert World().entry(route=replace(ROUTE, cache_seconds=0)) is None
+
+
+def test_a_number_that_is_too_large_is_no_reason_to_fail():
+    assert World().entry(call(seed=10**30)) is None
 
 
 def test_wishes():

@@ -9,7 +9,8 @@ from tornado_router.config.options import CorsOptions
 METHODS = "GET, POST, PATCH, PUT, DELETE"
 
 EXPOSED = (
-    "Retry-After, X-Request-Id, X-Router-Target, X-Router-Attempts, X-Router-Overhead-Ms, "
+    "Age, Retry-After, X-Request-Id, X-Router-Target, X-Router-Attempts, X-Router-Overhead-Ms, "
+    "X-Router-Cache, X-Router-Dropped-Params, "
     "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
     "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens"
 )

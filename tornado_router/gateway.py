@@ -139,8 +139,9 @@ class _Progress:
         if isinstance(error, ApiError):
             self.status, self.error_code = error.status, error.code or error.type
             error.headers = {**self.headers(), **error.headers}
-            if self.recorded:
-                self.take(orjson.dumps(error.body()))
+            if self.recorded and self.copy:
+                begun = self.copy.size > 0
+                self.take(encode_error(error) if begun else orjson.dumps(error.body()))
         elif isinstance(error, Exception):
             self.status, self.error_code = 500, "internal_error"
         else:  # cancelled, or closed: the client went away, and the provider may charge for it
@@ -383,8 +384,10 @@ class Gateway:
                     events = b"".join(map(encoder.encode, batch))
                     if encoder.generated > meter.room and not await meter.extend():
                         progress.error_code = "insufficient_quota"
+                        events += encoder.cut(_out_of_money())
+                        progress.take(events)
                         self._settle_stream(progress, encoder)
-                        yield events + encoder.cut(_out_of_money())
+                        yield events
                         return
                     now = time.monotonic()
                     if now >= progress.noted + NOTE_SECONDS:

@@ -6,6 +6,7 @@ Blocks for as long as the texts are long, so it is not for the event loop.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ REDACTED = "[redacted]"
 
 MAX_SECRET = 256
 """Bytes of the longest secret that is known by its form."""
+
+LONGEST_BODY = 4 * 1024 * 1024
+"""Of a longer one, the start is taken as text: parsing it would hold up the event loop."""
 
 _SECRETS = (
     r"\b(?:sk|rk|pk|xai|gsk|hf|ghp|gho|github_pat|glpat|xox[abp])[-_][A-Za-z0-9_-]{16,250}",
@@ -38,20 +42,29 @@ class Redaction:
         patterns: regular expressions of what is taken out of texts.
         fields: names of properties whose values are taken out, at any depth.
         secrets: texts that are taken out wherever they are.
+        longest: characters of a text that are looked at; the rest is cut off. Patterns hold up the
+            whole process, event loop included, for as long as they look.
     """
 
     def __init__(
-        self, patterns: Sequence[str], fields: Sequence[str] = (), secrets: Sequence[str] = ()
+        self,
+        patterns: Sequence[str],
+        fields: Sequence[str] = (),
+        secrets: Sequence[str] = (),
+        longest: int = sys.maxsize,
     ) -> None:
+        self._longest = longest
         literal = [re.escape(secret) for secret in sorted(secrets, key=len, reverse=True) if secret]
         self._patterns = [re.compile(pattern) for pattern in (*literal, *_SECRETS, *patterns)]
         self._fields = frozenset(fields)
 
     def text(self, text: str) -> str:
         """A text without what the rules take out."""
+        start = text[: self._longest]
         for pattern in self._patterns:
-            text = pattern.sub(REDACTED, text)
-        return text
+            start = pattern.sub(REDACTED, start)
+        # What was cut off may begin in the middle of a secret, which no rule knows then.
+        return start if len(text) <= self._longest else start[:-MAX_SECRET]
 
     def value(self, value: Any) -> Any:
         """A JSON value without what the rules take out, and media as how long they are."""
@@ -69,7 +82,9 @@ class Redaction:
         return value
 
     def body(self, data: bytes) -> str:
-        """The text of a body, redacted as JSON if it is JSON."""
+        """The text of a body, redacted as JSON if it is JSON, and not too long to be read."""
+        if len(data) > LONGEST_BODY:
+            return self.text(data[: self._longest + MAX_SECRET].decode("utf-8", "replace"))
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:

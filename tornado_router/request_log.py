@@ -80,7 +80,8 @@ class RequestRecorder:
     def keep_out(self, secrets: Sequence[str]) -> None:
         """Says what must never be kept, beside what `[request_log]` takes out."""
         options = self._options
-        self._redaction = Redaction(options.redact, options.redact_fields, secrets)
+        longest = options.max_bytes + MAX_SECRET
+        self._redaction = Redaction(options.redact, options.redact_fields, secrets, longest)
 
     def wants(self, by_route: bool, by_key: bool | None) -> bool:
         """Whether a call is to be kept.
@@ -117,7 +118,7 @@ class RequestRecorder:
 
     def _write(self, batch: Sequence[Exchange | None]) -> None:
         exchanges = [exchange for exchange in batch if exchange is not None]
-        rows = [self._row(exchange) for exchange in exchanges]
+        rows = [row for row in map(self._row, exchanges) if row is not None]
 
         def write() -> None:
             with RequestLog._meta.database.writing():
@@ -147,7 +148,15 @@ class RequestRecorder:
         if last is not None:
             RequestLog.delete().where(RequestLog.id <= last).execute()
 
-    def _row(self, exchange: Exchange) -> dict[str, Any]:
+    def _row(self, exchange: Exchange) -> dict[str, Any] | None:
+        """The values of a row; None for an exchange that cannot be told."""
+        try:
+            return self._read(exchange)
+        except Exception as error:  # noqa: BLE001 - one that is odd must not hold up the others
+            logger.error("the request log left out a call: {}", type(error).__name__)
+            return None
+
+    def _read(self, exchange: Exchange) -> dict[str, Any]:
         most = self._options.max_bytes
         return {
             "call_id": exchange.call_id,

@@ -145,7 +145,10 @@ class ResponseCache:
             return None
         # A digest, so that nothing of a request can be read from Redis's keys.
         parts = [self._whose(key), call.endpoint, variant, route.targets, call.body]
-        data = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+        try:
+            data = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+        except TypeError:
+            return None  # a number of more than 64 bits: no reason to refuse the call
         digest = hashlib.sha256(data).hexdigest()
         room = self._options.max_answer_bytes if wishes.keep else 0
         return CacheEntry(room, self._store, f"cache:{digest}", route.cache_seconds, wishes)

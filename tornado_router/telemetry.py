@@ -195,10 +195,13 @@ class Telemetry:
         if left_out:
             logger.warning("telemetry left out {} calls", left_out)
         for call in batch:
-            if self._options.traces:
-                self._trace(call)
-            if self._options.metrics:
-                self._measure(call.event)
+            try:
+                if self._options.traces:
+                    self._trace(call)
+                if self._options.metrics:
+                    self._measure(call.event)
+            except Exception as error:  # noqa: BLE001 - one that is odd must not hold up the others
+                logger.error("telemetry left out a call: {}", type(error).__name__)
 
     def _trace(self, call: TracedCall) -> None:
         from opentelemetry.trace import SpanKind, set_span_in_context  # noqa: PLC0415

@@ -26,7 +26,7 @@ redact_fields = ["user"]
 type = "openai"
 api_key = "{VENDOR_KEY}"
 base_url = "{upstream.url}/v1"
-models = ["ok", "leak:400", "stream"]
+models = ["ok", "leak:400", "stream", "stream-truncated"]
 [providers.echo]
 type = "echo"
 models = ["echo"]
@@ -34,6 +34,9 @@ models = ["echo"]
 targets = ["up/ok"]
 log_requests = true
 cache_seconds = 60
+[routes.breaks]
+targets = ["up/stream-truncated"]
+log_requests = true
 [routes.repeats]
 targets = ["echo/echo"]
 log_requests = true
@@ -109,6 +112,19 @@ def test_streams_hits_and_failures_are_kept_as_well(story):
     )
     assert hit["response"] == miss["response"]
     assert hit["response_bytes"] == miss["response_bytes"] > 0
+
+
+def test_a_stream_that_breaks_is_kept_with_its_error(story, upstream):
+    body = {"model": "breaks", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    with story.router.asking(body) as connection:
+        response = connection.getresponse()
+        response.read(1)
+        upstream.step()
+        response.read()
+    (entry,) = story.kept(1)
+    told = json.loads(entry["response"])
+    assert told["choices"][0]["message"]["content"] == "Grüße from"
+    assert told["error"]["code"] == "bad_provider_answer"
 
 
 def test_a_key_says_so(story):

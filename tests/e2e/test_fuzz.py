@@ -8,7 +8,7 @@ import sys
 import pytest
 
 PASSWORD = "correct horse 7 battery"
-EXAMPLES = os.environ.get("TEST_FUZZ_EXAMPLES", "15")
+EXAMPLES = os.environ.get("TEST_FUZZ_EXAMPLES", "10")
 SEED = os.environ.get("TEST_FUZZ_SEED", "20261124")
 ROUTER_TOML = """
 [server]

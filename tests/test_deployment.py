@@ -6,6 +6,26 @@ from tornado_router.deployment import read_deployment
 from tornado_router.errors import ConfigError
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+SECRETS = """
+[database]
+url = "postgresql://router:canary-1@db/name"
+password = "canary-2"
+[redis]
+password = "canary-3"
+[auth]
+jwt_secret = "canary-4-is-longer-than-the-others-are"
+registration = "closed"
+[metrics]
+token = "canary-5"
+[otel]
+endpoint = "http://localhost:4318"
+headers = "x-team=blue, x-token=canary-6"
+[providers.up]
+type = "openai"
+api_key = "canary-7"
+base_url = "https://router:canary-8@llm.example/v1"
+headers = {X-Gateway = "Bearer canary-9"}
+"""
 
 
 @pytest.fixture
@@ -49,6 +69,11 @@ class TestReadDeployment:
             "auth.default_plan",
             "auth.jwt_secret",
         ]
+
+    def test_secrets_are_those_of_all_tables(self, read):
+        secrets = read(SECRETS).secrets()
+        assert {secret[:8] for secret in secrets} >= {f"canary-{n}" for n in range(1, 10)}
+        assert "router" not in secrets
 
 
 class TestReadAgain:

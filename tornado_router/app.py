@@ -124,6 +124,7 @@ class RouterApplication(Application):
         self._telemetry = Telemetry(config.otel) if config.otel.endpoint else None
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self._secrets: set[str] = set()
         self.services = Services(
             serving=self._prepare(deployment),
             storage=storage,
@@ -172,7 +173,9 @@ class RouterApplication(Application):
 
     def _prepare(self, deployment: Deployment) -> Serving:
         config = deployment.config
-        self.recorder.keep_out(_secrets(deployment))
+        # Calls that began before a reload may still show the secrets of the file before.
+        self._secrets |= set(deployment.secrets())
+        self.recorder.keep_out(sorted(self._secrets))
         for item in deployment.providers.values():
             if item.provider and item.name not in self._upstreams:
                 self._upstreams[item.name] = Upstream(item.name, item.common)
@@ -420,13 +423,6 @@ class _BoundedBody(HTTPMessageDelegate):
 
 def _plans(config: Config) -> Plans:
     return Plans(config.plans, config.auth.default_plan)
-
-
-def _secrets(deployment: Deployment) -> list[str]:
-    """What the configuration holds that nobody may see."""
-    config = deployment.config
-    own = (config.auth.jwt_secret, config.redis.password, config.metrics.token, config.database.url)
-    return [*(key for item in deployment.providers.values() for key in item.secrets), *own]
 
 
 def _journal_folder(config: Config) -> Path:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tornado_router.accounts import check_registration
 from tornado_router.client_address import check_proxies
 from tornado_router.config import Config, environment, examine
+from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
+from tornado_router.config.options import SECTIONS, table_schema
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.pricing import check_prices
 from tornado_router.redaction import check_patterns
 from tornado_router.routing import check_routes, check_targets
 from tornado_router.sessions import check_secret
-from tornado_router.telemetry import check_telemetry
+from tornado_router.telemetry import check_telemetry, read_headers
 from tornado_router.tls import read_tls
 
 
@@ -34,6 +36,14 @@ class Deployment:
     config: Config
     plugins: Plugins
     providers: Mapping[str, ConfiguredProvider]
+
+    def secrets(self) -> list[str]:
+        """What router.toml holds that must be in no log, row, answer or trace."""
+        found = [secret for item in self.providers.values() for secret in item.secrets]
+        for name, section in SECTIONS.items():
+            found += secrets_in(asdict(getattr(self.config, name)), table_schema(section))
+        headers = read_headers(self.config.otel.headers)
+        return found + in_all_forms(header_secrets(headers))
 
 
 def read_deployment(

@@ -17,6 +17,7 @@ from loguru import logger
 
 from tornado_router import hookspecs
 from tornado_router.config import Config, ProviderTable, check, expand
+from tornado_router.config.credentials import secrets_in
 from tornado_router.config.options import ProviderOptions, table_schema
 from tornado_router.errors import Fault
 from tornado_router.provider import PLUGIN_API_VERSION, OptionError, Provider
@@ -231,7 +232,7 @@ def _configure(
     faults = list(check.faults(options, schema, path))
     if off or faults:
         return ConfiguredProvider(table.name, table.common, off=off or "its table is wrong"), faults
-    secrets = tuple(str(options[name]) for name in secret_names if options.get(name))
+    secrets = tuple(secrets_in(options, kind.options_schema))
     try:
         provider = kind(table.name, options)
     except OptionError as error:

@@ -331,8 +331,9 @@ class Provider:
             `audio`, `files`, `json_object`, `json_schema`, `logprobs`, `n` and `reasoning`.
         remembers: whether it uses `Call.keep` and `Call.memory`.
         options_schema: JSON Schema of the table; its `properties` carry a `description` each.
-            An option that is `writeOnly` is a secret: it is kept out of every message and log,
-            and a provider in whose table it is empty is off.
+            An option that is `writeOnly` is a secret, or an object such as headers whose values
+            are: it is kept out of every message and log, and a provider in whose table it is
+            empty is off.
         name: the NAME of the table.
         options: the table, checked against the schema.
         endpoints: the translators, by endpoint: `{"chat.completions": ...}`.

@@ -92,6 +92,7 @@ OPTIONS_SCHEMA: Mapping[str, Any] = {
         "headers": {
             "type": "object",
             "additionalProperties": {"type": "string"},
+            "writeOnly": True,
             "description": "More headers for every request.",
         },
         "max_tokens": {

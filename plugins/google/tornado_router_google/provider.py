@@ -58,6 +58,7 @@ class GoogleProvider(Provider):
             "headers": {
                 "type": "object",
                 "additionalProperties": {"type": "string"},
+                "writeOnly": True,
                 "description": "More headers for every request.",
             },
         },

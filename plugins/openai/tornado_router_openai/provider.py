@@ -71,6 +71,7 @@ class OpenAIProvider(Provider):
             "headers": {
                 "type": "object",
                 "additionalProperties": {"type": "string"},
+                "writeOnly": True,
                 "description": "More headers for every request.",
             },
             "stream_usage": {

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NoReturn
 
 import pytest
 
+from tornado_router.config.credentials import secrets_in
 from tornado_router.provider import Call, Provider
 from tornado_router.testing import shapes
 from tornado_router.testing.corpus import CAPABILITIES
@@ -171,9 +172,7 @@ def needs_vendor(player: Player) -> None:
 
 def secrets(provider: Provider) -> list[str]:
     """The values of the secret options."""
-    properties = provider.options_schema.get("properties", {})
-    found = (provider.options.get(name) for name, option in properties.items() if _secret(option))
-    return [value for value in found if isinstance(value, str) and value]
+    return secrets_in(provider.options, provider.options_schema)
 
 
 def no_faults(faults: Iterable[str | None]) -> None:
@@ -203,7 +202,3 @@ def _skip_unread(recording: Recording, error: Exception) -> NoReturn:
     if isinstance(error, HttpUsedError):
         pytest.skip("no answer is recorded")
     pytest.skip(f"`{recording.id}` cannot be read: see test_recorded_answer_is_read")
-
-
-def _secret(option: Mapping[str, Any]) -> bool:
-    return bool(option.get("writeOnly"))

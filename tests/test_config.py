@@ -76,6 +76,19 @@ def test_options_of_every_section_are_read(read):
     assert config.routes["gpt-4.1"].targets == ("mine/a", "mine/b-1")
 
 
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("postgresql://me@db/name", "postgresql://me@db/name?password=a%2Fb%20%24"),
+        ("postgresql:///n?host=/run", "postgresql:///n?host=/run&password=a%2Fb%20%24"),
+    ],
+)
+def test_the_password_of_the_database_needs_no_encoding(read, url, location):
+    text = f'[database]\nurl = "{url}"\n'
+    assert read(text).database_location == url
+    assert read(text + "password = 'a/b $$'").database_location == location
+
+
 def test_a_provider_offers_everything_unless_it_says(read):
     assert read('[providers.p]\ntype = "x"').providers["p"].common.models == ("*",)
 

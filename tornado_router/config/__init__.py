@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from urllib.parse import quote
 
 from dotenv import dotenv_values
 
@@ -95,7 +96,13 @@ class Config:
     @property
     def database_location(self) -> Path | str:
         """Of the database: an SQLite file, or the URL of a PostgreSQL database."""
-        return self.database.url or self.folder / self.database.path
+        url, password = self.database.url, self.database.password
+        if not url:
+            return self.folder / self.database.path
+        if not password:
+            return url
+        # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+        return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
 
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:

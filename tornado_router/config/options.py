@@ -135,6 +135,11 @@ class DatabaseOptions:
         pattern="^(postgres(ql)?://.+)?$",
         writeOnly=True,
     )
+    password: str = option(
+        "",
+        "Password of the URL's user, as it is; in the URL itself it has to be percent-encoded.",
+        writeOnly=True,
+    )
     path: str = option(
         "data/router.db", "SQLite file, relative to router.toml; made if absent.", minLength=1
     )

@@ -70,12 +70,21 @@ def serve(path: Path) -> None:
     "path", metavar="[FILE]", default="router.toml", type=click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--production", is_flag=True, help="List what is unsafe for production, too.")
-def check(path: Path, production: bool) -> None:
+@click.option(
+    "--accept",
+    "accepted",
+    metavar="PLACE",
+    multiple=True,
+    help="With --production: leave out the concern of this place, such as database.url, as it is "
+    "known and accepted. May be given several times.",
+)
+def check(path: Path, production: bool, accepted: tuple[str, ...]) -> None:
     """Prove a configuration without serving it; list every fault."""
     deployment = read_or_exit(path)
     for line in _summary(deployment):
         click.echo(line)
-    unsafe = concerns(deployment) if production else []
+    found = concerns(deployment) if production else []
+    unsafe = [fault for fault in found if fault.where not in accepted]
     for fault in unsafe:
         click.echo(f"{path}: {fault}", err=True)
     if unsafe:

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_REFERENCE = re.compile(
+REFERENCE = re.compile(
     r"\$(?:\$|\{file:(?P<file>[^}]*)\}"
     r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<value>[^}]*))?\}|)"
 )
+"""`$$`, a reference to a file or to a variable, or a `$` that begins none."""
 
 MAX_FILE_BYTES = 65_536
 
@@ -69,7 +70,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             )
         return found
 
-    return Expanded(_REFERENCE.sub(value, text))
+    return Expanded(REFERENCE.sub(value, text))
 
 
 def _read(path: Path) -> str:

@@ -78,6 +78,21 @@ class TestServed:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
     @pytest.mark.gen_test
+    async def test_the_body_of_a_preflight_is_bounded(self, http_client, base_url, app):
+        limit = app.max_body_bytes = 1000
+        headers = {"Origin": PAGE, "Access-Control-Request-Method": "GET"}
+        for size, status in ((limit, 204), (limit + 1, 413)):
+            request = HTTPRequest(
+                f"{base_url}/health",
+                "OPTIONS",
+                headers,
+                body=b" " * size,
+                allow_nonstandard_methods=True,
+            )
+            answer = await http_client.fetch(request, raise_error=False)
+            assert answer.code == status
+
+    @pytest.mark.gen_test
     async def test_a_page_may_read_answers_and_refusals(self, ask, key):
         right = await ask("GET", "/v1/models", Origin=PAGE, Authorization=f"Bearer {key}")
         wrong = await ask("GET", "/v1/models", Origin=PAGE)

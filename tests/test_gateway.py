@@ -144,9 +144,12 @@ class World:
             recorder=RequestRecorder(None, RequestLogOptions()),
             cache=ResponseCache(ProcessStore(10_000), CacheOptions()),
             ledger=self.books,
-            observers=[self.finished.append],
+            observers={"a plugin": self.observe},
             is_revoked=revoked,
         )
+
+    def observe(self, call):
+        self.finished.append(call)
 
     async def run(self, *, stream=False, model="fast", **fields):
         messages = [{"role": "user", "content": "x" * 40}]
@@ -163,6 +166,28 @@ class World:
 
 async def read(reply):
     return [event for raw in [e async for e in reply.events] for event in Decoder().feed(raw)]
+
+
+class FullDisk(World):
+    """An observer that fails, after it was told."""
+
+    def observe(self, call):
+        super().observe(call)
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_observer_that_fails_fails_no_call(stream):
+    answer = [chunk("a"), LAST] if stream else {"choices": [{"index": 0}], "usage": USAGE}
+    world = FullDisk(answer)
+
+    async def story():
+        reply = await world.run(stream=stream)
+        return await read(reply) if stream else reply.body
+
+    assert asyncio.run(story())
+    assert world.account.status == 200
+    assert len(world.books.added) == 1
 
 
 class TestWhole:

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -120,7 +121,11 @@ class RouterApplication(Application):
         )
         self._bounds = OutputBounds(config.limits.default_output_tokens)
         self.metrics = Metrics()
-        self._observers = [self.metrics.add, self.access_log.add, *_hooks(deployment.plugins)]
+        self._observers: dict[str, Observer] = {
+            "metrics": self.metrics.add,
+            "the access log": self.access_log.add,
+            **_hooks(deployment.plugins),
+        }
         self._telemetry = Telemetry(config.otel) if config.otel.endpoint else None
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
@@ -235,8 +240,10 @@ class RouterApplication(Application):
         if cors.is_preflight(request.method or "", request.headers) and cors.is_allowed(
             self.services.serving.config.cors, request.headers.get("Origin", "")
         ):
-            return self.get_handler_delegate(request, PreflightHandler, {"services": self.services})
-        delegate = super().find_handler(request, **kwargs)
+            services = {"services": self.services}
+            delegate = self.get_handler_delegate(request, PreflightHandler, services)
+        else:
+            delegate = super().find_handler(request, **kwargs)
         length = request.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) <= self.max_body_bytes:
             return delegate  # Tornado takes no more than was announced
@@ -252,21 +259,21 @@ class RouterApplication(Application):
 
     async def close(self) -> None:
         """Writes what is left to write and closes what is open. Nothing may run any more."""
-        for task in self._retiring:
-            task.cancel()
-        await asyncio.gather(*self._retiring, return_exceptions=True)
-        for upstream in self._upstreams.values():
-            await upstream.close()
-        await self.shared.close()
-        await asyncio.to_thread(self.ledger.close)
-        await asyncio.to_thread(self.access_log.close)
-        await asyncio.to_thread(self.recorder.close)
-        if self._telemetry:
-            await asyncio.to_thread(self._telemetry.close)
-        self.services.passwords.close()
-        self.storage.close()
-        if self._lock:
-            self._lock.release()
+        async with AsyncExitStack() as later:  # the last first, and each whatever became of others
+            if self._lock:
+                later.callback(self._lock.release)
+            later.callback(self.storage.close)
+            later.callback(self.services.passwords.close)
+            if self._telemetry:
+                later.push_async_callback(asyncio.to_thread, self._telemetry.close)
+            for writer in (self.recorder, self.access_log, self.ledger):
+                later.push_async_callback(asyncio.to_thread, writer.close)
+            later.push_async_callback(self.shared.close)
+            for upstream in self._upstreams.values():
+                later.push_async_callback(upstream.close)
+            for task in self._retiring:
+                task.cancel()
+            await asyncio.gather(*self._retiring, return_exceptions=True)
 
 
 class Server:
@@ -332,10 +339,10 @@ class Server:
 
         It is taken down how this process is, for when another worker is asked for metrics.
         """
-        self._application.services.measure()
-        self._application.recorder.tidy()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(MEASURE_SECONDS, self._measure)
+        self._application.services.measure()
+        self._application.recorder.tidy()
 
     async def _drain(self, requests: RunningRequests) -> bool:
         """Waits until no request runs and no answer is on its way; False if it takes too long."""
@@ -496,22 +503,18 @@ def _share_in_redis(config: Config) -> _Shared:
     )
 
 
-def _hooks(plugins: Plugins) -> list[Observer]:
+def _hooks(plugins: Plugins) -> dict[str, Observer]:
     """The plugins that want to hear of finished requests; pluggy is not asked if there are none."""
-    hook = plugins.manager.hook.request_finished
 
-    def safe(implementation: Any) -> Observer:
+    def observer(implementation: Any) -> Observer:
         def observe(event: RequestFinished) -> None:
-            try:
-                # As pluggy calls it: with those of the arguments that it takes.
-                implementation.function(**dict.fromkeys(implementation.argnames, event))
-            except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
-                logger.error(
-                    "the plugin {} raised {} in request_finished",
-                    implementation.plugin_name,
-                    type(error).__name__,
-                )
+            # As pluggy calls it: with those of the arguments that it takes.
+            implementation.function(**dict.fromkeys(implementation.argnames, event))
 
         return observe
 
-    return [safe(implementation) for implementation in hook.get_hookimpls()]
+    hook = plugins.manager.hook.request_finished
+    return {
+        f"the plugin {implementation.plugin_name}": observer(implementation)
+        for implementation in hook.get_hookimpls()
+    }

@@ -10,6 +10,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 import orjson
+from loguru import logger
 
 from tornado_router.admission import Admission, Charge, Permit
 from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
@@ -187,7 +188,8 @@ class Gateway:
         cache: keeps answers for equal requests.
         recorder: keeps what calls asked and were answered.
         ledger: keeps the record of each call, from its start.
-        observers: told of each call once it is over; none may block or raise.
+        observers: told of each call once it is over, by the names that the log has for them; none
+            may block.
         telemetry: told of each call and its attempts once it is over; None if nobody traces calls.
         is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
         answer_model: what answers call their model: `vendor`, as it does, or `asked`.
@@ -203,7 +205,7 @@ class Gateway:
         cache: ResponseCache,
         recorder: RequestRecorder,
         ledger: Ledger,
-        observers: Sequence[Observer],
+        observers: Mapping[str, Observer],
         telemetry: Telemetry | None = None,
         is_revoked: RevocationCheck | None = None,
         answer_model: str = "vendor",
@@ -373,9 +375,9 @@ class Gateway:
         progress: _Progress,
         permit: Permit,
     ) -> AsyncGenerator[bytes, None]:
-        meter = _Meter(self._admission, encoder, progress, permit)
         try:
             async with aclosing(stream.rest) as rest:
+                meter = _Meter(self._admission, encoder, progress, permit)
                 yield b""  # to `_begin`: once begun, it settles even if nobody reads it
                 if first:
                     progress.take(first)
@@ -470,8 +472,11 @@ class Gateway:
         self._ledger.add(finished)
         if progress.recorded:
             self._recorder.add(_exchange(progress, finished))
-        for observer in self._observers:
-            observer(finished)
+        for name, observer in self._observers.items():
+            try:
+                observer(finished)
+            except Exception as error:  # noqa: BLE001 - the call was served, and it was charged
+                logger.error("{} raised {} in request_finished", name, type(error).__name__)
         if self._telemetry:
             self._telemetry.add(finished, progress.attempts.tried or (), progress.trace)
 

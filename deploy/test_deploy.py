@@ -30,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 OPERATING = ROOT / "docs/operating.md"
+DEPLOYING = ROOT / "docs/deploying.md"
 
 AFTER_CALLS_SECONDS = 15
 """What a router may take to stop, beyond the time that its calls have."""
@@ -191,6 +192,16 @@ class TestCompose:
         assert ports
         assert all(":-127.0.0.1:" in port for port in ports)
 
+    def test_an_upgrade_migrates_and_waits_before_it_stops_anything(self, services):
+        upgrades = DEPLOYING.read_text().partition("## Upgrades")[2]
+        commands = re.search(r"```sh\n(.+?)```", upgrades, re.S)[1].splitlines()
+        words = [line.split() for line in commands]
+        build, migrate, up, stop = words
+        assert build[:3] == ["docker", "compose", "build"]
+        assert migrate[-1] in services
+        assert {"--wait", "--no-recreate", "--no-deps"} <= set(up)
+        assert stop[:2] == ["docker", "stop"]
+
     def test_calls_have_time_to_end(self, services):
         grace = int(services["router"]["stop_grace_period"].removesuffix("s"))
         assert grace >= shutdown_seconds() + AFTER_CALLS_SECONDS
@@ -256,21 +267,44 @@ class TestBalancer:
         assert line.split()[-1] == f"router:{port}"
 
     def test_nobody_outside_sees_metrics(self, sections):
-        assert "http-request return status 404 if { path /metrics }" in sections["frontend api"]
+        refusal = "http-request return status 404 if { path /metrics /health }"
+        assert refusal in sections["frontend api"]
+
+    def test_clients_are_told_in_words_of_their_sdk_that_no_router_is_there(self, sections):
+        (line,) = [ln for ln in sections["frontend api"] if ln.startswith("http-error status 503")]
+        assert "content-type application/json" in line
+        error = json.loads(line[line.index("'") + 1 : -1])["error"]
+        assert set(error) == {"message", "type", "param", "code"}
 
 
 class TestRouterToml:
     def test_both_copies_agree(self):
         assert read("router.toml") == read("kubernetes/router.toml")
 
-    def test_it_has_no_faults(self, tmp_path):
+    @pytest.fixture
+    def check(self, tmp_path):
+        """Proves the file as it is in a container, whose secrets are there."""
         for name in secrets():
             (tmp_path / name).write_text(f"a {name} that is long enough to be taken")
+            (tmp_path / name).chmod(0o640)
         text = read("router.toml").replace("/run/secrets/", f"{tmp_path}/")
         (tmp_path / "router.toml").write_text(text)
-        told = tool(installed("tornado-router"), "check", tmp_path / "router.toml")
+        command = installed("tornado-router"), "check", tmp_path / "router.toml"
+        return lambda *options: tool(*command, *options)
+
+    def test_it_has_no_faults(self, check):
+        told = check()
         assert "no faults" in told
         assert told.count(": on\n") == 3
+
+    def test_it_is_safe_but_for_what_stays_on_one_machine(self, check):
+        check("--production", "--accept", "database.url")
+        with pytest.raises(AssertionError, match=r"database\.url: is not encrypted"):
+            check("--production")
+
+    def test_a_database_elsewhere_can_be_spoken_to_in_secret(self, check, monkeypatch):
+        monkeypatch.setenv("POSTGRES_SSLMODE", "verify-full")
+        check("--production")
 
     def test_its_secrets_are_those_that_containers_get(self):
         assert secrets() == set(load("compose.yaml")["services"]["router"]["secrets"])

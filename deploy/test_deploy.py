@@ -17,9 +17,11 @@ import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.test_metrics import CALL
+from tools.lock import direct
 from tornado_router.cli import main
 from tornado_router.config.options import ProviderOptions
 from tornado_router.health import TargetHealth
@@ -95,6 +97,20 @@ class TestImage:
         images = [rest.split()[0] for word, rest in lines if word == "FROM"]
         assert len(images) == 2, "what builds is not what runs"
         assert all(map(is_pinned, images))
+
+    def test_whatever_is_installed_is_pinned_with_its_hash(self, lines, context):
+        pinned = {}
+        for entry in re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text()):
+            if not entry.startswith("#"):
+                assert "--hash=sha256:" in entry
+                requirement = Requirement(entry.partition("\\")[0].partition(" ;")[0])
+                (version,) = requirement.specifier
+                pinned[requirement.name] = version.version
+        for wanted in direct():
+            assert wanted.specifier.contains(pinned[wanted.name]), f"{wanted}: make the lock anew"
+        assert (context / "requirements.lock").is_file()
+        installs = [rest for word, rest in lines if word == "RUN" and "install" in rest]
+        assert "--require-hashes" in next(each for each in installs if "requirements.lock" in each)
 
     def test_it_runs_as_nobody_in_particular(self, lines):
         (user,) = [rest for word, rest in lines if word == "USER"]

@@ -11,13 +11,13 @@ from tornado_router.auth import Key
 from tornado_router.config.options import CacheOptions
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call
-from tornado_router.response_cache import CacheWishes, ResponseCache, read_cache_control
+from tornado_router.response_cache import CacheControl, ResponseCache, read_cache_control
 from tornado_router.routing import Route, Target
 from tornado_router.stores import ProcessStore
 
 ROUTE = Route((Target("a", "x"),), cache_seconds=60)
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
-NO_WISHES = CacheWishes()
+DEFAULTS = CacheControl()
 ME = Key(id=1, user_id=1, name="mine")
 
 
@@ -31,47 +31,47 @@ class World:
     def __init__(self, **options):
         self.cache = ResponseCache(ProcessStore(10_000), CacheOptions(**options))
 
-    def entry(self, asked=None, key=ME, route=ROUTE, wishes=NO_WISHES, variant=""):
-        return self.cache.entry(route, asked or call(), key, wishes, variant)
+    def entry(self, asked=None, key=ME, route=ROUTE, control=DEFAULTS, variant=""):
+        return self.cache.entry(route, asked or call(), key, control, variant)
 
-    def keep(self, data=b"answer", dropped=(), **asked):
-        asyncio.run(self.entry(**asked).keep(data, dropped))
+    def put(self, data=b"response", dropped=(), **asked):
+        asyncio.run(self.entry(**asked).put(data, dropped))
 
-    def find(self, **asked):
+    def get(self, **asked):
         entry = self.entry(**asked)
-        return asyncio.run(entry.find()) if entry else None
+        return asyncio.run(entry.get()) if entry else None
 
 
 @pytest.mark.parametrize(
-    ("header", "wishes"),
+    ("header", "control"),
     [
-        ("", CacheWishes()),
-        ("no-cache", CacheWishes(find=False)),
-        ("no-store", CacheWishes(find=False, keep=False)),
-        ("max-age=30", CacheWishes(max_age=30)),
-        ('Max-Age="30" , no-transform', CacheWishes(max_age=30)),
-        ("max-age=soon, max-age=-1, public, =", CacheWishes()),
-        ("only-if-cached", CacheWishes(only=True)),
-        ("NO-CACHE,only-if-cached", CacheWishes(find=False, only=True)),
+        ("", CacheControl()),
+        ("no-cache", CacheControl(read=False)),
+        ("no-store", CacheControl(read=False, write=False)),
+        ("max-age=30", CacheControl(max_age=30)),
+        ('Max-Age="30" , no-transform', CacheControl(max_age=30)),
+        ("max-age=soon, max-age=-1, public, =", CacheControl()),
+        ("only-if-cached", CacheControl(only_if_cached=True)),
+        ("NO-CACHE,only-if-cached", CacheControl(read=False, only_if_cached=True)),
     ],
 )
-def test_cache_control(header, wishes):
-    assert read_cache_control(header) == wishes
+def test_cache_control(header, control):
+    assert read_cache_control(header) == control
 
 
-def test_what_was_kept_is_found_with_what_was_dropped():
+def test_a_hit_has_the_bytes_and_what_was_dropped():
     world = World()
-    assert world.find() is None
-    world.keep(b"line\nline", dropped=("seed",))
-    found = world.find()
+    assert world.get() is None
+    world.put(b"line\nline", dropped=("seed",))
+    found = world.get()
     assert (found.data, found.dropped) == (b"line\nline", ("seed",))
     assert 0 <= found.age < 60
 
 
 def test_the_order_of_keys_makes_no_difference():
     world = World()
-    world.keep()
-    assert world.find(asked=call(**dict(reversed(BODY.items()))))
+    world.put()
+    assert world.get(asked=call(**dict(reversed(BODY.items()))))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_the_order_of_keys_makes_no_difference():
 )
 def test_whatever_else_differs_does(other):
     world = World()
-    world.keep()
+    world.put()
     assert world.entry(**other)
-    assert world.find(**other) is None
+    assert world.get(**other) is None
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_whatever_else_differs_does(other):
 )
 def test_scope(scope, shared):
     world = World(scope=scope)
-    world.keep()
+    world.put()
     keys = Key(id=9, user_id=1, name="my other"), Key(id=2, user_id=2, name="yours")
-    assert tuple(bool(world.find(key=key)) for key in keys) == shared
+    assert tuple(bool(world.get(key=key)) for key in keys) == shared
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_embeddings_have_no_temperature():
     assert World().entry(Call("r", "embeddings", "m", {"input": "x"}, b"", False))
 
 
-def test_a_route_without_seconds_keeps_nothing():
+def test_a_route_without_seconds_caches_nothing():
     assert World().entry(route=replace(ROUTE, cache_seconds=0)) is None
 
 
@@ -126,37 +126,37 @@ def test_a_number_that_is_too_large_is_no_reason_to_fail():
     assert World().entry(call(seed=10**30)) is None
 
 
-def test_wishes():
+def test_what_a_request_asks_of_the_cache():
     world = World()
-    world.keep(wishes=CacheWishes(keep=False, max_age=1))
-    assert world.find() is None
-    world.keep(wishes=CacheWishes(find=False))
-    assert world.find()
-    assert world.find(wishes=CacheWishes(find=False)) is None
-    assert world.entry(wishes=CacheWishes(find=False, keep=False)) is None
+    world.put(control=CacheControl(write=False, max_age=1))
+    assert world.get() is None
+    world.put(control=CacheControl(read=False))
+    assert world.get()
+    assert world.get(control=CacheControl(read=False)) is None
+    assert world.entry(control=CacheControl(read=False, write=False)) is None
 
 
 def test_age(monkeypatch):
     world = World()
-    world.keep()
+    world.put()
     later = response_cache.time.time() + 31
     monkeypatch.setattr(response_cache.time, "time", lambda: later)
-    assert world.find(wishes=CacheWishes(max_age=30)) is None
-    assert world.find(wishes=CacheWishes(max_age=32)).age == pytest.approx(31, abs=1)
+    assert world.get(control=CacheControl(max_age=30)) is None
+    assert world.get(control=CacheControl(max_age=32)).age == pytest.approx(31, abs=1)
 
 
-def test_only_a_kept_answer_will_do():
+def test_only_if_cached():
     world = World()
     with pytest.raises(ApiError) as caught:
-        world.find(wishes=CacheWishes(only=True))
+        world.get(control=CacheControl(only_if_cached=True))
     assert (caught.value.status, caught.value.code) == (504, "not_cached")
-    world.keep()
-    assert world.find(wishes=CacheWishes(only=True))
+    world.put()
+    assert world.get(control=CacheControl(only_if_cached=True))
 
 
-def test_a_large_answer_is_not_kept():
+def test_a_large_response_is_not_cached():
     world = World(max_answer_bytes=5)
-    world.keep(b"123456")
-    assert world.find() is None
-    world.keep(b"12345")
-    assert world.find()
+    world.put(b"123456")
+    assert world.get() is None
+    world.put(b"12345")
+    assert world.get()

@@ -209,7 +209,7 @@ class RouterApplication(Application):
                     config.routing,
                 ),
                 recorder=self.recorder,
-                cache=ResponseCache(self.shared.answers, config.cache),
+                cache=ResponseCache(self.shared.responses, config.cache),
                 ledger=self.ledger,
                 observers=self._observers,
                 telemetry=self._telemetry,
@@ -442,14 +442,14 @@ class _Shared:
     """What all routers of a deployment know together, be they one process or many.
 
     Attributes:
-        answers: that are given again to equal requests.
+        responses: the response cache.
         link: to Redis, or None where there is one process.
         subscription: what comes through it.
         targets: what the processes tell each other of those that fail.
     """
 
     memory: Memory
-    answers: Store
+    responses: Store
     changes: Changes
     limiter: Limiter
     link: RedisLink | None = None
@@ -461,7 +461,7 @@ class _Shared:
         await self.limiter.close()
         await self.changes.close()
         await self.memory.close()
-        await self.answers.close()
+        await self.responses.close()
         if self.subscription:
             await self.subscription.close()
         if self.link:

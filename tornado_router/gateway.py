@@ -22,7 +22,12 @@ from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.provider import Call
 from tornado_router.request_log import Exchange, RequestRecorder
-from tornado_router.response_cache import CachedAnswer, CacheEntry, CacheWishes, ResponseCache
+from tornado_router.response_cache import (
+    CacheControl,
+    CachedResponse,
+    CacheEntry,
+    ResponseCache,
+)
 from tornado_router.routing import Route, Router, Target
 from tornado_router.selection import Selection
 from tornado_router.telemetry import Telemetry, TraceHeaders
@@ -37,7 +42,8 @@ _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 MAX_NAME = 200
 """Of a name that a client or a vendor chose, this much is kept."""
 
-NO_WISHES = CacheWishes()
+CACHE_DEFAULTS = CacheControl()
+"""Of a request that asks nothing of the cache."""
 
 NO_TRACE: TraceHeaders = (None, None)
 
@@ -111,7 +117,7 @@ class _Progress:
     noted: float = 0.0
     settled: bool = False
     entry: CacheEntry | None = None
-    cached: CachedAnswer | None = None
+    cached: CachedResponse | None = None
     recorded: bool = False
     trace: TraceHeaders = NO_TRACE
     copy: _Copy | None = None
@@ -185,7 +191,7 @@ class Gateway:
         selection: says who of them can serve a call, and who goes first.
         admission: says whether a call may run, and what it is charged.
         dispatcher: sends calls there.
-        cache: keeps answers for equal requests.
+        cache: of responses to equal requests.
         recorder: keeps what calls asked and were answered.
         ledger: keeps the record of each call, from its start.
         observers: told of each call once it is over, by the names that the log has for them; none
@@ -246,7 +252,7 @@ class Gateway:
         started: float,
         *,
         chosen: str | None = None,
-        wishes: CacheWishes = NO_WISHES,
+        cache_control: CacheControl = CACHE_DEFAULTS,
         trace: TraceHeaders = NO_TRACE,
     ) -> Reply:
         """Serves one valid call.
@@ -257,7 +263,7 @@ class Gateway:
             request_id: what the client knows the call by.
             started: when it came in, by `time.monotonic()`.
             chosen: the target that the client wants, as `provider/model`; None for any.
-            wishes: what it asks of the cache.
+            cache_control: what it asks of the cache.
             trace: the headers `traceparent` and `tracestate`.
 
         Raises:
@@ -272,7 +278,7 @@ class Gateway:
             self._record(progress, by_route=False)
             route = await self._route(call, key, chosen)
             self._record(progress, by_route=route.log_requests)
-            progress.entry = self._cache.entry(route, call, key, wishes, self._variant)
+            progress.entry = self._cache.entry(route, call, key, cache_control, self._variant)
             if progress.entry:
                 if call.stream:
                     progress.copy = _Copy(max(progress.entry.room, self._room(progress)))
@@ -301,7 +307,7 @@ class Gateway:
             raise
         self._settle(progress)
         if progress.entry:
-            await progress.entry.keep(body, tuple(progress.attempts.dropped))
+            await progress.entry.put(body, tuple(progress.attempts.dropped))
         return Reply(progress.attempts.dropped, progress.headers(), body)
 
     def _record(self, progress: _Progress, *, by_route: bool) -> None:
@@ -313,15 +319,15 @@ class Gateway:
     def _room(self, progress: _Progress) -> int:
         return self._recorder.room if progress.recorded else 0
 
-    async def _find(self, progress: _Progress, entry: CacheEntry) -> CachedAnswer | None:
-        """A kept answer, which counts as a request of a key that may have it.
+    async def _find(self, progress: _Progress, entry: CacheEntry) -> CachedResponse | None:
+        """The cached response, if any; it counts as a request of the key, which has to permit it.
 
         Raises:
-            ApiError: 403; 429; 503; 504, only a kept answer will do and there is none.
+            ApiError: 403; 429; 503; 504, only a cached response will do and there is none.
         """
         call, key = progress.call, progress.key
         try:
-            found = await entry.find()
+            found = await entry.get()
         except ApiError:
             await self._admission.count(call, key)
             raise
@@ -329,13 +335,13 @@ class Gateway:
             progress.permit = await self._admission.admit_free(call, key)
         return found
 
-    def _replay(self, progress: _Progress, answer: CachedAnswer) -> Reply:
-        progress.take(answer.data)
+    def _replay(self, progress: _Progress, response: CachedResponse) -> Reply:
+        progress.take(response.data)
         self._settle(progress)
         headers = progress.headers()
         if progress.call.stream:
-            return Reply(answer.dropped, headers, events=_events(answer.data))
-        return Reply(answer.dropped, headers, answer.data)
+            return Reply(response.dropped, headers, events=_events(response.data))
+        return Reply(response.dropped, headers, response.data)
 
     async def _route(self, call: Call, key: Key, chosen: str | None) -> Route:
         """The targets that could serve a call.
@@ -406,7 +412,7 @@ class Gateway:
             end = encoder.finish()
             progress.take(end)
             self._settle(progress)  # first: who has the whole answer finds it in the books
-            await self._keep(progress)
+            await self._cache_stream(progress)
             yield end
         except ApiError as error:
             progress.fail(error)
@@ -418,11 +424,11 @@ class Gateway:
         finally:
             self._settle_stream(progress, encoder)
 
-    async def _keep(self, progress: _Progress) -> None:
-        """Keeps a stream that went well for equal requests, if it was copied whole."""
+    async def _cache_stream(self, progress: _Progress) -> None:
+        """Caches a stream that ended well, if all of it was copied."""
         entry, copy = progress.entry, progress.copy
         if entry and copy and copy.size <= entry.room:
-            await entry.keep(copy.data(), tuple(progress.attempts.dropped))
+            await entry.put(copy.data(), tuple(progress.attempts.dropped))
 
     def _name(self, call: Call) -> str | None:
         return call.model if self._names_as_asked else None
@@ -482,7 +488,7 @@ class Gateway:
 
 
 async def _events(data: bytes) -> AsyncGenerator[bytes, None]:
-    """A stream that is over already."""
+    """A stream from the cache."""
     yield data
 
 

@@ -127,7 +127,7 @@ def _text_line(request: RequestFinished | PlainRequest) -> str:
     else:
         target = f" -> {request.provider}/{request.target_model}" if request.provider else ""
         if request.cache_hit:
-            target = " -> a kept answer"
+            target = " -> cache"
         tokens = f"{request.prompt_tokens}+{request.completion_tokens} tokens"
         parts = [request.model + target, str(request.status), took, tokens]
         if request.cost:

@@ -146,9 +146,7 @@ class Metrics:
         self._refusals = Counter(
             "refusals", "Calls that ended before any provider was asked.", ("code",), **more
         )
-        self._cache_hits = Counter(
-            "cache_hits", "Calls that were answered by a kept answer.", **more
-        )
+        self._cache_hits = Counter("cache_hits", "Calls answered from the cache.", **more)
         self._tokens = Counter("tokens", "Tokens, by kind.", (*of, "kind"), **more)
         self._cost = Counter("cost_dollars", "US dollars that were charged.", of, **more)
         self._uncharged = Counter(

@@ -1,7 +1,8 @@
-"""Gives an answer again to an equal request, where a route says so.
+"""The exact-match response cache: an equal request gets the same response again.
 
-Equal is a request whose whole JSON body is, the order of its keys aside; a stream is answered by
-a stream, of the same events. Requests steer it by `Cache-Control`, as RFC 9111 section 5.2.1 says.
+Two requests are equal if their whole JSON bodies are, apart from the order of the keys; a stream
+is answered with a stream of the same events. Requests steer the cache with `Cache-Control`, as
+RFC 9111 section 5.2.1 defines it.
 """
 
 from __future__ import annotations
@@ -24,29 +25,29 @@ OPENAI_TEMPERATURE = 1.0
 """Of a request that names none: https://platform.openai.com/docs/api-reference/chat/create."""
 
 
-class CacheWishes(NamedTuple):
+class CacheControl(NamedTuple):
     """What a request asks of the cache.
 
     Attributes:
-        find: whether a kept answer will do.
-        keep: whether the answer may be kept.
-        max_age: seconds that a kept answer may be old; None for any age.
-        only: whether nothing but a kept answer will do.
+        read: whether a cached response may be used.
+        write: whether the response may be cached.
+        max_age: how old a cached response may be, in seconds; None for any age.
+        only_if_cached: whether nothing but a cached response will do.
     """
 
-    find: bool = True
-    keep: bool = True
+    read: bool = True
+    write: bool = True
     max_age: float | None = None
-    only: bool = False
+    only_if_cached: bool = False
 
 
-class CachedAnswer(NamedTuple):
-    """An answer that was kept.
+class CachedResponse(NamedTuple):
+    """A response from the cache.
 
     Attributes:
         age: seconds since it was made.
         dropped: parameters of the request that the provider left out.
-        data: the bytes that the client got, of a body or of the events of a stream.
+        data: the bytes that the client got: a body, or the events of a stream.
     """
 
     age: float
@@ -54,73 +55,73 @@ class CachedAnswer(NamedTuple):
     data: bytes
 
 
-def read_cache_control(header: str) -> CacheWishes:
-    """The wishes in a `Cache-Control` header; what is unknown there or makes no sense has none."""
-    find, keep, only, max_age = True, True, False, None
+def read_cache_control(header: str) -> CacheControl:
+    """Reads a `Cache-Control` header; directives that are unknown or malformed are ignored."""
+    read, write, only, max_age = True, True, False, None
     for directive in header.lower().split(","):
         name, _, value = directive.strip().partition("=")
         if name == "no-store":
-            find = keep = False
+            read = write = False
         elif name == "no-cache":
-            find = False
+            read = False
         elif name == "only-if-cached":
             only = True
         elif name == "max-age":
             seconds = value.strip('"')
             if seconds.isascii() and seconds.isdecimal():
                 max_age = float(seconds)
-    return CacheWishes(find, keep, max_age, only)
+    return CacheControl(read, write, max_age, only)
 
 
 @dataclass(slots=True)
 class CacheEntry:
-    """Where the answer to one request is, or will be.
+    """The place in the cache of the response to one request, cached already or not.
 
     Attributes:
-        room: the most bytes that an answer may have to be kept; 0 if it may not be at all.
+        room: the most bytes that a response may have to be cached; 0 if it may not be at all.
     """
 
     room: int
     _store: Store
     _key: str
     _seconds: float
-    _wishes: CacheWishes
+    _control: CacheControl
 
-    async def find(self) -> CachedAnswer | None:
-        """The answer that was kept, if there is one that will do.
+    async def get(self) -> CachedResponse | None:
+        """The cached response, if there is one that the request accepts.
 
         Raises:
             ApiError: 504, there is none, and the client wants no other.
         """
-        answer = await self._read() if self._wishes.find else None
-        if answer is None and self._wishes.only:
-            raise ApiError(504, "There is no kept answer to this request.", code="not_cached")
-        return answer
+        response = await self._read() if self._control.read else None
+        if response is None and self._control.only_if_cached:
+            raise ApiError(504, "There is no cached response to this request.", code="not_cached")
+        return response
 
-    async def keep(self, data: bytes, dropped: tuple[str, ...]) -> None:
-        """Keeps an answer that went well, if it may be."""
+    async def put(self, data: bytes, dropped: tuple[str, ...]) -> None:
+        """Caches a successful response, if the request allows it and the response fits."""
         if len(data) <= self.room:
             head = orjson.dumps([time.time(), dropped])
             await self._store.put({self._key: head + b"\n" + data}, self._seconds)
 
-    async def _read(self) -> CachedAnswer | None:
+    async def _read(self) -> CachedResponse | None:
         (found,) = await self._store.get([self._key])
         if found is None:
             return None
         head, _, data = found.partition(b"\n")
         made_at, dropped = orjson.loads(head)
         age = max(0.0, time.time() - made_at)
-        if self._wishes.max_age is not None and age > self._wishes.max_age:
+        if self._control.max_age is not None and age > self._control.max_age:
             return None
-        return CachedAnswer(age, tuple(dropped), data)
+        return CachedResponse(age, tuple(dropped), data)
 
 
 class ResponseCache:
-    """Says where the answers to requests are kept.
+    """Finds the entry of each request.
 
     Args:
-        store: that keeps them.
-        options: who may be given them, and how large they may be.
+        store: where the responses are.
+        options: who shares them, and how large they may be.
     """
 
     def __init__(self, store: Store, options: CacheOptions) -> None:
@@ -128,30 +129,30 @@ class ResponseCache:
         self._options = options
 
     def entry(
-        self, route: Route, call: Call, key: Key, wishes: CacheWishes, variant: str
+        self, route: Route, call: Call, key: Key, control: CacheControl, variant: str
     ) -> CacheEntry | None:
-        """The place of a request's answer; None if it is neither to be found nor kept.
+        """The entry of a request; None if its response is neither to be read nor written.
 
         Args:
             route: that serves it.
             call: what the client asked for.
             key: whose call it is.
-            wishes: of the request.
-            variant: tells apart requests that are equal and answered differently all the same.
+            control: what the request asks of the cache.
+            variant: tells apart equal requests that get different responses all the same.
         """
-        if not route.cache_seconds or not (wishes.find or wishes.keep or wishes.only):
+        if not route.cache_seconds or not (control.read or control.write or control.only_if_cached):
             return None
         if call.endpoint == "chat.completions" and not _is_cool(call, route):
             return None
-        # A digest, so that nothing of a request can be read from Redis's keys.
+        # A digest, so that Redis's keys reveal nothing of a request.
         parts = [self._whose(key), call.endpoint, variant, route.targets, call.body]
         try:
             data = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
         except TypeError:
-            return None  # a number of more than 64 bits: no reason to refuse the call
+            return None  # an integer of more than 64 bits: no reason to refuse the call
         digest = hashlib.sha256(data).hexdigest()
-        room = self._options.max_answer_bytes if wishes.keep else 0
-        return CacheEntry(room, self._store, f"cache:{digest}", route.cache_seconds, wishes)
+        room = self._options.max_answer_bytes if control.write else 0
+        return CacheEntry(room, self._store, f"cache:{digest}", route.cache_seconds, control)
 
     def _whose(self, key: Key) -> str:
         scope = self._options.scope

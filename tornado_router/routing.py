@@ -47,8 +47,8 @@ class Route:
         sticky: names that lead to the field of a request that binds it to a target.
         hedge_seconds: how long the first target may take before another is asked, too; None for
             as long as it takes.
-        cache_seconds: for how long an answer is given again to equal requests; 0 for never.
-        cache_max_temperature: above which they are answered anew.
+        cache_seconds: how long a response is cached for equal requests; 0 turns the cache off.
+        cache_max_temperature: requests above it bypass the cache.
         log_requests: whether its requests and answers are kept.
     """
 

@@ -1,4 +1,4 @@
-"""Answers that are given again: marked, free, counted as requests, whole and streamed."""
+"""The response cache: hits are marked, free, counted as requests, whole and streamed."""
 
 import json
 
@@ -25,7 +25,7 @@ models = ["ok", "stream-truncated"]
 [prices."up/*"]
 input = 1000
 output = 1000
-[routes.kept]
+[routes.cached]
 targets = ["up/ok"]
 cache_seconds = 60
 [routes.breaks]
@@ -40,7 +40,7 @@ def router(router_project, upstream):
     return router_project({"router.toml": configuration(upstream)}).serve()
 
 
-def ask(router, model="kept", cache_control=None, **body):
+def ask(router, model="cached", cache_control=None, **body):
     return router.post({"model": model, **ASKED, **body}, cache_control=cache_control)
 
 
@@ -67,10 +67,10 @@ def test_it_costs_nothing_and_is_in_the_books(router):
     rows = poll(lambda: [*router.usage_rows()][1:] and router.usage_rows())
     assert [row["cache_hit"] for row in rows] == [0, 1]
     assert rows[0]["cost"] > 0
-    kept = rows[1]
-    assert (kept["cost"], kept["total_tokens"], kept["provider"]) == (0, 0, None)
-    assert (kept["status"], kept["model"]) == (200, "kept")
-    assert router.log_line(kept["request_id"])["cache_hit"] is True
+    hit = rows[1]
+    assert (hit["cost"], hit["total_tokens"], hit["provider"]) == (0, 0, None)
+    assert (hit["status"], hit["model"]) == (200, "cached")
+    assert router.log_line(hit["request_id"])["cache_hit"] is True
 
 
 def test_cache_headers(router, upstream):
@@ -86,15 +86,15 @@ def test_cache_headers(router, upstream):
 
 @pytest.mark.parametrize(
     ("model", "more"),
-    [("up/ok", {}), ("kept", {"temperature": 0.7}), ("kept", {"temperature": None})],
+    [("up/ok", {}), ("cached", {"temperature": 0.7}), ("cached", {"temperature": None})],
 )
-def test_what_is_answered_anew(router, upstream, model, more):
+def test_what_bypasses_the_cache(router, upstream, model, more):
     for _ in range(2):
         assert state(ask(router, model, **more)) is None
     assert len(upstream.exchanges()) == 2
 
 
-def test_a_broken_stream_is_not_kept(router, upstream):
+def test_a_broken_stream_is_not_cached(router, upstream):
     for _ in range(2):
         with router.asking({"model": "breaks", **ASKED, "stream": True}) as connection:
             response = connection.getresponse()
@@ -105,12 +105,12 @@ def test_a_broken_stream_is_not_kept(router, upstream):
     assert len(upstream.exchanges()) == 2
 
 
-def test_the_sdk_reads_a_kept_stream(router):
+def test_the_sdk_reads_a_cached_stream(router):
     with openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=0) as client:
         texts = [
             "".join(
                 chunk.choices[0].delta.content or ""
-                for chunk in client.chat.completions.create(model="kept", **ASKED, stream=True)
+                for chunk in client.chat.completions.create(model="cached", **ASKED, stream=True)
                 if chunk.choices
             )
             for _ in range(2)
@@ -125,7 +125,7 @@ def test_it_counts_as_a_request_and_is_for_its_user_alone(router_project, upstre
     limited = next(word for word in limited.split() if word.startswith("sk-tr-"))
     assert ask(router).status == 200  # by the first key of the same user
     headers = {"authorization": f"Bearer {limited}"}
-    body = {"model": "kept", **ASKED}
+    body = {"model": "cached", **ASKED}
     answers = [router.post(body, **headers) for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert [state(answer) for answer in answers[:2]] == ["hit", "hit"]

@@ -107,7 +107,7 @@ def test_a_stream_a_failure_and_a_refusal(serve, told):
     assert (attributes(root)["error.type"], children) == ("model_not_found", [])
 
 
-def test_a_kept_answer_has_no_attempts(serve, told):
+def test_a_cache_hit_has_no_attempts(serve, told):
     router = serve()
     ask(router, temperature=0)
     tree(told, 3)

@@ -413,18 +413,18 @@ class MemoryOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions:
-    """`[cache]`: answers given again to equal requests, where a route has `cache_seconds`."""
+    """`[cache]`: the response cache, for routes that have `cache_seconds`."""
 
     scope: str = option(
         "user",
-        "Who is given the answer to an equal request: `user`, who made it; `key`, that key alone; "
-        "`everybody`, so that who waits less learns what others have asked.",
+        "Who shares cached responses: `user`, all keys of one user; `key`, one key; `everybody`, "
+        "so that a fast response tells a user that somebody else has asked the same.",
         enum=["user", "key", "everybody"],
     )
-    max_answer_bytes: int = option(1024 * 1024, "A larger answer is not kept.", minimum=0)
+    max_answer_bytes: int = option(1024 * 1024, "A larger response is not cached.", minimum=0)
     max_bytes: int = option(
         64 * 1024 * 1024,
-        "Of all answers kept in this process, the oldest going first; Redis has its own bound.",
+        "Of the cache in this process; the oldest responses go first. Redis has its own bound.",
         minimum=0,
     )
 
@@ -539,12 +539,12 @@ class RouteOptions:
         minimum=0,
     )
     cache_seconds: float = option(
-        0.0, "For how long an answer is given again to equal requests; 0 for never.", minimum=0
+        0.0, "How long a response is cached for equal requests; 0 turns the cache off.", minimum=0
     )
     cache_max_temperature: float = option(
         0.0,
-        "Requests of a higher `temperature` are always answered anew; one that names none counts "
-        "as 1, as with OpenAI.",
+        "Requests with a higher `temperature` bypass the cache; one that sets none counts as 1, "
+        "OpenAI's default.",
         minimum=0,
     )
     log_requests: bool = option(

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from tornado.iostream import StreamClosedError
 
 from tornado_router.errors import ApiError
-from tornado_router.gateway import NO_TRACE, NO_WISHES
+from tornado_router.gateway import CACHE_DEFAULTS, NO_TRACE
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
 from tornado_router.response_cache import read_cache_control
@@ -80,7 +80,7 @@ class CallHandler(BaseHandler):
         chosen = None
         if self.services.serving.config.routing.request_headers:
             chosen = self.request.headers.get("X-Router-Target")
-        cache_control = self.request.headers.get("Cache-Control")
+        header = self.request.headers.get("Cache-Control")
         reply = await self.services.serving.gateway.run(
             call,
             self.key,
@@ -88,7 +88,7 @@ class CallHandler(BaseHandler):
             self.started,
             chosen=chosen,
             trace=self._trace(),
-            wishes=read_cache_control(cache_control) if cache_control else NO_WISHES,
+            cache_control=read_cache_control(header) if header else CACHE_DEFAULTS,
         )
         for name, value in reply.headers.items():
             self.set_header(name, value)

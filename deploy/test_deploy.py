@@ -573,6 +573,14 @@ class TestAlerts:
         assert codes
         assert codes <= set(re.findall(r'code="(\w+)"', source))
 
+    def test_misses_of_only_if_cached_are_no_errors(self):
+        """They end with 504, as no provider was asked, and nothing is wrong."""
+        of_errors = [rule for rule in alerts() if 'status=~"5..' in rule["expr"]]
+        assert len(of_errors) > 1
+        for rule in of_errors:
+            subtracted = '- (sum(rate(tornado_router_refusals_total{code="not_cached"}[5m]))'
+            assert 'provider!=""' in rule["expr"] or subtracted in rule["expr"], rule["alert"]
+
     def test_what_speaks_of_nothing_is_found(self, exported):
         for wrong in (
             "tornado_router_nothing > 0",

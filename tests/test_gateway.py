@@ -1,6 +1,7 @@
 """The whole story of a call: whatever becomes of it, it is accounted for once."""
 
 import asyncio
+import json
 import time
 from decimal import Decimal
 from typing import ClassVar
@@ -23,7 +24,7 @@ from tornado_router.config.options import (
 )
 from tornado_router.dispatch import Dispatcher
 from tornado_router.errors import ApiError, ProviderError
-from tornado_router.gateway import Gateway
+from tornado_router.gateway import CACHE_DEFAULTS, Gateway
 from tornado_router.health import Health
 from tornado_router.limits import Demand, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
@@ -32,7 +33,7 @@ from tornado_router.plugins import ConfiguredProvider
 from tornado_router.pricing import Prices
 from tornado_router.provider import Call, Provider
 from tornado_router.request_log import RequestRecorder
-from tornado_router.response_cache import ResponseCache
+from tornado_router.response_cache import CacheControl, ResponseCache
 from tornado_router.routing import Router
 from tornado_router.selection import Selection
 from tornado_router.sse import Decoder
@@ -64,6 +65,7 @@ class Scripted(Provider):
         super().__init__("p", {})
         self.script = script
         self.began = asyncio.Event()
+        self.calls = 0
         self.closed = 0
 
     async def play(self, item):
@@ -75,10 +77,12 @@ class Scripted(Provider):
         return item
 
     async def send(self, call, http):
+        self.calls += 1
         call.dropped.append("seed")
         return await self.play(self.script[0])
 
     async def stream(self, call, http):
+        self.calls += 1
         call.dropped.append("seed")
         try:
             for item in self.script:
@@ -122,7 +126,11 @@ class World:
             "p": ConfiguredProvider("p", ProviderOptions(type="t"), self.provider),
             "off": ConfiguredProvider("off", ProviderOptions(type="t"), off="api_key is empty"),
         }
-        routes = {"fast": RouteOptions(targets=("p/m1",)), "dead": RouteOptions(targets=("off/m",))}
+        routes = {
+            "fast": RouteOptions(targets=("p/m1",)),
+            "dead": RouteOptions(targets=("off/m",)),
+            "cached": RouteOptions(targets=("p/m1",), cache_seconds=60),
+        }
         self.books = Books()
         prices = Prices(PRICES, PricingOptions(price_package=False), providers)
         self.gateway = Gateway(
@@ -151,11 +159,13 @@ class World:
     def observe(self, call):
         self.finished.append(call)
 
-    async def run(self, *, stream=False, model="fast", **fields):
+    async def run(self, *, stream=False, model="fast", control=CACHE_DEFAULTS, **fields):
         messages = [{"role": "user", "content": "x" * 40}]
         body = {"model": model, "messages": messages, **fields}
-        call = Call("req_1", "chat.completions", model, body, orjson.dumps(body), stream)
-        return await self.gateway.run(call, self.key, "client-7", time.monotonic())
+        call = Call("req_1", "chat.completions", model, body, json.dumps(body).encode(), stream)
+        return await self.gateway.run(
+            call, self.key, "client-7", time.monotonic(), cache_control=control
+        )
 
     @property
     def account(self):
@@ -515,6 +525,123 @@ class TestMoney:
         assert (account.status, account.error_code) == (200, "insufficient_quota")
         assert Decimal("0.0007") < account.cost <= Decimal("0.001")
         assert world.provider.closed == 1
+
+
+WHOLE = {"choices": [{"index": 0}], "usage": USAGE}
+ONLY_IF_CACHED = CacheControl(only_if_cached=True)
+LIMITED = Rates("key:2", 2)
+
+
+def ask(world, **asked):
+    return asyncio.run(world.run(model="cached", temperature=0, **asked))
+
+
+def refused(world, **asked):
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(world.run(**asked))
+    assert world.finished[-1].error_code == caught.value.code
+    return caught.value
+
+
+class TestCache:
+    def test_a_hit_is_free_and_needs_no_money(self):
+        world = World(WHOLE, key=paying(10**9))
+        first = ask(world)
+        world.key = paying(0)
+        second = ask(world)
+        assert second.body == first.body
+        assert second.headers["x-router-cache"] == "hit"
+        hit = world.finished[-1]
+        assert (hit.cache_hit, hit.cost, hit.provider, hit.status) == (True, 0, None, 200)
+
+    def test_a_hit_counts_as_a_request(self):
+        world = World(WHOLE, key=Key(2, 1, "laptop", rates=(LIMITED,)))
+        ask(world)
+        assert ask(world).headers["x-ratelimit-remaining-requests"] == "0"
+        assert refused(world, model="cached", temperature=0).status == 429
+
+    @pytest.mark.parametrize("control", [CACHE_DEFAULTS, ONLY_IF_CACHED])
+    @pytest.mark.parametrize("seed", [1, 2], ids=["hit", "miss"])
+    def test_without_permission_nobody_learns_what_is_cached(self, control, seed):
+        world = World(WHOLE)
+        ask(world, seed=1)
+        world.key = Key(3, 1, "other", models=(("gpt-*",),), rates=(LIMITED,))
+        error = refused(world, model="cached", temperature=0, seed=seed, control=control)
+        assert (error.status, error.code) == (403, "model_not_permitted")
+        assert "x-router-cache" not in error.headers
+
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"model": "cached", "temperature": 0},
+            {"model": "cached", "temperature": 0.5},
+            {"model": "fast", "temperature": 0},
+            {"model": "cached", "temperature": 0, "seed": 10**30},
+        ],
+        ids=["a miss", "too warm", "a route that caches nothing", "no JSON of orjson's"],
+    )
+    def test_only_if_cached_never_asks_a_provider(self, asked, stream):
+        world = World(WHOLE, key=Key(2, 1, "laptop", rates=(LIMITED,)))
+        for control in (ONLY_IF_CACHED, CacheControl(False, False, None, True)):
+            error = refused(world, **asked, control=control, stream=stream)
+            assert (error.status, error.code) == (504, "not_cached")
+            assert error.headers["x-should-retry"] == "false"
+        assert world.provider.calls == 0
+        assert refused(world, **asked, control=ONLY_IF_CACHED).status == 429  # they count
+
+    def test_only_if_cached_takes_a_hit(self):
+        world = World(WHOLE)
+        ask(world)
+        assert ask(world, control=ONLY_IF_CACHED).headers["x-router-cache"] == "hit"
+
+    @pytest.mark.parametrize("read", [False, True])
+    def test_a_client_that_leaves_a_cached_stream(self, read):
+        """It is in the books as soon as it begins, once, and whatever becomes of its client."""
+        world = World([chunk("a")], [LAST])
+
+        async def main():
+            first = [raw async for raw in (await world.run(**asked)).events]
+            for _ in range(2):
+                reply = await world.run(**asked)
+                assert reply.headers["x-router-cache"] == "hit"
+                if read:
+                    assert await anext(reply.events) == b"".join(first)
+                await reply.events.aclose()
+
+        asked = {"model": "cached", "temperature": 0, "stream": True}
+        asyncio.run(main())
+        assert [item.status for item in world.finished] == [200] * 3
+        assert [item.cache_hit for item in world.finished] == [False, True, True]
+        assert (world.provider.calls, world.provider.closed) == (1, 1)
+
+    def test_a_stream_that_its_client_leaves_is_not_cached(self):
+        world = World([chunk("a")], [LAST])
+
+        async def main():
+            for _ in range(2):
+                reply = await world.run(**asked)
+                assert reply.headers["x-router-cache"] == "miss"
+                await anext(reply.events)
+                await reply.events.aclose()
+
+        asked = {"model": "cached", "temperature": 0, "stream": True}
+        asyncio.run(main())
+        assert world.provider.calls == 2
+
+    def test_usage_is_in_a_cached_stream_only_if_it_was_asked_for(self):
+        world = World([chunk("a")], [LAST])
+
+        async def main(options):
+            asked = {"stream": True, "temperature": 0, "stream_options": options}
+            reply = await world.run(model="cached", **asked)
+            return reply.headers["x-router-cache"], len(await read(reply))
+
+        wanted, unwanted = {"include_usage": True}, {"include_usage": False}
+        assert asyncio.run(main(wanted)) == ("miss", 3)
+        assert asyncio.run(main(unwanted)) == ("miss", 2)
+        assert asyncio.run(main(wanted)) == ("hit", 3)
+        assert asyncio.run(main(unwanted)) == ("hit", 2)
 
 
 class TestRevokedStreams:

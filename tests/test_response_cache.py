@@ -9,7 +9,6 @@ import pytest
 from tornado_router import response_cache
 from tornado_router.auth import Key
 from tornado_router.config.options import CacheOptions
-from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 from tornado_router.response_cache import CacheControl, ResponseCache, read_cache_control
 from tornado_router.routing import Route, Target
@@ -143,15 +142,6 @@ def test_age(monkeypatch):
     monkeypatch.setattr(response_cache.time, "time", lambda: later)
     assert world.get(control=CacheControl(max_age=30)) is None
     assert world.get(control=CacheControl(max_age=32)).age == pytest.approx(31, abs=1)
-
-
-def test_only_if_cached():
-    world = World()
-    with pytest.raises(ApiError) as caught:
-        world.get(control=CacheControl(only_if_cached=True))
-    assert (caught.value.status, caught.value.code) == (504, "not_cached")
-    world.put()
-    assert world.get(control=CacheControl(only_if_cached=True))
 
 
 def test_a_large_response_is_not_cached():

@@ -112,11 +112,7 @@ class Admission:
         Raises:
             ApiError: 403, the key may not do that; 429, a limit has no room; 503, nobody knows.
         """
-        try:
-            check_permissions(call.endpoint, call.model, key)
-        except ApiError:
-            await self.count(call, key)
-            raise
+        await self.check(call, key)
         prompt, images = estimate_request(call)
         answer, known = self._answer_tokens(call, targets)
         if not key.rates and not key.purses:
@@ -133,8 +129,8 @@ class Admission:
         lease = await self._reserve(demand, call.model)
         return Permit(targets, key, prompt, images, answer, lease)
 
-    async def admit_free(self, call: Call, key: Key) -> Permit:
-        """Lets a call run that uses nothing: it counts as a request, and that is all.
+    async def check(self, call: Call, key: Key) -> None:
+        """Refuses what a key, or its user's plan, does not permit; the refusal counts as a request.
 
         Raises:
             ApiError: 403, the key may not do that; 429, it is one too many; 503, nobody knows.
@@ -144,6 +140,13 @@ class Admission:
         except ApiError:
             await self.count(call, key)
             raise
+
+    async def admit_free(self, call: Call, key: Key) -> Permit:
+        """Lets a call run that was checked and uses nothing: it counts as a request, no more.
+
+        Raises:
+            ApiError: 429, it is one too many; 503, nobody knows.
+        """
         demand = Demand(call.id, key.rates)
         lease = await self._reserve(demand, call.model) if key.rates else None
         return Permit((), key, lease=lease)

@@ -27,6 +27,7 @@ from tornado_router.response_cache import (
     CachedResponse,
     CacheEntry,
     ResponseCache,
+    not_cached,
 )
 from tornado_router.routing import Route, Router, Target
 from tornado_router.selection import Selection
@@ -278,13 +279,13 @@ class Gateway:
             self._record(progress, by_route=False)
             route = await self._route(call, key, chosen)
             self._record(progress, by_route=route.log_requests)
-            progress.entry = self._cache.entry(route, call, key, cache_control, self._variant)
-            if progress.entry:
-                if call.stream:
-                    progress.copy = _Copy(max(progress.entry.room, self._room(progress)))
-                progress.cached = await self._find(progress, progress.entry)
+            entry = self._cache.entry(route, call, key, cache_control, self._variant)
+            if entry or cache_control.only_if_cached:
+                progress.cached = await self._look_up(progress, entry, cache_control)
                 if progress.cached:
                     return self._replay(progress, progress.cached)
+            if entry and call.stream:
+                progress.copy = _Copy(max(entry.room, self._room(progress)))
             permit = progress.permit = await self._admission.admit(call, key, route.targets)
             if len(permit.targets) < len(route.targets):
                 route = route.only(permit.targets)
@@ -306,8 +307,8 @@ class Gateway:
             self._settle(progress)
             raise
         self._settle(progress)
-        if progress.entry:
-            await progress.entry.put(body, tuple(progress.attempts.dropped))
+        if entry:
+            await entry.put(body, tuple(progress.attempts.dropped))
         return Reply(progress.attempts.dropped, progress.headers(), body)
 
     def _record(self, progress: _Progress, *, by_route: bool) -> None:
@@ -319,20 +320,25 @@ class Gateway:
     def _room(self, progress: _Progress) -> int:
         return self._recorder.room if progress.recorded else 0
 
-    async def _find(self, progress: _Progress, entry: CacheEntry) -> CachedResponse | None:
-        """The cached response, if any; it counts as a request of the key, which has to permit it.
+    async def _look_up(
+        self, progress: _Progress, entry: CacheEntry | None, control: CacheControl
+    ) -> CachedResponse | None:
+        """The cached response, if any; a hit counts as a request of the key.
+
+        Permissions come first, so that nobody learns what was asked of a model that is not theirs.
 
         Raises:
             ApiError: 403; 429; 503; 504, only a cached response will do and there is none.
         """
         call, key = progress.call, progress.key
-        try:
-            found = await entry.get()
-        except ApiError:
-            await self._admission.count(call, key)
-            raise
+        await self._admission.check(call, key)
+        progress.entry = entry
+        found = await entry.get() if entry else None
         if found:
             progress.permit = await self._admission.admit_free(call, key)
+        elif control.only_if_cached:
+            await self._admission.count(call, key)
+            raise not_cached()
         return found
 
     def _replay(self, progress: _Progress, response: CachedResponse) -> Reply:

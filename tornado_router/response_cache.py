@@ -88,15 +88,8 @@ class CacheEntry:
     _control: CacheControl
 
     async def get(self) -> CachedResponse | None:
-        """The cached response, if there is one that the request accepts.
-
-        Raises:
-            ApiError: 504, there is none, and the client wants no other.
-        """
-        response = await self._read() if self._control.read else None
-        if response is None and self._control.only_if_cached:
-            raise ApiError(504, "There is no cached response to this request.", code="not_cached")
-        return response
+        """The cached response, if there is one that the request accepts."""
+        return await self._read() if self._control.read else None
 
     async def put(self, data: bytes, dropped: tuple[str, ...]) -> None:
         """Caches a successful response, if the request allows it and the response fits."""
@@ -140,7 +133,7 @@ class ResponseCache:
             control: what the request asks of the cache.
             variant: tells apart equal requests that get different responses all the same.
         """
-        if not route.cache_seconds or not (control.read or control.write or control.only_if_cached):
+        if not route.cache_seconds or not (control.read or control.write):
             return None
         if call.endpoint == "chat.completions" and not _is_cool(call, route):
             return None
@@ -159,6 +152,16 @@ class ResponseCache:
         if scope == "everybody":
             return ""
         return f"key:{key.id}" if scope == "key" else f"user:{key.user_id}"
+
+
+def not_cached() -> ApiError:
+    """The refusal of a request that accepts only a cached response, when there is none."""
+    return ApiError(
+        504,  # RFC 9111 section 5.2.1.7
+        "There is no cached response to this request.",
+        code="not_cached",
+        headers={"x-should-retry": "false"},  # the official SDKs retry a 504 otherwise
+    )
 
 
 def _is_cool(call: Call, route: Route) -> bool:

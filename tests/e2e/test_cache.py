@@ -84,6 +84,18 @@ def test_cache_headers(router, upstream):
     assert len(upstream.exchanges()) == 3
 
 
+def test_the_sdk_does_not_retry_only_if_cached(router, upstream):
+    with openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=2) as client:
+        for model in ("cached", "up/ok"):
+            with pytest.raises(openai.APIStatusError) as caught:
+                client.chat.completions.create(
+                    model=model, **ASKED, extra_headers={"Cache-Control": "only-if-cached"}
+                )
+            assert (caught.value.status_code, caught.value.code) == (504, "not_cached")
+    assert len(poll(lambda: [*router.usage_rows()][1:] and router.usage_rows())) == 2
+    assert upstream.exchanges() == []
+
+
 @pytest.mark.parametrize(
     ("model", "more"),
     [("up/ok", {}), ("cached", {"temperature": 0.7}), ("cached", {"temperature": None})],

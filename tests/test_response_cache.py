@@ -28,7 +28,8 @@ def call(endpoint="chat.completions", **changes):
 
 class World:
     def __init__(self, **options):
-        self.cache = ResponseCache(ProcessStore(10_000), CacheOptions(**options))
+        self.store = ProcessStore(10_000)
+        self.cache = ResponseCache(self.store, CacheOptions(**options))
 
     def entry(self, asked=None, key=ME, route=ROUTE, control=DEFAULTS, variant=""):
         return self.cache.entry(route, asked or call(), key, control, variant)
@@ -142,6 +143,43 @@ def test_age(monkeypatch):
     monkeypatch.setattr(response_cache.time, "time", lambda: later)
     assert world.get(control=CacheControl(max_age=30)) is None
     assert world.get(control=CacheControl(max_age=32)).age == pytest.approx(31, abs=1)
+
+
+def test_what_a_reload_makes_too_old_is_a_miss(monkeypatch):
+    world = World()
+    world.put()
+    later = response_cache.time.time() + 31
+    monkeypatch.setattr(response_cache.time, "time", lambda: later)
+    assert world.get(route=replace(ROUTE, cache_seconds=32))
+    assert world.get(route=replace(ROUTE, cache_seconds=30)) is None
+    assert (
+        world.get(route=replace(ROUTE, cache_seconds=30), control=CacheControl(max_age=60)) is None
+    )
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *(b"", b"\n", b"\0\xff", b"response", b'{"choices": []}\ndata', b"5\ndata", b"null\ndata"),
+        *(b"[1]\ndata", b"[1, [], 2]\ndata", b'["then", []]\ndata', b"[1, 5]\ndata", b"[1, []]"),
+        *(b"[null, []]\ndata", b"[" * 2000 + b"\ndata"),
+    ],
+)
+def test_what_cannot_be_read_is_a_miss_and_is_replaced(stored):
+    world = World()
+    world.put()
+    (key,) = world.store._values
+    asyncio.run(world.store.put({key: stored}, 60))
+    assert world.get() is None
+    world.put()
+    assert world.get().data == b"response"
+
+
+def test_keys_have_the_version_of_the_format(monkeypatch):
+    world = World()
+    world.put()
+    monkeypatch.setattr(response_cache, "FORMAT", response_cache.FORMAT + 1)
+    assert world.get() is None
 
 
 def test_a_large_response_is_not_cached():

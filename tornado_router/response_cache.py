@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +21,12 @@ from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 from tornado_router.routing import Route
 from tornado_router.stores import Store
+
+KEY_PREFIX = "cache:"
+"""What every key of the cache in its store begins with."""
+
+FORMAT = 1
+"""Of what is stored; part of each key, so that no version reads what another has written."""
 
 OPENAI_TEMPERATURE = 1.0
 """Of a request that names none: https://platform.openai.com/docs/api-reference/chat/create."""
@@ -94,19 +101,17 @@ class CacheEntry:
     async def put(self, data: bytes, dropped: tuple[str, ...]) -> None:
         """Caches a successful response, if the request allows it and the response fits."""
         if len(data) <= self.room:
-            head = orjson.dumps([time.time(), dropped])
-            await self._store.put({self._key: head + b"\n" + data}, self._seconds)
+            stored = _pack(time.time(), dropped, data)
+            await self._store.put({self._key: stored}, self._seconds)
 
     async def _read(self) -> CachedResponse | None:
-        (found,) = await self._store.get([self._key])
-        if found is None:
+        (stored,) = await self._store.get([self._key])
+        response = _unpack(stored) if stored is not None else None
+        if response is None:
             return None
-        head, _, data = found.partition(b"\n")
-        made_at, dropped = orjson.loads(head)
-        age = max(0.0, time.time() - made_at)
-        if self._control.max_age is not None and age > self._control.max_age:
-            return None
-        return CachedResponse(age, tuple(dropped), data)
+        # A reload may have shortened the route's time since it was stored.
+        max_age = self._seconds if self._control.max_age is None else self._control.max_age
+        return response if response.age <= min(max_age, self._seconds) else None
 
 
 class ResponseCache:
@@ -143,15 +148,31 @@ class ResponseCache:
             data = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
         except TypeError:
             return None  # an integer of more than 64 bits: no reason to refuse the call
-        digest = hashlib.sha256(data).hexdigest()
+        name = f"{KEY_PREFIX}{FORMAT}:{hashlib.sha256(data).hexdigest()}"
         room = self._options.max_answer_bytes if control.write else 0
-        return CacheEntry(room, self._store, f"cache:{digest}", route.cache_seconds, control)
+        return CacheEntry(room, self._store, name, route.cache_seconds, control)
 
     def _whose(self, key: Key) -> str:
         scope = self._options.scope
         if scope == "everybody":
             return ""
         return f"key:{key.id}" if scope == "key" else f"user:{key.user_id}"
+
+
+def _pack(made_at: float, dropped: Sequence[str], data: bytes) -> bytes:
+    return orjson.dumps([made_at, dropped]) + b"\n" + data
+
+
+def _unpack(stored: bytes) -> CachedResponse | None:
+    """What was stored; None if it is nothing that `_pack` makes."""
+    head, newline, data = stored.partition(b"\n")
+    try:
+        made_at, dropped = orjson.loads(head)
+        age = max(0.0, time.time() - made_at)
+        names = tuple(map(str, dropped))
+    except (TypeError, ValueError):
+        return None
+    return CachedResponse(age, names, data) if newline else None
 
 
 def not_cached() -> ApiError:

@@ -150,7 +150,7 @@ class World:
                 RoutingOptions(retries=0),
             ),
             recorder=RequestRecorder(None, RequestLogOptions()),
-            cache=ResponseCache(ProcessStore(10_000), CacheOptions()),
+            cache=ResponseCache(ProcessStore(10_000), CacheOptions(), {}),
             ledger=self.books,
             observers={"a plugin": self.observe},
             is_revoked=revoked,

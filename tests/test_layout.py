@@ -25,6 +25,7 @@ ELSEWHERE = {
     "cli/__init__": "e2e/test_cli.py",
     "cli/__main__": "e2e/test_cli.py",
     "cli/account_commands": "e2e/test_cli_accounts.py",
+    "cli/cache_commands": "e2e/test_cache.py",
     "cli/common": "e2e/test_cli.py",
     "cli/database_commands": "e2e/test_cli_database.py",
     "cli/import_command": "importing/test_litellm.py",

@@ -218,6 +218,17 @@ class TestConfigure:
         assert item.provider.options == {"api_key": "sk-1"}
         assert "sk-1" not in repr(item)
 
+    def test_a_fingerprint_is_of_what_decides_the_answers(self, configure, plugins):
+        def fingerprint(*lines, **environ):
+            text = "\n".join([ACME, 'api_key = "sk-1"', *lines])
+            return configure(text, plugins, **environ)[0]["p"].fingerprint
+
+        first = fingerprint('region = "eu"', "retries = 1")
+        assert fingerprint("retries = 1", "connect_timeout = 5.0", 'region = "eu"') == first
+        assert fingerprint('second_key = "s"', 'region = "eu"', 'retries = "${N}"', N="1") == first
+        assert fingerprint('region = "eu"', "retries = 2") != first
+        assert fingerprint('region = "eu"', "retries = 1", 'unsupported = "drop"') != first
+
     def test_two_of_one_type(self, configure, plugins):
         text = '[providers.a]\ntype = "other"\n[providers.b]\ntype = "other"'
         providers, _ = configure(text, plugins)

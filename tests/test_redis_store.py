@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from tornado_router import redis_store
 from tornado_router.config.options import RedisOptions
 from tornado_router.memory import Memory
 from tornado_router.redis_link import RedisLink
-from tornado_router.redis_store import RedisStore
+from tornado_router.redis_store import RedisStore, StoreAwayError, clear
 
 from .servers import own_redis, redis_server
 from .support import DEADLINE
@@ -119,3 +120,25 @@ def test_a_frozen_redis_holds_no_call_up(tmp_path):
         frozen, thawed = with_memory(options, story)
     assert frozen == {}
     assert thawed == {"call": 1}
+
+
+class TestClear:
+    def test_it_deletes_what_has_the_prefix_and_nothing_else(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(redis_store, "CLEAR_BATCH", 10)
+        with own_redis(tmp_path) as redis:
+            options = RedisOptions(host="127.0.0.1", port=redis.port)
+            for number in range(100):
+                redis.ask("SET", f"tornado-router:cache:1:{number}", "x")
+            others = ["tornado-router:memory:1", "tornado-router:cach", "cache:1"]
+            for name in others:
+                redis.ask("SET", name, "x")
+            assert clear(options, "cache:") == 100
+            assert sorted(map(bytes.decode, redis.ask("KEYS", "*"))) == sorted(others)
+            assert clear(options, "cache:") == 0
+
+    def test_without_redis_it_says_so(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(redis_store, "CLEAR_SECONDS", 0.1)
+        with pytest.raises(StoreAwayError, match="refused"):
+            clear(RedisOptions(host="127.0.0.1", port=1), "cache:")
+        with own_redis(tmp_path) as redis, redis.frozen(), pytest.raises(StoreAwayError):
+            clear(RedisOptions(host="127.0.0.1", port=redis.port), "cache:")

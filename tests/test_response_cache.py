@@ -29,7 +29,11 @@ def call(endpoint="chat.completions", **changes):
 class World:
     def __init__(self, **options):
         self.store = ProcessStore(10_000)
-        self.cache = ResponseCache(self.store, CacheOptions(**options))
+        self.use(**options)
+
+    def use(self, fingerprint="", **options):
+        """What a reload does."""
+        self.cache = ResponseCache(self.store, CacheOptions(**options), {"a": fingerprint})
 
     def entry(self, asked=None, key=ME, route=ROUTE, control=DEFAULTS, variant=""):
         return self.cache.entry(route, asked or call(), key, control, variant)
@@ -92,6 +96,15 @@ def test_whatever_else_differs_does(other):
     world.put()
     assert world.entry(**other)
     assert world.get(**other) is None
+
+
+def test_a_provider_that_has_changed_is_asked_again():
+    world = World(fingerprint="1")
+    world.put()
+    world.use(fingerprint="2")
+    assert world.get() is None
+    world.use(fingerprint="1")
+    assert world.get()
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,11 @@ class RouterApplication(Application):
                     config.routing,
                 ),
                 recorder=self.recorder,
-                cache=ResponseCache(self.shared.responses, config.cache),
+                cache=ResponseCache(
+                    self.shared.responses,
+                    config.cache,
+                    {item.name: item.fingerprint for item in deployment.providers.values()},
+                ),
                 ledger=self.ledger,
                 observers=self._observers,
                 telemetry=self._telemetry,

@@ -6,6 +6,8 @@ that does not load, or was written for another plugin API, is reported by name; 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -35,6 +37,8 @@ class ConfiguredProvider:
         provider: what serves it, or None when it is off.
         off: why it is off, or None.
         secrets: values that must be in no message.
+        fingerprint: a digest of what decides its answers: two tables with the same one may share
+            cached responses. Secrets are not part of it.
     """
 
     name: str
@@ -42,6 +46,7 @@ class ConfiguredProvider:
     provider: Provider | None = None
     off: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    fingerprint: str = ""
 
 
 @dataclass
@@ -238,7 +243,20 @@ def _configure(
     except OptionError as error:
         faults = [Fault(check.dotted((*path, error.option)), error.message)]
         return ConfiguredProvider(table.name, table.common, off=error.message), faults
-    return ConfiguredProvider(table.name, table.common, provider, secrets=secrets), []
+    fingerprint = _fingerprint(table.common, options, secret_names)
+    made = ConfiguredProvider(
+        table.name, table.common, provider, secrets=secrets, fingerprint=fingerprint
+    )
+    return made, []
+
+
+def _fingerprint(
+    common: ProviderOptions, options: Mapping[str, Any], secret_names: Sequence[str]
+) -> str:
+    """See `ConfiguredProvider`. Time-outs and the size of the pool decide no answer."""
+    public = {name: value for name, value in options.items() if name not in secret_names}
+    parts = json.dumps([common.type, common.unsupported, public], sort_keys=True, default=str)
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def _emptiness(secrets: Sequence[str]) -> str | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis.exceptions import RedisError
 
 from tornado_router.changes import Listener
 from tornado_router.config.options import RedisOptions
-from tornado_router.redis_link import RedisAwayError, RedisLink, RedisReplyError
+from tornado_router.redis_link import (
+    RedisAwayError,
+    RedisLink,
+    RedisReplyError,
+    connect_blocking,
+)
 from tornado_router.redis_subscription import RedisSubscription
 
 CHANNEL = "tornado-router:changes"
@@ -92,18 +95,9 @@ def announce(options: RedisOptions, user_id: int) -> bool:
     Returns:
         Whether Redis took it; otherwise the routers notice when what they remember times out.
     """
-    client = redis.Redis(
-        host=options.host,
-        port=options.port,
-        password=options.password or None,
-        db=options.db,
-        socket_timeout=ANNOUNCE_SECONDS,
-        socket_connect_timeout=ANNOUNCE_SECONDS,
-        retry=Retry(NoBackoff(), 0),  # by default it takes a quarter of a minute
-    )
     try:
-        with client:
+        with connect_blocking(options, ANNOUNCE_SECONDS) as client:
             client.publish(CHANNEL, str(user_id))
-    except (redis.RedisError, OSError):
+    except (RedisError, OSError):
         return False
     return True

@@ -15,10 +15,12 @@ from contextlib import suppress
 from typing import Any
 
 import hiredis
+import redis
 from loguru import logger
 from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tornado_router.config.options import RedisOptions
 from tornado_router.errors import RouterError
@@ -63,8 +65,26 @@ def connect(options: RedisOptions) -> aioredis.Redis:
             timeout=options.timeout,
             socket_timeout=options.timeout,
             socket_connect_timeout=CONNECT_SECONDS,
-            retry=Retry(NoBackoff(), 0),  # whoever has waited for so long waits no longer
+            retry=AsyncRetry(NoBackoff(), 0),  # whoever has waited for so long waits no longer
         )
+    )
+
+
+def connect_blocking(options: RedisOptions, seconds: float) -> redis.Redis:
+    """A client of redis-py's that blocks; for the command line.
+
+    Args:
+        options: where Redis is.
+        seconds: that connecting, and each command, may take.
+    """
+    return redis.Redis(
+        host=options.host,
+        port=options.port,
+        password=options.password or None,
+        db=options.db,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),  # by default it takes a quarter of a minute
     )
 
 

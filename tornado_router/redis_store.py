@@ -11,11 +11,22 @@ from typing import Any
 from loguru import logger
 from redis.exceptions import RedisError
 
-from tornado_router.redis_link import RedisLink, connect
+from tornado_router.config.options import RedisOptions
+from tornado_router.errors import RouterError
+from tornado_router.redis_link import RedisLink, connect, connect_blocking
 
 PREFIX = "tornado-router:"
 
+CLEAR_SECONDS = 5.0
+"""For each command of `clear`, which has time."""
+
+CLEAR_BATCH = 1000
+
 _FAILURES = (RedisError, OSError, TimeoutError)
+
+
+class StoreAwayError(RouterError):
+    """Redis did not do what was asked of it."""
 
 
 class RedisStore:
@@ -61,3 +72,31 @@ class RedisStore:
     async def close(self) -> None:
         """Closes the connections, but not the link."""
         await self._redis.aclose()
+
+
+def clear(options: RedisOptions, prefix: str) -> int:
+    """Deletes what is stored under keys with a prefix. Blocks; for the command line.
+
+    Redis serves others meanwhile: keys are looked for and deleted a batch at a time.
+
+    Args:
+        options: where Redis is.
+        prefix: of the keys.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StoreAwayError: Redis does not answer, or refuses.
+    """
+    count, cursor, pattern = 0, 0, f"{PREFIX}{prefix}*"
+    try:
+        with connect_blocking(options, CLEAR_SECONDS) as client:
+            while True:
+                cursor, keys = client.scan(cursor, match=pattern, count=CLEAR_BATCH)
+                if keys:
+                    count += client.unlink(*keys)
+                if not cursor:
+                    return count
+    except _FAILURES as error:
+        raise StoreAwayError(str(error) or type(error).__name__) from None

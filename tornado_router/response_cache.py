@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -120,11 +120,16 @@ class ResponseCache:
     Args:
         store: where the responses are.
         options: who shares them, and how large they may be.
+        fingerprints: of the providers, by name; when one changes, what it answered before is not
+            used any more.
     """
 
-    def __init__(self, store: Store, options: CacheOptions) -> None:
+    def __init__(
+        self, store: Store, options: CacheOptions, fingerprints: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._options = options
+        self._fingerprints = fingerprints
 
     def entry(
         self, route: Route, call: Call, key: Key, control: CacheControl, variant: str
@@ -142,13 +147,14 @@ class ResponseCache:
             return None
         if call.endpoint == "chat.completions" and not _is_cool(call, route):
             return None
-        # A digest, so that Redis's keys reveal nothing of a request.
-        parts = [self._whose(key), call.endpoint, variant, route.targets, call.body]
+        targets = [
+            (target.provider, self._fingerprints.get(target.provider), target.model)
+            for target in route.targets
+        ]
         try:
-            data = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+            name = _key([self._whose(key), call.endpoint, variant, targets, call.body])
         except TypeError:
             return None  # an integer of more than 64 bits: no reason to refuse the call
-        name = f"{KEY_PREFIX}{FORMAT}:{hashlib.sha256(data).hexdigest()}"
         room = self._options.max_answer_bytes if control.write else 0
         return CacheEntry(room, self._store, name, route.cache_seconds, control)
 
@@ -157,6 +163,12 @@ class ResponseCache:
         if scope == "everybody":
             return ""
         return f"key:{key.id}" if scope == "key" else f"user:{key.user_id}"
+
+
+def _key(parts: Sequence[Any]) -> str:
+    """A digest, so that Redis's keys reveal nothing of a request."""
+    data = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    return f"{KEY_PREFIX}{FORMAT}:{hashlib.sha256(data).hexdigest()}"
 
 
 def _pack(made_at: float, dropped: Sequence[str], data: bytes) -> bytes:

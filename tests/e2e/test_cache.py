@@ -1,6 +1,7 @@
 """The response cache: hits are marked, free, counted as requests, whole and streamed."""
 
 import json
+import signal
 
 import openai
 import pytest
@@ -147,10 +148,8 @@ def test_it_counts_as_a_request_and_is_for_its_user_alone(router_project, upstre
 
 def test_routers_share_it_through_redis(router_project, upstream, tmp_path):
     with own_redis(tmp_path) as redis:
-        secret = "s" * 32
-        more = f'[auth]\njwt_secret = "{secret}"\n'
-        more += f'[redis]\nhost = "127.0.0.1"\nport = {redis.port}\n'
-        project = router_project({"router.toml": configuration(upstream, more)})
+        text = configuration(upstream, with_redis(redis))
+        project = router_project({"router.toml": text})
         first = project.serve()
         second = project.serve()
         second.key = first.key
@@ -158,6 +157,70 @@ def test_routers_share_it_through_redis(router_project, upstream, tmp_path):
         assert [state(answer) for answer in answers] == ["miss", "hit"]
         assert json.loads(answers[0].body) == json.loads(answers[1].body)
         assert first.stop() == second.stop() == 0
+
+
+def with_redis(redis):
+    secret = "s" * 32
+    return f'[auth]\njwt_secret = "{secret}"\n[redis]\nhost = "127.0.0.1"\nport = {redis.port}\n'
+
+
+def test_the_cache_in_redis_can_be_cleared(router_project, upstream, tmp_path):
+    with own_redis(tmp_path) as redis:
+        text = configuration(upstream, with_redis(redis))
+        project = router_project({"router.toml": text})
+        router = project.serve()
+        assert state(ask(router)) == "miss"
+        (key,) = poll(lambda: redis.ask("KEYS", "*:cache:*"))
+        done = project.cli("cache", "clear")
+        assert (done.returncode, done.stdout) == (0, "deleted 1 cached response\n"), done.stderr
+        assert redis.ask("EXISTS", key) == 0
+        assert state(ask(router)) == "miss"
+        assert router.stop() == 0
+    done = project.cli("cache", "clear")
+    assert done.returncode == 1
+    assert f"the cache at 127.0.0.1:{redis.port} was not cleared" in done.stderr
+
+
+def test_without_redis_there_is_nothing_to_clear(router_project, upstream):
+    done = router_project({"router.toml": configuration(upstream)}).cli("cache", "clear")
+    assert done.returncode == 1
+    assert "restart it" in done.stderr
+
+
+def test_what_is_unreadable_in_redis_is_a_miss(router_project, upstream, tmp_path):
+    with own_redis(tmp_path) as redis:
+        text = configuration(upstream, with_redis(redis))
+        router = router_project({"router.toml": text}).serve()
+        assert state(ask(router)) == "miss"
+        (key,) = poll(lambda: redis.ask("KEYS", "*:cache:*"))
+        redis.ask("SET", key, b"\x00garbage")
+        answer = ask(router)
+        assert (answer.status, state(answer)) == (200, "miss")
+        poll(lambda: redis.ask("GET", key) != b"\x00garbage")
+        assert state(ask(router)) == "hit"
+        assert router.stop() == 0
+
+
+def test_a_reload_keeps_the_cache_unless_the_provider_changes(router_project, upstream):
+    project = router_project({"router.toml": configuration(upstream)})
+    router = project.serve()
+
+    def reload(text):
+        before = router.stderr.count("took up")
+        (project.folder / "router.toml").write_text(text)
+        router.send(signal.SIGHUP)
+        poll(lambda: router.stderr.count("took up") > before)
+
+    text = (project.folder / "router.toml").read_text()
+    assert [state(ask(router)) for _ in range(2)] == ["miss", "hit"]
+    reload(text + "[routing]\nretries = 1\n")
+    assert state(ask(router)) == "hit"
+    reload(text.replace(f"{upstream.url}/v1", f"{upstream.url}/well/v1"))
+    assert [state(ask(router)) for _ in range(2)] == ["miss", "hit"]
+    reload(text.replace("cache_seconds = 60", "cache_seconds = 0"))
+    assert state(ask(router)) is None
+    reload(text)
+    assert state(ask(router)) == "hit"
 
 
 def test_metrics_count_hits(router_project, upstream):

@@ -16,6 +16,7 @@ import orjson
 from tornado_router import __version__, accounts, log, openapi, scaffold
 from tornado_router.app import RouterApplication, Server, run_until_stopped
 from tornado_router.cli.account_commands import credit, invites, plans, users
+from tornado_router.cli.cache_commands import cache
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
 from tornado_router.cli.database_commands import db
 from tornado_router.cli.health_command import health
@@ -40,7 +41,7 @@ def main() -> None:
     """One server in front of every LLM provider, speaking the OpenAI API."""
 
 
-for command in (keys, users, credit, invites, plans, health, db, import_):
+for command in (keys, users, credit, invites, plans, health, db, cache, import_):
     main.add_command(command)
 
 

@@ -1,0 +1,35 @@
+"""`tornado-router cache`: the response cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tornado_router.cli.common import config_option, read_config
+from tornado_router.response_cache import KEY_PREFIX
+
+
+@click.group()
+def cache() -> None:
+    """Look after the response cache."""
+
+
+@cache.command()
+@config_option
+def clear(path: Path) -> None:
+    """Delete every cached response from Redis. Routers may go on serving."""
+    options = read_config(path).redis
+    if not options.host:
+        raise click.ClickException(
+            "without [redis], each router keeps its cache in its own memory: restart it to empty it"
+        )
+    from tornado_router import redis_store  # noqa: PLC0415 - 7 MB, see there
+
+    try:
+        count = redis_store.clear(options, KEY_PREFIX)
+    except redis_store.StoreAwayError as error:
+        raise click.ClickException(
+            f"the cache at {options.host}:{options.port} was not cleared: {error}"
+        ) from None
+    click.echo(f"deleted {count} cached response{'' if count == 1 else 's'}")

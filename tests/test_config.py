@@ -220,6 +220,13 @@ class TestFaults:
             "routes.empty.targets": "must not be empty",
         }
 
+    def test_what_decides_a_response_cannot_be_ignored_by_the_cache(self, faults):
+        assert faults('cache = {ignore_fields = ["user", "stream"]}') == {
+            "cache.ignore_fields[1]": (
+                "must be none of 'model', 'messages', 'input', 'stream', 'stream_options'"
+            )
+        }
+
     def test_a_section_that_is_no_table(self, faults):
         assert faults("server = 5\n[[providers.p]]\ntype = 'x'\napi_key = 'hunter2'") == {
             "server": "must be a table, not 5",

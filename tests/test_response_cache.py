@@ -98,6 +98,16 @@ def test_whatever_else_differs_does(other):
     assert world.get(**other) is None
 
 
+def test_ignored_fields_make_no_difference():
+    world = World(ignore_fields=("user", "metadata"))
+    world.put(asked=call(user="a", metadata={"n": 1}))
+    assert world.get(asked=call(user="b"))
+    assert world.get()
+    assert world.get(asked=call(user="b", seed=1)) is None
+    world.use()
+    assert world.get(asked=call(user="b")) is None
+
+
 def test_a_provider_that_has_changed_is_asked_again():
     world = World(fingerprint="1")
     world.put()

@@ -1,8 +1,8 @@
 """The exact-match response cache: an equal request gets the same response again.
 
-Two requests are equal if their whole JSON bodies are, apart from the order of the keys; a stream
-is answered with a stream of the same events. Requests steer the cache with `Cache-Control`, as
-RFC 9111 section 5.2.1 defines it.
+Two requests are equal if their whole JSON bodies are, apart from the order of the keys and from
+`ignore_fields`; a stream is answered with a stream of the same events. Requests steer the cache
+with `Cache-Control`, as RFC 9111 section 5.2.1 defines it.
 """
 
 from __future__ import annotations
@@ -152,11 +152,17 @@ class ResponseCache:
             for target in route.targets
         ]
         try:
-            name = _key([self._whose(key), call.endpoint, variant, targets, call.body])
+            name = _key([self._whose(key), call.endpoint, variant, targets, self._compared(call)])
         except TypeError:
             return None  # an integer of more than 64 bits: no reason to refuse the call
         room = self._options.max_answer_bytes if control.write else 0
         return CacheEntry(room, self._store, name, route.cache_seconds, control)
+
+    def _compared(self, call: Call) -> Mapping[str, Any]:
+        ignored = self._options.ignore_fields
+        if not ignored:
+            return call.body
+        return {name: value for name, value in call.body.items() if name not in ignored}
 
     def _whose(self, key: Key) -> str:
         scope = self._options.scope

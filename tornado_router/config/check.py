@@ -110,5 +110,7 @@ def _sentence(error: ValidationError) -> str:
             return "must not be empty"
         case "pattern":
             return f"must match {expected}{got}"
+        case "not" if isinstance(expected, Mapping) and "enum" in expected:
+            return f"must be none of {', '.join(map(repr, expected['enum']))}"
         case _:
             return "is not valid" if secret else error.message

@@ -421,6 +421,16 @@ class CacheOptions:
         "so that a fast response tells a user that somebody else has asked the same.",
         enum=["user", "key", "everybody"],
     )
+    ignore_fields: tuple[str, ...] = option(
+        (),
+        "Top-level fields of a request, such as `user` or `metadata`, in which identical requests "
+        "may differ. Only name fields that do not change the response.",
+        items={
+            "type": "string",
+            "minLength": 1,
+            "not": {"enum": ["model", "messages", "input", "stream", "stream_options"]},
+        },
+    )
     max_answer_bytes: int = option(1024 * 1024, "A larger response is not cached.", minimum=0)
     max_bytes: int = option(
         64 * 1024 * 1024,

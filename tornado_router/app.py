@@ -58,7 +58,7 @@ from tornado_router.routing import Router
 from tornado_router.selection import Selection
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
-from tornado_router.stores import ProcessStore, Store
+from tornado_router.stores import ProcessStore, Store, WriteBehind
 from tornado_router.telemetry import Telemetry
 from tornado_router.tls import read_tls
 from tornado_router.upstream import Upstream
@@ -80,6 +80,9 @@ DRAIN_SECONDS = 0.1
 that it was the last, instead of finding the connection closed."""
 
 MEASURE_SECONDS = 1.0
+
+WRITES_MAX_BYTES = 16 * 1024 * 1024
+"""Of cached responses on their way to Redis; more are not cached while Redis is slow."""
 
 CUT_OFF_SECONDS = 5
 """For this long a stop waits until the requests that it cut off have accounted for themselves."""
@@ -498,7 +501,7 @@ def _share_in_redis(config: Config) -> _Shared:
     limits = replace(config.limits, processes=processes)
     return _Shared(
         Memory(RedisStore(link, config.memory.max_bytes), config.memory.seconds),
-        RedisStore(link, config.cache.max_bytes),
+        WriteBehind(RedisStore(link, config.cache.max_bytes), WRITES_MAX_BYTES),
         RedisChanges(link, subscription),
         GuardedLimiter(remote, MemoryLimiter(), limits),
         link,

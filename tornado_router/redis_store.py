@@ -32,7 +32,7 @@ class StoreAwayError(RouterError):
 class RedisStore:
     """Keeps values in Redis, which itself forgets what is old.
 
-    When Redis does not answer, nothing is kept or found, and the call goes on.
+    When Redis does not answer, nothing is written or read, and the call goes on.
 
     Args:
         link: to Redis, which says whether it is there. A value may be large, so it comes and goes
@@ -56,7 +56,7 @@ class RedisStore:
         try:
             await pipeline.execute()
         except _FAILURES as error:
-            logger.warning("Redis keeps nothing: {}", type(error).__name__)
+            logger.warning("nothing was written to Redis: {}", type(error).__name__)
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """What is still kept, in the order of the keys."""
@@ -65,7 +65,7 @@ class RedisStore:
         try:
             found: Any = await self._redis.mget([PREFIX + key for key in keys])
         except _FAILURES as error:
-            logger.warning("Redis finds nothing: {}", type(error).__name__)
+            logger.warning("nothing was read from Redis: {}", type(error).__name__)
             return [None] * len(keys)
         return list(found)
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+ENTRY_BYTES = 300
+"""What Python needs for an entry beside its key and its value: measured, with 10,000 and more."""
+
+WRITE_BYTES = 4096
+"""What a write on its way needs beside its values: a task, and a connection that it waits for."""
 
 
 class Store(Protocol):
@@ -28,7 +35,7 @@ class ProcessStore:
     """A store of this process: the oldest values go first when it is full.
 
     Args:
-        max_bytes: of all values together.
+        max_bytes: of all entries together, with what Python needs to hold them.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -41,9 +48,9 @@ class ProcessStore:
         until = time.monotonic() + seconds
         for key, data in values.items():
             self._forget(key)
-            if len(data) <= self._max_bytes:
+            if _size(key, data) <= self._max_bytes:
                 self._values[key] = (until, data)
-                self._bytes += len(data)
+                self._bytes += _size(key, data)
         while self._values and (self._bytes > self._max_bytes or self._is_old()):
             self._forget(next(iter(self._values)))
 
@@ -63,5 +70,51 @@ class ProcessStore:
         return until <= time.monotonic()
 
     def _forget(self, key: str) -> None:
-        _, data = self._values.pop(key, (0.0, b""))
-        self._bytes -= len(data)
+        found = self._values.pop(key, None)
+        if found is not None:
+            self._bytes -= _size(key, found[1])
+
+
+class WriteBehind:
+    """A store in front of another that takes a while: nobody waits until a value is written.
+
+    Args:
+        store: that keeps the values.
+        max_bytes: of writes on their way; what comes when there is no room is not kept.
+    """
+
+    def __init__(self, store: Store, max_bytes: int) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def put(self, values: Mapping[str, bytes], seconds: float) -> None:
+        """Begins to write values."""
+        size = WRITE_BYTES + sum(map(len, values.values()))
+        if self._writes and self._bytes + size > self._max_bytes:
+            return
+        self._bytes += size
+        loop = asyncio.get_running_loop()
+        write = loop.create_task(self._write(values, seconds, size), name="write behind")
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+
+    async def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What is written already, in the order of the keys."""
+        return await self._store.get(keys)
+
+    async def close(self) -> None:
+        """Waits for the writes, and closes the store."""
+        await asyncio.gather(*self._writes, return_exceptions=True)
+        await self._store.close()
+
+    async def _write(self, values: Mapping[str, bytes], seconds: float, size: int) -> None:
+        try:
+            await self._store.put(values, seconds)
+        finally:
+            self._bytes -= size
+
+
+def _size(key: str, data: bytes) -> int:
+    return len(key) + len(data) + ENTRY_BYTES

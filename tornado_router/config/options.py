@@ -406,7 +406,8 @@ class MemoryOptions:
     )
     max_bytes: int = option(
         32 * 1024 * 1024,
-        "Of everything kept in this process, the oldest going first; in Redis, of one value.",
+        "Of everything kept in this process, overhead included; the oldest goes first. In Redis, "
+        "of one value.",
         minimum=0,
     )
 
@@ -434,7 +435,8 @@ class CacheOptions:
     max_answer_bytes: int = option(1024 * 1024, "A larger response is not cached.", minimum=0)
     max_bytes: int = option(
         64 * 1024 * 1024,
-        "Of the cache in this process; the oldest responses go first. Redis has its own bound.",
+        "Of the cache in this process, overhead included; the oldest responses go first. Redis "
+        "has its own bound.",
         minimum=0,
     )
 

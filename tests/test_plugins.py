@@ -64,6 +64,7 @@ class Acme(Provider):
         "properties": {
             "api_key": {"type": "string", "writeOnly": True, "pattern": "^sk-"},
             "second_key": {"type": "string", "writeOnly": True},
+            "headers": {"type": "object", "writeOnly": True},
             "region": {"type": "string", "enum": ["eu", "us"]},
             "retries": {"type": "integer"},
         },
@@ -227,6 +228,7 @@ class TestConfigure:
         assert fingerprint("retries = 1", "connect_timeout = 5.0", 'region = "eu"') == first
         assert fingerprint('second_key = "s"', 'region = "eu"', 'retries = "${N}"', N="1") == first
         assert fingerprint('region = "eu"', "retries = 2") != first
+        assert fingerprint('region = "eu"', "retries = 1", 'headers = {X-Team = "b"}') != first
         assert fingerprint('region = "eu"', "retries = 1", 'unsupported = "drop"') != first
 
     def test_two_of_one_type(self, configure, plugins):

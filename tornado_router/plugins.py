@@ -38,7 +38,7 @@ class ConfiguredProvider:
         off: why it is off, or None.
         secrets: values that must be in no message.
         fingerprint: a digest of what decides its answers: two tables with the same one may share
-            cached responses. Secrets are not part of it.
+            cached responses. Keys are not part of it, so they can be replaced.
     """
 
     name: str
@@ -253,9 +253,15 @@ def _configure(
 def _fingerprint(
     common: ProviderOptions, options: Mapping[str, Any], secret_names: Sequence[str]
 ) -> str:
-    """See `ConfiguredProvider`. Time-outs and the size of the pool decide no answer."""
-    public = {name: value for name, value in options.items() if name not in secret_names}
-    parts = json.dumps([common.type, common.unsupported, public], sort_keys=True, default=str)
+    """See `ConfiguredProvider`. Time-outs and the size of the pool decide no answer; keys do not
+    either, but headers may, though they are secrets, too.
+    """
+    decisive = {
+        name: value
+        for name, value in options.items()
+        if name not in secret_names or not isinstance(value, str)
+    }
+    parts = json.dumps([common.type, common.unsupported, decisive], sort_keys=True, default=str)
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

@@ -322,6 +322,9 @@ class TestRouterToml:
         monkeypatch.setenv("POSTGRES_SSLMODE", "verify-full")
         check("--production")
 
+    def test_the_secret_of_kubernetes_has_them_all(self):
+        assert set(re.findall(r"--from-file (\w+)", DEPLOYING.read_text())) == secrets()
+
     def test_its_secrets_are_those_that_containers_get(self):
         assert secrets() == set(load("compose.yaml")["services"]["router"]["secrets"])
 

@@ -253,8 +253,10 @@ def _configure(
 def _fingerprint(
     common: ProviderOptions, options: Mapping[str, Any], secret_names: Sequence[str]
 ) -> str:
-    """See `ConfiguredProvider`. Time-outs and the size of the pool decide no answer; keys do not
-    either, but headers may, though they are secrets, too.
+    """See `ConfiguredProvider`.
+
+    Time-outs and the size of the pool decide no answer. Neither do keys, but headers may, though
+    they are secrets, too.
     """
     decisive = {
         name: value

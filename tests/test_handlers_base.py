@@ -155,7 +155,7 @@ class TestErrors:
 
     @pytest.mark.gen_test
     async def test_a_method_that_there_is_not(self, ask, key):
-        allowed = {"/v1/models": "GET", "/health": "GET", "/v1/chat/completions": "POST"}
+        allowed = {"/v1/models": "GET", "/health": "GET, HEAD", "/v1/chat/completions": "POST"}
         for path, methods in allowed.items():
             answer = await ask(path, "DELETE", Authorization=f"Bearer {key}")
             assert (answer.code, answer.headers["Allow"]) == (405, methods)

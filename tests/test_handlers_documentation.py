@@ -17,6 +17,17 @@ async def test_is_sent_once(http_client, base_url, path, content_type):
     assert (second.code, second.body) == (304, b"")
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/health", "/metrics"])
+@pytest.mark.parametrize("app_files", ["[metrics]\npublic = true"], indirect=True)
+@pytest.mark.gen_test
+async def test_head_gives_the_headers_of_get(app, http_client, base_url, path):
+    got = await http_client.fetch(base_url + path)
+    head = await http_client.fetch(base_url + path, method="HEAD")
+    assert (head.code, head.body) == (200, b"")
+    assert head.headers.keys() == got.headers.keys()
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+
+
 @pytest.mark.gen_test
 async def test_describes_itself(http_client, base_url):
     answer = await http_client.fetch(f"{base_url}/openapi.json")
@@ -34,10 +45,10 @@ async def test_page_may_run_nothing_and_be_framed_by_nobody(http_client, base_ur
 
 @pytest.fixture
 def app_files(request):
-    return {"router.toml": f"[server]\n{getattr(request, 'param', '')}\n"}
+    return {"router.toml": getattr(request, "param", "")}
 
 
-@pytest.mark.parametrize("app_files", ["docs = false"], indirect=True)
+@pytest.mark.parametrize("app_files", ["[server]\ndocs = false"], indirect=True)
 @pytest.mark.gen_test
 async def test_may_be_off(app, http_client, base_url):
     for path in ("/openapi.json", "/docs"):

@@ -286,8 +286,8 @@ class BaseHandler(RequestHandler):
         if isinstance(error, ApiError):
             return error
         if status == 405:
-            methods = ("GET", "POST", "PATCH", "PUT", "DELETE")
-            allowed = [m for m in methods if m.lower() in type(self).__dict__]
+            methods = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
+            allowed = [m for m in methods if _has_method(type(self), m)]
             return ApiError(
                 405,
                 f"Not allowed to {self.request.method} on {self.request.path}.",
@@ -351,6 +351,10 @@ class NotFoundHandler(BaseHandler):
             f"Invalid URL ({self.request.method} {self.request.path[:200]})",
             code="unknown_url",
         )
+
+
+def _has_method(handler: type[RequestHandler], method: str) -> bool:
+    return getattr(handler, method.lower()) is not getattr(RequestHandler, method.lower())
 
 
 def _is_json(content_type: str) -> bool:

@@ -1,4 +1,4 @@
-"""`GET /openapi.json` and `GET /docs`: the HTTP API, for programs and for people."""
+"""`/openapi.json` and `/docs`: the HTTP API, for programs and for people."""
 
 from __future__ import annotations
 
@@ -51,8 +51,10 @@ class OpenApiHandler(DocumentHandler):
     """`/openapi.json`."""
 
     async def get(self) -> None:
-        """Describes the API as OpenAPI does."""
+        """Describes the API as an OpenAPI document."""
         self.write_description(JSON)
+
+    head = get
 
 
 class DocsHandler(DocumentHandler):
@@ -67,3 +69,5 @@ class DocsHandler(DocumentHandler):
         )
         self.set_header("Referrer-Policy", "no-referrer")
         self.write_description("text/html; charset=utf-8")
+
+    head = get

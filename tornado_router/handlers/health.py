@@ -34,6 +34,8 @@ class HealthHandler(BaseHandler):
             }
         )
 
+    head = get  # what some load balancers and uptime checks send
+
 
 def _target(item: TargetHealth) -> dict[str, Any]:
     first_byte = item.first_byte

@@ -32,3 +32,5 @@ class MetricsHandler(BaseHandler):
         self.set_header("Content-Type", CONTENT_TYPE)
         self.services.measure()
         self.finish(self.services.metrics.text())
+
+    head = get

@@ -61,4 +61,4 @@ async def test_may_be_off(app, http_client, base_url):
 async def test_tells_what_this_router_takes(app, http_client, base_url):
     answer = await http_client.fetch(f"{base_url}/openapi.json")
     schemas = orjson.loads(answer.body)["components"]["schemas"]
-    assert "enum" in schemas["chat.completions.request"]["properties"]["reasoning_effort"]
+    assert "enum" in schemas["ChatCompletionsRequest"]["properties"]["reasoning_effort"]

@@ -11,8 +11,10 @@ from openapi_spec_validator import validate
 
 from tornado_router import accounts
 from tornado_router.openapi import document
+from tornado_router.openapi.objects import OBJECTS, schema_name
 from tornado_router.openapi.operations import OPERATIONS
 from tornado_router.passwords import hash_password
+from tornado_router.sse import Decoder
 from tornado_router.urls import ENDPOINTS, ROUTES
 from tornado_router.validation import PROFILES, load_schema
 
@@ -39,9 +41,45 @@ def test_says_what_a_request_is_held_against(described):
     schemas = described["components"]["schemas"]
     for endpoint in ENDPOINTS:
         schema = load_schema(f"{endpoint}.request", "standard")
-        assert schemas[f"{endpoint}.request"]["required"] == schema["required"]
-        assert schemas[f"{endpoint}.request"]["properties"].keys() == schema["properties"].keys()
-        assert {f"{endpoint}.request.{name}" for name in schema.get("$defs", {})} <= set(schemas)
+        described_as = schemas[schema_name(f"{endpoint}.request")]
+        assert described_as["required"] == schema["required"]
+        assert described_as["properties"].keys() == schema["properties"].keys()
+
+
+def test_schemas_have_names_that_make_good_classes(described):
+    names = described["components"]["schemas"].keys()
+    assert {"ChatCompletionsRequest", "ChatCompletionsChunk", "EmbeddingsResponse"} <= names
+    assert "ChatCompletionNamedToolChoiceFunction" in names
+    assert not [name for name in names if not re.fullmatch(r"([A-Z][A-Za-z0-9]*)", name)]
+    assert max(map(len, names)) < 50
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_schemas_mean_what_the_files_say(profile):
+    """A schema with its references followed is the file's with its own followed."""
+    schemas = document(ROUTES, profile)["components"]["schemas"]
+    files = {f"{endpoint}.request": profile for endpoint in ENDPOINTS}
+    files |= {"chat.completions.response": "open", "chat.completions.chunk": "open"}
+    for file, its_profile in files.items():
+        schema = load_schema(file, its_profile)
+        definitions = schema.pop("$defs", {})
+        del schema["$schema"], schema["$id"]
+        followed = follow(schemas[schema_name(file)], schemas)
+        assert followed == follow(schema, definitions)
+
+
+def follow(value, schemas, depth=12):
+    if isinstance(value, list):
+        return [follow(item, schemas, depth) for item in value]
+    if not isinstance(value, dict) or depth == 0:
+        return value if not isinstance(value, dict) else "..."
+    if isinstance(value.get("$ref"), str):
+        return follow(
+            schemas[value["$ref"].split("/", 3 if "comp" in value["$ref"] else 2)[-1]],
+            schemas,
+            depth - 1,
+        )
+    return {key: follow(item, schemas, depth) for key, item in value.items()}
 
 
 def test_every_reference_leads_somewhere(described):
@@ -55,7 +93,7 @@ def test_every_reference_leads_somewhere(described):
 
 def test_follows_the_profile():
     models = [
-        document(ROUTES, profile)["components"]["schemas"]["chat.completions.request"]
+        document(ROUTES, profile)["components"]["schemas"]["ChatCompletionsRequest"]
         for profile in PROFILES
     ]
     assert len({orjson.dumps(model) for model in models}) == len(PROFILES)
@@ -70,6 +108,55 @@ def test_says_who_may_ask(described):
     assert security["/api-keys"]["post"] == [{"logIn": []}]
     assert security["/auth/login"]["post"] == []
     assert security["/metrics"]["get"] == [{"metricsToken": []}, {}]
+
+
+def test_tells_what_may_come_of_a_call(described):
+    responses = described["paths"]["/v1/chat/completions"]["post"]["responses"]
+    assert {
+        "200",
+        "400",
+        "401",
+        "403",
+        "404",
+        "429",
+        "4XX",
+        "502",
+        "503",
+        "504",
+    } <= responses.keys()
+    assert "402" not in responses  # of a vendor, it is a 503: the router's own account is empty
+
+
+def test_says_that_a_description_may_be_kept(described):
+    for path in ("/openapi.json", "/docs"):
+        operation = described["paths"][path]["get"]
+        assert {"$ref": "#/components/parameters/If-None-Match"} in operation["parameters"]
+        assert operation["responses"].keys() >= {"200", "304", "404"}
+
+
+def test_every_tag_is_explained(described):
+    assert all(tag["description"] for tag in described["tags"])
+    used = {tag for _, _, operation in operations(described) for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in described["tags"]}
+
+
+def test_every_operation_with_a_body_has_an_example_that_is_valid(described):
+    components = {"components": described["components"]}
+    for path, method, operation in operations(described):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            schema = {**content["schema"], **components}
+            if not content["schema"].get("properties", True):
+                continue  # nothing can be said in it
+            assert content["examples"], (path, method)
+            for example in content["examples"].values():
+                jsonschema.validate(example["value"], schema)
+
+
+def operations(described):
+    for path, item in described["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield path, method, item[method]
 
 
 # What the server answers
@@ -135,6 +222,11 @@ STORY = [
         "post",
         "/v1/chat/completions",
         {"model": "echo", "messages": [{"role": "user", "content": "x"}]},
+    ),
+    (
+        "post",
+        "/v1/chat/completions",
+        {"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": True},
     ),
     ("post", "/v1/embeddings", {"model": "echo", "input": "x"}),
     ("get", "/usage", None),
@@ -223,19 +315,33 @@ def _check(strict, operation, answer, asked):
     response = operation["responses"][expected]
     if "$ref" in response:
         response = strict["components"]["responses"][response["$ref"].rpartition("/")[2]]
-    assert {name.lower() for name in response.get("headers", {})} <= {
-        *(name.lower() for name in answer.headers),
-        "retry-after",
-    }
+    for name, reference in response["headers"].items():
+        header = strict["components"]["headers"][reference["$ref"].rpartition("/")[2]]
+        if header.get("required"):
+            assert name in answer.headers, (asked, name)
     if not response.get("content"):
         assert answer.body == b""
         return
     media = answer.headers["Content-Type"].partition(";")[0]
+    schema = {**response["content"][media]["schema"], "components": strict["components"]}
     if media == "application/json":
-        schema = {**response["content"][media]["schema"], "components": strict["components"]}
         jsonschema.validate(orjson.loads(answer.body), schema)
-    else:
-        assert media in response["content"]
+    elif media == "text/event-stream":
+        _check_events(strict, answer.body)
+
+
+def _check_events(strict, stream):
+    """Each event has a chunk, but for the last."""
+    chunk, error, end = strict["components"]["schemas"]["ChatCompletionsEvent"]["properties"][
+        "data"
+    ]["anyOf"]
+    assert error["contentSchema"]["$ref"].endswith("/Error")
+    *chunks, last = (event.data for event in Decoder().feed(stream))
+    assert last.decode() == end["const"]
+    assert len(chunks) > 1
+    for data in chunks:
+        schema = {**chunk["contentSchema"], "components": strict["components"]}
+        jsonschema.validate(orjson.loads(data), schema)
 
 
 def _strict(described):
@@ -249,6 +355,6 @@ def _strict(described):
                 close(value)
 
     for name, schema in strict["components"]["schemas"].items():
-        if "." not in name:
+        if name in OBJECTS:
             close(schema)
     return strict

@@ -12,46 +12,66 @@ from typing import Any, ClassVar, Protocol
 from tornado_router import __version__
 from tornado_router.handlers.base import BaseHandler
 from tornado_router.handlers.calls import CallHandler
+from tornado_router.handlers.documentation import DocumentHandler
 from tornado_router.handlers.management import AdminHandler, ManagementHandler
 from tornado_router.handlers.metrics import MetricsHandler
-from tornado_router.openapi.objects import ID, OBJECTS, TEXT, reference
-from tornado_router.openapi.operations import JSON, OPERATIONS, Operation
-from tornado_router.validation import Profile, load_schema
+from tornado_router.openapi.components import component_schemas
+from tornado_router.openapi.headers import (
+    CALL_REQUEST,
+    CALL_RESPONSE,
+    RATE_LIMITS,
+    REQUEST_HEADERS,
+    RESPONSE_HEADERS,
+    RETRY,
+    ROUTING,
+    request_headers,
+    response_headers,
+)
+from tornado_router.openapi.objects import ID, TEXT, reference
+from tornado_router.openapi.operations import JSON, OPERATIONS, VENDOR, Operation
+from tornado_router.validation import Profile
 from tornado_router.validation.schema import Schema
 
-_OPENAI_OBJECTS = (
-    "chat.completions.response",
-    "chat.completions.chunk",
-    "embeddings.response",
-)
-_PARAMETERS: Mapping[str, Schema] = {"id": {**ID, "maximum": 10**15 - 1}, "model": TEXT}
+_PARAMETERS: Mapping[str, tuple[Schema, Any]] = {
+    "id": ({**ID, "maximum": 10**15 - 1}, 1),
+    "model": (TEXT, "gpt-4o-mini"),
+}
+"""What stands in braces in a path: its schema, and an example."""
+
 _TAGS = {
-    "v1": "Models",
-    "auth": "Accounts",
-    "api-keys": "API keys",
-    "usage": "Usage",
-    "admin": "Administration",
+    "v1": ("Models", "The OpenAI API. Its SDKs work with `base_url` set to this router's `/v1`."),
+    "auth": ("Accounts", "Register, log in, and manage one's own account."),
+    "api-keys": (
+        "API keys",
+        "Create and manage the keys that calls of models are made with. Users see their own keys, "
+        "administrators everybody's.",
+    ),
+    "usage": ("Usage", "What calls used and cost."),
+    "admin": ("Administration", "Users, credits, invites and logged requests, for administrators."),
 }
-_OTHER_TAG = "The router"
+_OTHER_TAG = ("Service", "Health, metrics, and this reference.")
 _SECURITY = {
-    "apiKey": "An API key, as clients of models have it.",
-    "logIn": "The `token` of `POST /auth/login`.",
-    "metricsToken": "The `token` of `[metrics]` in router.toml; none if they are public.",
+    "apiKey": "An API key; it begins with `sk-tr-`.",
+    "logIn": "The `token` that `POST /auth/login` returns.",
+    "metricsToken": "The `token` of `[metrics]` in router.toml.",
 }
-_REASONS = {
-    400: "Something is wrong with the request; `param` says what.",
-    401: "It is not known who asks.",
-    403: "Who asks may not do this.",
-    404: "There is no such thing, or not for who asks.",
-    409: "It does not fit what is there.",
-    413: "The body is too large.",
-    415: "The body is not said to be JSON.",
-    429: "Too much; `Retry-After` says when to come back.",
-    500: "The router had an error.",
-    502: "The provider failed.",
-    503: "Not at the moment.",
-    504: "The provider took too long.",
+_STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
+    304: ("Not modified since the given `ETag`.", ("ETag", "Revalidate")),
+    400: ("The request is invalid; `param` names the field at fault.", ()),
+    401: ("Missing or invalid credentials.", ("WWW-Authenticate",)),
+    403: ("Not allowed.", ()),
+    404: ("Not found, or not visible with these credentials.", ()),
+    409: ("Conflicts with the current state.", ()),
+    413: ("The body is too large.", ()),
+    415: ("`Content-Type` must be `application/json`.", ()),
+    429: ("A rate limit, or the credits or budget, is exhausted.", (*RETRY, *RATE_LIMITS)),
+    500: ("The router failed.", ()),
+    502: ("The provider failed.", (*ROUTING, *RATE_LIMITS)),
+    503: ("Temporarily unavailable.", RETRY),
+    504: ("The provider took too long.", (*ROUTING, *RATE_LIMITS)),
+    VENDOR: ("The provider refused the request, with this status.", (*ROUTING, *RATE_LIMITS)),
 }
+"""What responses other than the successful one mean, and their headers."""
 
 
 class Route(Protocol):
@@ -85,11 +105,6 @@ def document(routes: Iterable[Route], profile: Profile) -> dict[str, Any]:
     """
     routes = tuple(routes)
     calls = [route.name for route in routes if issubclass(route.handler, CallHandler)]
-    schemas = dict(OBJECTS)
-    for endpoint in calls:
-        _add_schema(schemas, f"{endpoint}.request", profile)
-    for name in _OPENAI_OBJECTS:
-        _add_schema(schemas, name, "open")  # what vendors answer is theirs
     paths = {
         route.path: {
             **_path_parameters(route),
@@ -102,22 +117,21 @@ def document(routes: Iterable[Route], profile: Profile) -> dict[str, Any]:
         "info": {
             "title": "Tornado Router",
             "version": __version__,
-            "description": "One server in front of every LLM provider. What is below `/v1` is the "
-            "OpenAI API; the rest is for accounts, keys, usage and operators.",
+            "description": "One server in front of every LLM provider. Everything below `/v1` is "
+            "the OpenAI API; the rest is for accounts, API keys, usage and operators.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in [*_TAGS.values(), _OTHER_TAG]],
+        "servers": [{"url": "/", "description": "This router"}],
+        "tags": [
+            {"name": name, "description": description}
+            for name, description in [*_TAGS.values(), _OTHER_TAG]
+        ],
         "paths": paths,
         "components": {
-            "schemas": schemas,
-            "responses": {_response_name(status): _error(status) for status in _all_errors()},
-            "headers": {
-                "RequestId": {
-                    "description": "The request's id, to be named in questions about it.",
-                    "schema": TEXT,
-                }
-            },
+            "schemas": component_schemas(calls, profile),
+            "responses": {_response_name(status): _response(status) for status in _STATUSES},
+            "parameters": dict(REQUEST_HEADERS),
+            "headers": dict(RESPONSE_HEADERS),
             "securitySchemes": {
                 name: {"type": "http", "scheme": "bearer", "description": description}
                 for name, description in _SECURITY.items()
@@ -133,6 +147,7 @@ class _Describer:
 
     def __init__(self, route: Route, method: str, operation: Operation) -> None:
         self._route = route
+        self._handler = route.handler
         self._method = method
         self._operation = operation
 
@@ -142,36 +157,55 @@ class _Describer:
         described: dict[str, Any] = {
             "operationId": f"{self._method}_{self._route.name.replace('.', '_')}",
             "summary": operation.summary,
-            "tags": [_TAGS.get(self._route.path.split("/")[1], _OTHER_TAG)],
+            "tags": [_TAGS.get(self._route.path.split("/")[1], _OTHER_TAG)[0]],
             "security": self._security(),
+            "parameters": self._parameters(),
             "responses": self._responses(),
         }
         if operation.description:
             described["description"] = operation.description
-        if operation.query:
-            described["parameters"] = [
-                _parameter(name, "query", schema) for name, schema in operation.query.items()
-            ]
         if operation.body is not None:
-            described["requestBody"] = {
-                "required": operation.body_required,
-                "content": {JSON: {"schema": operation.body}},
-            }
+            described["requestBody"] = self._body(operation.body)
         return described
 
     def _security(self) -> list[dict[str, list[str]]]:
-        handler = self._route.handler
-        if handler.open:
+        if self._handler.open:
             return []
-        if issubclass(handler, MetricsHandler):
+        if issubclass(self._handler, MetricsHandler):
             return [{"metricsToken": []}, {}]
-        return [{"logIn" if issubclass(handler, ManagementHandler) else "apiKey": []}]
+        return [{"logIn" if issubclass(self._handler, ManagementHandler) else "apiKey": []}]
+
+    def _parameters(self) -> list[dict[str, Any]]:
+        headers: tuple[str, ...] = ()
+        if issubclass(self._handler, CallHandler):
+            headers = CALL_REQUEST
+        elif issubclass(self._handler, DocumentHandler):
+            headers = ("If-None-Match",)
+        query = self._operation.query.items()
+        return [
+            *(_parameter(name, "query", schema) for name, schema in query),
+            *request_headers(headers),
+        ]
+
+    def _body(self, schema: Schema) -> dict[str, Any]:
+        content: dict[str, Any] = {"schema": schema}
+        if self._operation.examples:
+            content["examples"] = {
+                title.lower().replace(" ", "-").replace("'", ""): {"summary": title, "value": value}
+                for title, value in self._operation.examples.items()
+            }
+        return {"required": self._operation.body_required, "content": {JSON: content}}
 
     def _responses(self) -> dict[str, Any]:
         operation = self._operation
+        headers = operation.headers
+        if issubclass(self._handler, CallHandler):
+            headers = CALL_RESPONSE
+        elif issubclass(self._handler, ManagementHandler):
+            headers = ("No-Store", *headers)
         good: dict[str, Any] = {
             "description": HTTPStatus(operation.status).phrase,
-            "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}},
+            "headers": response_headers(headers),
         }
         if operation.answers:
             good["content"] = {
@@ -181,16 +215,15 @@ class _Describer:
             str(operation.status): good,
             **{
                 str(status): {"$ref": f"#/components/responses/{_response_name(status)}"}
-                for status in sorted(self._errors())
+                for status in sorted(self._errors(), key=str)
             },
         }
 
-    def _errors(self) -> set[int]:
-        handler = self._route.handler
-        errors = {*self._ALWAYS, *self._operation.errors}
-        if not handler.open:
+    def _errors(self) -> set[int | str]:
+        errors: set[int | str] = {*self._ALWAYS, *self._operation.errors}
+        if not self._handler.open:
             errors.add(401)
-        if issubclass(handler, AdminHandler):
+        if issubclass(self._handler, AdminHandler):
             errors.add(403)
         if "{" in self._route.path:
             errors.add(404)
@@ -203,7 +236,13 @@ def _path_parameters(route: Route) -> dict[str, Any]:
     named = [name for name in _PARAMETERS if f"{{{name}}}" in route.path]
     if not named:
         return {}
-    return {"parameters": [_parameter(name, "path", _PARAMETERS[name]) for name in named]}
+    return {
+        "parameters": [
+            {**_parameter(name, "path", schema), "example": example}
+            for name, (schema, example) in _PARAMETERS.items()
+            if name in named
+        ]
+    }
 
 
 def _parameter(name: str, place: str, schema: Schema) -> dict[str, Any]:
@@ -218,48 +257,15 @@ def _parameter(name: str, place: str, schema: Schema) -> dict[str, Any]:
     }
 
 
-def _all_errors() -> list[int]:
-    every = (it for methods in OPERATIONS.values() for it in methods.values())
-    listed = {status for it in every for status in it.errors}
-    return sorted(listed | set(_REASONS))
-
-
-def _response_name(status: int) -> str:
+def _response_name(status: int | str) -> str:
+    if not isinstance(status, int):
+        return "ProviderRefusal"
     return "".join(character for character in HTTPStatus(status).phrase if character.isalpha())
 
 
-def _error(status: int) -> dict[str, Any]:
-    headers: dict[str, Any] = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
-    if status in (429, 503):
-        headers["Retry-After"] = {"description": "Seconds, if it passes.", "schema": TEXT}
-    if status == 401:
-        headers["WWW-Authenticate"] = {"schema": TEXT}
-    return {
-        "description": _REASONS.get(status, "The provider's own refusal."),
-        "headers": headers,
-        "content": {JSON: {"schema": reference("Error")}},
-    }
-
-
-def _add_schema(schemas: dict[str, Schema], name: str, profile: Profile) -> None:
-    """Adds a schema and its definitions, which stand beside it here and not inside it."""
-    schema = load_schema(name, profile)
-    definitions = schema.pop("$defs", {})
-    del schema["$schema"], schema["$id"]
-    schemas[name] = _moved(schema, name)
-    for key, definition in definitions.items():
-        schemas[f"{name}.{key}"] = _moved(definition, name)
-
-
-def _moved(value: Any, name: str) -> Any:
-    """A part of a schema with its references to definitions led to where these now stand."""
-    if isinstance(value, dict):
-        return {
-            key: f"#/components/schemas/{name}.{entry.removeprefix('#/$defs/')}"
-            if key == "$ref" and isinstance(entry, str)
-            else _moved(entry, name)
-            for key, entry in value.items()
-        }
-    if isinstance(value, list):
-        return [_moved(entry, name) for entry in value]
-    return value
+def _response(status: int | str) -> dict[str, Any]:
+    description, headers = _STATUSES[status]
+    described = {"description": description, "headers": response_headers(headers)}
+    if status != HTTPStatus.NOT_MODIFIED:
+        described["content"] = {JSON: {"schema": reference("Error")}}
+    return described

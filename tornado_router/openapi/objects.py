@@ -1,7 +1,8 @@
-"""JSON Schemas of what the router's own endpoints answer; OpenAI's objects are in `schemas/`."""
+"""JSON Schemas of what the router's own endpoints return; OpenAI's objects are in `schemas/`."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tornado_router.validation.schema import Schema
@@ -11,17 +12,52 @@ TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 NUMBER: Schema = {"type": "number"}
-TIME: Schema = {"type": "integer", "description": "Seconds since 1970."}
+TIME: Schema = {"type": "integer", "description": "Unix time, in seconds."}
 DOLLARS: Schema = {
     "type": "string",
-    "description": "US dollars, as text, so that no digit is lost.",
+    "description": "US dollars, as a string, so that no digit is lost.",
     "examples": ["0.003171"],
 }
 
 
+def schema_name(name: str) -> str:
+    """The component's name for a file of `schemas/` or one of its definitions, in PascalCase."""
+    words = re.split(r"[._]", re.sub(r"_params?\.", ".", name))
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
 def reference(name: str) -> Schema:
-    """Of one of the document's schemas."""
+    """A reference to one of the document's schemas."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def stream_event(chunk: str) -> Schema:
+    """One server-sent event of a stream.
+
+    Args:
+        chunk: the file in `schemas/` that its data is described by.
+    """
+    data = {"type": "string", "contentMediaType": "application/json"}
+    return {
+        "type": "object",
+        "description": "One server-sent event of a stream.",
+        "required": ["data"],
+        "properties": {
+            "event": {
+                "type": "string",
+                "description": "`error` if the call failed after its first chunk, else absent.",
+            },
+            "data": {
+                "description": "A chunk as JSON; `[DONE]` at the end of a complete stream; or the "
+                "error that ended it.",
+                "anyOf": [
+                    {**data, "contentSchema": reference(schema_name(chunk))},
+                    {**data, "contentSchema": reference("Error")},
+                    {"type": "string", "const": "[DONE]"},
+                ],
+            },
+        },
+    }
 
 
 def nullable(schema: Schema, why: str = "") -> Schema:
@@ -31,17 +67,17 @@ def nullable(schema: Schema, why: str = "") -> Schema:
 
 
 def array(items: Schema, **more: Any) -> Schema:
-    """A list of such things."""
+    """A list of them."""
     return {"type": "array", "items": items, **more}
 
 
 def record(**properties: Schema) -> Schema:
-    """An object with all of these fields."""
+    """An object that has all of these fields."""
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def kind(name: str) -> Schema:
-    """What the field `object` says."""
+    """The value of the field `object`."""
     return {"type": "string", "const": name}
 
 
@@ -51,7 +87,7 @@ def page_of(name: str, **more: Schema) -> Schema:
         object=kind("list"),
         data=array(reference(name)),
         has_more=FLAG,
-        next=nullable(ID, "What to give as `after` for the next page; null behind the last."),
+        next=nullable(ID, "Pass it as `after` to get the next page; null on the last page."),
         **more,
     )
 
@@ -65,11 +101,11 @@ _USER = record(
     id=ID,
     email=TEXT,
     name=TEXT,
-    plan=TEXT,
-    credits=nullable(DOLLARS, "What is left, in US dollars; null where the plan has no credits."),
+    plan={**TEXT, "description": "A plan of router.toml."},
+    credits=nullable(DOLLARS, "What is left, in US dollars; null if the plan has no credits."),
     spent=DOLLARS,
-    is_admin=FLAG,
-    is_active=FLAG,
+    is_admin={**FLAG, "description": "Whether they are an administrator."},
+    is_active={**FLAG, "description": "Whether they can log in and their keys work."},
     created_at=TIME,
 )
 
@@ -77,45 +113,56 @@ _API_KEY = record(
     object=kind("api_key"),
     id=ID,
     user_id=ID,
-    name=TEXT,
-    prefix={**TEXT, "description": "How the key begins, to tell it from others."},
-    models=nullable(array(TEXT), "Names or patterns of models; null for all."),
-    endpoints=nullable(array(TEXT), "Such as `chat.completions`; null for all."),
-    rpm=nullable(COUNT, "Requests in a minute; null without a limit."),
-    tpm=nullable(COUNT, "Tokens in a minute; null without a limit."),
-    max_in_flight=nullable(COUNT, "Calls at once; null without a limit."),
-    budget=nullable(DOLLARS, "US dollars in each period; null without a limit."),
-    budget_period=TEXT,
-    budget_spent=nullable(DOLLARS, "Of the budget, in this period."),
-    is_active=FLAG,
-    log_requests=nullable(FLAG, "Whether requests and answers are kept; null: the route says."),
-    expires_at=nullable(TIME),
-    last_used_at=nullable(TIME),
+    name={**TEXT, "description": "For people to tell keys apart."},
+    prefix={**TEXT, "description": "The beginning of the key, to recognise it by."},
+    models=nullable(array(TEXT), "Names or patterns of the models it may use; null for all."),
+    endpoints=nullable(
+        array(TEXT), "The endpoints it may use, such as `chat.completions`; null for all."
+    ),
+    rpm=nullable(COUNT, "Requests per minute; null for no limit."),
+    tpm=nullable(COUNT, "Tokens per minute; null for no limit."),
+    max_in_flight=nullable(COUNT, "Concurrent calls; null for no limit."),
+    budget=nullable(DOLLARS, "US dollars per period; null for no limit."),
+    budget_period={
+        **TEXT,
+        "description": "`day`, `week`, `month` (in UTC), or `total`: the budget never resets.",
+    },
+    budget_spent=nullable(
+        DOLLARS, "Spent in the current period, in US dollars; null without a budget."
+    ),
+    is_active={**FLAG, "description": "Whether it works."},
+    log_requests=nullable(
+        FLAG, "Whether requests and answers are logged; null: the route decides."
+    ),
+    expires_at=nullable(TIME, "Unix time, in seconds; null if it never expires."),
+    last_used_at=nullable(TIME, "Unix time, in seconds; null if it was never used."),
     created_at=TIME,
-    previous_expires_at=nullable(TIME, "Until when the secret before the last rotation works."),
+    previous_expires_at=nullable(
+        TIME, "Until when the previous secret works, as Unix time; null if it does not."
+    ),
 )
 
 _CREDIT_ENTRY = record(
     object=kind("credit_entry"),
     id=ID,
-    amount=DOLLARS,
-    balance={**DOLLARS, "description": "US dollars after this change."},
-    kind=TEXT,
-    reason=TEXT,
-    actor={**TEXT, "description": "Who changed them."},
+    amount={**DOLLARS, "description": "US dollars; negative if they were removed."},
+    balance={**DOLLARS, "description": "US dollars after this entry."},
+    kind={**TEXT, "description": "Such as `top_up` or `adjust`."},
+    reason={**TEXT, "description": "Why, for people."},
+    actor={**TEXT, "description": "Who made this entry."},
     created_at=TIME,
 )
 
 _INVITE = record(
     object=kind("invite"),
     id=ID,
-    email=nullable(TEXT, "Whom it is for; null for anybody."),
-    plan=nullable(TEXT, "Of the account; null for the default one."),
+    email=nullable(TEXT, "The only address that may use it; null for any."),
+    plan=nullable(TEXT, "The plan of the account; null for the default one."),
     created_by=TEXT,
     created_at=TIME,
     expires_at=TIME,
     used_at=nullable(TIME),
-    used_by=nullable(ID, "The user that was made with it."),
+    used_by=nullable(ID, "The user who registered with it."),
 )
 
 _KEPT = record(
@@ -147,13 +194,13 @@ _SUMS = {
 
 _CALL = record(
     id=ID,
-    call_id={**TEXT, "description": "The router's own id of the call."},
-    request_id={**TEXT, "description": "The `x-request-id` of the answer."},
+    call_id={**TEXT, "description": "The router's own id for the call."},
+    request_id={**TEXT, "description": "The `x-request-id` of the response."},
     created_at=TIME,
     endpoint=TEXT,
-    model={**TEXT, "description": "As the client asked for it."},
-    provider=nullable(TEXT, "Which served it; null if none did."),
-    target_model=nullable(TEXT, "As the provider calls it."),
+    model={**TEXT, "description": "As the client requested it."},
+    provider=nullable(TEXT, "The provider that served it; null if none did."),
+    target_model=nullable(TEXT, "The provider's own name for the model."),
     key_id=nullable(ID),
     user_id=ID,
     stream=FLAG,
@@ -165,13 +212,20 @@ _CALL = record(
     cached_tokens=COUNT,
     cache_write_tokens=COUNT,
     reasoning_tokens=COUNT,
-    usage_estimated={**FLAG, "description": "Whether the provider did not tell its tokens."},
+    usage_estimated={
+        **FLAG,
+        "description": "Whether the tokens are an estimate, as the provider reported none.",
+    },
     cache_hit={**FLAG, "description": "Whether it was answered from the cache."},
     cost=DOLLARS,
-    uncharged={**DOLLARS, "description": "What it cost beyond the money that was there."},
-    prices=nullable({"type": "object"}, "The prices that its cost was computed with."),
+    uncharged={
+        **DOLLARS,
+        "description": "Cost that nobody was charged for: beyond the last credits, or of a "
+        "hedged attempt.",
+    },
+    prices=nullable({"type": "object"}, "The prices that the cost was computed from."),
     duration_ms=nullable(NUMBER),
-    first_chunk_ms=nullable(NUMBER, "Until the first chunk of a stream."),
+    first_chunk_ms=nullable(NUMBER, "Milliseconds until the first chunk of a stream."),
 )
 
 _GROUP = {
@@ -193,7 +247,7 @@ _TARGET = record(
     model=TEXT,
     state=TEXT,
     failures=COUNT,
-    seconds_left={**NUMBER, "description": "For how long it is left out."},
+    seconds_left={**NUMBER, "description": "Seconds until it is tried again."},
     calls=COUNT,
     first_byte_ms=nullable(NUMBER),
 )
@@ -201,10 +255,10 @@ _TARGET = record(
 OBJECTS: dict[str, Schema] = {
     "Error": record(
         error=record(
-            message={**TEXT, "description": "One sentence for a person."},
+            message={**TEXT, "description": "What is wrong, for people."},
             type=TEXT,
             param=nullable(TEXT, "The field at fault, such as `messages[1].content`."),
-            code=nullable(TEXT, "The reason, for programs."),
+            code=nullable(TEXT, "What is wrong, for programs."),
         )
     ),
     "Model": record(id=TEXT, object=kind("model"), created=TIME, owned_by=TEXT),
@@ -213,27 +267,33 @@ OBJECTS: dict[str, Schema] = {
     "UserList": page_of("User"),
     "Session": record(
         user=reference("User"),
-        token={**TEXT, "description": "Show it as `Authorization: Bearer TOKEN`."},
+        token={**TEXT, "description": "Send it as `Authorization: Bearer TOKEN`."},
         token_type={"type": "string", "const": "Bearer"},
         expires_at=TIME,
     ),
     "ApiKey": _API_KEY,
     "ApiKeyList": page_of("ApiKey"),
-    "ShownApiKey": _extended(_API_KEY, key={**TEXT, "description": "The key. Shown this once."}),
+    "ApiKeyWithSecret": _extended(
+        _API_KEY, key={**TEXT, "description": "The key itself. Shown only once."}
+    ),
     "Call": _CALL,
-    "Group": _GROUP,
+    "UsageGroup": _GROUP,
     "Usage": {
         **page_of("Call", **{"from": NUMBER, "to": NUMBER, "totals": record(**_SUMS)}),
-        "description": "Without `group_by`, `data` has calls; with it, groups of them.",
+        "description": "`data` lists calls, or groups of them with `group_by`; `totals` cover "
+        "every matching call.",
     },
     "CreditEntry": _CREDIT_ENTRY,
     "CreditEntryList": page_of("CreditEntry"),
-    "Granted": _extended(_CREDIT_ENTRY, user=reference("User")),
+    "CreditEntryWithUser": _extended(_CREDIT_ENTRY, user=reference("User")),
     "Plan": record(
         object=kind("plan"),
         name=TEXT,
         is_default=FLAG,
-        credits=nullable(DOLLARS, "What a new account starts with; null without credits."),
+        credits=nullable(
+            DOLLARS,
+            "What a new account starts with, in US dollars; null if the plan has no credits.",
+        ),
         rpm=nullable(COUNT),
         tpm=nullable(COUNT),
         max_in_flight=nullable(COUNT),
@@ -242,13 +302,21 @@ OBJECTS: dict[str, Schema] = {
     "PlanList": page_of("Plan"),
     "Invite": _INVITE,
     "InviteList": page_of("Invite"),
-    "ShownInvite": _extended(_INVITE, code={**TEXT, "description": "Shown this once."}),
+    "InviteWithCode": _extended(
+        _INVITE, code={**TEXT, "description": "The code to register with. Shown only once."}
+    ),
     "RequestLogEntry": _KEPT,
     "RequestLogList": page_of("RequestLogEntry"),
     "RequestLog": _extended(
         _KEPT,
-        request={**TEXT, "description": "As it came, redacted; its start, if it was long."},
-        response={**TEXT, "description": "The same; of a stream, its texts put together."},
+        request={
+            **TEXT,
+            "description": "The body as received, redacted; only its beginning if it was long.",
+        },
+        response={
+            **TEXT,
+            "description": "The body as sent, likewise; for a stream, its text joined.",
+        },
     ),
     "Health": record(
         status={"type": "string", "enum": ["ok", "stopping"]},
@@ -261,4 +329,6 @@ OBJECTS: dict[str, Schema] = {
         broken_plugins={"type": "object", "additionalProperties": TEXT},
     ),
 }
-OBJECTS["Usage"]["properties"]["data"]["items"] = {"anyOf": [reference("Call"), reference("Group")]}
+OBJECTS["Usage"]["properties"]["data"]["items"] = {
+    "anyOf": [reference("Call"), reference("UsageGroup")]
+}

@@ -197,11 +197,12 @@ class TestRates:
         world.admission.settle(permit, CHEAP, Usage(1, 1))
         world.admit(key)
 
-    @pytest.mark.parametrize("choices", [None, 1, 3])
-    def test_tokens_that_are_reserved(self, choices):
-        body = {"max_completion_tokens": 50, "n": choices}
+    @pytest.mark.parametrize(("choices", "most"), [(None, 50), (1, 50), (3, 50), (3.0, 50.0)])
+    def test_tokens_that_are_reserved(self, choices, most):
+        body = {"max_completion_tokens": most, "n": choices}
         permit = World().admit(rated(None, 10_000), **body)
-        assert permit.lease.demand.tokens == prompt_tokens(**body) + 50 * (choices or 1)
+        assert permit.lease.demand.tokens == prompt_tokens(**body) + 50 * int(choices or 1)
+        assert isinstance(permit.lease.demand.tokens, int)
 
     def test_what_is_learned_is_reserved(self):
         world, key = World(first=100), rated(None, 100_000)

@@ -246,6 +246,15 @@ class TestWhole:
         assert (caught.value.status, caught.value.code) == (502, "provider_fault")
 
 
+@pytest.mark.parametrize("n", [2, 2.0])
+def test_a_stream_is_cut_in_each_of_its_choices(n):
+    encoder = ChunkEncoder(request(n=n))
+    encoder.encode(chunk("x"))
+    end, _ = Decoder().feed(encoder.cut(ApiError(429, "no money left")))
+    choices = orjson.loads(end.data)["choices"]
+    assert [(it["index"], it["finish_reason"]) for it in choices] == [(0, "length"), (1, "length")]
+
+
 def test_an_error_is_an_event_of_its_name_and_no_done_follows():
     error = ApiError(502, "It broke off.\nReally.", type="api_error", code="x")
     (event,) = Decoder().feed(encode_error(error))

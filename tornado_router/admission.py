@@ -302,8 +302,9 @@ class Admission:
         if call.endpoint != "chat.completions":
             return 0, True
         body = call.body
-        choices = body.get("n") or 1
-        bound = body.get("max_completion_tokens") or body.get("max_tokens")
+        # For JSON Schema, 2.0 is an integer.
+        choices = int(body.get("n") or 1)
+        bound = int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
         if bound:
             return bound * choices, True
         return max(map(self._bounds.bound, targets)) * choices, False

@@ -86,7 +86,7 @@ class ChunkEncoder:
             "object": "chat.completion.chunk",
             "choices": [
                 {"index": index, "delta": {}, "finish_reason": "length"}
-                for index in range(self._call.body.get("n") or 1)
+                for index in range(int(self._call.body.get("n") or 1))
             ],
             "router": reason.body(),
         }

@@ -169,6 +169,13 @@ def test_a_whole_answer():
     assert answer["usage"]["total_tokens"] == 9
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_whole_number_may_be_written_with_a_point(name):
+    body = {**HELLO, "n": 2.0, name: 1.0}
+    assert told(whole(body)) == told(whole({**HELLO, "n": 2, name: 1}))
+    assert joined(chunks(body)) == told(whole(body))
+
+
 def test_a_chunk_for_each_word():
     first, *words, last, usage = chunks(HELLO)
     assert first["choices"][0]["delta"] == {"role": "assistant", "content": "", "refusal": None}

@@ -46,7 +46,7 @@ class EchoProvider(Provider):
         """The whole answer."""
         reply = compose(call.body)
         await asyncio.sleep(self._delay * len(reply.words))
-        count = call.body.get("n") or 1
+        count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
         return {
             **_identity(call, "chat.completion"),
             "choices": [_choice(reply, index) for index in range(count)],
@@ -57,7 +57,7 @@ class EchoProvider(Provider):
         """A chunk for each word, or for each piece of a tool call."""
         reply = compose(call.body)
         identity = _identity(call, "chat.completion.chunk")
-        count = call.body.get("n") or 1
+        count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
 
         def chunks(delta: Mapping[str, Any], finish_reason: str | None = None) -> list[Body]:
             return [

@@ -92,7 +92,7 @@ def compose(body: Mapping[str, Any]) -> Reply:
     prompt_tokens = sum(len(_words(_text(message))) for message in messages)
     tool_calls = _tool_calls(body)
     words = [] if tool_calls else _words(_cut_at_stop(_content(body), body.get("stop")))
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    limit = int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
     finish_reason = "tool_calls" if tool_calls else "stop"
     if limit and len(words) > limit:
         words, finish_reason = words[:limit], "length"

@@ -156,6 +156,20 @@ def completion(request, choices=None):
     }
 
 
+def embeddings(request):
+    given = request["input"]
+    count = len(given) if isinstance(given, list) and isinstance(given[0], str | list) else 1
+    return {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": index, "embedding": [0.25, -0.5]}
+            for index in range(count)
+        ],
+        "model": request["model"],
+        "usage": {"prompt_tokens": 8, "total_tokens": 8},
+    }
+
+
 def chunk(request, delta, finish_reason=None, index=0, **more):
     choices = [{"index": index, "delta": delta, "finish_reason": finish_reason}]
     return {
@@ -215,7 +229,9 @@ def behaviour(function: Behaviour) -> Behaviour:
 
 @behaviour
 async def ok(x):
-    """As it should be, whole or streamed."""
+    """As it should be: embeddings, or an answer, whole or streamed."""
+    if x.target.endswith("/embeddings"):
+        return await x.answer(embeddings(x.json))
     if x.json.get("stream"):
         return await stream_all(x, chunks(x.json))
     return await x.answer(completion(x.json))

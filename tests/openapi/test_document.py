@@ -68,18 +68,14 @@ def test_schemas_mean_what_the_files_say(profile):
         assert followed == follow(schema, definitions)
 
 
-def follow(value, schemas, depth=12):
+def follow(value, schemas):
     if isinstance(value, list):
-        return [follow(item, schemas, depth) for item in value]
-    if not isinstance(value, dict) or depth == 0:
-        return value if not isinstance(value, dict) else "..."
-    if isinstance(value.get("$ref"), str):
-        return follow(
-            schemas[value["$ref"].split("/", 3 if "comp" in value["$ref"] else 2)[-1]],
-            schemas,
-            depth - 1,
-        )
-    return {key: follow(item, schemas, depth) for key, item in value.items()}
+        return [follow(item, schemas) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        return follow(schemas[value["$ref"].rpartition("/")[2]], schemas)
+    return {key: follow(item, schemas) for key, item in value.items()}
 
 
 def test_every_reference_leads_somewhere(described):

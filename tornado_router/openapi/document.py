@@ -67,8 +67,11 @@ _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
     429: ("A rate limit, or the credits or budget, is exhausted.", (*RETRY, *RATE_LIMITS)),
     500: ("The router failed.", ()),
     502: ("The provider failed.", (*ROUTING, *RATE_LIMITS)),
-    503: ("Temporarily unavailable.", RETRY),
-    504: ("The provider took too long.", (*ROUTING, *RATE_LIMITS)),
+    503: ("Temporarily unavailable.", ("Retry-After",)),
+    504: (
+        "The provider took too long, or nothing is cached for `only-if-cached`.",
+        (*ROUTING, "X-Should-Retry", *RATE_LIMITS),
+    ),
     VENDOR: ("The provider refused the request, with this status.", (*ROUTING, *RATE_LIMITS)),
 }
 """What responses other than the successful one mean, and their headers."""

@@ -44,7 +44,7 @@ RESPONSE_HEADERS: Mapping[str, dict[str, Any]] = {
         **_ALWAYS_SENT,
     ),
     "X-Router-Target": _header(
-        "The `provider/model` that answered; absent from cached answers.",
+        "The `provider/model` that answered; absent from cached responses.",
         example="openai/gpt-4o-mini",
     ),
     "X-Router-Attempts": _header("How many attempts were made.", COUNT, example=1),
@@ -59,10 +59,10 @@ RESPONSE_HEADERS: Mapping[str, dict[str, Any]] = {
         example="logit_bias, seed",
     ),
     "X-Router-Cache": _header(
-        "Whether the answer came from the cache; sent where the route has one.",
+        "Whether the response cache answered; absent if the request does not use it.",
         {"type": "string", "enum": ["hit", "miss"]},
     ),
-    "Age": _header("Seconds since a cached answer was made.", COUNT),
+    "Age": _header("Seconds since a cached response was made.", COUNT),
     **{
         f"X-RateLimit-{what}-{of}": _header(f"{text} {of.lower()}{rest}", schema)
         for of in ("Requests", "Tokens")
@@ -112,8 +112,8 @@ REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
             "`request_headers = true` in `[routing]`.",
         ),
         "Cache-Control": _header(
-            "Controls the router's cache, where the route has one: `no-store`, `no-cache`, "
-            "`max-age=SECONDS`, `only-if-cached`.",
+            "Controls the response cache: `no-store`, `no-cache`, `max-age=SECONDS`, or "
+            "`only-if-cached`, which is a 504 without a cached response.",
         ),
         "traceparent": _header(
             "W3C Trace Context: the span that the call belongs to. Read with `[otel]`.",

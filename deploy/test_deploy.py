@@ -498,7 +498,7 @@ def exported():
     metrics.add(CALL)
     metrics.add(CALL._replace(provider=None, error_code="model_not_found"))
     health = TargetHealth(Target("up", "m"), "open", 5, 1.0, 1, None)
-    metrics.measure(calls=1, tasks=1, lag=0.1, ledger_bytes=1, targets=[health])
+    metrics.measure(calls=1, tasks=1, lag=0.1, ledger_bytes=1, targets=[health], not_after=1.0)
     labels = {
         "up": ADDED,
         "ALERTS": {"alertname", "alertstate", "severity", *ADDED},
@@ -528,8 +528,7 @@ def labels_of(expression, exported):
             return there if str(expression.op).startswith("topk") else kept
         case promql_parser.BinaryExpr():
             left, right = (labels_of(side, exported) for side in (expression.lhs, expression.rhs))
-            numbers = promql_parser.NumberLiteral
-            if not isinstance(expression.rhs, numbers) and expression.modifier is None:
+            if not is_scalar(expression.rhs) and expression.modifier is None:
                 assert left == right, "both sides have to have the same labels to be matched"
             return left
         case promql_parser.Call():
@@ -545,6 +544,18 @@ def labels_of(expression, exported):
         case promql_parser.NumberLiteral() | promql_parser.StringLiteral():
             return set()
     raise AssertionError(f"what is {type(expression)}?")
+
+
+def is_scalar(expression):
+    """Whether it is one number, which needs no labels to be matched with."""
+    match expression:
+        case promql_parser.NumberLiteral():
+            return True
+        case promql_parser.Call():
+            return expression.func.name == "time"
+        case promql_parser.BinaryExpr():
+            return is_scalar(expression.lhs) and is_scalar(expression.rhs)
+    return False
 
 
 def alerts():

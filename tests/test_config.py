@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tornado_router.config import environment, load
+from tornado_router.config import environment, load, sources
 from tornado_router.errors import ConfigError
 from tornado_router.plugins import configure_providers, load_plugins
 
@@ -36,6 +36,19 @@ def faults(read):
         return {fault.where: fault.message for fault in caught.value.faults}
 
     return faults
+
+
+def test_every_file_that_it_is_read_from_is_known(tmp_path):
+    path = tmp_path / "router.toml"
+    beside = [path, tmp_path / ".env"]
+    assert sources(path) == beside  # it is not there
+    path.write_text("[providers")
+    assert sources(path) == beside
+    path.write_text(
+        '[providers.a]\ntype = "x"\napi_key = "${file:/run/a}"\n'
+        'headers = {b = "x ${file:/b} $${file:/c}"}\n'
+    )
+    assert sources(path) == [*beside, Path("/run/a"), Path("/b")]
 
 
 def test_an_empty_file_is_all_defaults(read, tmp_path):

@@ -121,6 +121,15 @@ def test_a_target_that_is_gone_is_left_out_no_more(counted):
     assert samples["target_state", "m", "up"] == samples["target_calls", "m", "up"] == 0
 
 
+def test_when_the_certificate_expires(counted):
+    state = {"calls": 0, "tasks": 0, "lag": 0.0, "ledger_bytes": 0, "targets": []}
+    counted.measure(**state)
+    assert b"certificate" not in counted.text()  # there is none
+    for moment in (2e9, 2.1e9):
+        counted.measure(**state, not_after=moment)
+        assert read(counted.text())["certificate_not_after_timestamp_seconds",] == moment
+
+
 def test_each_router_counts_for_itself():
     one, other = Metrics(), Metrics()
     one.add(CALL)
@@ -132,7 +141,7 @@ from tests.test_metrics import CALL
 from tornado_router.metrics import Metrics
 counted = Metrics()
 counted.add(CALL)
-counted.measure(calls=3, tasks=1, lag={lag}, ledger_bytes=1, targets=[])
+counted.measure(calls=3, tasks=1, lag={lag}, ledger_bytes=1, targets=[], not_after={lag})
 print(counted.text().decode())
 """
 
@@ -150,3 +159,4 @@ def test_workers_count_together(tmp_path):
     assert samples["requests_total", "200", "chat.completions", "fast", "up"] == 2
     assert samples["calls_in_flight",] == 6
     assert samples["event_loop_lag_seconds",] == 0.5
+    assert samples["certificate_not_after_timestamp_seconds",] == 0.1

@@ -2,10 +2,17 @@
 
 import signal
 import ssl
+from datetime import UTC, datetime
 from urllib.request import urlopen
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tornado_router.errors import ConfigError
 from tornado_router.tls import Tls
@@ -25,9 +32,9 @@ models = ["echo"]
 """
 
 
-def write(folder, authority, name="router.example"):
+def write(folder, authority, **fields):
     """Puts a new certificate and its key there."""
-    made = authority.issue_cert(name)
+    made = authority.issue_cert("router.example", **fields)
     made.private_key_pem.write_to_path(folder / "tls.key")
     chain = b"".join(part.bytes() for part in made.cert_chain_pems)
     (folder / "tls.crt").write_bytes(chain)
@@ -78,6 +85,33 @@ class TestServed:
         router.send(signal.SIGHUP)
         poll(lambda: shown(router) != before)
 
+    def test_a_watched_one_is_taken_up_once_its_key_is_there_too(self, project, authority):
+        path = project.folder / "router.toml"
+        path.write_text(path.read_text().replace("[server]", "[server]\nwatch = true"))
+        router = project.serve()
+        before = shown(router)
+        made = authority.issue_cert("router.example")
+        router.expect_log("are not a certificate and its key")
+        (project.folder / "tls.crt").write_bytes(made.cert_chain_pems[0].bytes())
+        poll(lambda: "was not taken up" in router.stderr)
+        made.private_key_pem.write_to_path(project.folder / "tls.key")
+        poll(lambda: shown(router) != before)
+
+    def test_metrics_say_when_it_expires(self, project, authority):
+        path = project.folder / "router.toml"
+        path.write_text(path.read_text() + "[metrics]\npublic = true\n")
+        moment = datetime(2040, 1, 2, 3, 4, 5, tzinfo=UTC)
+        write(project.folder, authority, not_after=moment)
+        router = project.serve()
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        context.check_hostname = False
+        with urlopen(f"{router.origin}/metrics", context=context) as answer:
+            text = answer.read().decode()
+        name = "tornado_router_certificate_not_after_timestamp_seconds"
+        (line,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+        assert float(line.split()[1]) == moment.timestamp()
+
     def test_one_that_does_not_fit_is_not_taken_up(self, project, authority):
         router = project.serve()
         before = shown(router)
@@ -98,7 +132,7 @@ class TestFaults:
     def test_half_of_it(self, router_project):
         text = TEXT.format(port=0).replace('tls_key = "tls.key"', "")
         ended = router_project({"router.toml": text}).cli("check")
-        assert "server.tls_key: lacks: TLS needs a certificate and its key" in ended.stderr
+        assert "server.tls_key: is missing: TLS needs a certificate and its key" in ended.stderr
 
     def test_files_that_are_not_there(self, router_project):
         ended = router_project({"router.toml": TEXT.format(port=0)}).cli("check")
@@ -109,5 +143,19 @@ class TestFaults:
     def test_files_that_are_none(self, tmp_path):
         for name in ("tls.crt", "tls.key"):
             (tmp_path / name).write_text("hello")
-        with pytest.raises(ConfigError, match="are no certificate with its key"):
+        with pytest.raises(ConfigError, match="are not a certificate and its key"):
             Tls(tmp_path / "tls.crt", tmp_path / "tls.key")
+
+    def test_an_encrypted_key_is_named_and_no_pass_phrase_is_asked_for(self, project):
+        key = project.folder / "tls.key"
+        plain = load_pem_private_key(key.read_bytes(), None)
+        key.write_bytes(
+            plain.private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+            )
+        )
+        ended = project.cli("check")
+        assert ended.returncode == 1
+        assert "server.tls_key: " in ended.stderr
+        assert "tls.key is encrypted; decrypt it: openssl pkey" in ended.stderr
+        assert "PEM pass phrase" not in ended.stderr

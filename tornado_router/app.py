@@ -147,6 +147,7 @@ class RouterApplication(Application):
             health=self._health,
             ledger=self.ledger,
             metrics=self.metrics,
+            tls=self.tls,
         )
         self.max_body_bytes = config.server.max_body_bytes
         super().__init__(

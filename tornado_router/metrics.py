@@ -61,6 +61,7 @@ class Metrics:
         self._requests: dict[tuple[str, str, str, int], Any] = {}
         self._make_counters()
         self._make_gauges()
+        self._not_after: Gauge | None = None
         self._targets: set[str] = set()
         self._measured: set[tuple[str, str]] = set()
 
@@ -106,6 +107,7 @@ class Metrics:
         lag: float,
         ledger_bytes: int,
         targets: Iterable[TargetHealth],
+        not_after: float | None = None,
     ) -> None:
         """Takes down how the process is now.
 
@@ -115,11 +117,14 @@ class Metrics:
             lag: seconds that its event loop is late.
             ledger_bytes: of usage that wait for the database.
             targets: how they are.
+            not_after: when the certificate expires, in seconds since 1970; None if there is none.
         """
         self._calls.set(calls)
         self._tasks.set(tasks)
         self._lag.set(lag)
         self._ledger.set(ledger_bytes)
+        if not_after is not None:
+            self._show_not_after(not_after)
         known = set()
         for item in targets:
             labels = (self._target_name(item.target.model), item.target.provider)
@@ -182,6 +187,18 @@ class Metrics:
         self._target_state = Gauge(
             "target_state", "Of a target: 0 is well, 1 is tried again, 2 is left out.", of, **worst
         )
+
+    def _show_not_after(self, moment: float) -> None:
+        """A router without a certificate has no such metric: a 0 would look like one of 1970."""
+        if self._not_after is None:
+            self._not_after = Gauge(
+                "certificate_not_after_timestamp_seconds",
+                "When the certificate expires, in seconds since 1970.",
+                namespace="tornado_router",
+                registry=self._registry,
+                multiprocess_mode="livemin",
+            )
+        self._not_after.set(moment)
 
     def _count(self, model: str, provider: str, endpoint: str, status: int) -> None:
         labels = (model, provider, endpoint, status)

@@ -1,4 +1,4 @@
-"""Takes up a changed router.toml while the router serves: on SIGHUP, or as soon as it changes."""
+"""Takes up changed files while the router serves: on SIGHUP, or as soon as they change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from loguru import logger
 
 from tornado_router.app import RouterApplication
-from tornado_router.config import keep_fixed
+from tornado_router.config import keep_fixed, sources
 from tornado_router.deployment import read_deployment
 from tornado_router.errors import ConfigError
 
@@ -19,7 +19,7 @@ WATCH_SECONDS = 1.0
 """How often the files are looked at. A change counts once it has lasted for as long, as it may be
 half written."""
 
-_State = tuple[tuple[int, int, int] | None, ...]
+_State = dict[Path, tuple[int, int, int] | None]
 
 
 class Reloader:
@@ -33,8 +33,7 @@ class Reloader:
     def __init__(self, application: RouterApplication, environ: Mapping[str, str]) -> None:
         self._application = application
         self._environ = environ
-        path = application.deployment.path
-        self._files = (path, path.parent / ".env")
+        self._files = self._find_files()
         self._taken = self._seen = self._look()
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGHUP, self.reload)
@@ -49,7 +48,11 @@ class Reloader:
             self._timer.cancel()
 
     def reload(self) -> bool:
-        """Takes up the file as it is now; if it is wrong, says why and keeps the one before."""
+        """Takes up the files as they are now; if any is wrong, says why and keeps what there was.
+
+        What was wrong is tried again when one of the files changes, not before.
+        """
+        self._files = self._find_files()
         self._taken = self._look()
         before = self._application.deployment
         try:
@@ -76,8 +79,13 @@ class Reloader:
         self._seen = state
         self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
 
+    def _find_files(self) -> list[Path]:
+        """Everything that a reload reads: a renewed certificate or secret is a change, too."""
+        tls = self._application.tls
+        return [*sources(self._application.deployment.path), *(tls.files if tls else ())]
+
     def _look(self) -> _State:
-        return tuple(map(_state, self._files))
+        return {path: _state(path) for path in self._files}
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

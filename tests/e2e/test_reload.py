@@ -221,3 +221,21 @@ def test_a_file_is_watched_if_asked_for(router_project, upstream):
     time.sleep(2.5)  # nothing changes: nothing is taken up
     assert sum("took up" in message for message in deployment.messages()) == 2
     assert json.loads(deployment.router.request("GET", "/health").body)["status"] == "ok"
+
+
+def test_a_file_with_a_secret_is_watched_also_before_it_is_there(
+    router_project, upstream, tmp_path
+):
+    secret = tmp_path / "secret"
+    secret.write_text("sk-1\n")
+    text = ROUTER_TOML.format(key=f"${{file:{secret}}}", upstream=upstream.url)
+    text = text.replace("port = 0", "port = 0\nwatch = true")
+    deployment = Deployment(router_project({"router.toml": text}), text)
+    deployment.ask("old")
+    secret.unlink()
+    poll(lambda: any("the provider up is off" in message for message in deployment.messages()))
+    secret.write_text("sk-2\n")
+    poll(lambda: deployment.models() == ["old"])
+    deployment.ask("old")
+    keys = [dict(x["headers"])["Authorization"] for x in upstream.exchanges()]
+    assert keys == ["Bearer sk-1", "Bearer sk-2"]

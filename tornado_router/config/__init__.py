@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -42,7 +43,7 @@ from tornado_router.config.options import (
 )
 from tornado_router.errors import ConfigError, Fault
 
-__all__ = ["Config", "ProviderTable", "environment", "examine", "keep_fixed", "load"]
+__all__ = ["Config", "ProviderTable", "environment", "examine", "keep_fixed", "load", "sources"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,19 @@ def examine(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Fault]
     table = expand.coerce(table, schema)
     faults += check.faults(table, schema)
     return _build(table, path.parent, off), faults
+
+
+def sources(path: Path) -> list[Path]:
+    """Every file that a configuration is read from, whether it is there or not.
+
+    They are the file itself, the `.env` beside it, and those that `${file:...}` names, as far as
+    the file is TOML.
+    """
+    found = [path, path.parent / ".env"]
+    with suppress(ConfigError):
+        for _, holder, key in _strings(_parse(path)):
+            found += expand.files(holder[key])
+    return found
 
 
 def keep_fixed(before: Config, after: Config) -> tuple[Config, list[str]]:

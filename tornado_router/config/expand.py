@@ -22,6 +22,11 @@ REFERENCE = re.compile(
 MAX_FILE_BYTES = 65_536
 
 
+def files(text: str) -> list[Path]:
+    """The files that the references in one string name."""
+    return [Path(match["file"]) for match in REFERENCE.finditer(text) if match["file"]]
+
+
 class Expanded(str):
     """A string into which the environment was written; may stand for a number or a boolean."""
 

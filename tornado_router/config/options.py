@@ -68,10 +68,12 @@ class ServerOptions:
     )
     tls_certificate: str = option(
         "",
-        "PEM file with the certificate to speak TLS with, and those between it and its authority; "
-        "relative to router.toml. Read anew on SIGHUP.",
+        "PEM file with the certificate to speak TLS with, followed by its intermediate "
+        "certificates; relative to router.toml. A renewed one is taken up on SIGHUP or by `watch`.",
     )
-    tls_key: str = option("", "PEM file with the private key of the certificate.")
+    tls_key: str = option(
+        "", "PEM file with the certificate's private key, which must not be encrypted."
+    )
     trusted_proxies: tuple[str, ...] = option(
         (),
         "Addresses or networks of proxies before the router, whose `X-Forwarded-For` says where a "
@@ -107,8 +109,8 @@ class ServerOptions:
     docs: bool = option(True, "Whether `/openapi.json` and `/docs` describe the API, to anybody.")
     watch: bool = option(
         False,
-        "Whether a changed router.toml, or `.env` beside it, is taken up by itself; on SIGHUP it "
-        "always is.",
+        "Whether changes are taken up without a SIGHUP: of router.toml, of `.env` beside it, of "
+        "the TLS certificate and its key, and of files that `${file:...}` names.",
     )
 
 

@@ -32,6 +32,7 @@ from tornado_router.passwords import Passwords
 from tornado_router.plugins import Plugins
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
+from tornado_router.tls import Tls
 from tornado_router.validation import Validator, parse_json
 from tornado_router.watchdog import LoopWatchdog
 
@@ -108,6 +109,7 @@ class Services:
         health: of every target.
         ledger: the books.
         metrics: what was counted.
+        tls: how connections are encrypted, or None.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
         watchdog: of the event loop, once the server listens.
@@ -128,6 +130,7 @@ class Services:
     health: Health
     ledger: Ledger
     metrics: Metrics
+    tls: Tls | None = None
     started: int = field(default_factory=lambda: int(time.time()))
     requests: RunningRequests = field(default_factory=RunningRequests)
     watchdog: LoopWatchdog | None = None
@@ -142,6 +145,7 @@ class Services:
             lag=self.watchdog.lag if self.watchdog else 0.0,
             ledger_bytes=self.ledger.backlog,
             targets=self.health.targets(),
+            not_after=self.tls.not_after if self.tls else None,
         )
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -82,13 +83,17 @@ class OwnRedis:
 class SlowProxy:
     """Stands before a server, and lets each of its answers take a while.
 
+    Args:
+        tls: what it speaks to clients, or None.
+
     Attributes:
         port: of the proxy.
         seconds: that an answer takes; to be changed at any time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.port = 0
+        self._tls = tls
         self.seconds = 0.0
         self._tasks: set[asyncio.Task] = set()
 
@@ -107,7 +112,7 @@ class SlowProxy:
                 writer.transport.abort()
                 there[1].transport.abort()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         return server
 
@@ -131,6 +136,25 @@ async def slow_proxy(target: int):
     server = await proxy.start(target)
     try:
         yield proxy
+    finally:
+        server.close()
+        await proxy.stop()
+
+
+@asynccontextmanager
+async def tls_proxy(target: int, certificate):
+    """The port of a proxy that speaks TLS to its clients, before a server that speaks none.
+
+    Args:
+        target: port of the server.
+        certificate: of trustme's.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    proxy = SlowProxy(context)
+    server = await proxy.start(target)
+    try:
+        yield proxy.port
     finally:
         server.close()
         await proxy.stop()

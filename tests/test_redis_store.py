@@ -138,7 +138,7 @@ class TestClear:
 
     def test_without_redis_it_says_so(self, tmp_path, monkeypatch):
         monkeypatch.setattr(redis_store, "CLEAR_SECONDS", 0.1)
-        with pytest.raises(StoreAwayError, match="refused"):
+        with pytest.raises(StoreAwayError, match="cannot connect"):
             clear(RedisOptions(host="127.0.0.1", port=1), "cache:")
         with own_redis(tmp_path) as redis, redis.frozen(), pytest.raises(StoreAwayError):
             clear(RedisOptions(host="127.0.0.1", port=redis.port), "cache:")

@@ -495,8 +495,8 @@ def _share_in_redis(config: Config) -> _Shared:
     from tornado_router.redis_subscription import RedisSubscription  # noqa: PLC0415
     from tornado_router.redis_targets import RedisTargets  # noqa: PLC0415
 
-    link = RedisLink(config.redis)
-    subscription = RedisSubscription(config.redis)
+    link = RedisLink(config.redis_location)
+    subscription = RedisSubscription(config.redis_location)
     remote = RedisLimiter(link, config.limits.lease_seconds)
     processes = max(config.limits.processes, config.server.workers)
     limits = replace(config.limits, processes=processes)

@@ -15,6 +15,7 @@ from tornado_router.errors import ConfigError, Fault
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.pricing import check_prices
 from tornado_router.redaction import check_patterns
+from tornado_router.redis_tls import check_redis
 from tornado_router.routing import check_routes, check_targets
 from tornado_router.sessions import check_secret
 from tornado_router.telemetry import check_telemetry, read_headers
@@ -78,6 +79,7 @@ def read_deployment(
     faults += check_registration(config)
     faults += check_secret(config)
     faults += _check_workers(config)
+    faults += check_redis(config.redis_location)
     faults += check_proxies(config.server.trusted_proxies)
     faults += check_telemetry(config.otel)
     faults += check_patterns(config.request_log.redact)

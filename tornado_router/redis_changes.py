@@ -5,16 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from redis.exceptions import RedisError
-
 from tornado_router.changes import Listener
 from tornado_router.config.options import RedisOptions
-from tornado_router.redis_link import (
-    RedisAwayError,
-    RedisLink,
-    RedisReplyError,
-    connect_blocking,
-)
+from tornado_router.redis_link import RedisAwayError, RedisLink, RedisReplyError, run
 from tornado_router.redis_subscription import RedisSubscription
 
 CHANNEL = "tornado-router:changes"
@@ -96,8 +89,11 @@ def announce(options: RedisOptions, user_id: int) -> bool:
         Whether Redis took it; otherwise the routers notice when what they remember times out.
     """
     try:
-        with connect_blocking(options, ANNOUNCE_SECONDS) as client:
-            client.publish(CHANNEL, str(user_id))
-    except (RedisError, OSError):
+        run(
+            options,
+            ANNOUNCE_SECONDS,
+            lambda connection: connection.call(ANNOUNCE_SECONDS, "PUBLISH", CHANNEL, user_id),
+        )
+    except (RedisAwayError, RedisReplyError):
         return False
     return True

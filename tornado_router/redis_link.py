@@ -9,21 +9,24 @@ would wait behind it; `connect` makes a client of redis-py's for that.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import hiredis
-import redis
 from loguru import logger
 from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from tornado_router.config.options import RedisOptions
 from tornado_router.errors import RouterError
+from tornado_router.redis_tls import explain, redis_context
+
+T = TypeVar("T")
 
 CONNECTIONS = 32
 CONNECT_SECONDS = 1.0
@@ -54,38 +57,35 @@ def connect(options: RedisOptions) -> aioredis.Redis:
     """A client of redis-py's, which connects when it is first used.
 
     Its pool waits for a connection to become free: redis-py's default one raises instead.
+
+    Raises:
+        OSError: the CA file cannot be used.
     """
+    tls = redis_context(options)
+    secured: dict[str, Any] = {"connection_class": _TlsConnection, "tls": tls} if tls else {}
     return aioredis.Redis.from_pool(  # closing the client closes such a pool, and no other
         aioredis.BlockingConnectionPool(
+            **secured,
             host=options.host,
             port=options.port,
+            username=options.username or None,
             password=options.password or None,
             db=options.db,
             max_connections=CONNECTIONS,
             timeout=options.timeout,
             socket_timeout=options.timeout,
             socket_connect_timeout=CONNECT_SECONDS,
-            retry=AsyncRetry(NoBackoff(), 0),  # whoever has waited for so long waits no longer
+            retry=Retry(NoBackoff(), 0),  # whoever has waited for so long waits no longer
         )
     )
 
 
-def connect_blocking(options: RedisOptions, seconds: float) -> redis.Redis:
-    """A client of redis-py's that blocks; for the command line.
+class _TlsConnection(aioredis.SSLConnection):
+    """One of redis-py's with our TLS; its own would load the system's certificates each time."""
 
-    Args:
-        options: where Redis is.
-        seconds: that connecting, and each command, may take.
-    """
-    return redis.Redis(
-        host=options.host,
-        port=options.port,
-        password=options.password or None,
-        db=options.db,
-        socket_timeout=seconds,
-        socket_connect_timeout=seconds,
-        retry=Retry(NoBackoff(), 0),  # by default it takes a quarter of a minute
-    )
+    def __init__(self, *, tls: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self.ssl_context.context = tls
 
 
 def pack(*words: str | bytes | int) -> bytes:
@@ -219,16 +219,19 @@ async def open_connection(
     """
     loop = asyncio.get_running_loop()
     try:
+        tls = redis_context(options)
         async with asyncio.timeout(seconds):
             _, connection = await loop.create_connection(
-                lambda: Connection(on_message), options.host, options.port
+                lambda: Connection(on_message), options.host, options.port, ssl=tls
             )
     except OSError as error:  # a TimeoutError is one
-        raise RedisAwayError(f"cannot connect: {str(error) or 'no answer'}") from None
+        raise RedisAwayError(f"cannot connect: {explain(error)}") from None
     greetings: list[tuple[str | int, ...]] = [("PING",)]
     if options.db:
         greetings.insert(0, ("SELECT", options.db))
-    if options.password:
+    if options.username:
+        greetings.insert(0, ("AUTH", options.username, options.password))
+    elif options.password:
         greetings.insert(0, ("AUTH", options.password))
     try:
         for words in greetings:
@@ -237,6 +240,31 @@ async def open_connection(
         connection.abort()
         raise
     return connection
+
+
+def run(
+    options: RedisOptions, seconds: float, work: Callable[[Connection], Coroutine[Any, Any, T]]
+) -> T:
+    """Connects, does some work, and hangs up. Blocks; for the command line.
+
+    Args:
+        options: where Redis is.
+        seconds: that connecting, and each step of it, may take.
+        work: to be done on the connection.
+
+    Raises:
+        RedisAwayError: Redis does not answer.
+        RedisReplyError: it refuses.
+    """
+
+    async def connect_and_work() -> T:
+        connection = await open_connection(replace(options, timeout=seconds), seconds)
+        try:
+            return await work(connection)
+        finally:
+            connection.abort()
+
+    return asyncio.run(connect_and_work())
 
 
 class RedisLink:

@@ -13,7 +13,14 @@ from redis.exceptions import RedisError
 
 from tornado_router.config.options import RedisOptions
 from tornado_router.errors import RouterError
-from tornado_router.redis_link import RedisLink, connect, connect_blocking
+from tornado_router.redis_link import (
+    Connection,
+    RedisAwayError,
+    RedisLink,
+    RedisReplyError,
+    connect,
+    run,
+)
 
 PREFIX = "tornado-router:"
 
@@ -89,14 +96,18 @@ def clear(options: RedisOptions, prefix: str) -> int:
     Raises:
         StoreAwayError: Redis does not answer, or refuses.
     """
-    count, cursor, pattern = 0, 0, f"{PREFIX}{prefix}*"
+    scan = ("MATCH", f"{PREFIX}{prefix}*", "COUNT", CLEAR_BATCH)
+
+    async def delete(connection: Connection) -> int:
+        count, cursor = 0, b"0"
+        while True:
+            cursor, keys = await connection.call(CLEAR_SECONDS, "SCAN", cursor, *scan)
+            if keys:
+                count += await connection.call(CLEAR_SECONDS, "UNLINK", *keys)
+            if cursor == b"0":
+                return count
+
     try:
-        with connect_blocking(options, CLEAR_SECONDS) as client:
-            while True:
-                cursor, keys = client.scan(cursor, match=pattern, count=CLEAR_BATCH)
-                if keys:
-                    count += client.unlink(*keys)
-                if not cursor:
-                    return count
-    except _FAILURES as error:
-        raise StoreAwayError(str(error) or type(error).__name__) from None
+        return run(options, CLEAR_SECONDS, delete)
+    except (RedisAwayError, RedisReplyError) as error:
+        raise StoreAwayError(str(error)) from None

@@ -1,11 +1,15 @@
 """Several routers over one Redis: they share limits and changes, and live without it a while."""
 
+import asyncio
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
+import trustme
 
-from ..servers import own_redis
-from ..support import poll
+from ..servers import own_redis, tls_proxy
+from ..support import DEADLINE, poll
 
 EMAIL = "ada@example.com"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello out there"}]}
@@ -34,6 +38,28 @@ models = ["echo"]
 input = 0
 output = 1
 """
+
+
+@contextmanager
+def tls_in_front_of(redis, certificate):
+    """The port of a proxy that speaks TLS, on a thread of its own."""
+    loop = asyncio.new_event_loop()
+    with ThreadPoolExecutor(1) as thread:
+        ready: Future[int] = Future()
+        ended = asyncio.Event()
+
+        async def run():
+            async with tls_proxy(redis.port, certificate) as port:
+                ready.set_result(port)
+                await ended.wait()
+
+        running = thread.submit(loop.run_until_complete, run())
+        try:
+            yield ready.result(DEADLINE)
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+            running.result(DEADLINE)
+            loop.close()
 
 
 class Routers:
@@ -176,3 +202,22 @@ targets = ["up/status:500", "up/ok"]
     poll(lambda: json.loads(two.request("GET", "/health").body)["targets"])
     assert two.post(ask).headers["x-router-attempts"] == "1"
     assert project.cli("health", "--url", two.origin).stdout.count(" open ") == 1
+
+
+def test_redis_behind_tls(router_project, tmp_path):
+    authority = trustme.CA()
+    with (
+        own_redis(tmp_path) as redis,
+        tls_in_front_of(redis, authority.issue_cert("127.0.0.1")) as port,
+    ):
+        text = ROUTER_TOML.format(port=port, rates="refuse", money="refuse")
+        options = 'tls = true\ntls_ca = "ca.pem"\ntimeout = 5.0\n[limits]'
+        text = text.replace("[limits]", options)
+        project = router_project({"router.toml": text})
+        authority.cert_pem.write_to_path(project.folder / "ca.pem")
+        router = project.serve()
+        made = project.cli("keys", "create", "--name", "one", "--rpm", "1")
+        key = f"Bearer {made.stdout.strip()}"
+        assert router.post(HELLO, authorization=key).status == 200
+        assert router.post(HELLO, authorization=key).error["code"] == "rate_limit_exceeded"
+        assert redis.ask("DBSIZE") > 0

@@ -19,7 +19,7 @@ def cache() -> None:
 @config_option
 def clear(path: Path) -> None:
     """Delete every cached response from Redis. Routers may go on serving."""
-    options = read_config(path).redis
+    options = read_config(path).redis_location
     if not options.host:
         raise click.ClickException(
             "without [redis], each router keeps its cache in its own memory: restart it to empty it"

@@ -99,7 +99,7 @@ class Books:
         if self.config.redis.host:
             from tornado_router import redis_changes  # noqa: PLC0415 - 7 MB, see there
 
-            redis_changes.announce(self.config.redis, user_id)
+            redis_changes.announce(self.config.redis_location, user_id)
 
 
 def read_config(path: Path) -> Config:

@@ -105,6 +105,14 @@ class Config:
         # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
         return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
 
+    @property
+    def redis_location(self) -> RedisOptions:
+        """Of Redis: `[redis]`, with the path of its CA file as it is found from anywhere."""
+        options = self.redis
+        if not options.tls_ca:
+            return options
+        return replace(options, tls_ca=str(self.folder / options.tls_ca))
+
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment that a file in `folder` sees: that of the process over a `.env` beside it."""

@@ -173,7 +173,14 @@ class RedisOptions:
 
     host: str = option("", "Host name; empty for no Redis.")
     port: int = option(6379, "TCP port.", minimum=1, maximum=65535)
+    username: str = option("", "User name, where Redis has users (ACLs); empty for the default.")
     password: str = option("", "Password; empty for none.", writeOnly=True)
+    tls: bool = option(False, "Whether to connect by TLS. The certificate has to be for `host`.")
+    tls_ca: str = option(
+        "",
+        "PEM file with the certificate authorities to trust, relative to router.toml; empty for "
+        "those of the system.",
+    )
     db: int = option(0, "Number of the database.", minimum=0)
     timeout: float = option(0.05, "Seconds that a command may take.", exclusiveMinimum=0)
 

@@ -62,7 +62,7 @@ class Response:
 @contextmanager
 def connected(url: str):
     """A socket that is connected to the server of a URL."""
-    host, port = re.fullmatch(r"http://([^:/]+):(\d+).*", url).groups()
+    host, port = re.fullmatch(r"https?://([^:/]+):(\d+).*", url).groups()
     with socket.create_connection((host, int(port)), timeout=DEADLINE) as sock:
         yield sock
 

@@ -1,6 +1,7 @@
 """Clients that want too much at once, or hold a connection for nothing."""
 
 import asyncio
+from types import SimpleNamespace as Namespace
 
 import pytest
 
@@ -8,6 +9,8 @@ from tornado_router import overload
 from tornado_router.config.options import ServerOptions
 from tornado_router.errors import ApiError
 from tornado_router.overload import Overload
+
+from .support import DEADLINE
 
 
 class Stream:
@@ -70,6 +73,40 @@ class TestCalls:
         guard.end_call()
         guard.begin_call()
         assert guard.calls == 2
+
+
+class TestHeads:
+    @staticmethod
+    def silent(guard):
+        connection = Connection()
+        guard.opened(connection.stream, "127.0.0.1")
+        return Namespace(connection=connection)
+
+    @staticmethod
+    def asking(guard):
+        request = Request()
+        guard.opened(request.connection.stream, "127.0.0.1")
+        guard.arriving(request)
+        guard.arrived(request)
+        return request
+
+    def test_who_connects_and_asks_nothing_is_hung_up_on(self):
+        assert watched({"body_seconds": 0.05}, self.silent, self.asking) == [True, False]
+
+    def test_but_not_too_soon(self):
+        assert watched({"body_seconds": 60.0}, self.silent) == [False]
+
+    def test_connections_that_are_gone_are_forgotten(self):
+        async def main():
+            guard = Overload(ServerOptions())
+            guard.start()
+            self.silent(guard).connection.stream.close()
+            async with asyncio.timeout(DEADLINE):
+                while guard._opened:  # noqa: ASYNC110 - nothing tells when
+                    await asyncio.sleep(0.01)
+            guard.close()
+
+        asyncio.run(main())
 
 
 class TestBodies:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tornado_router.errors import ConfigError
 from tornado_router.tls import Tls
 
-from .support import poll
+from .support import connected, poll
 
 TEXT = """
 [server]
@@ -96,6 +96,15 @@ class TestServed:
         poll(lambda: "was not taken up" in router.stderr)
         made.private_key_pem.write_to_path(project.folder / "tls.key")
         poll(lambda: shown(router) != before)
+
+    def test_a_handshake_that_does_not_end_is_hung_up_on(self, project):
+        path = project.folder / "router.toml"
+        path.write_text(path.read_text().replace("[server]", "[server]\nbody_seconds = 0.5"))
+        router = project.serve()
+        with connected(router.origin) as sock:
+            sock.sendall(b"\x16\x03\x01")  # the first bytes of a ClientHello
+            assert sock.recv(100) == b""
+        poll(lambda: "did not send a request" in router.stderr)
 
     def test_metrics_say_when_it_expires(self, project, authority):
         path = project.folder / "router.toml"

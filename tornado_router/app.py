@@ -363,18 +363,22 @@ class Server:
 
 
 class _HTTPServer(HTTPServer):
-    """Knows its connections, so that all can be closed at one moment.
+    """Knows its connections, so that all can be closed at one moment, or one that sends nothing.
 
     Attributes:
         streams: those that may be open.
     """
 
-    def initialize(self, *args: Any, **kwargs: Any) -> None:
+    def initialize(  # type: ignore[override]  # Tornado's has an argument for each option
+        self, application: RouterApplication, **kwargs: Any
+    ) -> None:
         self.streams: WeakSet[IOStream] = WeakSet()
-        super().initialize(*args, **kwargs)
+        self._overload = application.services.overload
+        super().initialize(application, **kwargs)
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         self.streams.add(stream)
+        self._overload.opened(stream, str(address[0]))
         super().handle_stream(stream, address)
 
 

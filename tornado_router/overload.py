@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from loguru import logger
 from tornado.httputil import HTTPServerRequest
+from tornado.iostream import IOStream
 
 from tornado_router.config.options import ServerOptions
 from tornado_router.errors import ApiError
@@ -30,6 +31,11 @@ class Writer(Protocol):
     request: HTTPServerRequest
 
 
+class _Opened(NamedTuple):
+    since: float
+    address: str
+
+
 class Overload:
     """Turns calls away beyond a number, and hangs up on clients that hold a connection for nothing.
 
@@ -43,6 +49,7 @@ class Overload:
         self._most = options.max_calls
         self._send_seconds = options.body_seconds
         self._read_seconds = options.stalled_seconds
+        self._opened: dict[IOStream, _Opened] = {}
         self._arriving: dict[HTTPServerRequest, float] = {}
         self._writing: set[Writer] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -57,8 +64,18 @@ class Overload:
         if self._timer:
             self._timer.cancel()
 
+    def opened(self, stream: IOStream, address: str) -> None:
+        """A client has connected; its TLS handshake and its first request are still to come.
+
+        Args:
+            stream: the connection.
+            address: of the client.
+        """
+        self._opened[stream] = _Opened(time.monotonic(), address)
+
     def arriving(self, request: HTTPServerRequest) -> None:
         """The head of a request is here; its body may still come."""
+        self._opened.pop(_stream(request), None)  # type: ignore[arg-type]  # None is not there
         self._arriving[request] = time.monotonic()
 
     def arrived(self, request: HTTPServerRequest) -> None:
@@ -95,20 +112,29 @@ class Overload:
 
     def _sweep(self) -> None:
         now = time.monotonic()
+        for stream, opened in list(self._opened.items()):
+            if stream.closed() or now - opened.since > self._send_seconds:
+                del self._opened[stream]
+                _hang_up(stream, opened.address, "it did not send a request")
         for request, since in list(self._arriving.items()):
             if now - since > self._send_seconds:
                 del self._arriving[request]
-                self._hang_up(request, "its request did not come whole")
+                _hang_up(_stream(request), request.remote_ip, "its request did not come whole")
         for writer in list(self._writing):
             since_ = writer.blocked_since
             if since_ is not None and now - since_ > self._read_seconds:
                 self._writing.discard(writer)
-                self._hang_up(writer.request, "it does not read its answer")
+                request = writer.request
+                _hang_up(_stream(request), request.remote_ip, "it does not read its answer")
         self.start()
 
-    @staticmethod
-    def _hang_up(request: HTTPServerRequest, why: str) -> None:
-        stream = getattr(request.connection, "stream", None)  # of an HTTP1Connection
-        if stream is not None and not stream.closed():
-            logger.info("hung up on {}: {}", request.remote_ip, why)
-            stream.close()
+
+def _stream(request: HTTPServerRequest) -> IOStream | None:
+    """The connection that a request came by; only an HTTP1Connection has one."""
+    return getattr(request.connection, "stream", None)
+
+
+def _hang_up(stream: IOStream | None, address: str | None, why: str) -> None:
+    if stream is not None and not stream.closed():
+        logger.info("hung up on {}: {}", address, why)
+        stream.close()

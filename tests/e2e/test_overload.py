@@ -8,7 +8,7 @@ import time
 import openai
 import pytest
 
-from ..support import VENDOR_KEY, poll
+from ..support import VENDOR_KEY, connected, poll, read_response
 
 HELLO = [{"role": "user", "content": "hello out there"}]
 
@@ -75,6 +75,24 @@ def test_who_sends_too_slowly_is_hung_up_on(router, begun):
         assert time.monotonic() - began > 0.9
     assert poll(lambda: [line for line in router.log() if "did not come whole" in line["message"]])
     assert router.post({"model": "up/ok", "messages": HELLO}).status == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"])
+def test_who_does_not_ask_is_hung_up_on(router, begun):
+    with connected(router.origin) as sock:
+        sock.sendall(begun)
+        began = time.monotonic()
+        assert sock.recv(100) == b""
+        assert time.monotonic() - began > 0.9
+    assert poll(lambda: [line for line in router.log() if "not send a request" in line["message"]])
+
+
+def test_who_has_asked_may_rest(router):
+    with connected(router.origin) as sock:
+        for pause in (2.5, 0):
+            sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_response(sock, "GET").status == 200
+            time.sleep(pause)
 
 
 def test_who_does_not_read_is_hung_up_on_and_the_provider_too(router, upstream):

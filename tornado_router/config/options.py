@@ -92,7 +92,8 @@ class ServerOptions:
     )
     body_seconds: float = option(
         60.0,
-        "How long a request may take to arrive, once its head is here; then the router hangs up.",
+        "How long a client may take to send the head of its first request, the TLS handshake "
+        "included, and how long the body of any request; then the router hangs up.",
         exclusiveMinimum=0,
     )
     stalled_seconds: float = option(

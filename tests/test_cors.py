@@ -1,5 +1,8 @@
 """Which web pages may call the router from a browser."""
 
+import re
+from pathlib import Path
+
 import pytest
 from tornado.httpclient import HTTPRequest
 
@@ -7,6 +10,7 @@ from tornado_router import cors
 from tornado_router.config.options import CorsOptions
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+PACKAGE = Path(cors.__file__).parent
 PAGE = "https://app.example.com"
 
 
@@ -30,6 +34,61 @@ def test_origins(origins, origin, allowed):
     assert said.get("Access-Control-Allow-Origin") == (origin if allowed else None)
     assert said["Vary"] == "Origin"  # a cache between must not mix them up
     assert "Access-Control-Allow-Credentials" not in said
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        PAGE,
+        "http://localhost:5173",
+        "http://[::1]:3000",
+        "https://xn--bcher-kva.example",
+        "chrome-extension://abcdefgh",
+    ],
+)
+def test_what_browsers_send_is_taken(origin):
+    assert list(cors.check_origins((origin,))) == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "meant"),
+    [
+        (f"{PAGE}/", PAGE),
+        (f"{PAGE}/chat?x#y", PAGE),
+        ("app.example.com", PAGE),
+        ("app.example.com:8443/", f"{PAGE}:8443"),
+        ("HTTPS://App.Example.com", PAGE),
+        (f"{PAGE}:443", PAGE),
+        ("http://localhost:80", "http://localhost"),
+        ("https://*.example.com", None),
+        ("https://bücher.example", None),
+        ("https://", None),
+        ("https://a b", None),
+    ],
+)
+def test_what_none_sends_is_refused_with_what_to_write(origin, meant):
+    (fault,) = cors.check_origins(("*", origin))
+    assert fault.where == "cors.origins[1]"
+    assert repr(origin) in fault.message
+    assert fault.message.endswith(f"write {meant!r}" if meant else "port included")
+
+
+def test_null_is_refused_as_any_file_sends_it():
+    (fault,) = cors.check_origins(("null",))
+    assert "`null` is what any local file sends" in fault.message
+
+
+def test_a_page_may_read_every_header_of_the_router_s_own():
+    files = ("admission.py", "gateway.py", "handlers/base.py", "handlers/calls.py")
+    source = "".join((PACKAGE / name).read_text() for name in files)
+    answered = re.sub(r"headers\.get\w*\(.*?\)", "", source)
+    sent = {
+        name.lower() for name in re.findall(r'"(x-[a-z-]+|retry-after[a-z-]*)"', answered, re.I)
+    }
+    assert len(sent) > 12
+    for_the_way = {"x-content-type-options", "x-accel-buffering"}
+    assert sent - for_the_way <= {name.lower() for name in cors.EXPOSED.split(", ")}
 
 
 class TestServed:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from tornado_router.config.options import CorsOptions
+from tornado_router.errors import Fault
 
 METHODS = "GET, POST, PATCH, PUT, DELETE"
 
 EXPOSED = (
-    "Age, Retry-After, X-Request-Id, X-Router-Target, X-Router-Attempts, X-Router-Overhead-Ms, "
+    "Age, Content-Disposition, Retry-After, Retry-After-Ms, X-Should-Retry, X-Request-Id, "
+    "X-Router-Target, X-Router-Attempts, X-Router-Overhead-Ms, "
     "X-Router-Cache, X-Router-Dropped-Params, "
     "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
     "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens"
 )
 """Headers of an answer that a page may read."""
+
+_ORIGIN = re.compile(
+    r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#].*)?"
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def answer_headers(options: CorsOptions, origin: str | None) -> dict[str, str]:
@@ -36,6 +44,33 @@ def answer_headers(options: CorsOptions, origin: str | None) -> dict[str, str]:
         "Access-Control-Expose-Headers": EXPOSED,
         "Vary": "Origin",
     }
+
+
+def check_origins(origins: Sequence[str]) -> Iterator[Fault]:
+    """What is wrong with `[cors] origins`: an origin that no browser sends allows nobody."""
+    for index, origin in enumerate(origins):
+        where = f"cors.origins[{index}]"
+        if origin == "*" or _as_sent(origin) == origin:
+            continue
+        if origin == "null":
+            why = "`null` is what any local file sends, so it allows everybody; if so, write `*`"
+            yield Fault(where, why)
+            continue
+        meant = _as_sent(origin if "://" in origin else f"https://{origin}")
+        message = f"is not `*` or an origin as browsers send it: {origin!r}; write "
+        message += f"{meant!r}" if meant else "it as 'https://app.example.com', port included"
+        yield Fault(where, message)
+
+
+def _as_sent(origin: str) -> str | None:
+    """An origin in the form that browsers send (RFC 6454, section 6.2), or None if it is none."""
+    found = _ORIGIN.fullmatch(origin.lower())
+    if not found:
+        return None
+    scheme, host, port = found.groups()
+    if port is None or int(port) == _DEFAULT_PORTS.get(scheme):
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{int(port)}"
 
 
 def is_allowed(options: CorsOptions, origin: str) -> bool:

@@ -11,6 +11,7 @@ from tornado_router.client_address import check_proxies
 from tornado_router.config import Config, environment, examine
 from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
 from tornado_router.config.options import SECTIONS, table_schema
+from tornado_router.cors import check_origins
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.pricing import check_prices
@@ -80,6 +81,7 @@ def read_deployment(
     faults += check_secret(config)
     faults += _check_workers(config)
     faults += check_redis(config.redis_location)
+    faults += check_origins(config.cors.origins)
     faults += check_proxies(config.server.trusted_proxies)
     faults += check_telemetry(config.otel)
     faults += check_patterns(config.request_log.redact)

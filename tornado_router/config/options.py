@@ -120,7 +120,9 @@ class CorsOptions:
     """`[cors]`: which web pages may call the router from a browser."""
 
     origins: tuple[str, ...] = option(
-        (), "Origins such as `https://app.example.com`; `*` for every page. None may, otherwise."
+        (),
+        "Origins of pages that may, as browsers send them: `https://app.example.com`, in lower "
+        "case, with the port unless it is the usual one, without a path. `*` is for every page.",
     )
     max_age_seconds: int = option(
         600, "For how long a browser need not ask again.", minimum=0, maximum=86_400

@@ -25,6 +25,14 @@ TRUSTED = ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1")
         ("::ffff:10.1.1.1", ["1.2.3.4"], "1.2.3.4"),
         ("2001:db8::1", ["2001:db9::7"], "2001:db9::7"),
         ("", ["1.2.3.4"], ""),
+        ("10.1.1.1", ["1.2.3.4:5678"], "1.2.3.4"),
+        ("10.1.1.1", ["6.6.6.6, 1.2.3.4:5678, 10.2.2.2:80"], "1.2.3.4"),
+        ("10.1.1.1", ["[2001:db9::1]:443"], "2001:db9::1"),
+        ("10.1.1.1", ["[2001:db9::1]"], "2001:db9::1"),
+        ("10.1.1.1", ["1.2.3.4, [2001:db8::2]:443"], "1.2.3.4"),
+        ("10.1.1.1", ["[unknown]:443"], "10.1.1.1"),
+        ("10.1.1.1", ["unknown:443"], "10.1.1.1"),
+        ("10.1.1.1", [":443"], "10.1.1.1"),
     ],
 )
 def test_client_address(peer, forwarded_for, address):
@@ -37,5 +45,13 @@ def test_nobody_is_trusted_unless_named():
 
 def test_what_is_no_network():
     assert check_proxies(TRUSTED) == []
-    (fault,) = check_proxies(("10.0.0.0/8", "10.0.0.1/8"))
-    assert str(fault).startswith("server.trusted_proxies[1]: is no address or network")
+    (fault,) = check_proxies(("10.0.0.0/8", "proxy.example"))
+    assert str(fault).startswith("server.trusted_proxies[1]: is not an address or a network")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("10.0.0.1/8", "10.0.0.0/8"), ("2001:db8::1/32", "2001:db8::/32")]
+)
+def test_a_network_with_an_address_in_it_is_told_what_it_may_mean(text, meant):
+    (fault,) = check_proxies((text,))
+    assert str(fault).endswith(f"{text!r}; for the whole network, write {meant}")

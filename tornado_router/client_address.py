@@ -25,7 +25,7 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[str, 
     networks = _networks(trusted)
     addresses = [item.strip() for header in forwarded_for for item in header.split(",")]
     while addresses and _is_within(peer, networks):
-        address = addresses.pop()
+        address = _without_port(addresses.pop())
         if _parse(address) is None:
             break  # nothing that can be trusted to be an address
         peer = address
@@ -36,12 +36,26 @@ def check_proxies(trusted: tuple[str, ...]) -> list[Fault]:
     """What is wrong with `[server] trusted_proxies`."""
     faults = []
     for index, text in enumerate(trusted):
+        where = f"server.trusted_proxies[{index}]"
         try:
-            ipaddress.ip_network(text)
+            network = ipaddress.ip_network(text, strict=False)
         except ValueError:
-            message = f"is no address or network such as 10.0.0.0/8: {text!r}"
-            faults.append(Fault(f"server.trusted_proxies[{index}]", message))
+            message = f"is not an address or a network such as 10.0.0.0/8: {text!r}"
+            faults.append(Fault(where, message))
+            continue
+        if "/" in text and network.network_address != ipaddress.ip_interface(text).ip:
+            message = (
+                f"has bits set behind its prefix: {text!r}; for the whole network, write {network}"
+            )
+            faults.append(Fault(where, message))
     return faults
+
+
+def _without_port(address: str) -> str:
+    """`1.2.3.4:5678` and `[2001:db8::1]:443` as some proxies write them, without what is added."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _is_within(address: str, networks: tuple[Network, ...]) -> bool:

@@ -97,6 +97,13 @@ class TestServed:
         made.private_key_pem.write_to_path(project.folder / "tls.key")
         poll(lambda: shown(router) != before)
 
+    def test_plain_http_on_its_port_is_no_reason_to_warn(self, project):
+        router = project.serve()
+        with connected(router.origin) as sock:
+            sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            (line,) = poll(lambda: [x for x in router.log() if "SSL Error on" in x["message"]])
+        assert line["level"] == "info"
+
     def test_a_handshake_that_does_not_end_is_hung_up_on(self, project):
         path = project.folder / "router.toml"
         path.write_text(path.read_text().replace("[server]", "[server]\nbody_seconds = 0.5"))

@@ -61,6 +61,7 @@ def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
         )
     logging.basicConfig(handlers=[_ToLoguru()], level=level, force=True)
     logging.captureWarnings(True)
+    logging.getLogger("tornado.general").addFilter(_calm_handshakes)
     logging.getLogger("peewee.migrations").setLevel(logging.WARNING)  # db.py says it better
 
 
@@ -163,6 +164,13 @@ def _json_sink(stream: TextIO) -> Callable[[Message], None]:
         stream.flush()
 
     return write
+
+
+def _calm_handshakes(record: logging.LogRecord) -> bool:
+    """A handshake that failed is the client's doing: plain HTTP, a scan, a CA that it lacks."""
+    if str(record.msg).startswith("SSL Error on"):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 class _ToLoguru(logging.Handler):

@@ -44,8 +44,11 @@ CALL = RequestFinished(
     duration=1.23456,
     first_chunk=0.0421,
     overhead=0.0012,
+    client_address="203.0.113.5",
 )
-PLAIN = PlainRequest("r2", "GET", "/v1/models", 401, 1_800_000_000.0, 0.0012, None, "no_key")
+PLAIN = PlainRequest(
+    "r2", "GET", "/v1/models", 401, 1_800_000_000.0, 0.0012, None, "no_key", "2001:db8::1"
+)
 
 
 class Terminal(io.StringIO):
@@ -118,6 +121,7 @@ class TestAccessLog:
             "duration_ms": 1234.6,
             "first_chunk_ms": 42.1,
             "overhead_ms": 1.2,
+            "client_address": "203.0.113.5",
         }
 
     def test_a_call_as_text(self):
@@ -125,7 +129,7 @@ class TestAccessLog:
         assert text.endswith(
             "fast -> openai/gpt-5.2-mini, 200, 1235 ms, 11+7 tokens, $0.0000125, "
             "first chunk 42 ms, "
-            "key laptop client-7\n"
+            "key laptop, from 203.0.113.5 client-7\n"
         )
 
     def test_a_call_that_failed(self):
@@ -134,7 +138,8 @@ class TestAccessLog:
         )
         text = access(failed, format="text")
         assert text.endswith(
-            " fast, 404, 1235 ms, 11+7 tokens, $0.0000125, key laptop, nope client-7\n"
+            " fast, 404, 1235 ms, 11+7 tokens, $0.0000125, key laptop, from 203.0.113.5, "
+            "nope client-7\n"
         )
         line = json.loads(access(failed, format="json"))
         assert (line["status"], line["error_code"], line["provider"]) == (404, "nope", None)
@@ -144,10 +149,16 @@ class TestAccessLog:
         assert ", dropped seed logit_bias" in text
 
     def test_another_request(self):
-        assert access(PLAIN, format="text").endswith(" GET /v1/models, 401, 1 ms, no_key r2\n")
+        text = access(PLAIN, format="text")
+        assert text.endswith(" GET /v1/models, 401, 1 ms, from 2001:db8::1, no_key r2\n")
         line = json.loads(access(PLAIN, format="json"))
         assert (line["method"], line["path"], line["status"]) == ("GET", "/v1/models", 401)
         assert line["duration_ms"] == 1.2
+        assert line["client_address"] == "2001:db8::1"
+
+    def test_no_address_is_no_word_of_it(self):
+        for request in (CALL, PLAIN):
+            assert "from" not in access(request._replace(client_address=""), format="text")
 
     def test_lines_keep_their_order(self):
         many = [CALL._replace(request_id=f"r{number}") for number in range(500)]

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from tornado_router.errors import Fault
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+CACHED = 1024
+"""So many addresses are remembered as parsed: each request asks, and takes 5 us otherwise."""
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[str, ...]) -> str:
@@ -22,9 +23,10 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[str, 
         forwarded_for: each `X-Forwarded-For` header of the request, in order.
         trusted: addresses and networks of proxies, as `[server] trusted_proxies` has them.
     """
-    networks = _networks(trusted)
+    if not trusted:
+        return peer
     addresses = [item.strip() for header in forwarded_for for item in header.split(",")]
-    while addresses and _is_within(peer, networks):
+    while addresses and _is_within(peer, trusted):
         address = _without_port(addresses.pop())
         if _parse(address) is None:
             break  # nothing that can be trusted to be an address
@@ -58,13 +60,15 @@ def _without_port(address: str) -> str:
     return address.partition(":")[0] if address.count(":") == 1 else address
 
 
-def _is_within(address: str, networks: tuple[Network, ...]) -> bool:
+@lru_cache(maxsize=CACHED)
+def _is_within(address: str, trusted: tuple[str, ...]) -> bool:
     parsed = _parse(address)
     if parsed is None:
         return False
-    return any(parsed in network for network in networks)
+    return any(parsed in ipaddress.ip_network(text) for text in trusted)
 
 
+@lru_cache(maxsize=CACHED)
 def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         parsed = ipaddress.ip_address(address)
@@ -72,8 +76,3 @@ def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None
         return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed  # a server that listens on both sees ::ffff:10.0.0.1
-
-
-@lru_cache(maxsize=8)
-def _networks(trusted: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(map(ipaddress.ip_network, trusted))

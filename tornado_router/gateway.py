@@ -121,6 +121,7 @@ class _Progress:
     cached: CachedResponse | None = None
     recorded: bool = False
     trace: TraceHeaders = NO_TRACE
+    client_address: str = ""
     copy: _Copy | None = None
 
     def headers(self) -> dict[str, str]:
@@ -255,6 +256,7 @@ class Gateway:
         chosen: str | None = None,
         cache_control: CacheControl = CACHE_DEFAULTS,
         trace: TraceHeaders = NO_TRACE,
+        client_address: str = "",
     ) -> Reply:
         """Serves one valid call.
 
@@ -266,13 +268,14 @@ class Gateway:
             chosen: the target that the client wants, as `provider/model`; None for any.
             cache_control: what it asks of the cache.
             trace: the headers `traceparent` and `tracestate`.
+            client_address: where the client is, for the log; empty if nobody is to know.
 
         Raises:
             ApiError: the call is refused, or failed before its answer began.
         """
-        progress = _Progress(
-            call, key, request_id, started, Attempts(key.user_id, started), Usage(), trace=trace
-        )
+        attempts = Attempts(key.user_id, started)
+        progress = _Progress(call, key, request_id, started, attempts, Usage())
+        progress.trace, progress.client_address = trace, client_address
         if self._telemetry:
             progress.attempts.tried = []
         try:
@@ -545,6 +548,7 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         first_chunk=progress.first_chunk,
         overhead=progress.overhead,
         cache_hit=progress.cached is not None,
+        client_address=progress.client_address,
     )
 
 

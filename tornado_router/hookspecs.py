@@ -53,6 +53,7 @@ class RequestFinished(NamedTuple):
             did not begin.
         cache_hit: whether the answer was one that was kept; then there is no provider, nothing was
             used, and nothing is charged.
+        client_address: IP address of the client; empty if `[log] client_addresses` is off.
     """
 
     call_id: str
@@ -83,6 +84,7 @@ class RequestFinished(NamedTuple):
     first_chunk: float | None
     overhead: float | None = None
     cache_hit: bool = False
+    client_address: str = ""
 
 
 @hookspec

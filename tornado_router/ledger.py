@@ -89,7 +89,7 @@ _BEGUN, _RUNNING, _FINISHED = b"[0,", b"[1,", b"[2,"
 """How the other records begin."""
 
 _NULLABLE = ("provider", "target_model", "error_code", "prices", "first_chunk")
-_UNKNOWN = {**dict.fromkeys(_NULLABLE), "dropped_params": ()}
+_UNKNOWN = {**dict.fromkeys(_NULLABLE), "dropped_params": (), "client_address": ""}
 """What is not known of a call that has just begun; any other field is 0."""
 
 

@@ -39,6 +39,7 @@ class PlainRequest(NamedTuple):
     duration: float
     key_name: str | None = None
     error_code: str | None = None
+    client_address: str = ""
 
 
 def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
@@ -137,6 +138,8 @@ def _text_line(request: RequestFinished | PlainRequest) -> str:
             parts.append(f"first chunk {request.first_chunk * 1000:.0f} ms")
     if request.key_name:
         parts.append(f"key {request.key_name}")
+    if request.client_address:
+        parts.append(f"from {request.client_address}")
     if isinstance(request, RequestFinished) and request.dropped_params:
         parts.append(f"dropped {' '.join(request.dropped_params)}")
     if request.error_code:

@@ -371,6 +371,11 @@ class LogOptions:
         "`text` for people, `json` for machines (one object a line); `auto` is text on a terminal.",
         enum=["auto", "text", "json"],
     )
+    client_addresses: bool = option(
+        True,
+        "Whether the line of a request holds the client's IP address, as `trusted_proxies` decides "
+        "it. Plugins that hear of finished calls see it, too.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ import ipaddress
 
 from tornado_router import accounts
 from tornado_router.admission import duration, retry_headers
-from tornado_router.client_address import client_address
 from tornado_router.db import User
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.handlers.management import ManagementHandler, body_schema, user_body
@@ -49,12 +48,7 @@ class AccountHandler(ManagementHandler):
     @property
     def network(self) -> str:
         """Where the client is: its address, or what an IPv6 customer has of them."""
-        address = client_address(
-            self.request.remote_ip or "",
-            self.request.headers.get_list("X-Forwarded-For"),
-            self.services.serving.config.server.trusted_proxies,
-        )
-        return _network(address)
+        return _network(self.client_address)
 
     async def throttle(self, *holders: tuple[str, int]) -> None:
         """Counts one try to log in or to register, before it costs any work.

@@ -20,6 +20,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 from tornado_router import cors
 from tornado_router.auth import Authenticator, Key
 from tornado_router.changes import Changes
+from tornado_router.client_address import client_address
 from tornado_router.db import Storage
 from tornado_router.errors import ApiError
 from tornado_router.health import Health
@@ -185,6 +186,20 @@ class BaseHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.clear_header("Server")
 
+    @property
+    def client_address(self) -> str:
+        """Where the client is, as far as proxies that are trusted say so."""
+        return client_address(
+            self.request.remote_ip or "",
+            self.request.headers.get_list("X-Forwarded-For"),
+            self.services.serving.config.server.trusted_proxies,
+        )
+
+    @property
+    def logged_address(self) -> str:
+        """The same for the log; empty if it is to hold none."""
+        return self.client_address if self.services.serving.config.log.client_addresses else ""
+
     async def prepare(self) -> None:
         """Finds out who is asking, unless anybody may.
 
@@ -283,6 +298,7 @@ class BaseHandler(RequestHandler):
                 duration=time.monotonic() - self.started,
                 key_name=self.key.name if self.key else None,
                 error_code=self.error.code or self.error.type if self.error else None,
+                client_address=self.logged_address,
             )
         )
 

@@ -89,6 +89,7 @@ class CallHandler(BaseHandler):
             chosen=chosen,
             trace=self._trace(),
             cache_control=read_cache_control(header) if header else CACHE_DEFAULTS,
+            client_address=self.logged_address,
         )
         for name, value in reply.headers.items():
             self.set_header(name, value)

@@ -314,12 +314,13 @@ class TestRouterToml:
         assert told.count(": on\n") == 3
 
     def test_it_is_safe_but_for_what_stays_on_one_machine(self, check):
-        check("--production", "--accept", "database.url")
+        check("--production", "--accept", "database.url", "--accept", "redis.tls")
         with pytest.raises(AssertionError, match=r"database\.url: is not encrypted"):
-            check("--production")
+            check("--production", "--accept", "redis.tls")
 
-    def test_a_database_elsewhere_can_be_spoken_to_in_secret(self, check, monkeypatch):
+    def test_what_is_elsewhere_can_be_spoken_to_in_secret(self, check, monkeypatch):
         monkeypatch.setenv("POSTGRES_SSLMODE", "verify-full")
+        monkeypatch.setenv("REDIS_TLS", "true")
         check("--production")
 
     def test_the_secret_of_kubernetes_has_them_all(self):

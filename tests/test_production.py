@@ -1,6 +1,9 @@
 """Settings that are unsafe in production are named, and others are not."""
 
+import datetime
+
 import pytest
+import trustme
 
 from tornado_router.deployment import read_deployment
 from tornado_router.production import concerns
@@ -16,6 +19,7 @@ url = "postgresql://me:${WORD}@db.example/name?sslmode=verify-full"
 [redis]
 host = "redis.example"
 password = "${WORD}"
+tls = true
 [metrics]
 token = "${SECRET}"
 [providers.openai]
@@ -59,6 +63,7 @@ def test_nothing_is_wrong_with_what_is_safe(wheres):
         ("?sslmode=verify-full", "", "database.url"),
         ("?sslmode=verify-full", "?sslmode=prefer", "database.url"),
         ('password = "${WORD}"', "", "redis.password"),
+        ("tls = true", "", "redis.tls"),
         ("[redis]", '[ledger]\nwhen_full = "serve"\n[redis]', "ledger.when_full"),
         ("[auth]", "[auth]\nbcrypt_rounds = 4", "auth.bcrypt_rounds"),
         ("[auth]", '[auth]\njwt_expires_in = "3650d"', "auth.jwt_expires_in"),
@@ -148,6 +153,17 @@ def test_files_with_secrets_that_anybody_can_read(wheres, tmp_path):
     for path in (secret, env):
         path.chmod(0o600)
     assert wheres(text) == []
+
+
+@pytest.mark.parametrize(("days", "where"), [(13, ["server.tls_certificate"]), (15, [])])
+def test_a_certificate_that_expires_soon(wheres, tmp_path, days, where):
+    ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    pair = trustme.CA().issue_cert("llm.example", not_after=ends)
+    pair.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
+    pair.private_key_pem.write_to_path(tmp_path / "tls.key")
+    (tmp_path / "tls.key").chmod(0o600)
+    files = 'tls_certificate = "tls.crt"\ntls_key = "tls.key"'
+    assert wheres(SAFE.replace("[server]", f"[server]\n{files}")) == where
 
 
 def test_this_machine_alone_needs_no_tls(wheres):

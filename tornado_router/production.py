@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import stat
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,10 +19,12 @@ from tornado_router.config.options import PlanOptions, file_schema, seconds
 from tornado_router.deployment import Deployment
 from tornado_router.errors import Fault
 from tornado_router.telemetry import read_headers
+from tornado_router.tls import read_tls
 
 BCRYPT_ROUNDS = 10
 """Fewer are broken in bulk: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html."""
 
+RENEWAL_SECONDS = 14 * 86_400
 LOG_IN_SECONDS = 30 * 86_400
 KEY_CACHE_SECONDS = 60
 ATTEMPTS_PER_ACCOUNT = 100
@@ -61,6 +64,10 @@ def _of_the_network(config: Config) -> Iterator[Fault]:
             "keys travel in the clear: give a certificate, or name the proxy that speaks TLS in "
             "`trusted_proxies`",
         )
+    tls = read_tls(config)
+    if tls and tls.not_after and tls.not_after < time.time() + RENEWAL_SECONDS:
+        date = time.strftime("%Y-%m-%d", time.gmtime(tls.not_after))
+        yield Fault("server.tls_certificate", f"expires on {date}: is it renewed by itself?")
     if any(not ipaddress.ip_network(proxy).prefixlen for proxy in server.trusted_proxies):
         yield Fault("server.trusted_proxies", "trusts everybody: clients can claim any address")
     if config.metrics.public:
@@ -146,8 +153,11 @@ def _files_with_secrets(
 
 def _of_storage(config: Config) -> Iterator[Fault]:
     redis, url = config.redis, config.database.url
-    if redis.host and not is_local(redis.host) and not redis.password:
-        yield Fault("redis.password", "anybody who reaches Redis changes limits; set a password")
+    if redis.host and not is_local(redis.host):
+        if not redis.password:
+            yield Fault("redis.password", "anybody who can connect may change limits; set one")
+        if not redis.tls:
+            yield Fault("redis.tls", "the password and cached responses travel in the clear")
     if url:
         parts = urlsplit(url)
         mode = parse_qs(parts.query).get("sslmode", [""])[-1]

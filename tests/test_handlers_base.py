@@ -126,7 +126,7 @@ class TestErrors:
             "message": "The router had an error while processing your request.",
             "type": "server_error",
             "param": None,
-            "code": None,
+            "code": "internal_error",
         }
         text = "".join(logged)
         assert "KeyError in request req_" in text
@@ -176,7 +176,7 @@ class TestLog:
             ("b", "/v1/models", 200, "test", None),
             ("c", "/v1/models", 401, None, "invalid_request_error"),
             ("d", "/nope", 404, None, "unknown_url"),
-            ("e", "/fail/bug", 500, None, "server_error"),
+            ("e", "/fail/bug", 500, None, "internal_error"),
         ]
 
     @pytest.mark.gen_test

@@ -10,6 +10,79 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+CODES = frozenset(
+    {
+        "admin_required",
+        "array_above_max_length",
+        "array_below_min_length",
+        "bad_provider_answer",
+        "connection_error",
+        "context_length_exceeded",
+        "credits_above_max",
+        "credits_below_zero",
+        "database_away",
+        "decimal_above_max_value",
+        "decimal_below_min_value",
+        "duplicate_key",
+        "email_taken",
+        "empty_array",
+        "empty_string",
+        "endpoint_not_permitted",
+        "insufficient_quota",
+        "integer_above_max_value",
+        "integer_below_min_value",
+        "internal_error",
+        "invalid_api_key",
+        "invalid_credentials",
+        "invalid_invite",
+        "invalid_json",
+        "invalid_token",
+        "invalid_type",
+        "invalid_value",
+        "invite_not_found",
+        "invite_required",
+        "key_not_found",
+        "last_admin",
+        "ledger_full",
+        "limits_unavailable",
+        "method_not_allowed",
+        "metrics_are_off",
+        "missing_required_parameter",
+        "model_not_found",
+        "model_not_permitted",
+        "model_not_priced",
+        "not_cached",
+        "object_above_max_properties",
+        "overloaded",
+        "password_changed",
+        "password_too_long",
+        "provider_fault",
+        "provider_refused_credentials",
+        "rate_limit_exceeded",
+        "registration_closed",
+        "request_log_not_found",
+        "request_too_large",
+        "stopped",
+        "string_above_max_length",
+        "string_below_min_length",
+        "target_not_found",
+        "timeout",
+        "tls_error",
+        "token_required",
+        "too_many_keys",
+        "unknown_parameter",
+        "unknown_plan",
+        "unknown_url",
+        "unsupported_content_type",
+        "unsupported_endpoint",
+        "unsupported_parameter",
+        "unsupported_value",
+        "user_not_found",
+        "weak_password",
+    }
+)
+"""Every code of the router's own; docs/errors.md explains each. Vendors have others."""
+
 
 class RouterError(Exception):
     """Anything the router itself raises on purpose."""
@@ -23,7 +96,7 @@ class ApiError(RouterError):
         message: one sentence for a person; never holds a secret.
         type: OpenAI's error class, such as `invalid_request_error`.
         param: path of the field at fault, such as `messages[1].content`, or None.
-        code: OpenAI's machine-readable reason, such as `model_not_found`, or None.
+        code: machine-readable reason, one of `CODES` unless it is a vendor's, or None.
         headers: headers of the answer, such as `Retry-After`.
     """
 

@@ -1,5 +1,6 @@
 import pytest
 
+from tornado_router.errors import CODES
 from tornado_router.validation.engine import RustEngine
 from tornado_router.validation.explain import clip, dotted, explain
 
@@ -74,6 +75,13 @@ def explained(schema, value):
             "decimal_above_max_value",
         ),
         (
+            {"type": "number", "minimum": 0},
+            -0.5,
+            "Invalid 'x': decimal below minimum value. "
+            "Expected a value >= 0, but got -0.5 instead.",
+            "decimal_below_min_value",
+        ),
+        (
             {"type": "integer", "maximum": 2},
             10**4000,
             "Invalid 'x': integer above maximum value. "
@@ -107,6 +115,13 @@ def explained(schema, value):
             "Invalid 'x': empty string. "
             "Expected a string with minimum length 1, but got an empty string instead.",
             "empty_string",
+        ),
+        (
+            {"minLength": 2},
+            "a",
+            "Invalid 'x': string too short. "
+            "Expected a string with minimum length 2, but got a string with length 1 instead.",
+            "string_below_min_length",
         ),
         (
             {"maxLength": 1},
@@ -148,6 +163,7 @@ def explained(schema, value):
 def test_says_what_is_wrong_as_openai_does(schema, value, message, code):
     error = explained(schema, value)
     assert error.status == 400
+    assert error.code in CODES
     assert error.body()["error"] == {
         "message": message,
         "type": "invalid_request_error",

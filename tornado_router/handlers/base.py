@@ -318,7 +318,10 @@ class BaseHandler(RequestHandler):
             reason = error.log_message if isinstance(error, HTTPError) else None
             return ApiError(status, reason or "The request cannot be read.")
         return ApiError(
-            500, "The router had an error while processing your request.", type="server_error"
+            500,
+            "The router had an error while processing your request.",
+            type="server_error",
+            code="internal_error",
         )
 
 

@@ -27,6 +27,20 @@ _KINDS = {
 }
 
 
+_CODES = {
+    ("minimum", "integer"): "integer_below_min_value",
+    ("minimum", "decimal"): "decimal_below_min_value",
+    ("maximum", "integer"): "integer_above_max_value",
+    ("maximum", "decimal"): "decimal_above_max_value",
+    ("minLength", "string"): "string_below_min_length",
+    ("maxLength", "string"): "string_above_max_length",
+    ("minItems", "array"): "array_below_min_length",
+    ("maxItems", "array"): "array_above_max_length",
+    ("empty", "array"): "empty_array",
+    ("empty", "string"): "empty_string",
+}
+
+
 def explain(violation: Violation) -> ApiError:
     """The refusal of a body, as OpenAI would word it."""
     param = dotted(violation.path)
@@ -96,14 +110,14 @@ def _range(violation: Violation, param: str) -> ApiError:
         f"Invalid '{param}': {kind} {side} value. Expected a value {comparison} "
         f"{violation.schema[violation.keyword]}, but got {_number(violation.instance)} instead."
     )
-    return invalid_request(message, param, f"{kind}_{'below_min' if low else 'above_max'}_value")
+    return invalid_request(message, param, _CODES[violation.keyword, kind])
 
 
 def _too_short(violation: Violation, param: str) -> ApiError:
     kind, measure = _measured(violation)
-    fault, code = f"{kind} too short", f"{kind}_below_min_length"
+    fault, code = f"{kind} too short", _CODES[violation.keyword, kind]
     if not violation.instance:
-        fault, code = f"empty {kind}", f"empty_{kind}"
+        fault, code = f"empty {kind}", _CODES["empty", kind]
     message = (
         f"Invalid '{param}': {fault}. Expected {_KINDS[kind]} with minimum length "
         f"{violation.schema[violation.keyword]}, but got {measure} instead."
@@ -117,7 +131,7 @@ def _too_long(violation: Violation, param: str) -> ApiError:
         f"Invalid '{param}': {kind} too long. Expected {_KINDS[kind]} with maximum length "
         f"{violation.schema[violation.keyword]}, but got {measure} instead."
     )
-    return invalid_request(message, param, f"{kind}_above_max_length")
+    return invalid_request(message, param, _CODES[violation.keyword, kind])
 
 
 def _measured(violation: Violation) -> tuple[str, str]:

@@ -2,12 +2,14 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 
-from tornado_router import hookspecs
+from tornado_router import hookspecs, openapi
 from tornado_router.cli import main
 from tornado_router.errors import CODES
 from tornado_router.urls import ROUTES
@@ -15,7 +17,9 @@ from tornado_router.urls import ROUTES
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tornado_router"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-ALL = "\n".join(page.read_text() for page in [*PAGES, ROOT / "README.md"])
+README = (ROOT / "README.md").read_text()
+ALL = "\n".join([README, *(page.read_text() for page in PAGES)])
+METHODS = ("get", "post", "put", "patch", "delete")
 HELPERS = {"invalid_request": 3, "unauthorized": 2}
 """Functions that take a code as their last argument, and how many they have with it."""
 
@@ -52,6 +56,12 @@ def commands(group=main, words=()):
             yield " ".join((*words, name))
 
 
+def operations():
+    """Every method of every path, as `POST /v1/embeddings`."""
+    for path, item in openapi.document(ROUTES, "standard")["paths"].items():
+        yield from ((method.upper(), path) for method in item if method in METHODS)
+
+
 def test_every_code_of_the_source_is_in_the_list():
     found = set()
     for code in named_codes():
@@ -74,15 +84,38 @@ def test_every_code_has_one_row():
 
 
 @pytest.mark.parametrize("command", sorted(commands()))
-def test_every_command_is_named(command):
-    *groups, last = command.split()
-    among = rf"{' '.join(groups)} [a-z|]*\b{last}\b"  # as in `db migrate|status`
-    assert re.search(rf"tornado-router {command}\b|`{command}\b|\b{among}", ALL)
+def test_every_command_is_explained(command):
+    assert f"## `tornado-router {command}`\n" in (ROOT / "docs/cli.md").read_text()
 
 
-@pytest.mark.parametrize("path", [route.path for route in ROUTES])
-def test_every_path_is_named(path):
-    assert path.replace("{model}", "{id}") in ALL
+@pytest.mark.parametrize("group", sorted(main.commands))
+def test_the_readme_names_every_command_and_group(group):
+    assert re.search(rf"^\| `tornado-router {group}[ `]", README, re.M)
+
+
+@pytest.mark.parametrize("tool", ["commands", "configuration"])
+def test_generated_pages_are_up_to_date(tool):
+    command = [sys.executable, "-m", f"tools.{tool}", "--check"]
+    checked = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
+def test_generated_pages_have_no_indented_text(name):
+    """Markdown would show it as code."""
+    assert not re.search(r"^ {4}", (ROOT / "docs" / name).read_text(), re.M)
+
+
+def test_options_of_provider_types_are_below_the_table_that_has_them():
+    headings = re.findall(r"^##+ .*", (ROOT / "docs/configuration.md").read_text(), re.M)
+    at = headings.index('### `type = "openai"`')
+    above = [heading for heading in headings[:at] if heading.startswith("## ")]
+    assert above[-1] == "## `[providers.NAME]`"
+
+
+@pytest.mark.parametrize(("method", "path"), operations())
+def test_every_operation_is_named(method, path):
+    assert re.search(rf"`{method} {re.escape(path)}(?![\w/{{-])", ALL)
 
 
 @pytest.mark.parametrize(

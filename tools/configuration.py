@@ -6,16 +6,17 @@ python -m tools.configuration --check   fails if the page is not what it would w
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from tools.pages import write_or_check
 from tornado_router.config.options import AT_START, NAMED_SECTIONS, SECTIONS, table_schema
 from tornado_router.plugins import load_plugins
 from tornado_router.provider import Provider
 
-PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
+TYPES = ("echo", "openai", "anthropic", "google")
+"""The provider types whose options are listed; those of other vendors are like `openai`."""
 
 HEAD = """\
 # Configuration
@@ -40,23 +41,27 @@ What a model's name means, and which target serves it, is in [routing](routing.m
 """
 
 
+_PLURALS = {"number": "numbers", "object": "tables", "string": "strings"}
+
+
 def page() -> str:
     """The whole page."""
-    sections = [_section(kind, table_schema(kind)) for kind in SECTIONS.values()]
-    named = [_section(kind, table_schema(kind)) for kind in NAMED_SECTIONS.values()]
-    types = load_plugins().types
-    own = [
-        _provider_type(name, types[name])
-        for name in ("echo", "openai", "anthropic", "google")
-        if name in types
-    ]
     at_start = ", ".join(f"`{name}`" for name in sorted(AT_START))
-    return "\n".join([HEAD.replace("{at_start}", at_start), *sections, *named, *own])
+    return "\n".join([HEAD.replace("{at_start}", at_start), *_sections()])
 
 
-def _section(kind: type, schema: Mapping[str, Any]) -> str:
-    title, _, text = (kind.__doc__ or "").partition(": ")
-    return f"## {title}\n\n{text[:1].upper()}{text[1:]}\n\n{_table(schema)}"
+def _sections() -> Iterator[str]:
+    types = load_plugins().types
+    for name, kind in {**SECTIONS, **NAMED_SECTIONS}.items():
+        yield _section(kind)
+        if name == "providers":
+            for type_name in TYPES:
+                yield _provider_type(type_name, types[type_name])
+
+
+def _section(kind: type) -> str:
+    title, _, text = inspect.cleandoc(kind.__doc__ or "").partition(": ")
+    return f"## {title}\n\n{text[:1].upper()}{text[1:]}\n\n{_table(table_schema(kind))}"
 
 
 def _provider_type(name: str, kind: type[Provider]) -> str:
@@ -83,7 +88,17 @@ def _literal(option: Mapping[str, Any]) -> str:
 
 
 def _type(option: Mapping[str, Any]) -> str:
-    return ", ".join([option.get("type", "string"), *_bounds(option)])
+    return ", ".join([_kind(option), *_bounds(option)])
+
+
+def _kind(option: Mapping[str, Any]) -> str:
+    kind = str(option.get("type", "string"))
+    items = option.get("items", {})
+    if "enum" in items:
+        return f"{kind} of {', '.join(f'`{value}`' for value in items['enum'])}"
+    if "type" in items:
+        return f"{kind} of {_PLURALS[items['type']]}"
+    return kind
 
 
 def _bounds(option: Mapping[str, Any]) -> Iterator[str]:
@@ -97,14 +112,5 @@ def _bounds(option: Mapping[str, Any]) -> Iterator[str]:
         yield f"at most {option['maximum']}"
 
 
-def main() -> None:
-    """Writes the page, or checks it."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-    elif PAGE.read_text(encoding="utf-8") != text:
-        sys.exit("docs/configuration.md is out of date: run python -m tools.configuration")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check("configuration.md", page(), "tools.configuration")

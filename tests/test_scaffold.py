@@ -9,8 +9,10 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import tornado_router
+from tornado_router.cli import main
 from tornado_router.plugins import load_plugins
 from tornado_router.scaffold import ScaffoldError, create
 
@@ -38,6 +40,20 @@ def test_name_becomes_names(tmp_path, name, distribution, package, provider):
 def test_name_that_cannot_be_one_is_refused(tmp_path, name):
     with pytest.raises(ScaffoldError, match="cannot be a name"):
         create(name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["openai", "OpenAI", "tornado-llm-router-openai"])
+def test_name_of_another_plugin_is_refused(tmp_path, name):
+    with pytest.raises(ScaffoldError, match="'openai' exists already, in theirs; choose another"):
+        create(name, tmp_path, taken={"openai": "theirs"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_knows_the_installed_plugins(tmp_path):
+    made = CliRunner().invoke(main, ["plugins", "new", "groq", "--folder", str(tmp_path)])
+    assert made.exit_code == 1
+    assert "'groq' exists already, in tornado-llm-router-openai" in made.output
     assert list(tmp_path.iterdir()) == []
 
 

@@ -124,7 +124,7 @@ def test_the_command_shows_how_a_router_is(project, router):
     assert second == "provider up (openai): on"
     assert table[0].split("  ")[0] == "target"
     assert table[1].startswith("up/ok")
-    assert "closed" in table[1]
+    assert table[1].split()[1] == "well"
     router.stop()
     gone = project.cli("health", "--url", router.origin)
     assert gone.returncode == 1

@@ -42,6 +42,16 @@ targets = ["up/ok"]
 """
 
 
+def test_port_that_is_taken(router_project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = ROUTER_TOML.replace("port = 0", f"port = {port}", 1)
+        text = text.format(port=1, key=VENDOR_KEY, upstream="http://127.0.0.1:1")
+        ended = router_project({"router.toml": text}).cli("serve")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
+
+
 class Deployment:
     """A router with two workers."""
 

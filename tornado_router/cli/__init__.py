@@ -58,12 +58,10 @@ def serve(path: Path) -> None:
         if inheritance:
             runner.run(_work(deployment, storage, inheritance))
             return
-        _welcome(storage)
         if config.server.workers == 1:
             runner.run(_serve(deployment, storage))
             return
-        storage.close()
-        sys.exit(runner.run(_supervise(deployment)))
+        sys.exit(runner.run(_supervise(deployment, storage)))
 
 
 @main.command()
@@ -138,13 +136,18 @@ def plugins(context: click.Context, path: Path) -> None:
 def new_plugin(name: str, folder: Path) -> None:
     """Make the package of a provider of your own, complete with tests that pass."""
     try:
-        made = scaffold.create(name, folder)
+        made = scaffold.create(name, folder, taken=_type_owners())
     except scaffold.ScaffoldError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"made {made}; to prove it:\n")
     click.echo(f"    cd {made}")
     click.echo("    pip install -e '.[testing]'")
     click.echo("    pytest")
+
+
+def _type_owners() -> dict[str, str]:
+    """Every provider type that is installed, and the distribution that offers it."""
+    return {name: plugin.distribution for plugin in load_plugins().found for name in plugin.types}
 
 
 def _abilities(kind: type[Provider]) -> str:
@@ -174,6 +177,7 @@ async def _serve(deployment: Deployment, storage: Storage) -> None:
     except OSError as error:
         await application.close()
         raise _cannot_listen(deployment, error) from None
+    _welcome(storage)
     await _run(server, application, asyncio.Event(), lambda: _announce(deployment, port))
 
 
@@ -202,8 +206,8 @@ async def _run(
         reloader.close()
 
 
-async def _supervise(deployment: Deployment) -> int:
-    """Runs several workers; returns the exit status."""
+async def _supervise(deployment: Deployment, storage: Storage) -> int:
+    """Runs several workers, which open the database themselves; returns the exit status."""
     options = deployment.config.server
     try:
         supervisor = Supervisor(
@@ -215,6 +219,8 @@ async def _supervise(deployment: Deployment) -> int:
         )
     except OSError as error:
         raise _cannot_listen(deployment, error) from None
+    _welcome(storage)
+    storage.close()
     return await supervisor.run(lambda: _announce(deployment, supervisor.port))
 
 
@@ -255,7 +261,10 @@ def _summary(deployment: Deployment) -> list[str]:
 
 
 def _welcome(storage: Storage) -> None:
-    """Makes the first administrator, and shows its key the only time it can be seen."""
+    """Makes the first administrator, and shows its key the only time it can be seen.
+
+    Not before the port is taken: the key would be lost from sight if the start fails.
+    """
 
     def create() -> str | None:
         administrator = accounts.create_administrator()

@@ -15,6 +15,9 @@ import click
 from tornado_router.cli.common import config_option, read_or_exit, show_table
 
 SECONDS = 10
+STATES = {"closed": "well", "half-open": "trying", "open": "left out"}
+"""What the state of a target's circuit breaker means to its operator."""
+
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not to listen
 
 
@@ -34,7 +37,7 @@ def health(path: Path, url: str | None) -> None:
     rows = [
         (
             f"{item['provider']}/{item['model']}",
-            item["state"],
+            STATES[item["state"]],
             item["failures"],
             f"{item['seconds_left']} s" if item["seconds_left"] else "-",
             item["calls"],

@@ -8,10 +8,12 @@ for `$placeholders`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 
 from tornado_router import __version__
 
@@ -32,20 +34,26 @@ class ScaffoldError(ValueError):
     """Why no package is made; for the person who asked."""
 
 
-def create(name: str, folder: Path) -> Path:
+def create(name: str, folder: Path, taken: Mapping[str, str] = MappingProxyType({})) -> Path:
     """Makes a package in a new folder.
 
     Args:
         name: of the provider type, as `type = "..."` in router.toml will have it.
         folder: where the package's own folder is made, named as its distribution.
+        taken: provider types that exist, and the distributions that offer them. Of two plugins
+            with the same type, the router would use neither.
 
     Returns:
         The package's folder.
 
     Raises:
-        ScaffoldError: the name cannot be one, or the folder exists.
+        ScaffoldError: the name cannot be one or is taken, or the folder exists.
     """
     values = _values(name)
+    if owner := taken.get(values["name"]):
+        raise ScaffoldError(
+            f"the provider type '{values['name']}' exists already, in {owner}; choose another name"
+        )
     target = folder / values["distribution"]
     if target.exists():
         raise ScaffoldError(f"{target} exists already")

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -11,7 +12,9 @@ import pytest
 
 from tornado_router import hookspecs, openapi
 from tornado_router.cli import main
+from tornado_router.deployment import read_deployment
 from tornado_router.errors import CODES
+from tornado_router.plugins import load_plugins
 from tornado_router.urls import ROUTES
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +121,29 @@ def test_every_operation_is_named(method, path):
     assert re.search(rf"`{method} {re.escape(path)}(?![\w/{{-])", ALL)
 
 
+@pytest.fixture(scope="module")
+def examples():
+    """The tables of docs/providers.md."""
+    text = (ROOT / "docs/providers.md").read_text()
+    return re.findall(r"^```toml\n(.*?)^```", text, re.M | re.S)
+
+
+def test_examples_of_providers_are_right_and_all_on(examples, tmp_path):
+    path = tmp_path / "router.toml"
+    for example in examples:
+        path.write_text(example)
+        keys = dict.fromkeys(re.findall(r"\$\{(\w+)", example), "secret")
+        providers = read_deployment(path, keys).providers.values()
+        assert [item.off for item in providers if not item.provider] == []
+
+
+def test_every_type_of_provider_has_an_example(examples):
+    shown = {
+        table["type"] for text in examples for table in tomllib.loads(text)["providers"].values()
+    }
+    assert shown == set(load_plugins().types)
+
+
 @pytest.mark.parametrize(
     "hook", [name for name, item in vars(hookspecs).items() if hasattr(item, "tornado_router_spec")]
 )
@@ -134,3 +160,9 @@ def test_links_lead_somewhere(page):
 def test_the_site_has_every_page():
     text = (ROOT / "mkdocs.yml").read_text()
     assert [page.name for page in PAGES if f"{page.relative_to(ROOT / 'docs')}\n" not in text] == []
+
+
+def test_the_list_of_decisions_is_whole():
+    text = (ROOT / "docs/decisions/index.md").read_text()
+    decisions = [page.name for page in PAGES if page.parent.name == "decisions"]
+    assert [name for name in decisions if name != "index.md" and f"({name})" not in text] == []

@@ -75,6 +75,20 @@ class TestReadDeployment:
         assert {secret[:8] for secret in secrets} >= {f"canary-{n}" for n in range(1, 10)}
         assert "router" not in secrets
 
+    def test_a_key_of_the_router_is_not_sent_to_a_vendor(self, read):
+        openai = '[providers.openai]\ntype = "openai"\napi_key = "${OPENAI_API_KEY}"\n'
+        with pytest.raises(ConfigError) as caught:
+            read(openai, OPENAI_API_KEY="sk-tr-canary")
+        (fault,) = caught.value.faults
+        assert fault.where == "providers.openai.api_key"
+        assert fault.message.startswith("begins with sk-tr-, so it is an API key of this router")
+        assert "canary" not in fault.message
+
+    def test_a_router_may_be_behind_a_router(self, read):
+        text = '[providers.up]\ntype = "openai"\napi_key = "sk-tr-x"\n'
+        deployment = read(text + 'base_url = "https://router.example/v1"\n')
+        assert deployment.providers["up"].provider
+
 
 class TestReadAgain:
     def test_a_provider_whose_table_is_the_same_is_the_same(self, read):

@@ -13,6 +13,7 @@ from tornado_router.config.credentials import header_secrets, in_all_forms, secr
 from tornado_router.config.options import SECTIONS, table_schema
 from tornado_router.cors import check_origins
 from tornado_router.errors import ConfigError, Fault
+from tornado_router.keys import KEY_PREFIX
 from tornado_router.plugins import ConfiguredProvider, Plugins, configure_providers, load_plugins
 from tornado_router.pricing import check_prices
 from tornado_router.redaction import check_patterns
@@ -74,6 +75,7 @@ def read_deployment(
     }
     providers, wrong_options = configure_providers(config, plugins, same)
     faults += wrong_options
+    faults += _check_vendor_keys(config)
     faults += check_routes(providers, config.routes)
     faults += check_targets(providers, config.targets)
     faults += check_prices(config.prices, providers)
@@ -89,6 +91,26 @@ def read_deployment(
     if faults:
         raise ConfigError(faults)
     return Deployment(path, config, plugins, providers)
+
+
+def _check_vendor_keys(config: Config) -> Iterator[Fault]:
+    """Keeps the router's own keys from being sent to a vendor.
+
+    They are easily mixed up, as clients read theirs from `OPENAI_API_KEY`, too. With a `base_url`,
+    the provider may be another router, whose key looks the same.
+    """
+    for table in config.providers.values():
+        key = table.options.get("api_key")
+        if (
+            isinstance(key, str)
+            and key.startswith(KEY_PREFIX)
+            and not table.options.get("base_url")
+        ):
+            yield Fault(
+                f"providers.{table.name}.api_key",
+                f"begins with {KEY_PREFIX}, so it is an API key of this router and not the "
+                "vendor's (a variable in the environment overrides .env)",
+            )
 
 
 def _check_workers(config: Config) -> Iterator[Fault]:

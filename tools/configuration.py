@@ -23,21 +23,19 @@ HEAD = """\
 
 <!-- Made by `python -m tools.configuration` from the declarations; do not edit. -->
 
-One `router.toml` configures a deployment. `tornado-router check [FILE]` proves it without serving
-it, and lists every fault at once: unknown keys, wrong types, routes to providers that are not
-there.
+One `router.toml` configures a deployment. `tornado-router check [FILE]` checks it without serving
+it, and lists every fault at once: unknown keys, wrong types, routes to providers that do not exist.
 
-Values may refer to a file, `${file:/run/secrets/name}`, and to the environment: `${NAME}`, or
-`${NAME:-default}` for when it is not set or
-empty; `$$` is a dollar sign. A `.env` beside the file is read too; the real environment goes
-before it. A variable that is not set is a fault, but in a `[providers.NAME]` table it only says
-that this provider is not used: it is listed as off, and the rest serve. The same goes for a key
-that is empty.
+Values may refer to a file, `${file:/run/secrets/name}`, and to environment variables: `${NAME}`,
+or `${NAME:-default}` for when it is not set or empty; `$$` is a dollar sign. A `.env` beside the
+file is read too; the real environment overrides it. A variable that is not set is a fault. In a
+`[providers.NAME]` table, however, it turns that provider off, and the rest serve; so does an empty
+key. [Providers](providers.md) has an example of each type.
 
-A running router takes up a changed file on SIGHUP, or by itself with `[server] watch = true`: see
-[reload](reload.md). {at_start} are read at the start alone.
+A running router loads a changed file on SIGHUP, or automatically with `[server] watch = true`: see
+[reload](reload.md). These are read at startup only: {at_start}.
 
-What a model's name means, and which target serves it, is in [routing](routing.md).
+What a model name means, and which target serves it, is explained in [routing](routing.md).
 """
 
 

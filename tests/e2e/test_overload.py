@@ -129,4 +129,4 @@ def test_the_command_shows_how_a_router_is(project, router):
     gone = project.cli("health", "--url", router.origin)
     assert gone.returncode == 1
     assert f"no router answers at {router.origin}" in gone.stderr
-    assert "no URL" in project.cli("health", "--url", "file:///etc/passwd").stderr
+    assert "is not a URL" in project.cli("health", "--url", "file:///etc/passwd").stderr

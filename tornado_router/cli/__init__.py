@@ -68,7 +68,7 @@ def serve(path: Path) -> None:
 @click.argument(
     "path", metavar="[FILE]", default="router.toml", type=click.Path(dir_okay=False, path_type=Path)
 )
-@click.option("--production", is_flag=True, help="List what is unsafe for production, too.")
+@click.option("--production", is_flag=True, help="Also list what is unsafe in production.")
 @click.option(
     "--accept",
     "accepted",
@@ -78,7 +78,7 @@ def serve(path: Path) -> None:
     "known and accepted. May be given several times.",
 )
 def check(path: Path, production: bool, accepted: tuple[str, ...]) -> None:
-    """Prove a configuration without serving it; list every fault."""
+    """Check a configuration without serving it, and list every fault."""
     deployment = read_or_exit(path)
     for line in _summary(deployment):
         click.echo(line)
@@ -110,7 +110,7 @@ def print_openapi(profile: Profile) -> None:
 @config_option
 @click.pass_context
 def plugins(context: click.Context, path: Path) -> None:
-    """List the installed plugins: what they offer, and what is wrong with them."""
+    """List the installed plugins, what they offer, and what is wrong with them."""
     if context.invoked_subcommand:
         return
     installed = load_plugins()
@@ -131,10 +131,10 @@ def plugins(context: click.Context, path: Path) -> None:
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=".",
-    help="Where its folder is made.",
+    help="Where to create the package's folder.",
 )
 def new_plugin(name: str, folder: Path) -> None:
-    """Make the package of a provider of your own, complete with tests that pass."""
+    """Create a package for a provider of your own, complete with passing tests."""
     try:
         made = scaffold.create(name, folder, taken=_type_owners())
     except scaffold.ScaffoldError as error:

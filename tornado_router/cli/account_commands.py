@@ -26,23 +26,23 @@ password_option = click.option(
 
 @click.group()
 def users() -> None:
-    """Make, list, change and delete users."""
+    """Create, list, change and delete users."""
 
 
 @users.command("create")
 @config_option
-@click.option("--email", required=True, help="What the user logs in with.")
-@click.option("--name", default="", help="What the user is called.")
+@click.option("--email", required=True, help="E-mail address that the user logs in with.")
+@click.option("--name", default="", help="The user's name.")
 @click.option(
     "--plan",
-    help="A plan of router.toml; otherwise that of new accounts, or `unlimited` with --admin.",
+    help="A plan of router.toml. Default: the plan of new accounts, or `unlimited` with --admin.",
 )
-@click.option("--admin", is_flag=True, help="Make an administrator.")
+@click.option("--admin", is_flag=True, help="Make the user an administrator.")
 @password_option
 def create_user(
     path: Path, *, email: str, name: str, plan: str | None, admin: bool, password_stdin: bool
 ) -> None:
-    """Make a user. Asks for a password."""
+    """Create a user. Asks for a password."""
     books = Books(path)
     password_hash = _ask_password(books, email, password_stdin)
 
@@ -66,7 +66,7 @@ def create_user(
 @config_option
 @click.option("--search", default="", help="Part of the e-mail address or the name.")
 def list_users(path: Path, search: str) -> None:
-    """List users: plan, credits, what they have spent, state."""
+    """List users with their plan, credits, spending and state."""
     books = Books(path)
     rows = books.call(lambda: accounts.list_users(search, limit=_EVERYTHING))
     show_table(
@@ -109,10 +109,12 @@ def show_user(path: Path, email: str) -> None:
 @users.command("set")
 @config_option
 @click.argument("email")
-@click.option("--name", help="What the user is called.")
+@click.option("--name", help="The user's name.")
 @click.option("--plan", help="A plan of router.toml.")
-@click.option("--admin/--no-admin", default=None, help="Whether the user may do everything.")
-@click.option("--active/--no-active", default=None, help="Whether log-ins and keys work.")
+@click.option("--admin/--no-admin", default=None, help="Whether the user is an administrator.")
+@click.option(
+    "--active/--no-active", default=None, help="Whether the user can log in and use keys."
+)
 def set_user(
     path: Path,
     *,
@@ -122,7 +124,7 @@ def set_user(
     admin: bool | None,
     active: bool | None,
 ) -> None:
-    """Change what is given of a user."""
+    """Change a user: whatever options you give."""
     books = Books(path)
     user = books.call(
         lambda: accounts.set_user(
@@ -143,7 +145,7 @@ def set_user(
 @click.argument("email")
 @password_option
 def set_password(path: Path, email: str, password_stdin: bool) -> None:
-    """Give a user another password; ends every log-in. Asks for it."""
+    """Set a new password and log the user out everywhere. Asks for the password."""
     books = Books(path)
     user = books.call(lambda: find_user(email))
     password_hash = _ask_password(books, user.email, password_stdin)
@@ -154,9 +156,9 @@ def set_password(path: Path, email: str, password_stdin: bool) -> None:
 @users.command("delete")
 @config_option
 @click.argument("email")
-@click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete_user(path: Path, email: str, yes: bool) -> None:
-    """Delete a user and revoke the keys; the usage stays, under the user's number."""
+    """Delete a user and revoke the keys; usage is kept under the user's number."""
     books = Books(path)
     user = books.call(lambda: find_user(email))
     if not yes:
@@ -168,16 +170,16 @@ def delete_user(path: Path, email: str, yes: bool) -> None:
 
 @click.group("credits")
 def credit() -> None:
-    """Change and list what users can spend."""
+    """Change and list users' credits."""
 
 
 @credit.command("add")
 @config_option
 @click.argument("email")
 @click.argument("amount")
-@click.option("--reason", required=True, help="Why, as the books show it.")
+@click.option("--reason", required=True, help="Reason to record with the change.")
 def add_credits(path: Path, email: str, amount: str, reason: str) -> None:
-    """Top up a user's credits by US dollars, such as 12.50."""
+    """Add US dollars, such as 12.50, to a user's credits."""
     _grant(path, email, amount, "top_up", reason)
 
 
@@ -185,9 +187,9 @@ def add_credits(path: Path, email: str, amount: str, reason: str) -> None:
 @config_option
 @click.argument("email")
 @click.argument("amount")
-@click.option("--reason", required=True, help="Why, as the books show it.")
+@click.option("--reason", required=True, help="Reason to record with the change.")
 def adjust_credits(path: Path, email: str, amount: str, reason: str) -> None:
-    """Change a user's credits either way, such as -2.50; never below 0."""
+    """Correct a user's credits up or down, such as by -2.50; never below 0."""
     _grant(path, email, amount, "adjust", reason)
 
 
@@ -195,7 +197,7 @@ def adjust_credits(path: Path, email: str, amount: str, reason: str) -> None:
 @config_option
 @click.argument("email")
 def list_credits(path: Path, email: str) -> None:
-    """List the changes of a user's credits, newest first."""
+    """List the changes to a user's credits, newest first."""
 
     def rows() -> list[CreditEntry]:
         return accounts.list_entries(find_user(email).id, limit=_EVERYTHING)
@@ -218,22 +220,22 @@ def list_credits(path: Path, email: str) -> None:
 
 @click.group()
 def invites() -> None:
-    """Make, list and revoke invites to register."""
+    """Create, list and revoke invites to register."""
 
 
 @invites.command("create")
 @config_option
-@click.option("--email", help="The only address that may use it.")
-@click.option("--plan", help="The plan of the account that is made with it.")
+@click.option("--email", help="The only e-mail address that may use it.")
+@click.option("--plan", help="The plan of the account that is created with it.")
 @click.option(
     "--expires-in",
     type=Duration(*accounts.INVITE_BOUNDS),
     default="7d",
     show_default=True,
-    help="For how long it is good.",
+    help="How long it is valid.",
 )
 def create_invite(path: Path, email: str | None, plan: str | None, expires_in: int) -> None:
-    """Make an invite and print its code; it cannot be shown again."""
+    """Create an invite and print its code, which cannot be shown again."""
     books = Books(path)
     _, code = books.call(
         lambda: accounts.create_invite(
@@ -275,7 +277,7 @@ def revoke_invite(path: Path, invite_id: int) -> None:
 @click.command()
 @config_option
 def plans(path: Path) -> None:
-    """List the plans of router.toml; `-` is no limit."""
+    """List the plans of router.toml; `-` means no limit."""
     books = Books(path)
     show_table(
         ("plan", "credits", "rpm", "tpm", "in flight", "models"),

@@ -21,13 +21,13 @@ from tornado_router.process_lock import LockedError
 
 @click.group()
 def db() -> None:
-    """Look after the database: migrate it, or copy it to PostgreSQL."""
+    """Migrate the database, or copy it to PostgreSQL."""
 
 
 @db.command()
 @config_option
 def migrate(path: Path) -> None:
-    """Bring the schema up to date. It is safe to do so from many machines at once."""
+    """Bring the schema up to date. Safe to run from several machines at once."""
     config = read_config(path)
     location = config.database_location
     with database_faults_shown(location):
@@ -45,7 +45,7 @@ def migrate(path: Path) -> None:
 @db.command()
 @config_option
 def status(path: Path) -> None:
-    """Show which steps of the schema were taken. Exit status 1: some were not."""
+    """Show which migrations have been applied. Exits with status 1 if some have not."""
     config = read_config(path)
     location = config.database_location
     with database_faults_shown(location):
@@ -75,8 +75,8 @@ def status(path: Path) -> None:
 def copy_database(path: Path, source: Path) -> None:
     """Copy the SQLite file SOURCE into the PostgreSQL database of router.toml.
 
-    Stop the routers first. The database must be empty; its schema is made. Everything is copied,
-    or nothing; the rows of each table are counted and their numbers added up on both sides.
+    Stop the routers first. The database must be empty; its schema is created. Either everything is
+    copied or nothing; row counts and column sums of each table are compared on both sides.
     """
     config = read_config(path)
     location = config.database_location

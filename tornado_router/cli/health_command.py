@@ -23,9 +23,9 @@ _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S1
 
 @click.command()
 @config_option
-@click.option("--url", help="Of the router; otherwise where router.toml says that it listens.")
+@click.option("--url", help="The router's URL. Default: the address in router.toml.")
 def health(path: Path, url: str | None) -> None:
-    """Ask a running router how it and its targets are."""
+    """Show how a running router and its targets are doing."""
     state = _ask(url, None) if url else _ask(*_place_in(path))
     click.echo(
         f"{state['status']}: {state['calls']} calls in flight, the event loop is "
@@ -67,7 +67,7 @@ def _place_in(path: Path) -> tuple[str, ssl.SSLContext | None]:
 
 def _ask(url: str, context: ssl.SSLContext | None) -> dict[str, Any]:
     if not url.startswith(("http://", "https://")):
-        raise click.ClickException(f"'{url}' is no URL such as http://127.0.0.1:3000")
+        raise click.ClickException(f"'{url}' is not a URL such as http://127.0.0.1:3000")
     try:
         with urlopen(  # noqa: S310 - see above
             url.rstrip("/") + "/health", timeout=SECONDS, context=context

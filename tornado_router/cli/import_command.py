@@ -28,11 +28,11 @@ def import_() -> None:
     show_default=True,
     help="The file to write.",
 )
-@click.option("--force", is_flag=True, help="Write it even if it is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def litellm(source: Path, output: Path, force: bool) -> None:
     """Make a router.toml that does what a LiteLLM proxy's config.yaml says.
 
-    What has no equivalent is listed, and stands in the file as comments. No secret is copied.
+    What has no equivalent is listed, and noted in the file as comments. No secret is copied.
     """
     if output.exists() and not force:
         raise click.ClickException(f"{output} is there already; --force replaces it")

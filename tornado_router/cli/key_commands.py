@@ -17,25 +17,39 @@ from tornado_router.urls import ENDPOINTS
 
 @click.group()
 def keys() -> None:
-    """Make, list, rotate and revoke API keys."""
+    """Create, list, rotate and revoke API keys."""
 
 
 @keys.command("create")
 @config_option
-@click.option("--name", required=True, help="What the key is for, as lists and logs show it.")
-@click.option("--user", "email", help="Its owner; otherwise the administrator of the first start.")
-@click.option("--model", "models", multiple=True, help="A model or pattern that it may use.")
-@click.option("--endpoint", "endpoints", multiple=True, help="An endpoint that it may use.")
-@click.option("--rpm", type=int, help="Requests in a minute.")
-@click.option("--tpm", type=int, help="Tokens in a minute.")
-@click.option("--max-in-flight", type=int, help="Calls that may run at once.")
-@click.option("--budget", help="US dollars that it may spend in a period.")
-@click.option("--budget-period", type=click.Choice(api_keys.PERIODS), default="month")
-@click.option("--expires-in", type=Duration(), help="How long it lasts, such as 90d.")
+@click.option("--name", required=True, help="What the key is for; shown in lists and logs.")
+@click.option(
+    "--user",
+    "email",
+    help="E-mail address of its owner. Default: the administrator of the first start.",
+)
+@click.option(
+    "--model", "models", multiple=True, help="A model, or a pattern, that it may use; repeatable."
+)
+@click.option(
+    "--endpoint", "endpoints", multiple=True, help="An endpoint that it may use; repeatable."
+)
+@click.option("--rpm", type=int, help="Requests per minute.")
+@click.option("--tpm", type=int, help="Tokens per minute.")
+@click.option("--max-in-flight", type=int, help="Calls in flight at once.")
+@click.option("--budget", help="US dollars that it may spend per period.")
+@click.option(
+    "--budget-period",
+    type=click.Choice(api_keys.PERIODS),
+    default="month",
+    show_default=True,
+    help="When the budget starts anew.",
+)
+@click.option("--expires-in", type=Duration(), help="How long it is valid, such as 90d.")
 def create_key(
     path: Path, name: str, email: str | None, expires_in: int | None, **given: Any
 ) -> None:
-    """Make a key and print it; it cannot be shown again. What is not limited is not limited."""
+    """Create a key and print it; it cannot be shown again. Whatever you leave out is unlimited."""
     books = Books(path)
     values: dict[str, Any] = {"name": name} | {
         option: value for option, value in given.items() if value not in (None, ())
@@ -56,9 +70,9 @@ def create_key(
 
 @keys.command("list")
 @config_option
-@click.option("--user", "email", help="Only those of this user.")
+@click.option("--user", "email", help="Only the keys of this user.")
 def list_keys(path: Path, email: str | None) -> None:
-    """List the keys that are not revoked: first characters, name, owner, state, last use."""
+    """List the keys that are not revoked: first characters, name, owner, state and last use."""
 
     def rows() -> list[ApiKey]:
         return api_keys.list_keys(find_user(email).id if email else None, limit=None)
@@ -89,7 +103,7 @@ def _state(row: ApiKey) -> str:
 @config_option
 @click.argument("key_id", metavar="ID", type=click.IntRange(0))
 def revoke_key(path: Path, key_id: int) -> None:
-    """Revoke the key with an id, as `keys list` shows it, for good."""
+    """Revoke a key for good, by its id in `keys list`."""
     books = Books(path)
     row = books.call(lambda: api_keys.revoke(key_id))
     books.announce(row.user.id)
@@ -103,12 +117,12 @@ def revoke_key(path: Path, key_id: int) -> None:
     "--grace",
     type=Duration(),
     default=0,
-    help="How long the secret before works on, such as 24h; not at all unless given.",
+    help="How long the old secret keeps working, such as 24h. Default: not at all.",
 )
 def rotate_key(path: Path, key_id: int, grace: int) -> None:
-    """Give a key another secret and print it; id, limits and budget stay."""
+    """Give a key a new secret and print it; id, limits and budget stay."""
     if grace > api_keys.MAX_GRACE_SECONDS:
-        raise click.ClickException("the secret before can work on for 30 days at most")
+        raise click.ClickException("the old secret can keep working for 30 days at most")
     books = Books(path)
     row, key = books.call(lambda: api_keys.rotate(key_id, grace))
     books.announce(row.user.id)

@@ -55,63 +55,63 @@ def seconds(duration: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """`[server]`: where the router listens, and what it puts up with."""
+    """`[server]`: where the router listens, and its bounds on connections and requests."""
 
     host: str = option("127.0.0.1", "Address to listen on; `0.0.0.0` for every interface.")
     port: int = option(3000, "TCP port; 0 lets the system choose.", minimum=0, maximum=65535)
     workers: int = option(
         1,
-        "Processes that serve the port together, one for each processor core; more than one need "
-        "`[redis]`, to share limits.",
+        "Processes that serve the port together, one per CPU core; more than one need `[redis]` to "
+        "share limits.",
         minimum=1,
         maximum=256,
     )
     tls_certificate: str = option(
         "",
-        "PEM file with the certificate to speak TLS with, followed by its intermediate "
-        "certificates; relative to router.toml. A renewed one is taken up on SIGHUP or by `watch`.",
+        "PEM file with the TLS certificate, followed by its intermediate certificates; relative to "
+        "router.toml. A renewed one is loaded on SIGHUP or by `watch`.",
     )
     tls_key: str = option(
         "", "PEM file with the certificate's private key, which must not be encrypted."
     )
     trusted_proxies: tuple[str, ...] = option(
         (),
-        "Addresses or networks of proxies before the router, whose `X-Forwarded-For` says where a "
-        "client is.",
+        "Addresses or networks of proxies in front of the router, whose `X-Forwarded-For` is "
+        "trusted to name the client.",
     )
     max_header_bytes: int = option(
-        65_536, "A request whose head is larger is hung up on.", minimum=4096
+        65_536, "A connection with larger request headers is closed.", minimum=4096
     )
     max_body_bytes: int = option(
-        10 * 1024 * 1024, "A larger request body is refused with status 413.", minimum=1024
+        10 * 1024 * 1024, "Larger request bodies are refused with status 413.", minimum=1024
     )
     max_calls: int = option(
         1000,
-        "Calls of models that one process has in flight; more are answered with status 503.",
+        "Model calls that one process has in flight; more are refused with status 503.",
         minimum=1,
     )
     body_seconds: float = option(
         60.0,
-        "How long a client may take to send the head of its first request, the TLS handshake "
-        "included, and how long the body of any request; then the router hangs up.",
+        "How many seconds a client may take to send the headers of its first request, including "
+        "the TLS handshake, and to send the body of any request; then the connection is closed.",
         exclusiveMinimum=0,
     )
     stalled_seconds: float = option(
         120.0,
-        "How long a client may not read its stream before the router hangs up.",
+        "How many seconds a client may leave its stream unread before the connection is closed.",
         exclusiveMinimum=0,
     )
     shutdown_seconds: float = option(
-        30.0, "How long a stop waits for the calls that still run.", minimum=0
+        30.0, "How many seconds a stop waits for running calls.", minimum=0
     )
     idle_seconds: float = option(
-        600.0, "An idle keep-alive connection is closed after this time.", exclusiveMinimum=0
+        600.0, "Idle keep-alive connections are closed after so many seconds.", exclusiveMinimum=0
     )
     docs: bool = option(True, "Whether `/openapi.json` and `/docs` describe the API, to anybody.")
     watch: bool = option(
         False,
-        "Whether changes are taken up without a SIGHUP: of router.toml, of `.env` beside it, of "
-        "the TLS certificate and its key, and of files that `${file:...}` names.",
+        "Whether changes are loaded without a SIGHUP: to router.toml, to `.env` beside it, to the "
+        "TLS certificate and its key, and to files that `${file:...}` names.",
     )
 
 
@@ -121,11 +121,14 @@ class CorsOptions:
 
     origins: tuple[str, ...] = option(
         (),
-        "Origins of pages that may, as browsers send them: `https://app.example.com`, in lower "
-        "case, with the port unless it is the usual one, without a path. `*` is for every page.",
+        "Origins that may, as browsers send them: `https://app.example.com`, in lower case, with "
+        "the port unless it is the default, without a path. `*` is for every page.",
     )
     max_age_seconds: int = option(
-        600, "For how long a browser need not ask again.", minimum=0, maximum=86_400
+        600,
+        "How many seconds a browser may cache the answer to a preflight request.",
+        minimum=0,
+        maximum=86_400,
     )
 
 
@@ -152,186 +155,187 @@ class DatabaseOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerOptions:
-    """`[ledger]`: usage on its way to the database, which a killed router must not lose."""
+    """`[ledger]`: the journal that keeps usage safe on its way to the database."""
 
     journal: str = option(
         "",
-        "Folder of the files that hold it, relative to router.toml; on a disk of this machine. "
-        "Empty for one beside the database's file.",
+        "Folder of the journal, relative to router.toml; on a local disk. Empty for one beside the "
+        "SQLite file.",
     )
     journal_mb: int = option(
-        1024, "MB that it may take while the database takes nothing, of each process.", minimum=4
+        1024,
+        "MB that the journal of each process may grow to while the database is away.",
+        minimum=4,
     )
     when_full: str = option(
         "refuse",
-        "What becomes of calls then: `refuse` answers with status 503, `serve` lets them pass and "
-        "does not record them.",
+        "What happens to calls once it is full: `refuse` answers with status 503, `serve` lets "
+        "them through unrecorded.",
         enum=["refuse", "serve"],
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RedisOptions:
-    """`[redis]`: what several processes share; without it, it stays in the memory of one."""
+    """`[redis]`: state that several processes share; without it, one process keeps it in memory."""
 
     host: str = option("", "Host name; empty for no Redis.")
     port: int = option(6379, "TCP port.", minimum=1, maximum=65535)
     username: str = option("", "User name, where Redis has users (ACLs); empty for the default.")
     password: str = option("", "Password; empty for none.", writeOnly=True)
-    tls: bool = option(False, "Whether to connect by TLS. The certificate has to be for `host`.")
+    tls: bool = option(False, "Whether to use TLS. The certificate has to be for `host`.")
     tls_ca: str = option(
         "",
         "PEM file with the certificate authorities to trust, relative to router.toml; empty for "
         "those of the system.",
     )
-    db: int = option(0, "Number of the database.", minimum=0)
+    db: int = option(0, "Database number.", minimum=0)
     timeout: float = option(0.05, "Seconds that a command may take.", exclusiveMinimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuthOptions:
-    """`[auth]`: accounts, log-ins and API keys."""
+    """`[auth]`: accounts, logins and API keys."""
 
     jwt_secret: str = option(
         "",
-        "Signs the tokens of log-ins; random, at least 32 characters, the same on every router of "
-        "a deployment. May be empty on a loopback address without Redis: log-ins then end with "
-        "the process.",
+        "Signs login tokens; random, at least 32 characters, the same on every router of a "
+        "deployment. May be empty on a loopback address without Redis: logins then end with the "
+        "process.",
         writeOnly=True,
     )
     jwt_expires_in: str = option(
-        "24h", "How long a log-in lasts: `3600`, `90m`, `24h` or `7d`.", pattern=DURATION
+        "24h", "How long a login lasts: `3600`, `90m`, `24h` or `7d`.", pattern=DURATION
     )
     registration: str = option(
         "closed",
-        "Who may register: anybody (`open`), who has a code of an administrator's (`invite`), or "
-        "nobody (`closed`).",
+        "Who may register: anybody (`open`), only people with an invite code (`invite`), or nobody "
+        "(`closed`).",
         enum=["open", "invite", "closed"],
     )
-    default_plan: str = option(
-        "free", "The plan of a new account; see `[plans.NAME]`.", minLength=1
-    )
+    default_plan: str = option("free", "The plan of new accounts; see `[plans.NAME]`.", minLength=1)
     password_min_length: int = option(
-        10, "Characters that a new password needs at least; bcrypt takes 72 bytes.", minimum=8
+        10,
+        "Minimum length of new passwords; the maximum is 72 bytes, which is bcrypt's.",
+        minimum=8,
     )
     bcrypt_rounds: int = option(
         12,
-        "Work to check a password, as a power of two: 12 takes a quarter of a second.",
+        "Cost of checking a password, as a power of two: 12 takes a quarter of a second.",
         minimum=4,
         maximum=18,
     )
-    attempts_per_account: int = option(
-        10, "Log-ins that may be tried in a minute for one account.", minimum=1
-    )
+    attempts_per_account: int = option(10, "Login attempts per minute for one account.", minimum=1)
     attempts_per_address: int = option(
-        60, "Log-ins and registrations that one address may try in a minute.", minimum=1
+        60, "Login and registration attempts per minute from one address.", minimum=1
     )
     key_cache_seconds: float = option(
-        1.0, "A revoked key may work for this long; 0 asks the database each time.", minimum=0
+        1.0,
+        "How many seconds a revoked key may keep working; 0 asks the database each time.",
+        minimum=0,
     )
     revoked_streams: str = option(
         "finish",
-        "What becomes of a stream that runs when its key is revoked: it may end (`finish`), or is "
-        "cut within a second (`cut`).",
+        "What happens to a running stream when its key is revoked: it may `finish`, or is `cut` "
+        "within a second.",
         enum=["finish", "cut"],
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsOptions:
-    """`[limits]`: how rate limits and credits are held; their sizes are those of plans and keys."""
+    """`[limits]`: how rate limits and credits are enforced; plans and keys set their sizes."""
 
     default_output_tokens: int = option(
         1024,
-        "Reserved for the answer of a call without `max_tokens` until the router has learned how "
-        "long the model's answers are.",
+        "Tokens reserved for the response to a call without `max_tokens`, until the router has "
+        "learned how long the model's responses are.",
         minimum=1,
     )
     lease_seconds: float = option(
         30.0,
-        "What a router had reserved in Redis is free again so long after the router died.",
+        "What a router reserved in Redis is released so many seconds after it died.",
         minimum=1,
     )
     rates_without_redis: str = option(
         "local-share",
-        "Requests, tokens and calls in flight while Redis is away: `refuse` every call that is "
-        "limited, hold each router to its part of the limit (`local-share`), or `allow`.",
+        "Rate limits while Redis is away: `refuse` every limited call, hold each router to its "
+        "share of the limit (`local-share`), or `allow` all.",
         enum=["refuse", "local-share", "allow"],
     )
     money_without_redis: str = option(
         "refuse",
-        "The same for credits and the budgets of keys; with anything but `refuse` they can be "
-        "overspent while Redis is away.",
+        "The same for credits and budgets; with anything but `refuse` they can be overspent while "
+        "Redis is away.",
         enum=["refuse", "local-share", "allow"],
     )
     processes: int = option(
         1,
-        "How many routers share a limit, at least, for `local-share`; those seen in Redis count.",
+        "For `local-share`: the least number of routers that share a limit; if more were seen in "
+        "Redis, that number.",
         minimum=1,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingOptions:
-    """`[routing]`: what becomes of a call whose target fails.
+    """`[routing]`: what happens to a call whose target fails.
 
-    The next target of its route is tried at once. Once all have failed, those that may do better a
-    moment later are tried again, after a pause.
+    The next target of its route is tried immediately. Once all have failed, those whose failure
+    may pass are retried after a pause.
     """
 
-    retries: int = option(
-        2, "How often the targets of a call are tried again.", minimum=0, maximum=10
-    )
+    retries: int = option(2, "How often the targets of a call are retried.", minimum=0, maximum=10)
     retry_budget: float = option(
         0.2,
-        "Retries, and second requests after `hedge_seconds`, for each call, on the average; at "
-        "most ten are saved up. So an outage is not multiplied.",
+        "Average number of retries and hedged requests (`hedge_seconds`) per call, so that an "
+        "outage is not multiplied; at most ten are saved up.",
         minimum=0,
         maximum=10,
     )
     backoff_seconds: float = option(
-        0.25, "Pause before the first retry, about; it doubles with each.", minimum=0
+        0.25, "Approximate pause before the first retry; it doubles with each.", minimum=0
     )
     max_pause_seconds: float = option(
         10.0,
-        "The longest pause. A provider whose `Retry-After` asks for more is not tried again.",
+        "The longest pause. A provider whose `Retry-After` asks for more is not retried.",
         minimum=0,
     )
     deadline_seconds: float = option(
         600.0,
-        "No attempt begins later in a call, and all but the first are cut off then if their answer "
-        "has not begun; the first has its provider's time-outs.",
+        "No attempt starts later than this in a call, and all but the first are cut off then if "
+        "their response has not begun; the first has its provider's timeouts.",
         exclusiveMinimum=0,
     )
     breaker_failures: int = option(
         5,
-        "So many failures among its last 20 answers take a target out of its routes, as long as "
-        "another is left.",
+        "Circuit breaker: so many failures among its last 20 responses take a target out of its "
+        "routes, as long as another is left.",
         minimum=1,
         maximum=20,
     )
     breaker_seconds: float = option(
         10.0,
-        "For so long, before one call tries it again; each time that this fails, twice as long, up "
-        "to five minutes.",
+        "How long it stays out before one call tries it again; doubled each time that fails, up to "
+        "five minutes.",
         exclusiveMinimum=0,
         maximum=300,
     )
     answer_model: str = option(
         "vendor",
-        "What `model` says in an answer: what the `vendor` calls the model that served it, or the "
-        "name that was `asked` for, which costs some 3 µs for each chunk.",
+        "What `model` says in a response: the `vendor`'s name of the model that served it, or the "
+        "name that was `asked` for, which costs some 3 µs per chunk.",
         enum=["vendor", "asked"],
     )
     request_headers: bool = option(
         False,
-        "Whether clients may choose one of a route's targets by `x-router-target: provider/model`; "
-        "otherwise the header is not read.",
+        "Whether clients may choose one of a route's targets with `x-router-target: "
+        "provider/model`; otherwise the header is ignored.",
     )
     slow_seconds: float = option(
         0.0,
-        "A first byte that takes longer counts as a failure, though its call is served; 0: none "
-        "is too slow.",
+        "A first byte that takes longer counts as a failure for the circuit breaker, though the "
+        "call is served; 0 for no such limit.",
         minimum=0,
     )
 
@@ -342,15 +346,15 @@ class PricingOptions:
 
     unpriced: str = option(
         "refuse",
-        "A model without a price, for who pays from credits or a budget: `refuse` the call, serve "
-        "it `free`, or charge the `default` price. It is free for everybody else.",
+        "A model without a price, for callers who pay from credits or a budget: `refuse` the call, "
+        "serve it `free`, or charge the `default` price. It is free for everybody else.",
         enum=["refuse", "free", "default"],
     )
     default_input: float = option(
-        0.0, "US dollars for a million tokens of a prompt, where `unpriced` says so.", minimum=0
+        0.0, "US dollars per million prompt tokens, if `unpriced` is `default`.", minimum=0
     )
     default_output: float = option(
-        0.0, "US dollars for a million tokens of an answer, where `unpriced` says so.", minimum=0
+        0.0, "US dollars per million completion tokens, if `unpriced` is `default`.", minimum=0
     )
     price_package: bool = option(
         True,
@@ -411,20 +415,20 @@ class OtelOptions:
         maximum=1,
     )
     metrics: bool = option(True, "Whether metrics are told.")
-    metrics_seconds: float = option(60.0, "How often.", exclusiveMinimum=0)
+    metrics_seconds: float = option(60.0, "Seconds between exports.", exclusiveMinimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryOptions:
-    """`[memory]`: what providers need back on the next turn of a conversation with tools."""
+    """`[memory]`: state that providers need back on the next turn of a conversation with tools."""
 
     seconds: float = option(
-        3600.0, "How long a client may take to answer a tool call.", exclusiveMinimum=0
+        3600.0, "How many seconds a client may take to answer a tool call.", exclusiveMinimum=0
     )
     max_bytes: int = option(
         32 * 1024 * 1024,
-        "Of everything kept in this process, overhead included; the oldest goes first. In Redis, "
-        "of one value.",
+        "Bytes kept in this process, overhead included, at most; the oldest are dropped first. In "
+        "Redis: bytes of one value, at most.",
         minimum=0,
     )
 
@@ -472,7 +476,9 @@ class RequestLogOptions:
         65_536, "Characters that are kept of a request, and of an answer.", minimum=256
     )
     days: float = option(30.0, "After so many days a row is deleted.", exclusiveMinimum=0)
-    max_rows: int = option(100_000, "Of more rows, the oldest are deleted.", minimum=1)
+    max_rows: int = option(
+        100_000, "How many rows are kept; beyond that, the oldest are deleted.", minimum=1
+    )
     redact: tuple[str, ...] = option(
         (), "Regular expressions of what is taken out of every text, beside API keys and tokens."
     )
@@ -483,88 +489,88 @@ class RequestLogOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationOptions:
-    """`[validation]`: how strictly a request is held against OpenAI's API."""
+    """`[validation]`: how strictly requests are checked against OpenAI's API."""
 
     profile: str = option(
         "standard",
-        "`openai`: only what OpenAI documents today; `standard`: new values and vendors' own pass; "
-        "`open`: types and required fields only.",
+        "`openai` takes only what OpenAI documents today; `standard` also takes new values and "
+        "vendors' extensions; `open` checks types and required fields only.",
         enum=["openai", "standard", "open"],
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderOptions:
-    """`[providers.NAME]`: what every provider has; its plugin declares the rest of the table."""
+    """`[providers.NAME]`: options of every provider; its type has more, listed below."""
 
-    type: str = option(
-        ..., "Which provider type of the installed plugins serves this table.", minLength=1
-    )
+    type: str = option(..., "Provider type, offered by an installed plugin.", minLength=1)
     models: tuple[str, ...] = option(
         ("*",),
-        "Models to offer; each can be asked for by its name or as `NAME/model`. A pattern such as "
-        "`gpt-*` offers what it matches as `NAME/model` only.",
+        "Models to offer, each under its own name and as `NAME/model`. What a pattern such as "
+        "`gpt-*` matches is offered as `NAME/model` only.",
     )
     unsupported: str = option(
         "reject",
-        "What becomes of a parameter that the vendor has no equivalent for: `reject` refuses the "
-        "call with status 400, `drop` leaves it out and says so in `x-router-dropped-params`.",
+        "What happens to parameters that the vendor has no equivalent for: `reject` refuses the "
+        "call with status 400, `drop` leaves them out and names them in "
+        "`x-router-dropped-params`.",
         enum=["reject", "drop"],
     )
     connect_timeout: float = option(
-        10.0, "Seconds to connect, or to get a connection of the pool.", exclusiveMinimum=0
+        10.0, "Seconds to connect, or to get a connection from the pool.", exclusiveMinimum=0
     )
     first_byte_timeout: float = option(
-        300.0, "Seconds until the answer begins; reasoning models think long.", exclusiveMinimum=0
+        300.0, "Seconds until the response begins; reasoning models take long.", exclusiveMinimum=0
     )
     between_bytes_timeout: float = option(
-        120.0, "Seconds of silence in an answer that has begun.", exclusiveMinimum=0
+        120.0, "Seconds of silence in a response that has begun.", exclusiveMinimum=0
     )
     total_timeout: float = option(
-        1800.0, "Seconds for a whole answer, streamed or not.", exclusiveMinimum=0
+        1800.0, "Seconds for a whole response, streamed or not.", exclusiveMinimum=0
     )
     max_connections: int = option(
-        1000, "Connections to this provider at once; more calls wait.", minimum=1
+        1000, "Connections to this provider at once; further calls wait.", minimum=1
     )
     keepalive_seconds: float = option(
-        60.0, "An idle connection to the provider is kept this long.", minimum=0
+        60.0, "How many seconds an idle connection to the provider is kept.", minimum=0
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RouteOptions:
-    """`[routes.NAME]`: a model name of the operator's own.
+    """`[routes.NAME]`: a model name of your own.
 
-    The name may hold one `*`, as `claude-*` or `openai/*`: the route is for every name that it
-    matches and that has no route of its own, and a `*` in a target stands for the same text.
+    The name may contain one `*`, as in `claude-*` or `openai/*`: the route then serves every name
+    that matches and has no route of its own, and a `*` in a target stands for the same text.
     """
 
     targets: tuple[str, ...] = option(
         ...,
-        "`provider/model`, in order: the next is tried when one fails before its first chunk.",
+        "Targets as `provider/model`, in order: the next is tried when one fails before its first "
+        "chunk.",
         minItems=1,
     )
     strategy: str = option(
         "ordered",
-        "Which target goes first: `ordered` as listed; `weighted` by chance, as `weights` says; "
-        "`cheapest` for this call; `fastest` to begin its answers, lately; `least-busy` with the "
-        "fewest calls in flight. The others follow in the same way.",
+        "Which target goes first: `ordered` as listed; `weighted` at random, by `weights`; "
+        "`cheapest` for this call; `fastest` to begin its responses lately; `least-busy` with the "
+        "fewest calls in flight. The others follow by the same rule.",
         enum=["ordered", "weighted", "cheapest", "fastest", "least-busy"],
     )
     weights: tuple[float, ...] = option(
-        (), "For `weighted`: one number for each target; 0 is for one that only follows others."
+        (), "For `weighted`: one number per target; 0 for one that only serves as a fallback."
     )
     sticky: str = option(
         "",
-        "A field of the request, such as `user` or `metadata.session`: calls that agree in it "
-        "begin with the same target, whose cache knows their prompts. It holds for `ordered` and "
-        "`weighted`; calls without the field are not bound.",
+        "A field of the request, such as `user` or `metadata.session`: calls with the same value "
+        "go to the same target first, whose prompt cache knows them. For `ordered` and `weighted`; "
+        "calls without the field are not sticky.",
     )
     hedge_seconds: float | None = option(
         None,
-        "When the first target has not begun to answer after so long, the next is asked, too; who "
-        "begins first is heard, the other is cut off. Its provider may charge for it, and that is "
-        "nobody's debt: it is in the call's `uncharged`.",
+        "If the first target has not begun to respond after so many seconds, the next is asked "
+        "too; the first to begin is used, the other is cancelled. What its provider may charge is "
+        "not billed to the caller, but recorded as the call's `uncharged`.",
         minimum=0,
     )
     cache_seconds: float = option(
@@ -583,17 +589,18 @@ class RouteOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """`[targets."PROVIDER/MODEL"]`: what a target cannot do, so that it is not tried in vain.
+    """`[targets."PROVIDER/MODEL"]`: what a target cannot do, so that it is not tried for nothing.
 
-    The name may be a pattern; a name holds before a pattern, a longer pattern before a shorter.
+    The name may be a pattern. Exact names take precedence over patterns, longer patterns over
+    shorter ones.
     """
 
     context_window: int | None = option(
-        None, "Tokens of prompt and answer together that it takes.", minimum=1
+        None, "Tokens that fit, prompt and response together.", minimum=1
     )
     lacks: tuple[str, ...] = option(
         (),
-        "What it does not take.",
+        "Kinds of input and features that it does not support.",
         items={"enum": ["images", "audio", "files", "tools", "structured_outputs"]},
         uniqueItems=True,
     )
@@ -601,10 +608,10 @@ class TargetOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """`[plans.NAME]`: what the users of a plan may do, with all their keys together.
+    """`[plans.NAME]`: what each user of a plan may do, with all keys together.
 
-    A limit that is absent does not hold; one of 0 lets nothing pass. The plan `unlimited` is
-    always there and has none.
+    A limit that is left out does not apply; a limit of 0 lets nothing through. The plan
+    `unlimited` always exists and has none.
     """
 
     credits: float | None = option(
@@ -614,15 +621,15 @@ class PlanOptions:
         minimum=0,
         maximum=MAX_DOLLARS,
     )
-    rpm: int | None = option(None, "Requests in a minute.", minimum=0, maximum=MAX_RATE)
+    rpm: int | None = option(None, "Requests per minute.", minimum=0, maximum=MAX_RATE)
     tpm: int | None = option(
-        None, "Tokens in a minute, of prompts and answers.", minimum=0, maximum=MAX_RATE
+        None, "Tokens per minute, of prompts and responses.", minimum=0, maximum=MAX_RATE
     )
     max_in_flight: int | None = option(
-        None, "Calls that may run at once.", minimum=0, maximum=MAX_RATE
+        None, "Calls in flight at once.", minimum=0, maximum=MAX_RATE
     )
     models: tuple[str, ...] = option(
-        ("*",), "Models that may be asked for, by name or by a pattern such as `gpt-*`."
+        ("*",), "Models that users may call, by name or by a pattern such as `gpt-*`."
     )
 
 
@@ -630,9 +637,9 @@ class PlanOptions:
 class PriceTier:
     """One of the `tiers` of `[prices."MODEL"]`."""
 
-    above: int = option(..., "Tokens of the prompt beyond which it holds.", minimum=1)
-    input: float | None = option(None, "For tokens of the prompt.", minimum=0)
-    output: float | None = option(None, "For tokens of the answer.", minimum=0)
+    above: int = option(..., "Prompt tokens beyond which the tier applies.", minimum=1)
+    input: float | None = option(None, "For prompt tokens.", minimum=0)
+    output: float | None = option(None, "For completion tokens.", minimum=0)
     cached_input: float | None = option(None, "As in the table.", minimum=0)
     cache_write: float | None = option(None, "As in the table.", minimum=0)
     reasoning: float | None = option(None, "As in the table.", minimum=0)
@@ -640,26 +647,27 @@ class PriceTier:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceOptions:
-    """`[prices."MODEL"]`: US dollars for a million tokens of one model.
+    """`[prices."MODEL"]`: US dollars per million tokens of one model.
 
-    MODEL is `provider/model` or the bare name of a model of any provider; either may be a
-    pattern, such as `openai/gpt-4.1*`. The longest that matches holds, `provider/` counting first.
+    MODEL is `provider/model`, or the bare name of a model of any provider; either may be a
+    pattern, such as `openai/gpt-4.1*`. Names with a provider take precedence over bare
+    ones, exact names over patterns, and longer patterns over shorter ones.
     """
 
-    input: float = option(..., "For tokens of the prompt.", minimum=0)
-    output: float = option(0.0, "For tokens of the answer.", minimum=0)
+    input: float = option(..., "For prompt tokens.", minimum=0)
+    output: float = option(0.0, "For completion tokens.", minimum=0)
     cached_input: float | None = option(
         None,
-        "For those of the prompt that the vendor read from its cache; else as `input`.",
+        "For prompt tokens that the vendor read from its cache; by default as `input`.",
         minimum=0,
     )
     cache_write: float | None = option(
         None,
-        "For those of the prompt that the vendor wrote to its cache; else as `input`.",
+        "For prompt tokens that the vendor wrote to its cache; by default as `input`.",
         minimum=0,
     )
     reasoning: float | None = option(
-        None, "For those of the answer that were reasoning; else as `output`.", minimum=0
+        None, "For reasoning tokens of the response; by default as `output`.", minimum=0
     )
     request: float = option(0.0, "For each call, in US dollars.", minimum=0)
     image: float = option(0.0, "For each image in the prompt, in US dollars.", minimum=0)
@@ -667,7 +675,8 @@ class PriceOptions:
     tiers: tuple[PriceTier, ...] = option(
         (),
         "Other prices for long prompts, each `{above = TOKENS, input = ..., output = ..., ...}`: "
-        "for the whole call if its prompt has more tokens. What a tier does not say is as above.",
+        "they apply to the whole call if its prompt has more tokens. Whatever a tier leaves out is "
+        "as above.",
     )
 
 

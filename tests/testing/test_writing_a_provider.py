@@ -66,7 +66,7 @@ def test_tables_name_types_that_there_are():
 
 def test_listed_types_are_those_that_there_are():
     presets = pytest.importorskip("tornado_router_openai.presets").PRESETS
-    sentence = re.search(r"the address and the quirks: (.*?)\.\n\n", PAGE, re.DOTALL)[1]
+    sentence = re.search(r"with address and quirks built in: (.*?)\.\n\n", PAGE, re.DOTALL)[1]
     assert set(re.findall(r"`([^`]+)`", sentence)) == set(presets)
 
 

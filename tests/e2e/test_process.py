@@ -58,6 +58,22 @@ def everything_in(folder):
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
+def test_a_first_start_can_leave_the_first_administrator_to_a_command(router_project):
+    project = router_project({"router.toml": ECHO + "[auth]\nfirst_admin = false\n"})
+    first = project.serve()
+    assert "sk-" not in first.stdout
+    command, keys = re.findall(r"^    tornado-router (.+)$", first.stdout, re.M)
+    assert first.stop() == 0
+    words = command.replace("EMAIL", "root@example.com").split()
+    assert project.cli(*words, "--password-stdin", input="correct horse 7").returncode == 0
+    made = project.cli(*keys.replace("EMAIL", "root@example.com").split())
+
+    second = project.serve()
+    assert "new" not in second.stdout
+    second.key = made.stdout.strip()
+    assert second.post(body()).status == 200
+
+
 def test_first_start_shows_one_key_and_the_second_none(router_project):
     project = router_project({"router.toml": ECHO})
     first = project.serve()

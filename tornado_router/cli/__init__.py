@@ -22,7 +22,8 @@ from tornado_router.cli.database_commands import db
 from tornado_router.cli.health_command import health
 from tornado_router.cli.import_command import import_
 from tornado_router.cli.key_commands import keys
-from tornado_router.db import Storage
+from tornado_router.config import Config
+from tornado_router.db import Storage, User
 from tornado_router.deployment import Deployment
 from tornado_router.keys import create_key
 from tornado_router.plugins import Plugins, load_plugins
@@ -177,7 +178,7 @@ async def _serve(deployment: Deployment, storage: Storage) -> None:
     except OSError as error:
         await application.close()
         raise _cannot_listen(deployment, error) from None
-    _welcome(storage)
+    _welcome(deployment.config, storage)
     await _run(server, application, asyncio.Event(), lambda: _announce(deployment, port))
 
 
@@ -219,7 +220,7 @@ async def _supervise(deployment: Deployment, storage: Storage) -> int:
         )
     except OSError as error:
         raise _cannot_listen(deployment, error) from None
-    _welcome(storage)
+    _welcome(deployment.config, storage)
     storage.close()
     return await supervisor.run(lambda: _announce(deployment, supervisor.port))
 
@@ -260,11 +261,18 @@ def _summary(deployment: Deployment) -> list[str]:
     return lines
 
 
-def _welcome(storage: Storage) -> None:
-    """Makes the first administrator, and shows its key the only time it can be seen.
+def _welcome(config: Config, storage: Storage) -> None:
+    """Sees to the first administrator of a new database.
 
-    Not before the port is taken: the key would be lost from sight if the start fails.
+    A key is shown the only time it can be seen, and not before the port is taken: it would be lost
+    from sight if the start fails.
     """
+    if not config.auth.first_admin:
+        if not storage.call(User.select().exists):
+            click.echo("The database is new. Make an administrator, and a key:\n")
+            click.echo("    tornado-router users create --email EMAIL --admin")
+            click.echo("    tornado-router keys create --name NAME --user EMAIL\n")
+        return
 
     def create() -> str | None:
         administrator = accounts.create_administrator()

@@ -213,6 +213,11 @@ class AuthOptions:
         "(`closed`).",
         enum=["open", "invite", "closed"],
     )
+    first_admin: bool = option(
+        True,
+        "Whether a start with a new database creates an administrator and prints its API key. "
+        "Output that is collected is no place for a key: say no, and use `users create --admin`.",
+    )
     default_plan: str = option("free", "The plan of new accounts; see `[plans.NAME]`.", minLength=1)
     password_min_length: int = option(
         10,
@@ -724,6 +729,7 @@ AT_START = frozenset(
         "auth.jwt_secret",
         "auth.jwt_expires_in",
         "auth.bcrypt_rounds",
+        "auth.first_admin",
         "auth.key_cache_seconds",
     }
 )

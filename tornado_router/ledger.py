@@ -16,7 +16,9 @@ import orjson
 from loguru import logger
 from peewee import CharField, IntegrityError
 
+from tornado_router import bulk
 from tornado_router.batch import BackgroundThread
+from tornado_router.bulk import Row
 from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, UsageLog, User, billionths, utc
 from tornado_router.hookspecs import RequestFinished
@@ -31,9 +33,6 @@ BATCH_BYTES = 200_000
 """Of the journal, some 500 calls: the database is locked for as long as they take."""
 
 MEGABYTE = 1024 * 1024
-ROWS_PER_STATEMENT = 200
-"""SQLite takes 32,766 parameters in a statement: https://www.sqlite.org/limits.html."""
-
 _COLUMNS = [field.column_name for field in UsageLog._meta.sorted_fields if field.name != "id"]
 _TEXTS = {
     field.name: field.max_length
@@ -42,8 +41,10 @@ _TEXTS = {
 }
 """The columns with a text that somebody else chose, and its length."""
 
-_INSERT = f"INSERT INTO usage_logs ({', '.join(_COLUMNS)}) VALUES "  # noqa: S608 - names are ours
-_ONCE = " ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
+_INSERT = (
+    f"INSERT INTO usage_logs ({', '.join(_COLUMNS)}) VALUES {{}} "  # noqa: S608 - names are ours
+    "ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
+)
 
 _SUMS = (
     "requests",
@@ -62,7 +63,6 @@ _ADD_TO_DAY = (
     + ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in _SUMS)
 )
 
-Row = tuple[Any, ...]
 Day = tuple[int, int, int, str, str]
 """User, days since 1970, key, provider and model, as the index of the table has them."""
 
@@ -269,23 +269,19 @@ class Ledger:
 
     def _insert_each(self, rows: Sequence[Row]) -> set[str]:
         written: set[str] = set()
-        for row in rows:
-            try:
-                with self._storage.database.atomic():
-                    written |= self._insert_many(_without_deleted([row]))
-            except self._storage.database.row_faults as error:
-                logger.critical("the usage of {} cannot be written: {}", row[0], error)
+
+        def insert(row: Sequence[Row]) -> None:
+            written.update(self._insert_many(_without_deleted(row)))
+
+        def complain(row: Row, error: Exception) -> None:
+            logger.critical("the usage of {} cannot be written: {}", row[0], error)
+
+        bulk.insert_each(self._storage.database, rows, insert, complain)
         return written
 
     def _insert_many(self, rows: Sequence[Row]) -> set[str]:
-        # Plain SQL: Peewee's insert_many costs 30 us a row, and this thread shares the processor
-        # with the event loop.
-        written: set[str] = set()
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            part = rows[start : start + ROWS_PER_STATEMENT]
-            cursor = self._execute(_INSERT + self._places(part) + _ONCE, part)
-            written.update(call_id for (call_id,) in cursor.fetchall())
-        return written
+        inserted = bulk.execute(self._storage.database, _INSERT, rows)
+        return {call_id for (call_id,) in inserted}
 
     def _add_to_days(self, calls: Iterable[RequestFinished]) -> None:
         days: dict[Day, list[int]] = {}
@@ -308,9 +304,7 @@ class Ledger:
         for key in sorted(days):
             user_id, day, *rest = key
             rows.append((user_id, utc(day * DAY_SECONDS).date(), *rest, *days[key]))
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            part = rows[start : start + ROWS_PER_STATEMENT]
-            self._execute(_ADD_TO_DAY.format(self._places(part)), part)
+        bulk.execute(self._storage.database, _ADD_TO_DAY, rows)
 
     def _take_credits(self, calls: Iterable[RequestFinished]) -> None:
         spent: dict[int, Decimal] = {}
@@ -322,15 +316,6 @@ class Ledger:
             User.update(credits=User.credits - cost, spent=User.spent + cost).where(
                 User.id == user_id
             ).execute()
-
-    def _places(self, rows: Sequence[Row]) -> str:
-        """The placeholders for the values of rows."""
-        one = "(" + ", ".join([self._storage.database.param] * len(rows[0])) + ")"
-        return ", ".join([one] * len(rows))
-
-    def _execute(self, sql: str, rows: Sequence[Row]) -> Any:
-        values = [value for row in rows for value in row]
-        return self._storage.database.execute_sql(sql, values)
 
 
 def _record(head: bytes, call: RunningCall | RequestFinished) -> bytes:

@@ -8,8 +8,11 @@ from loguru import logger
 from tornado_router import batch
 from tornado_router.batch import BackgroundThread, BatchThread
 
+from .support import poll
+
 HOURS = 3600.0
 SOON = 0.001
+PLENTY = 10**9
 
 
 class Consumer:
@@ -54,7 +57,7 @@ def errors(monkeypatch):
 
 
 def test_close_consumes_what_is_left_at_once(consumer):
-    thread = BatchThread("t", consumer, interval=HOURS)
+    thread = BatchThread("t", consumer, interval=HOURS, most=PLENTY)
     for number in range(100):
         thread.add(number)
     assert thread.close() == 0
@@ -63,7 +66,7 @@ def test_close_consumes_what_is_left_at_once(consumer):
 
 
 def test_items_are_consumed_without_a_close(consumer):
-    thread = BatchThread("t", consumer, interval=SOON)
+    thread = BatchThread("t", consumer, interval=SOON, most=PLENTY)
     thread.add("a")
     consumer.wait(consumer.came)
     thread.add("b")
@@ -73,7 +76,7 @@ def test_items_are_consumed_without_a_close(consumer):
 
 
 def test_the_order_is_kept_whatever_the_batches(consumer):
-    thread = BatchThread("t", consumer, interval=SOON)
+    thread = BatchThread("t", consumer, interval=SOON, most=PLENTY)
     for number in range(5000):
         thread.add(number)
         if number % 1000 == 0:
@@ -84,19 +87,19 @@ def test_the_order_is_kept_whatever_the_batches(consumer):
 
 
 def test_it_is_never_done_on_the_thread_that_adds(consumer):
-    thread = BatchThread("my thread", consumer, interval=SOON)
+    thread = BatchThread("my thread", consumer, interval=SOON, most=PLENTY)
     thread.add(1)
     thread.close()
     assert consumer.threads == {"my thread"}
 
 
 def test_nothing_to_do_is_not_done(consumer):
-    assert BatchThread("t", consumer, interval=SOON).close() == 0
+    assert BatchThread("t", consumer, interval=SOON, most=PLENTY).close() == 0
     assert consumer.attempts == []
 
 
 def test_a_batch_that_fails_is_tried_again_first(consumer, errors):
-    thread = BatchThread("rows", consumer, interval=SOON)
+    thread = BatchThread("rows", consumer, interval=SOON, most=PLENTY)
     consumer.failing = True
     thread.add(1)
     thread.add(2)
@@ -112,7 +115,7 @@ def test_a_batch_that_fails_is_tried_again_first(consumer, errors):
 
 
 def test_what_fails_to_the_end_is_counted_as_lost(consumer, errors):
-    thread = BatchThread("rows", consumer, interval=HOURS)
+    thread = BatchThread("rows", consumer, interval=HOURS, most=PLENTY)
     consumer.failing = True
     for number in range(3):
         thread.add(number)
@@ -131,17 +134,63 @@ def test_what_recovers_at_the_end_is_not_lost(consumer):
             raise OSError
         consumer(items)
 
-    thread = BatchThread("rows", consume, interval=HOURS)
+    thread = BatchThread("rows", consume, interval=HOURS, most=PLENTY)
     thread.add(1)
     assert thread.close() == 0
     assert consumer.taken == [1]
+
+
+def test_what_waits_is_bounded_and_the_log_says_how_much_was_dropped(consumer):
+    lines = []
+    sink = logger.add(lambda message: lines.append(message.record["message"]), level="WARNING")
+    thread = BatchThread("words", consumer, interval=HOURS, most=10, size=len)
+    assert [thread.add(word) for word in ("four", "sixsix", "x", "", "y")] == [
+        *(True, True, False),
+        *(True, False),
+    ]
+    thread.close()
+    logger.remove(sink)
+    assert consumer.taken == ["four", "sixsix", ""]
+    assert lines == ["words: 2 were dropped, as too many were waiting"]
+
+
+def test_what_was_consumed_makes_room(consumer):
+    thread = BatchThread("words", consumer, interval=SOON, most=1)
+    for number in range(5):
+        poll(lambda number=number: thread.add(number))
+    assert thread.close() == 0
+    assert consumer.taken == list(range(5))
+
+
+def test_a_batch_is_not_larger_than_it_may_be(consumer):
+    thread = BatchThread("words", consumer, interval=HOURS, most=PLENTY, batch=4)
+    for number in range(10):
+        thread.add(number)
+    assert thread.close() == 0
+    assert [len(batch) for batch in consumer.batches] == [4, 4, 2]
+    assert consumer.taken == list(range(10))
+
+
+def test_a_stop_does_not_wait_for_a_thread_that_hangs():
+    begun, end = threading.Event(), threading.Event()
+
+    def hang(items):
+        begun.set()
+        end.wait()
+
+    thread = BatchThread("lines", hang, interval=SOON, most=PLENTY)
+    thread.add(1)
+    begun.wait()
+    thread.add(2)
+    assert thread.close(seconds=0.01) == 2
+    end.set()
 
 
 def test_a_message_with_braces_is_logged_as_it_is(errors):
     def consume(items):
         raise ValueError("{0} {nope}")
 
-    thread = BatchThread("rows", consume, interval=HOURS)
+    thread = BatchThread("rows", consume, interval=HOURS, most=PLENTY)
     thread.add(1)
     thread.close()
     assert "{0} {nope}" in errors[0]

@@ -15,6 +15,10 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 2.0
 LAST_TRIES = 3
+STOP_SECONDS = 5.0
+"""For so long a stop waits for a thread, which may hang in a write that nobody reads."""
+
+BATCH = 1000
 
 
 class BackgroundThread:
@@ -48,11 +52,15 @@ class BackgroundThread:
         if not self._awake.is_set():
             self._awake.set()
 
-    def close(self) -> None:
-        """Does what is left to do, if it can be done, and ends the thread."""
+    def close(self, seconds: float | None = None) -> None:
+        """Does what is left to do, if it can be done, and ends the thread.
+
+        Args:
+            seconds: for which it is waited for; None for as long as it takes.
+        """
         self._closing.set()
         self._awake.set()
-        self._thread.join()
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         pause = self._interval
@@ -74,44 +82,84 @@ class BackgroundThread:
 class BatchThread(Generic[T]):
     """Hands items to `consume` in the order they were added, in batches.
 
-    A batch that `consume` raises on stays at the head and is tried again.
+    A batch that `consume` raises on stays at the head and is tried again. What waits is bounded:
+    items beyond the bound are dropped, and the log says how many.
 
     Args:
-        name: of the thread.
+        name: of the thread, and of the items in messages, such as `access log`.
         consume: takes a batch; runs on the thread, never on the loop.
         interval: seconds for which a batch is gathered.
+        most: how much may wait: the sum of the sizes of the items.
+        size: of an item; it must not change while the item waits.
+        batch: how many items `consume` is given at most.
     """
 
     def __init__(
-        self, name: str, consume: Callable[[Sequence[T]], None], *, interval: float
+        self,
+        name: str,
+        consume: Callable[[Sequence[T]], None],
+        *,
+        interval: float,
+        most: int,
+        size: Callable[[T], int] = lambda _: 1,
+        batch: int = BATCH,
     ) -> None:
         self._name = name
         self._consume = consume
+        self._most = most
+        self._size = size
+        self._batch = batch
         self._items: list[T] = []
+        # Each is written by one thread only, so they need no lock.
+        self._added = 0
+        self._done = 0
+        self._dropped = 0
+        self._told_dropped = 0
         self._thread = BackgroundThread(name, self._consume_items, interval=interval)
 
-    def add(self, item: T) -> None:
-        """Leaves an item for the thread. Returns at once."""
-        self._items.append(item)
-        self._thread.wake()
+    def add(self, item: T) -> bool:
+        """Leaves an item for the thread, if there is room. Returns at once.
 
-    def close(self) -> int:
-        """Consumes what is left and ends the thread.
+        All calls must come from one thread.
 
         Returns:
-            How many items were lost because `consume` still failed at the end.
+            Whether there was room; otherwise the item is dropped.
         """
-        self._thread.close()
+        size = self._size(item)
+        if self._added - self._done + size > self._most:
+            self._dropped += 1
+            return False
+        self._added += size
+        self._items.append(item)
+        self._thread.wake()
+        return True
+
+    def close(self, seconds: float = STOP_SECONDS) -> int:
+        """Consumes what is left and ends the thread.
+
+        Args:
+            seconds: for which it is waited for.
+
+        Returns:
+            How many items were lost because `consume` failed to the end, or took too long.
+        """
+        self._thread.close(seconds)
         return len(self._items)
 
     def _consume_items(self) -> bool:
-        count = len(self._items)  # the loop may append while a batch is consumed, but only behind
-        if not count:
-            return True
-        try:
-            self._consume(self._items[:count])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the items must not be lost
-            logger.error("{}: {} wait after {}: {}", self._name, count, type(error).__name__, error)
-            return False
-        del self._items[:count]
+        while batch := self._items[: self._batch]:  # the loop may append meanwhile, but only behind
+            try:
+                self._consume(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the items must not be lost
+                count = len(self._items)
+                logger.error(
+                    "{}: {} wait after {}: {}", self._name, count, type(error).__name__, error
+                )
+                return False
+            del self._items[: len(batch)]
+            self._done += sum(map(self._size, batch))
+        dropped = self._dropped - self._told_dropped
+        if dropped:
+            self._told_dropped += dropped
+            logger.warning("{}: {} were dropped, as too many were waiting", self._name, dropped)
         return True

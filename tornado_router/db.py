@@ -265,14 +265,14 @@ class Invite(Model):
 
 
 class RequestLog(Model):
-    """What one call asked and was answered, for those who want that kept; see `request_log`.
+    """What one call asked and was answered, where request logging is on; see `request_log`.
 
-    Rows have no reference to users, so that writing them never fails; with a user they are deleted.
+    Rows hold no foreign keys, so that writing them never fails; a user's are deleted with the user.
     """
 
     id = BigAutoField()
     call_id = CharField(max_length=40, unique=True)
-    request_id = CharField(max_length=128)
+    request_id = CharField(max_length=128, index=True)
     user_id = IntegerField(index=True)
     api_key_id = IntegerField()
     endpoint = CharField()

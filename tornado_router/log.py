@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tornado_router.config.options import LogOptions
 
 FLUSH_SECONDS = 0.2
+WAITING_LINES = 20_000
+"""Lines beyond these are dropped when nobody reads standard error, or not fast enough."""
 
 
 class PlainRequest(NamedTuple):
@@ -80,7 +82,7 @@ class AccessLog:
         self._stream = stream
         self._format = _json_line if is_json(options, stream) else _text_line
         self._thread = BatchThread[RequestFinished | PlainRequest](
-            "access log", self._write, interval=FLUSH_SECONDS
+            "access log", self._write, interval=FLUSH_SECONDS, most=WAITING_LINES
         )
         self._enabled = options.level in ("debug", "info")
 

@@ -1,33 +1,44 @@
-"""Keeps what calls asked and were answered, for those who want that: redacted, and for a time.
+"""Request logging: keeps what calls asked and were answered, redacted and for a time.
 
 The gateway hands exchanges over; a thread of their own makes rows of them. What is not written
-yet is bounded: beyond it, exchanges are left out and the log says how many.
+yet is bounded: beyond it, exchanges are dropped and the log says how many.
 """
 
 from __future__ import annotations
 
 import datetime
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from loguru import logger
+from peewee import fn
 
+from tornado_router import bulk
 from tornado_router.batch import BatchThread
+from tornado_router.bulk import Row
 from tornado_router.config.options import RequestLogOptions
-from tornado_router.db import RequestLog, Storage, now, utc
+from tornado_router.db import RequestLog, Storage, User, now, utc
 from tornado_router.errors import ApiError
-from tornado_router.redaction import MAX_SECRET, Redaction
+from tornado_router.redaction import BYTES_PER_CHARACTER, Redaction, as_json
 from tornado_router.sse import Decoder
 
 FLUSH_SECONDS = 0.5
 TIDY_SECONDS = 60.0
 WAITING_BYTES = 64 * 1024 * 1024
-EVENTS_PER_BYTE = 8
-"""So many bytes of events are taken for each byte of text that is kept of a stream: they say
-again and again which answer they belong to."""
+ROWS_PER_TRANSACTION = 100
+"""Written or deleted: the database is locked for as long as they take."""
+
+_COLUMNS = [field.column_name for field in RequestLog._meta.sorted_fields if field.name != "id"]
+_INSERT = (
+    f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES {{}} "  # noqa: S608 - names are ours
+    "ON CONFLICT (call_id) DO NOTHING"
+)
+_USER = _COLUMNS.index("user_id")
+_LISTED = [
+    field for field in RequestLog._meta.sorted_fields if field.name not in ("request", "response")
+]
 
 
 class Exchange(NamedTuple):
@@ -52,6 +63,26 @@ class Exchange(NamedTuple):
     response_bytes: int
 
 
+class _Entry:
+    """An exchange that waits to be written.
+
+    Attributes:
+        size: bytes that it counts for.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.size = len(exchange.request) + len(exchange.response)
+        self._exchange: Exchange | None = exchange
+        self._row: Row = ()
+
+    def row(self, make: Callable[[Exchange], Row]) -> Row:
+        """Its row, which is made once, however often the database refuses it."""
+        if self._exchange is not None:
+            self._row = make(self._exchange)
+            self._exchange = None
+        return self._row
+
+
 class RequestRecorder:
     """Decides what is kept, and keeps it.
 
@@ -64,24 +95,28 @@ class RequestRecorder:
         self._storage = storage
         self._options = options
         self.keep_out(())
-        self._lock = threading.Lock()
-        self._waiting = 0
-        self._left_out = 0
         self._tidied = 0.0
-        self._thread: BatchThread[Exchange | None] | None = None
-        if options.calls != "none":
-            self._thread = BatchThread("request log", self._write, interval=FLUSH_SECONDS)
+        # None asks for old rows to be deleted, which is done even if none are added any more.
+        self._thread = BatchThread[_Entry | None](
+            "request log",
+            self._write,
+            interval=FLUSH_SECONDS,
+            most=WAITING_BYTES,
+            size=lambda entry: entry.size if entry else 0,
+            batch=ROWS_PER_TRANSACTION,
+        )
 
     @property
     def room(self) -> int:
         """How many bytes of an answer are worth copying."""
-        return self._options.max_bytes * EVENTS_PER_BYTE
+        return self._options.max_chars * BYTES_PER_CHARACTER
 
     def keep_out(self, secrets: Sequence[str]) -> None:
         """Says what must never be kept, beside what `[request_log]` takes out."""
         options = self._options
-        longest = options.max_bytes + MAX_SECRET
-        self._redaction = Redaction(options.redact, options.redact_fields, secrets, longest)
+        self._redaction = Redaction(
+            options.redact, options.redact_fields, secrets, options.max_chars
+        )
 
     def wants(self, by_route: bool, by_key: bool | None) -> bool:
         """Whether a call is to be kept.
@@ -90,110 +125,145 @@ class RequestRecorder:
             by_route: whether its route says so.
             by_key: whether its key says so; None if it says nothing.
         """
-        if self._thread is None or by_key is False:
+        if self._options.calls == "none" or by_key is False:
             return False
         return self._options.calls == "all" or by_route or bool(by_key)
 
     def add(self, exchange: Exchange) -> None:
         """Leaves a call to be written. Returns at once."""
-        assert self._thread is not None, "it wants none"
-        size = len(exchange.request) + len(exchange.response)
-        with self._lock:
-            if self._waiting + size > WAITING_BYTES:
-                self._left_out += 1
-                return
-            self._waiting += size
-        self._thread.add(exchange)
+        self._thread.add(_Entry(exchange))
 
     def tidy(self) -> None:
         """Has what is too old deleted, now and then. Returns at once."""
-        if self._thread is not None and time.monotonic() >= self._tidied + TIDY_SECONDS:
+        if time.monotonic() >= self._tidied + TIDY_SECONDS:
             self._tidied = time.monotonic()
             self._thread.add(None)
 
     def close(self) -> None:
         """Writes what is left."""
-        if self._thread is not None:
-            self._thread.close()
+        lost = self._thread.close()
+        if lost:
+            logger.error("request log: {} were lost, as the database did not take them", lost)
 
-    def _write(self, batch: Sequence[Exchange | None]) -> None:
-        exchanges = [exchange for exchange in batch if exchange is not None]
-        rows = [row for row in map(self._row, exchanges) if row is not None]
+    def _write(self, batch: Sequence[_Entry | None]) -> None:
+        rows = [entry.row(self._row) for entry in batch if entry is not None]
+        if rows:
+            self._storage.call(lambda: self._insert(rows))
+        if None in batch:
+            self._tidy()
 
-        def write() -> None:
-            with RequestLog._meta.database.writing():
-                if rows:
-                    RequestLog.insert_many(rows).on_conflict_ignore().execute()
-                if None in batch:
-                    self._delete_old()
+    def _insert(self, rows: Sequence[Row]) -> None:
+        database = self._storage.database
 
-        self._storage.call(write)
-        with self._lock:
-            self._waiting -= sum(len(item.request) + len(item.response) for item in exchanges)
-            left_out, self._left_out = self._left_out, 0
-        if left_out:
-            logger.warning("the request log left out {} calls: the database is slow", left_out)
+        def insert(some: Sequence[Row]) -> None:
+            bulk.execute(database, _INSERT, some)
+
+        with database.writing():
+            rows = _of_living_users(rows)
+            try:
+                with database.atomic():
+                    insert(rows)
+            except database.row_faults:
+                bulk.insert_each(database, rows, insert, _complain)
+
+    def _tidy(self) -> None:
+        try:
+            self._storage.call(self._delete_old)
+        except Exception as error:  # noqa: BLE001 - it is tried again in a minute
+            logger.warning("request log: old rows stay after {}", type(error).__name__)
 
     def _delete_old(self) -> None:
         """Deletes what is older than it may be, and the oldest rows that are too many."""
-        oldest = now() - datetime.timedelta(days=self._options.days)
-        RequestLog.delete().where(RequestLog.created_at < oldest).execute()
-        last = (
+        self._delete(RequestLog.created_at < now() - datetime.timedelta(days=self._options.days))
+        first, last = RequestLog.select(fn.MIN(RequestLog.id), fn.MAX(RequestLog.id)).scalar(
+            as_tuple=True
+        )
+        if first is None or last - first < self._options.max_rows:
+            return  # ids only grow, so there cannot be more rows than that
+        surplus = (
             RequestLog.select(RequestLog.id)
             .order_by(RequestLog.id.desc())
             .offset(self._options.max_rows)
             .limit(1)
             .scalar()
         )
-        if last is not None:
-            RequestLog.delete().where(RequestLog.id <= last).execute()
+        if surplus is not None:
+            self._delete(RequestLog.id <= surplus)
 
-    def _row(self, exchange: Exchange) -> dict[str, Any] | None:
-        """The values of a row; None for an exchange that cannot be told."""
+    def _delete(self, condition: Any) -> None:
+        """Deletes rows a few at a time. Nobody else has to wait if there are none."""
+        some = RequestLog.select(RequestLog.id).where(condition).limit(ROWS_PER_TRANSACTION)
+        while ids := [row.id for row in some.clone()]:
+            with self._storage.database.writing():
+                RequestLog.delete().where(RequestLog.id.in_(ids)).execute()
+
+    def _row(self, exchange: Exchange) -> Row:
+        """The values of a row, in the order of `_COLUMNS`."""
+        request_bytes = len(exchange.request)
+        return (
+            exchange.call_id,
+            exchange.request_id,
+            exchange.user_id,
+            exchange.key_id,
+            exchange.endpoint,
+            _storable(self._redaction.text(exchange.model))[: RequestLog.model.max_length],
+            exchange.status,
+            self._text(lambda: self._redaction.body(exchange.request), request_bytes),
+            request_bytes,
+            self._text(lambda: self._answer(exchange), exchange.response_bytes),
+            exchange.response_bytes,
+            str(utc(exchange.finished_at)),
+        )
+
+    def _text(self, make: Callable[[], str], size: int) -> str:
         try:
-            return self._read(exchange)
+            return _storable(make())[: self._options.max_chars]
         except Exception as error:  # noqa: BLE001 - one that is odd must not hold up the others
-            logger.error("the request log left out a call: {}", type(error).__name__)
-            return None
-
-    def _read(self, exchange: Exchange) -> dict[str, Any]:
-        most = self._options.max_bytes
-        return {
-            "call_id": exchange.call_id,
-            "request_id": exchange.request_id,
-            "user_id": exchange.user_id,
-            "api_key_id": exchange.key_id,
-            "endpoint": exchange.endpoint,
-            "model": _storable(self._redaction.text(exchange.model)),
-            "status": exchange.status,
-            "request": _storable(self._redaction.body(exchange.request))[:most],
-            "request_bytes": len(exchange.request),
-            "response": _storable(self._answer(exchange))[:most],
-            "response_bytes": exchange.response_bytes,
-            "created_at": utc(exchange.finished_at),
-        }
+            logger.error("request log: a text was not readable: {}", type(error).__name__)
+            return f"[{size} bytes that could not be read]"
 
     def _answer(self, exchange: Exchange) -> str:
         whole = len(exchange.response) == exchange.response_bytes
-        if exchange.stream and not exchange.response.startswith(b"{"):
-            told = read_stream(exchange.response)
-            if not whole:
-                _cut(told)
-            return orjson.dumps(self._redaction.value(told)).decode()
-        text = self._redaction.body(exchange.response)
-        # What was cut off may end with the half of a secret, which no rule knows.
-        return text if whole else text[:-MAX_SECRET]
+        if not exchange.stream or exchange.response.startswith(b"{"):
+            return self._redaction.body(exchange.response, whole=whole)
+        told = self._redaction.value(read_stream(exchange.response))
+        return as_json(told if whole else self._cut(told))
+
+    def _cut(self, told: dict[str, Any]) -> dict[str, Any]:
+        """A stream that was not copied whole, without the ends of its texts.
+
+        What was cut off may end with half a secret, or half a property, which no rule knows.
+        """
+        told["cut_off"] = True
+        for choice in told.get("choices", ()):
+            message = choice.get("message") or {}
+            message.pop("tool_calls", None)
+            for name in message.keys() - {"role"}:
+                message[name] = self._redaction.without_end(message[name])
+        return told
+
+
+def _complain(row: Row, error: Exception) -> None:
+    logger.error("request log: {} cannot be written: {}", row[0], type(error).__name__)
+
+
+def _of_living_users(rows: Sequence[Row]) -> list[Row]:
+    """The rows of users who were not deleted while their calls ran or waited here."""
+    ids = {row[_USER] for row in rows}
+    living = User.select(User.id).where(User.id.in_(ids), User.deleted_at.is_null())
+    known = {user.id for user in living}
+    return [row for row in rows if row[_USER] in known]
 
 
 def find_rows(chosen: Mapping[str, Any], limit: int, after: int | None) -> list[RequestLog]:
-    """Rows, newest first. Blocks.
+    """Rows without their texts, newest first. Blocks.
 
     Args:
         chosen: values of columns that they have to have; None for any.
         limit: the most there are.
         after: id of the row that they come behind; None for the newest.
     """
-    query = RequestLog.select().order_by(RequestLog.id.desc()).limit(limit)
+    query = RequestLog.select(*_LISTED).order_by(RequestLog.id.desc()).limit(limit)
     for name, value in chosen.items():
         if value is not None:
             query = query.where(getattr(RequestLog, name) == value)
@@ -286,17 +356,6 @@ def _add_text(known: dict[str, Any], name: str, value: Any) -> None:
         known[name] = value
 
 
-def _cut(told: dict[str, Any]) -> None:
-    """Takes the ends off the texts of a stream that was not copied whole; see `_answer`."""
-    told["cut_off"] = True
-    for choice in told["choices"]:
-        message = choice.get("message") or {}
-        for name, value in message.items():
-            if isinstance(value, str) and name != "role":
-                message[name] = value[:-MAX_SECRET]
-        message.pop("tool_calls", None)
-
-
 def _storable(text: str) -> str:
     """A text as every database takes it."""
-    return text.replace("\0", "")
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -7,7 +7,6 @@ conventions for generative AI: https://opentelemetry.io/docs/specs/semconv/gen-a
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,19 +95,13 @@ class Telemetry:
     def __init__(self, options: OtelOptions) -> None:
         self._options = options
         self._models: set[str] = set()
-        self._lock = threading.Lock()
-        self._waiting = 0
-        self._left_out = 0
         self._start()
-        self._thread = BatchThread[TracedCall]("telemetry", self._tell, interval=FLUSH_SECONDS)
+        self._thread = BatchThread[TracedCall](
+            "telemetry", self._tell, interval=FLUSH_SECONDS, most=WAITING_CALLS
+        )
 
     def add(self, event: RequestFinished, tried: Sequence[Tried], headers: TraceHeaders) -> None:
         """Leaves a call to be told of. Returns at once."""
-        with self._lock:
-            if self._waiting >= WAITING_CALLS:
-                self._left_out += 1
-                return
-            self._waiting += 1
         self._thread.add(TracedCall(event, tuple(tried), time.monotonic(), headers))
 
     def close(self) -> None:
@@ -189,11 +182,6 @@ class Telemetry:
         self._cost = meter.create_counter("tornado_router.cost", "{USD}", "What was charged.")
 
     def _tell(self, batch: Sequence[TracedCall]) -> None:
-        with self._lock:
-            self._waiting -= len(batch)
-            left_out, self._left_out = self._left_out, 0
-        if left_out:
-            logger.warning("telemetry left out {} calls", left_out)
         for call in batch:
             try:
                 if self._options.traces:

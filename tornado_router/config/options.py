@@ -469,26 +469,35 @@ class CacheOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestLogOptions:
-    """`[request_log]`: what calls asked and were answered, kept in a table of the database."""
+    """`[request_log]`: request logging, into a table of the database."""
 
     calls: str = option(
         "none",
-        "Which are kept: `none`; `chosen`, of routes and keys with `log_requests`; `all`, but for "
-        "keys whose `log_requests` is false.",
+        "Which calls are logged: `none`; `chosen`: those of routes and keys with `log_requests`; "
+        "`all`: every call, except for keys whose `log_requests` is false.",
         enum=["none", "chosen", "all"],
     )
-    max_bytes: int = option(
-        65_536, "Characters that are kept of a request, and of an answer.", minimum=256
+    max_chars: int = option(
+        65_536, "How many characters of a request, and of a response, are kept.", minimum=256
     )
-    days: float = option(30.0, "After so many days a row is deleted.", exclusiveMinimum=0)
+    days: float = option(
+        30.0,
+        "Rows older than this are deleted, even when logging is off.",
+        exclusiveMinimum=0,
+        maximum=365_000,
+    )
     max_rows: int = option(
-        100_000, "How many rows are kept; beyond that, the oldest are deleted.", minimum=1
+        100_000,
+        "Beyond this number, the oldest rows are deleted. Together with `max_chars` it bounds the "
+        "size of the table.",
+        minimum=1,
     )
     redact: tuple[str, ...] = option(
-        (), "Regular expressions of what is taken out of every text, beside API keys and tokens."
+        (),
+        "Regular expressions; what they match is redacted, in addition to API keys and tokens.",
     )
     redact_fields: tuple[str, ...] = option(
-        (), "Names of JSON properties whose values are taken out, wherever they stand."
+        (), "Names of JSON properties whose values are redacted at any depth."
     )
 
 

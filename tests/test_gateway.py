@@ -67,6 +67,7 @@ class Scripted(Provider):
         self.began = asyncio.Event()
         self.calls = 0
         self.closed = 0
+        self.asked_for = []
 
     async def play(self, item):
         if item is self.WAIT:
@@ -79,6 +80,7 @@ class Scripted(Provider):
     async def send(self, call, http):
         self.calls += 1
         call.dropped.append("seed")
+        self.asked_for.append(call.model)
         return await self.play(self.script[0])
 
     async def stream(self, call, http):
@@ -225,6 +227,15 @@ class TestWhole:
         assert account.dropped_params == ("seed",)
         assert before <= account.finished_at <= time.time()
         assert account.duration >= 0
+
+    def test_a_secret_in_the_name_of_a_model_is_told_to_the_provider_alone(self):
+        secret = "sk-proj-0123456789abcdefghij"
+        world = World({"choices": [{"index": 0}], "usage": USAGE})
+        reply = asyncio.run(world.run(model=f"p/{secret}"))
+        assert world.provider.asked_for == [secret]
+        assert reply.headers["x-router-target"] == "p/[redacted]"
+        assert (world.account.model, world.account.target_model) == ("[redacted]", "[redacted]")
+        assert [call.model for call in world.books.begun] == ["[redacted]"]
 
     def test_without_usage_it_is_guessed(self):
         world = World({"choices": [{"message": {"content": "y" * 40}}]})

@@ -9,6 +9,7 @@ import pytest
 from loguru import logger
 from tornado.web import HTTPError
 
+from tornado_router import accounts
 from tornado_router.config.options import LogOptions
 from tornado_router.errors import ApiError
 from tornado_router.handlers.base import BaseHandler, RunningRequests
@@ -92,6 +93,13 @@ class TestRequestId:
         for path in ("/health", "/nope", "/v1/models", "/fail/bug"):
             answer = await ask(path, **{"X-Request-Id": given})
             assert answer.headers["X-Request-Id"] == given
+
+    @pytest.mark.gen_test
+    async def test_unless_it_holds_a_secret(self, ask, app, key):
+        for given in (key, f"job:{key}", "sk-proj-0123456789abcdefghij"):
+            answer = await ask("/nope", **{"X-Request-Id": given})
+            assert answer.headers["X-Request-Id"].startswith("req_")
+        assert "sk-" not in json.dumps(access_lines(app))
 
     @pytest.mark.parametrize("given", ["", "a b", "x" * 129, "<script>", "a\tb", '"', "\u00e9"])
     @pytest.mark.gen_test
@@ -178,6 +186,14 @@ class TestLog:
             ("d", "/nope", 404, None, "unknown_url"),
             ("e", "/fail/bug", 500, None, "internal_error"),
         ]
+
+    @pytest.mark.gen_test
+    async def test_who_asked_is_told(self, ask, app, key):
+        token = app.services.sessions.begin(app.storage.call(lambda: accounts.find_user(1))).token
+        await ask("/v1/models", Authorization=f"Bearer {key}")
+        await ask("/admin/request-logs", Authorization=f"Bearer {token}")
+        await ask("/health")
+        assert [line["user_id"] for line in access_lines(app)] == [1, 1, None]
 
     @pytest.mark.gen_test
     async def test_no_key_is_in_it(self, ask, app, key):

@@ -115,6 +115,41 @@ async def test_an_unknown_model_is_accounted_for(ask, app):
 
 
 @pytest.mark.gen_test
+async def test_a_secret_in_the_name_of_a_model_is_told_to_nobody(ask, app, http_client, base_url):
+    secret = "sk-proj-0123456789abcdefghij"
+    answers = [
+        await ask({**HELLO, "model": secret}),
+        await ask({**HELLO, "model": f"echo/{secret}"}),
+        await ask({"model": f"echo/{secret}", "input": "x"}, "/v1/embeddings"),
+        await http_client.fetch(base_url + "/health"),
+    ]
+    assert orjson.loads(answers[0].body)["error"]["message"] == (
+        "The model '[redacted]' does not exist or you do not have access to it."
+    )
+    for answer in answers:
+        assert secret.encode() not in answer.body
+        assert secret not in str(answer.headers)
+    assert {row["model"] for row in rows(app)} == {"[redacted]"}
+    assert secret not in app.metrics.text().decode()
+
+
+@pytest.mark.parametrize(("given", "told"), [("a=1", "a=1"), (f"a=sk-{'x' * 20}", None)])
+@pytest.mark.gen_test
+async def test_a_secret_in_a_trace_is_not_handed_on(ask, app, monkeypatch, given, told):
+    traces = []
+    run = app.services.serving.gateway.run
+
+    async def traced(*args, trace, **more):
+        traces.append(trace)
+        return await run(*args, trace=trace, **more)
+
+    monkeypatch.setattr(app.services.serving.gateway, "run", traced)
+    object.__setattr__(app.services.serving.config.otel, "endpoint", "http://collector")
+    await ask(HELLO, Traceparent="p", Tracestate=given)
+    assert traces == [("p", told)]
+
+
+@pytest.mark.gen_test
 async def test_an_endpoint_that_the_model_does_not_have(ask):
     answer = await ask({"model": "echo", "input": "x"}, "/v1/embeddings")
     assert answer.code == 400

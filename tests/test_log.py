@@ -5,16 +5,20 @@ import io
 import json
 import logging
 import sys
+import threading
 import warnings
 from decimal import Decimal
 
 import pytest
 from loguru import logger
+from peewee import SqliteDatabase
 
 from tornado_router import log
 from tornado_router.config.options import LogOptions
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.log import AccessLog, PlainRequest
+
+from .support import poll
 
 CALL = RequestFinished(
     call_id="req_1",
@@ -160,6 +164,42 @@ class TestAccessLog:
         for request in (CALL, PLAIN):
             assert "from" not in access(request._replace(client_address=""), format="text")
 
+    def test_who_asked_is_told(self):
+        by_session = PLAIN._replace(path="/admin/request-logs/17", user_id=3, error_code=None)
+        by_session = by_session._replace(client_address="")
+        text = access(by_session, by_session._replace(key_name="laptop"), format="text")
+        first, second = text.splitlines()
+        assert first.endswith(" GET /admin/request-logs/17, 401, 1 ms, user 3 r2")
+        assert second.endswith(", 1 ms, key laptop r2")
+        assert json.loads(access(by_session, format="json"))["user_id"] == 3
+
+    @pytest.mark.parametrize("format", ["text", "json"])
+    def test_a_secret_in_a_path_is_not_told(self, format):
+        text = access(PLAIN._replace(path="/v1/models/sk-proj-0123456789abcdefgh"), format=format)
+        assert "/v1/models/[redacted]" in text
+        assert "sk-" not in text
+
+    def test_lines_that_nobody_reads_are_dropped(self, monkeypatch):
+        """A pipe that is full: writing to it hangs until somebody reads, or for ever."""
+        monkeypatch.setattr(log, "WAITING_LINES", 3)
+        hangs, end = threading.Event(), threading.Event()
+
+        class Full(io.StringIO):
+            def write(self, text):
+                hangs.set()
+                end.wait()
+                return super().write(text)
+
+        stream = Full()
+        access_log = AccessLog(LogOptions(), stream)
+        access_log.add(CALL)
+        hangs.wait()
+        for _ in range(10):
+            access_log.add(CALL)
+        access_log.close(seconds=0.01)
+        end.set()
+        poll(lambda: stream.getvalue().count("\n") == 3)
+
     def test_lines_keep_their_order(self):
         many = [CALL._replace(request_id=f"r{number}") for number in range(500)]
         text = access(*many, format="json")
@@ -257,6 +297,14 @@ class TestMessages:
 
         asyncio.run(main())
         assert "Task exception was never retrieved" in lines(stream)[0]["message"]
+
+    def test_no_value_of_a_statement_is_told_at_any_level(self, setup):
+        stream = setup(format="json", level="debug")
+        database = SqliteDatabase(":memory:")
+        database.execute_sql("SELECT ?", ("canary",))
+        database.close()
+        logging.getLogger("tornado.general").debug("others are")
+        assert [line["message"] for line in lines(stream)] == ["others are"]
 
     def test_warnings_end_here(self, setup):
         stream = setup(format="json")

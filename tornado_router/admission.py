@@ -24,6 +24,7 @@ from tornado_router.limits import (
 )
 from tornado_router.pricing import Cost, Price, Prices
 from tornado_router.provider import Call
+from tornado_router.redaction import printable_name
 from tornado_router.routing import Target
 from tornado_router.usage import BYTES_PER_TOKEN, Usage, estimate_prompt, media_parts
 
@@ -286,8 +287,8 @@ class Admission:
         if not priced:
             raise ApiError(
                 403,
-                f"The model '{model[:200]}' has no price on this router, so it cannot be paid "
-                "from credits or a budget. Ask the router's administrator to set one.",
+                f"The model '{printable_name(model)}' has no price on this router, so it cannot be "
+                "paid from credits or a budget. Ask the router's administrator to set one.",
                 param="model",
                 code="model_not_priced",
             )
@@ -325,7 +326,7 @@ def check_permissions(endpoint: str, model: str, key: Key) -> None:
     if key.models and not may_use(model, key):
         raise ApiError(
             403,
-            f"This API key may not use the model '{model[:200]}'.",
+            f"This API key may not use the model '{printable_name(model)}'.",
             param="model",
             code="model_not_permitted",
         )
@@ -425,7 +426,7 @@ def _no_money(refusal: LimitReachedError) -> str:
 def _no_room(refusal: LimitReachedError, model: str) -> tuple[str, str]:
     whose = "this API key" if refusal.name.startswith("key:") else "your account"
     unit, kind = _UNITS[refusal.kind]
-    what = f"{model[:200]} for {whose} on {unit}: Limit {refusal.limit}"
+    what = f"{printable_name(model)} for {whose} on {unit}: Limit {refusal.limit}"
     if refusal.retry_after is None and refusal.limit:
         message = f"Request too large for {what}, Requested {refusal.requested}."
     else:

@@ -25,6 +25,7 @@ from tornado_router.hedging import Start, race
 from tornado_router.memory import Memory, Owner, tool_call_ids
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupported
+from tornado_router.redaction import printable_name
 from tornado_router.retries import Retries, seconds_of
 from tornado_router.routing import Target
 from tornado_router.telemetry import Tried
@@ -268,7 +269,7 @@ class Dispatcher:
             self._health.begin(target),
         )
         if attempts.tried is not None:
-            trying.tried = Tried(target.provider, target.model, time.monotonic())
+            trying.tried = Tried(target.provider, printable_name(target.model), time.monotonic())
             attempts.tried.append(trying.tried)
         if attempt.stream:
             return await self._open_stream(trying, attempts, seconds)

@@ -21,6 +21,7 @@ from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.provider import Call
+from tornado_router.redaction import MAX_NAME, printable_name
 from tornado_router.request_log import Exchange, RequestRecorder
 from tornado_router.response_cache import (
     CacheControl,
@@ -39,9 +40,6 @@ CLIENT_CLOSED = 499
 
 _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 """What may stand in a header as it is, beside letters and digits."""
-
-MAX_NAME = 200
-"""Of a name that a client or a vendor chose, this much is kept."""
 
 CACHE_DEFAULTS = CacheControl()
 """Of a request that asks nothing of the cache."""
@@ -510,7 +508,7 @@ def _running(progress: _Progress) -> RunningCall:
         key.user_id,
         key.id,
         key.name,
-        call.model[:MAX_NAME],
+        printable_name(call.model),
         call.stream,
     )
 
@@ -526,9 +524,9 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         user_id=key.user_id,
         key_id=key.id,
         key_name=key.name,
-        model=call.model[:MAX_NAME],
+        model=printable_name(call.model),
         provider=target.provider if target else None,
-        target_model=target.model[:MAX_NAME] if target else None,
+        target_model=printable_name(target.model) if target else None,
         stream=call.stream,
         status=progress.status,
         error_code=progress.error_code[:MAX_NAME] if progress.error_code else None,
@@ -573,7 +571,7 @@ def _exchange(progress: _Progress, finished: RequestFinished) -> Exchange:
 @lru_cache(maxsize=1000)
 def _shown(target: Target) -> str:
     """A target in a header: a model's name may be the client's, and hold anything."""
-    return quote(f"{target.provider}/{target.model}", safe=_IN_HEADER)
+    return quote(target.title, safe=_IN_HEADER)
 
 
 def _only_chosen(route: Route, chosen: str) -> Route:

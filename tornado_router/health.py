@@ -180,7 +180,7 @@ class Health:
             return
         if probed:
             if state.open_until:
-                logger.info("the target {}/{} is well again", target.provider, target.model)
+                logger.info("the target {} is well again", target.title)
             state.open_until = 0.0
             state.openings = 0
             state.history = 0
@@ -213,8 +213,7 @@ class Health:
         if until <= state.open_until:
             return
         if not state.open_until:
-            name = f"{target.provider}/{target.model}"
-            logger.warning("others go before the target {} for {:.1f} s", name, seconds)
+            logger.warning("others go before the target {} for {:.1f} s", target.title, seconds)
         state.open_until = until
         if self.on_open:
             self.on_open(target, seconds)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 import orjson
 from loguru import logger
 
-from tornado_router.batch import BatchThread
+from tornado_router.batch import STOP_SECONDS, BatchThread
 from tornado_router.hookspecs import RequestFinished
+from tornado_router.redaction import redact_forms
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -31,7 +32,11 @@ WAITING_LINES = 20_000
 
 
 class PlainRequest(NamedTuple):
-    """A request that was not a call of a model: a list of models, a refusal, a wrong path."""
+    """A request that was not a call of a model: a list of models, a refusal, a wrong path.
+
+    Attributes:
+        user_id: whose key or log-in it showed; None if neither.
+    """
 
     request_id: str
     method: str
@@ -42,6 +47,7 @@ class PlainRequest(NamedTuple):
     key_name: str | None = None
     error_code: str | None = None
     client_address: str = ""
+    user_id: int | None = None
 
 
 def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
@@ -65,7 +71,8 @@ def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
     logging.basicConfig(handlers=[_ToLoguru()], level=level, force=True)
     logging.captureWarnings(True)
     logging.getLogger("tornado.general").addFilter(_calm_handshakes)
-    logging.getLogger("peewee.migrations").setLevel(logging.WARNING)  # db.py says it better
+    # Peewee logs each statement with its values, prompts and password hashes among them.
+    logging.getLogger("peewee").setLevel(logging.WARNING)
 
 
 def is_json(options: LogOptions, stream: TextIO) -> bool:
@@ -91,9 +98,9 @@ class AccessLog:
         if self._enabled:
             self._thread.add(request)
 
-    def close(self) -> None:
-        """Writes what is left."""
-        self._thread.close()
+    def close(self, seconds: float = STOP_SECONDS) -> None:
+        """Writes what is left, unless that takes longer than so many seconds."""
+        self._thread.close(seconds)
 
     def _write(self, batch: Sequence[RequestFinished | PlainRequest]) -> None:
         text = "".join(map(self._format, batch))
@@ -106,6 +113,8 @@ class AccessLog:
 
 def _json_line(request: RequestFinished | PlainRequest) -> str:
     line = request._asdict()
+    if isinstance(request, PlainRequest):
+        line["path"] = redact_forms(request.path)
     line["time"] = datetime.datetime.fromtimestamp(line.pop("finished_at"), datetime.UTC)
     for seconds in ("duration", "first_chunk", "overhead"):
         value = line.pop(seconds, None)
@@ -127,7 +136,10 @@ def _text_line(request: RequestFinished | PlainRequest) -> str:
     head = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d} {'INFO': <7}"
     took = f"{request.duration * 1000:.0f} ms"
     if isinstance(request, PlainRequest):
-        parts = [f"{request.method} {request.path}", str(request.status), took]
+        path = redact_forms(request.path)
+        parts = [f"{request.method} {path}", str(request.status), took]
+        if request.user_id is not None and not request.key_name:
+            parts.append(f"user {request.user_id}")
     else:
         target = f" -> {request.provider}/{request.target_model}" if request.provider else ""
         if request.cache_hit:

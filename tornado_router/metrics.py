@@ -23,6 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from tornado_router.health import TargetHealth
 from tornado_router.hookspecs import RequestFinished
+from tornado_router.redaction import printable_name
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -127,7 +128,7 @@ class Metrics:
             self._show_not_after(not_after)
         known = set()
         for item in targets:
-            labels = (self._target_name(item.target.model), item.target.provider)
+            labels = (self._target_name(printable_name(item.target.model)), item.target.provider)
             known.add(labels)
             self._target_state.labels(*labels).set(_STATES[item.state])
             self._target_calls.labels(*labels).set(item.in_flight)

@@ -29,7 +29,8 @@ BYTES_PER_CHARACTER = 8
 included."""
 
 LONGEST_NAME = 512
-"""Of a name that a client chose, this much is looked at."""
+MAX_NAME = 200
+"""Of a name that a client or a vendor chose, so much is looked at, and so much is shown."""
 
 _KEYS = (
     r"sk-[A-Za-z0-9_-]{16,}+",  # OpenAI, Anthropic, OpenRouter, DeepSeek, this router
@@ -208,13 +209,13 @@ def holds_secret(text: str) -> bool:
 
 
 def printable_name(name: str) -> str:
-    """A name that a client chose, as it may be recorded and shown: not if it holds a secret."""
+    """A name that a client chose, as it may be recorded and shown: clipped, and without secrets."""
     return _printable_name(name[:LONGEST_NAME])
 
 
 @lru_cache(maxsize=1000)
 def _printable_name(name: str) -> str:
-    return REDACTED if holds_secret(name) else name
+    return REDACTED if holds_secret(name) else name[:MAX_NAME]
 
 
 def redact_forms(text: str) -> str:

@@ -280,7 +280,7 @@ def find_row(row_id: int) -> RequestLog:
     """
     row: RequestLog | None = RequestLog.get_or_none(RequestLog.id == row_id)
     if row is None:
-        raise ApiError(404, f"There is no kept request {row_id}.", code="request_log_not_found")
+        raise ApiError(404, f"There is no logged request {row_id}.", code="request_log_not_found")
     return row
 
 

@@ -10,6 +10,7 @@ from tornado_router.config import check
 from tornado_router.config.options import RouteOptions, TargetOptions
 from tornado_router.errors import ApiError, Fault
 from tornado_router.plugins import ConfiguredProvider
+from tornado_router.redaction import printable_name
 
 MAX_NAME = 256
 """Characters of a model's name: no vendor's has so many, and each is matched against patterns."""
@@ -26,6 +27,11 @@ class Target:
 
     provider: str
     model: str
+
+    @property
+    def title(self) -> str:
+        """What logs and answers call it: the model's name may be a client's."""
+        return f"{self.provider}/{printable_name(self.model)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,8 @@ class Router:
         if not able:
             raise ApiError(
                 400,
-                f"The model '{model[:200]}' cannot be used with this endpoint ({endpoint}).",
+                f"The model '{printable_name(model)}' cannot be used with this endpoint "
+                f"({endpoint}).",
                 param="model",
                 code="unsupported_endpoint",
             )
@@ -273,10 +280,9 @@ def _target(text: str) -> Target:
 
 def model_not_found(model: str) -> ApiError:
     """The refusal of a model that is not there, or not for this client, in OpenAI's words."""
-    # The name is the client's own, clipped so that no log is flooded.
     return ApiError(
         404,
-        f"The model '{model[:200]}' does not exist or you do not have access to it.",
+        f"The model '{printable_name(model)}' does not exist or you do not have access to it.",
         param="model",
         code="model_not_found",
     )

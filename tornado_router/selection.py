@@ -13,6 +13,7 @@ from tornado_router.errors import ApiError, invalid_request
 from tornado_router.health import Health
 from tornado_router.pricing import Prices
 from tornado_router.provider import Call
+from tornado_router.redaction import printable_name
 from tornado_router.routing import Route, Target
 from tornado_router.usage import estimate_prompt, media_parts
 
@@ -162,7 +163,9 @@ def _cannot(call: Call, needs: set[str], options: Mapping[Target, TargetOptions]
         lacking[0] if lacking else "", "messages"
     )
     return invalid_request(
-        f"The model '{call.model[:200]}' does not take {what}.", param, "unsupported_value"
+        f"The model '{printable_name(call.model)}' does not take {what}.",
+        param,
+        "unsupported_value",
     )
 
 

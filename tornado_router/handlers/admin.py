@@ -311,7 +311,7 @@ class RequestLogsHandler(AdminHandler):
     """`/admin/request-logs`."""
 
     async def get(self) -> None:
-        """Lists calls that were kept, newest first, without what was asked and answered.
+        """Lists logged requests, newest first, without their texts.
 
         Raises:
             ApiError: 400, a query that cannot be used.
@@ -331,7 +331,7 @@ class RequestLogHandler(AdminHandler):
     """`/admin/request-logs/{id}`."""
 
     async def get(self, row_id: str) -> None:
-        """Shows what a call asked and was answered.
+        """Shows a logged request and its response.
 
         Raises:
             ApiError: 404.

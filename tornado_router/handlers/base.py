@@ -31,6 +31,7 @@ from tornado_router.metrics import Metrics
 from tornado_router.overload import Overload
 from tornado_router.passwords import Passwords
 from tornado_router.plugins import Plugins
+from tornado_router.redaction import holds_secret
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
 from tornado_router.tls import Tls
@@ -158,6 +159,7 @@ class BaseHandler(RequestHandler):
         own_id: the router's own id of this request, never the same twice.
         request_id: what the client knows it by: its own `x-request-id` if it sent a sane one.
         key: whose request it is, once that is known.
+        user_id: who makes it, by a key or a log-in, once that is known.
         logged: whether somebody else logs this request.
     """
 
@@ -166,7 +168,7 @@ class BaseHandler(RequestHandler):
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self.own_id = _new_id()
         given = request.headers.get("X-Request-Id")
-        self.request_id = given if given and _REQUEST_ID.fullmatch(given) else self.own_id
+        self.request_id = given if given and _may_be_shown(given) else self.own_id
         super().__init__(application, request, **kwargs)
 
     def initialize(self, services: Services) -> None:
@@ -174,6 +176,7 @@ class BaseHandler(RequestHandler):
         self.services = services
         self.started = time.monotonic()
         self.key: Key | None = None
+        self.user_id: int | None = None
         self.logged = False
         self.error: ApiError | None = None
         services.overload.arrived(self.request)
@@ -223,6 +226,7 @@ class BaseHandler(RequestHandler):
         self.key = authenticator.recall(authorization) or await authenticator.authenticate(
             authorization
         )
+        self.user_id = self.key.user_id
 
     def read_body(self, validator: Validator) -> dict[str, Any]:
         """The JSON object that was sent.
@@ -299,6 +303,7 @@ class BaseHandler(RequestHandler):
                 key_name=self.key.name if self.key else None,
                 error_code=self.error.code or self.error.type if self.error else None,
                 client_address=self.logged_address,
+                user_id=self.user_id,
             )
         )
 
@@ -383,6 +388,11 @@ def _has_method(handler: type[RequestHandler], method: str) -> bool:
 def _is_json(content_type: str) -> bool:
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type == JSON or media_type.endswith("+json")
+
+
+def _may_be_shown(request_id: str) -> bool:
+    """Whether a client's id of a request may stand in logs, tables and traces."""
+    return _REQUEST_ID.fullmatch(request_id) is not None and not holds_secret(request_id)
 
 
 def _new_id() -> str:

@@ -14,6 +14,7 @@ from tornado_router.errors import ApiError
 from tornado_router.gateway import CACHE_DEFAULTS, NO_TRACE
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
+from tornado_router.redaction import holds_secret
 from tornado_router.response_cache import read_cache_control
 from tornado_router.telemetry import TraceHeaders
 
@@ -105,7 +106,10 @@ class CallHandler(BaseHandler):
         if not self.services.serving.config.otel.endpoint:
             return NO_TRACE
         headers = self.request.headers
-        return headers.get("Traceparent"), headers.get("Tracestate")
+        state = headers.get("Tracestate")
+        if state and holds_secret(state):
+            state = None  # the collector keeps it with the span
+        return headers.get("Traceparent"), state
 
     async def _write_events(self, events: AsyncGenerator[bytes, None]) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")

@@ -7,6 +7,7 @@ from typing import Any
 from tornado_router import __version__
 from tornado_router.handlers.base import BaseHandler
 from tornado_router.health import TargetHealth
+from tornado_router.redaction import printable_name
 
 
 class HealthHandler(BaseHandler):
@@ -41,7 +42,7 @@ def _target(item: TargetHealth) -> dict[str, Any]:
     first_byte = item.first_byte
     return {
         "provider": item.target.provider,
-        "model": item.target.model,
+        "model": printable_name(item.target.model),
         "state": item.state,
         "failures": item.failures,
         "seconds_left": round(item.seconds, 1),

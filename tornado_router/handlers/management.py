@@ -69,6 +69,7 @@ class ManagementHandler(BaseHandler):
         if user is None:
             raise unauthorized("This log-in is over. Log in again.", "invalid_token")
         self.user = user
+        self.user_id = user.id
 
     async def run(self, work: Callable[[], T]) -> T:
         """Runs queries off the event loop."""

@@ -10,10 +10,12 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+import redis as redis_client
 
 from tornado_router.config import environment, load
 
 from ..collector import collector
+from ..servers import own_redis
 from ..support import VENDOR_KEY, connected, events, poll
 
 REPOSITORY = Path(__file__).parents[2]
@@ -22,7 +24,7 @@ ECHO = '[server]\nport = 0\n[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n
 HELLO = [{"role": "user", "content": "hello out there"}]
 PROMPT = "canary-prompt-5e1f"
 OWN_KEY = "sk-proj-canary0123456789abcdef"
-CONFIGURED = "canary:of:the:configuration:0123456789"
+WRONG_KEY = "sk-tr-canary-wrong"
 
 OPTIONS = {
     "PORT": ("4711", lambda config: str(config.server.port)),
@@ -300,74 +302,170 @@ def test_many_calls_leave_as_many_rows(router_project):
 # Nothing that is secret is told
 
 
+NAMES = (
+    "jwt",
+    "database",
+    "otel-header",
+    "metrics-token",
+    "redis-password",
+    "header",
+    "url-password",
+)
+CONFIGURED = {name: f"canary:of:the:{name}:of:this:configuration" for name in NAMES}
+"""One for each secret of the configuration, so that a leak says which it is."""
+
+UNMATCHED = "canary-unmatched-7c1e, which no rule of redaction knows"
+EMAIL = "canary-4f2a@example.com"
+PASSWORD = "correct horse 7 canary-password"
+
+
 @pytest.fixture
 def told():
     with collector() as it:
         yield it
 
 
-def test_no_secret_and_no_prompt_is_ever_written(told, router_project, router_toml, upstream):
-    """With everything on that writes anything: log, metrics, traces, kept requests and answers."""
+@pytest.fixture
+def redis(tmp_path):
+    options = ("--requirepass", CONFIGURED["redis-password"], "--rdbcompression", "no")
+    with own_redis(tmp_path, *options) as redis:
+        yield redis
+
+
+def with_everything_on(toml, told, redis):
+    """The configuration with all that writes anything, and a secret wherever there may be one."""
     everything = f"""
-[metrics]
-public = true
 [auth]
-jwt_secret = "{CONFIGURED}"
+jwt_secret = "{CONFIGURED["jwt"]}"
+registration = "open"
+default_plan = "unlimited"
+[database]
+password = "{CONFIGURED["database"]}"
+[metrics]
+token = "{CONFIGURED["metrics-token"]}"
 [otel]
 endpoint = "{told.url}"
-headers = "x-token={CONFIGURED}"
+headers = "x-token={CONFIGURED["otel-header"]}"
+[redis]
+host = "127.0.0.1"
+port = {redis.port}
+password = "{CONFIGURED["redis-password"]}"
 [request_log]
 calls = "all"
 redact = ["{PROMPT}"]
-[cache]
-max_bytes = 0
+[routes.cached]
+targets = ["up/ok"]
+cache_seconds = 600
+[providers.userinfo]
+type = "openai"
+base_url = "http://me:{CONFIGURED["url-password"].replace(":", "%3A")}@127.0.0.1:1/v1"
 """
-    toml = router_toml.replace("[log]", f'{everything}[log]\nlevel = "debug"')
-    project = router_project({"router.toml": toml})
-    router = project.serve()
-    secret = {"content": f"{PROMPT}, {OWN_KEY}, {CONFIGURED} and {VENDOR_KEY}", "role": "user"}
+    toml = toml.replace('"X-Team" = "blue"', f'"X-Team" = "{CONFIGURED["header"]}"')
+    return toml.replace("[log]", f'{everything}[log]\nlevel = "debug"')
+
+
+def ask_everything(router, upstream):
+    """Calls that go well or fail in every way, and shows secrets wherever a client can."""
+    told = f"{PROMPT}, {OWN_KEY}, {' '.join(CONFIGURED.values())} and {VENDOR_KEY}"
+    secret = {"content": told, "role": "user"}
     for model in (
         *("ok", "html", "error-200", "truncated-json", "reset", "up/leak:400", "up/leak:401"),
         *("up/leak:500", "up/plain-status:500", "nobody/x", "stream-error-first", "late/hang"),
+        *("cached", "userinfo/m", OWN_KEY, f"up/ok:{OWN_KEY}", f"nobody/{OWN_KEY}"),
     ):
         for stream in (False, True):
             router.post({"model": model, "messages": [secret], "stream": stream})
-    bad = [
+    for request in (
         {"model": "ok", "messages": [{**secret, "role": PROMPT}]},
         {"model": "ok", "messages": [secret], "temperature": PROMPT},
         {"model": "ok", "messages": PROMPT},
         b'{"model": "ok", "messages": "' + PROMPT.encode(),
         b'{"%s": 1, "%s": 2}' % (PROMPT.encode(), PROMPT.encode()),
         PROMPT.encode(),
-    ]
-    for request in bad:
+    ):
         assert router.post(request).status == 400
-    wrong = "sk-tr-canary-wrong"
-    assert router.post(body("ok"), authorization=f"Bearer {wrong}").status == 401
+    assert router.post(body("ok"), authorization=f"Bearer {WRONG_KEY}").status == 401
     assert router.post(body("ok"), cookie="session=canary-cookie").status == 200
-    router.request("GET", f"/v1/models?api_key={wrong}", None, {"X-Request-Id": f"a {wrong}"})
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    unmatched = {"model": "cached", "messages": [{"role": "user", "content": UNMATCHED}]}
+    unmatched["temperature"] = 0
+    for _ in range(2):
+        answer = router.post(
+            unmatched, x_request_id=OWN_KEY, traceparent=parent, tracestate=f"vendor={OWN_KEY}"
+        )
+        assert answer.status == 200
+        assert OWN_KEY not in str(answer.headers)
+    assert answer.headers["x-router-cache"] == "hit"
+    for path in (f"/v1/models?api_key={WRONG_KEY}", f"/v1/models/{OWN_KEY}", f"/{OWN_KEY}"):
+        router.request("GET", path, None, {"X-Request-Id": f"a {WRONG_KEY}"})
+    account = json.dumps({"email": EMAIL, "password": PASSWORD})
+    for path in ("/auth/register", "/auth/login"):
+        headers = {"Content-Type": "application/json"}
+        assert router.request("POST", path, account, headers).status in (200, 201)
     with router.asking({"model": "hang", "messages": [secret]}):
         poll(lambda: upstream.exchanges()[-1]["body"].find(b'"hang"') > 0)
-    answers = [
+    return [
         router.post({"model": model, "messages": [secret]}, authorization=f"Bearer {key}")
-        for model in ("up/leak:400", "up/leak:500", "nobody/x", "nope")
-        for key in (router.key, wrong)
+        for model in ("up/leak:400", "up/leak:500", "nobody/x", "userinfo/m", "nope", OWN_KEY)
+        for key in (router.key, WRONG_KEY)
     ]
+
+
+def all_of_redis(redis):
+    """Every key and value, in the format of its backups."""
+    with redis_client.Redis(port=redis.port, password=CONFIGURED["redis-password"]) as client:
+        return b"".join(key + client.dump(key) for key in client.scan_iter())
+
+
+def test_no_secret_and_no_prompt_is_ever_written(
+    told, redis, router_project, router_toml, upstream
+):
+    """With all on that writes anything: log, metrics, traces, Sentry, request log, cache, Redis."""
+    project = router_project({"router.toml": with_everything_on(router_toml, told, redis)})
+    router = project.serve(SENTRY_DSN=told.url.replace("http://", "http://public@") + "/1")
+    answers = ask_everything(router, upstream)
     poll(lambda: len(told.spans()) > 30)
+    show = {"Authorization": f"Bearer {CONFIGURED['metrics-token']}"}
+    metrics = router.request("GET", "/metrics", None, show)
+    assert metrics.status == 200
     shown = b"".join(answer.body + str(answer.headers).encode() for answer in answers)
-    shown += router.request("GET", "/metrics").body + router.request("GET", "/health").body
+    shown += metrics.body + router.request("GET", "/health").body
     upstream_saw = b"".join(exchange["body"] for exchange in upstream.exchanges())
-    assert PROMPT.encode() in upstream_saw
+    for sent in (PROMPT, UNMATCHED, OWN_KEY):
+        assert sent.encode() in upstream_saw
+    in_redis = all_of_redis(redis)
     assert router.stop() == 0
 
-    written = router.stdout.replace(router.key, "", 1) + router.stderr
-    traced = b"".join(data for _, data in told.raw).decode("utf-8", "replace")
+    # Nowhere: what lets somebody in, and what the operator has redacted.
+    secrets = (router.key, VENDOR_KEY, PROMPT, OWN_KEY, *CONFIGURED.values(), WRONG_KEY)
+    secrets += ("canary-cookie", PASSWORD, "vendor internals")
+    collected = b"".join(data for _, data in told.raw).decode("utf-8", "replace")
+    assert any(path == "/api/1/envelope/" for path, _ in told.raw)
     assert len(router.log()) > 30
-    canaries = (router.key, VENDOR_KEY, PROMPT, OWN_KEY, CONFIGURED, wrong, "canary-cookie")
-    for canary in (*canaries, "vendor internals"):
-        for place in (written, traced, shown.decode()):
-            assert canary not in place, canary
+    places = {
+        "the log": router.stdout.replace(router.key, "", 1) + router.stderr,
+        "a collector": collected,
+        "an answer": shown.decode(),
+        "Redis": in_redis.decode("latin-1"),
+    }
+    for name, text in places.items():
+        for canary in (*secrets, UNMATCHED, EMAIL, "$2b$"):
+            assert canary not in text, f"{canary} in {name}"
     stored = everything_in(project.folder / "data") + project.place.dump().encode()
-    assert len(project.place.rows("SELECT * FROM request_logs")) > 20
-    for canary in canaries:
+    for canary in secrets[:-1]:  # the answers of a vendor are logged where requests are
         assert canary.encode() not in stored, canary
+
+    # Request logging is there to store what no rule redacts, in its own table.
+    assert len(project.place.rows("SELECT * FROM request_logs")) > 30
+    for table in project.place.tables():
+        rows = str(project.place.ask(f"SELECT * FROM {table}"))
+        assert (UNMATCHED in rows) == (table == "request_logs"), table
+        assert (EMAIL in rows) == (table == "users"), table
+
+    # Cached responses are in Redis as they are. What they answer cannot be guessed from their keys,
+    # as no digest is of something short alone.
+    assert b"upstream, word by word" in in_redis
+    for guess in (router.key, UNMATCHED, json.dumps(UNMATCHED), EMAIL):
+        digest = hashlib.sha256(guess.encode())
+        assert digest.hexdigest().encode() not in in_redis
+        assert digest.digest() not in in_redis

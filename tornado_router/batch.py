@@ -151,10 +151,10 @@ class BatchThread(Generic[T]):
             try:
                 self._consume(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, the items must not be lost
-                count = len(self._items)
-                logger.error(
-                    "{}: {} wait after {}: {}", self._name, count, type(error).__name__, error
-                )
+                count, kind = len(self._items), type(error).__name__
+                # Only the first line: behind it, PostgreSQL quotes the row.
+                why, _, _ = str(error).partition("\n")
+                logger.error("{}: {} wait after {}: {}", self._name, count, kind, why)
                 return False
             del self._items[: len(batch)]
             self._done += sum(map(self._size, batch))

@@ -291,6 +291,43 @@ class TestWhole:
         assert world.provider.closed == stream
 
 
+class TestOverhead:
+    """The client, the log, the metrics and the plugins are told the same."""
+
+    @staticmethod
+    def told(headers):
+        return float(headers["x-router-overhead-ms"])
+
+    def test_of_a_whole_answer(self):
+        world = World({"choices": [{"index": 0}], "usage": USAGE})
+        reply = asyncio.run(world.run())
+        assert self.told(reply.headers) == round(world.account.overhead * 1000, 2)
+
+    def test_of_a_failure(self):
+        world = World(ProviderError(503, "Overloaded."))
+        with pytest.raises(ProviderError) as caught:
+            asyncio.run(world.run())
+        assert self.told(caught.value.headers) == round(world.account.overhead * 1000, 2)
+
+    @pytest.mark.parametrize("end", [LAST, ProviderError(503, "Overloaded.")])
+    def test_of_a_stream_is_not_what_came_after_its_first_chunk(self, end):
+        world = World([chunk("a")], [end] if end is LAST else end)
+
+        async def main():
+            reply = await world.run(stream=True)
+            await read(reply)
+            return reply
+
+        reply = asyncio.run(main())
+        assert self.told(reply.headers) == round(world.account.overhead * 1000, 2)
+
+    def test_a_call_that_reached_no_provider_has_none(self):
+        world = World()
+        with pytest.raises(ApiError):
+            asyncio.run(world.run(model="nope"))
+        assert world.account.overhead is None
+
+
 class TestStream:
     def test_success(self):
         world = World([chunk("a"), chunk("b")], [chunk("c"), LAST])

@@ -127,15 +127,23 @@ class _Progress:
         headers = self.permit.headers() if self.permit else {}
         target = self.attempts.last
         if target is not None:
-            spent = self.overhead = time.monotonic() - self.started - self.attempts.waited
             headers["x-router-target"] = _shown(target)
             headers["x-router-attempts"] = str(len(self.attempts.targets))
-            headers["x-router-overhead-ms"] = f"{spent * 1000:.2f}"
+            headers["x-router-overhead-ms"] = f"{self.begin_answer() * 1000:.2f}"
         if self.cached:
             headers |= {"x-router-cache": "hit", "age": str(int(self.cached.age))}
         elif self.entry:
             headers["x-router-cache"] = "miss"
         return headers
+
+    def begin_answer(self) -> float:
+        """Seconds that the router itself took until the answer, or the error, was there.
+
+        What comes later is not part of it, so only the first time counts.
+        """
+        if self.overhead is None:
+            self.overhead = time.monotonic() - self.started - self.attempts.waited
+        return self.overhead
 
     def take(self, data: bytes) -> None:
         """Copies a part of the answer, if anybody wants a copy."""
@@ -303,6 +311,7 @@ class Gateway:
             missing = self._bill(progress, permit)
             if missing:
                 await self._admission.cover(permit, missing)
+            progress.begin_answer()
         except BaseException as error:
             progress.fail(error)
             self._settle(progress)

@@ -49,8 +49,8 @@ class RequestFinished(NamedTuple):
         finished_at: when it was over, in seconds since 1970.
         duration: seconds from the first byte of the request to the last of the answer.
         first_chunk: seconds until the first chunk, or None if not streamed.
-        overhead: seconds that the call spent in the router until its answer began, or None if it
-            did not begin.
+        overhead: seconds that the call spent in the router itself until its answer began or it had
+            failed, or None if no provider was asked or the client went away before.
         cache_hit: whether the answer was one that was kept; then there is no provider, nothing was
             used, and nothing is charged.
         client_address: IP address of the client; empty if `[log] client_addresses` is off.

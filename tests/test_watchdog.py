@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+import time
 from types import ModuleType
 
 import pytest
 from loguru import logger
 
+from tornado_router import watchdog
 from tornado_router.watchdog import LoopWatchdog
 
 
@@ -71,3 +73,63 @@ def test_it_stops_when_it_is_closed():
         assert threading.active_count() == before
 
     asyncio.run(main())
+
+
+BLOCK = 0.3
+
+
+def watch(work):
+    """Runs a coroutine with a watchdog that beats quickly."""
+
+    async def main():
+        watching = LoopWatchdog({}, blocked_seconds=60)
+        try:
+            await work(watching)
+        finally:
+            watching.close()
+
+    asyncio.run(main())
+
+
+async def beats(watching, count):
+    for _ in range(count):
+        last = watching._last_beat
+        while watching._last_beat == last:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+class TestLag:
+    def test_a_block_is_seen_by_who_comes_later(self):
+        async def work(watching):
+            await beats(watching, 1)
+            time.sleep(BLOCK)  # noqa: ASYNC251 - it is what is looked for
+            await beats(watching, 5)
+            assert watching.lag >= BLOCK - 0.01  # a beat was due within so long
+
+        watch(work)
+
+    def test_a_block_is_seen_before_the_loop_has_come_round(self):
+        async def work(watching):
+            await beats(watching, 1)
+            time.sleep(BLOCK)  # noqa: ASYNC251
+            assert watching.lag >= BLOCK - 0.01
+
+        watch(work)
+
+    def test_it_is_forgotten_in_the_end(self, monkeypatch):
+        monkeypatch.setattr(watchdog, "WINDOW_SECONDS", 0.05)
+
+        async def work(watching):
+            await beats(watching, 1)
+            time.sleep(BLOCK)  # noqa: ASYNC251
+            async with asyncio.timeout(30):
+                while watching.lag >= BLOCK - 0.01:
+                    await beats(watching, 1)
+
+        watch(work)

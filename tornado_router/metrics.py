@@ -115,7 +115,7 @@ class Metrics:
         Args:
             calls: in flight.
             tasks: of its event loop.
-            lag: seconds that its event loop is late.
+            lag: seconds that its event loop was late, at worst, a moment ago.
             ledger_bytes: of usage that wait for the database.
             targets: how they are.
             not_after: when the certificate expires, in seconds since 1970; None if there is none.
@@ -184,7 +184,9 @@ class Metrics:
         self._tasks = Gauge("tasks", "Tasks of the event loop.", **added)
         self._ledger = Gauge("ledger_bytes", "Usage that waits for the database.", **added)
         self._target_calls = Gauge("target_calls", "Calls that a target has now.", of, **added)
-        self._lag = Gauge("event_loop_lag_seconds", "How late the event loop is.", **worst)
+        self._lag = Gauge(
+            "event_loop_lag_seconds", "The worst delay of the event loop lately.", **worst
+        )
         self._target_state = Gauge(
             "target_state", "Of a target: 0 is well, 1 is tried again, 2 is left out.", of, **worst
         )

@@ -18,6 +18,10 @@ from loguru import logger
 BEAT_SECONDS = 0.25
 BLOCKED_SECONDS = 1.0
 
+WINDOW_SECONDS = 15.0
+"""The worst lag is kept for as long, and at most for twice as long: Prometheus looks every 15
+seconds or so, and a loop that was blocked in between has to be seen."""
+
 
 class LoopWatchdog:
     """Watches the running event loop. To be made and closed on it.
@@ -25,25 +29,29 @@ class LoopWatchdog:
     Args:
         plugins: what to call a plugin, by the name of its module.
         blocked_seconds: how long the loop may be away before that is reported.
-
-    Attributes:
-        lag: seconds that the loop was late at its last look, on the whole what a call waits for
-            others each time that it has something to do.
     """
 
     def __init__(
         self, plugins: Mapping[str, str], *, blocked_seconds: float = BLOCKED_SECONDS
     ) -> None:
-        self.lag = 0.0
         self._plugins = plugins
         self._blocked_seconds = blocked_seconds
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._closing = threading.Event()
-        self._due = time.monotonic()
+        self._due = self._window_end = time.monotonic()
+        self._worst = self._worst_before = 0.0
         self._beat()
         self._thread = threading.Thread(target=self._watch, name="loop watchdog", daemon=True)
         self._thread.start()
+
+    @property
+    def lag(self) -> float:
+        """The worst delay of the loop in the last 15 to 30 seconds.
+
+        So long a call waited for others, at worst, each time that it had something to do.
+        """
+        return max(self._worst, self._worst_before, time.monotonic() - self._due)
 
     def close(self) -> None:
         """Stops watching."""
@@ -53,7 +61,10 @@ class LoopWatchdog:
 
     def _beat(self) -> None:
         now = self._last_beat = time.monotonic()
-        self.lag = max(now - self._due, 0.0)
+        if now >= self._window_end:
+            self._window_end = now + WINDOW_SECONDS
+            self._worst_before, self._worst = self._worst, 0.0
+        self._worst = max(self._worst, now - self._due)
         self._due = now + BEAT_SECONDS
         self._handle = self._loop.call_later(BEAT_SECONDS, self._beat)
 

@@ -28,7 +28,7 @@ def health(path: Path, url: str | None) -> None:
     """Show how a running router and its targets are doing."""
     state = _ask(url, None) if url else _ask(*_place_in(path))
     click.echo(
-        f"{state['status']}: {state['calls']} calls in flight, the event loop is "
+        f"{state['status']}: {state['calls']} calls in flight, the event loop was up to "
         f"{state['loop_lag_ms']} ms late, {state['ledger_bytes']} bytes of usage wait"
     )
     for name, provider in state["providers"].items():

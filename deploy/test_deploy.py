@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 
 import click
 import kubernetes_validate
@@ -21,11 +22,11 @@ from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.test_metrics import CALL
+from tests.test_vitals import Process
 from tools.lock import direct
 from tornado_router.cli import main
 from tornado_router.config.options import ProviderOptions
 from tornado_router.health import TargetHealth
-from tornado_router.metrics import Metrics
 from tornado_router.routing import Target
 
 ROOT = Path(__file__).parent.parent
@@ -495,16 +496,18 @@ ADDED = {"job", "instance"}
 @pytest.fixture(scope="module")
 def exported():
     """The labels of every sample that a router exports, by its name."""
-    metrics = Metrics()
-    metrics.add(CALL)
-    metrics.add(CALL._replace(provider=None, error_code="model_not_found"))
-    health = TargetHealth(Target("up", "m"), "open", 5, 1.0, 1, None)
-    metrics.measure(calls=1, tasks=1, lag=0.1, ledger_bytes=1, targets=[health], not_after=1.0)
+    process = Process(link=SimpleNamespace(available=True), tls=SimpleNamespace(not_after=1.0))
+    process.metrics.add(CALL)
+    process.metrics.add(CALL._replace(provider=None, error_code="model_not_found"))
+    process.targets = [TargetHealth(Target("up", "m"), "open", 5, 1.0, 1, None)]
+    pool = SimpleNamespace(in_use=1, idle=1, waiting=1, limit=1)
+    process.upstreams["up"] = SimpleNamespace(pool=pool)
+    process.measured()
     labels = {
         "up": ADDED,
         "ALERTS": {"alertname", "alertstate", "severity", *ADDED},
     }
-    for family in text_string_to_metric_families(metrics.text().decode()):
+    for family in text_string_to_metric_families(process.metrics.text().decode()):
         for sample in family.samples:
             labels.setdefault(sample.name, set(ADDED)).update(sample.labels)
     return labels

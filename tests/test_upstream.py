@@ -518,3 +518,26 @@ class TestTLS:
             return caught.value
 
         assert asyncio.run(main()).status == 502
+
+
+class TestPool:
+    """It tells what aiohttp keeps to itself, so it is looked at with a real one."""
+
+    def test_tells_what_it_has(self):
+        async def main():
+            go_on = asyncio.Event()
+            script = [go_on, WHOLE]
+            vendor = Vendor(*([script] * 5))
+            async with serving(vendor, max_connections=2) as (client, url):
+                pool = client.pool
+                assert (pool.in_use, pool.idle, pool.waiting, pool.limit) == (0, 0, 0, 2)
+                calls = asyncio.gather(*(client.send(post(url)) for _ in range(5)))
+                async with asyncio.timeout(30):
+                    while len(vendor.requests) < 2 or pool.waiting < 3:  # noqa: ASYNC110
+                        await asyncio.sleep(0)
+                assert (pool.in_use, pool.idle, pool.waiting) == (2, 0, 3)
+                go_on.set()
+                await calls
+                assert (pool.in_use, pool.idle, pool.waiting) == (0, 2, 0)
+
+        asyncio.run(main())

@@ -64,6 +64,7 @@ from tornado_router.tls import read_tls
 from tornado_router.upstream import Upstream
 from tornado_router.urls import ENDPOINTS, route_table
 from tornado_router.validation import Profile, Validator
+from tornado_router.vitals import Vitals
 from tornado_router.watchdog import LoopWatchdog
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class RouterApplication(Application):
         }
         self._telemetry = Telemetry(config.otel) if config.otel.endpoint else None
         self._upstreams: dict[str, Upstream] = {}
+        self._overload = Overload(config.server)
         self._retiring: set[asyncio.Task[None]] = set()
         self._secrets: set[str] = set()
         self.services = Services(
@@ -143,11 +145,21 @@ class RouterApplication(Application):
             authenticator=self._authenticator,
             plugins=deployment.plugins,
             access_log=self.access_log,
-            overload=Overload(config.server),
+            overload=self._overload,
             health=self._health,
             ledger=self.ledger,
             metrics=self.metrics,
-            tls=self.tls,
+            vitals=Vitals(
+                self.metrics,
+                overload=self._overload,
+                ledger=self.ledger,
+                health=self._health,
+                upstreams=self._upstreams,
+                recorder=self.recorder,
+                telemetry=self._telemetry,
+                link=self.shared.link,
+                tls=self.tls,
+            ),
         )
         self.max_body_bytes = config.server.max_body_bytes
         super().__init__(
@@ -189,6 +201,7 @@ class RouterApplication(Application):
             if item.provider and item.name not in self._upstreams:
                 self._upstreams[item.name] = Upstream(item.name, item.common)
         router = Router(deployment.providers, config.routes)
+        self.metrics.targets.keep(target.model for target in router.targets())
         prices = Prices(config.prices, config.pricing, deployment.providers)
         cuts_streams = config.auth.revoked_streams == "cut"
         return Serving(

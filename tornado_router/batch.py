@@ -92,6 +92,9 @@ class BatchThread(Generic[T]):
         most: how much may wait: the sum of the sizes of the items.
         size: of an item; it must not change while the item waits.
         batch: how many items `consume` is given at most.
+
+    Attributes:
+        dropped: items for which there was no room.
     """
 
     def __init__(
@@ -113,7 +116,7 @@ class BatchThread(Generic[T]):
         # Each is written by one thread only, so they need no lock.
         self._added = 0
         self._done = 0
-        self._dropped = 0
+        self.dropped = 0
         self._told_dropped = 0
         self._thread = BackgroundThread(name, self._consume_items, interval=interval)
 
@@ -127,7 +130,7 @@ class BatchThread(Generic[T]):
         """
         size = self._size(item)
         if self._added - self._done + size > self._most:
-            self._dropped += 1
+            self.dropped += 1
             return False
         self._added += size
         self._items.append(item)
@@ -158,7 +161,7 @@ class BatchThread(Generic[T]):
                 return False
             del self._items[: len(batch)]
             self._done += sum(map(self._size, batch))
-        dropped = self._dropped - self._told_dropped
+        dropped = self.dropped - self._told_dropped
         if dropped:
             self._told_dropped += dropped
             logger.warning("{}: {} were dropped, as too many were waiting", self._name, dropped)

@@ -109,6 +109,7 @@ class Ledger:
 
     Attributes:
         lost: calls that were not recorded.
+        limit: the most bytes that the journal may have.
 
     Raises:
         OSError: the journal cannot be written.
@@ -117,7 +118,7 @@ class Ledger:
     def __init__(self, storage: Storage, options: LedgerOptions, folder: Path) -> None:
         self.lost = 0
         self._storage = storage
-        self._most_bytes = options.journal_mb * MEGABYTE
+        self.limit = options.journal_mb * MEGABYTE
         self._refuses = options.when_full == "refuse"
         self._running: dict[str, bytes] = {}
         self._homeless: deque[bytes] = deque()
@@ -138,7 +139,7 @@ class Ledger:
         """Whether another call may begin: not if it could not be recorded."""
         if self._homeless:
             self._house()
-        elif self._journal.size < self._most_bytes // 2:
+        elif self._journal.size < self.limit // 2:
             self._alarmed = False
             return True
         self._alarm()
@@ -186,7 +187,7 @@ class Ledger:
             self._alarm(f"its journal cannot be written: {error}")
 
     def _is_full(self) -> bool:
-        return bool(self._homeless) or self._journal.size >= self._most_bytes
+        return bool(self._homeless) or self._journal.size >= self.limit
 
     def _alarm(self, why: str = "the database takes none") -> None:
         """Says once that there will be no room for usage, if nobody does something about it."""

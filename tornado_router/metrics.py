@@ -15,13 +15,11 @@ from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from tornado_router.health import TargetHealth
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.redaction import printable_name
 
@@ -36,7 +34,6 @@ OTHER = "other"
 
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _OVERHEAD = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
-_STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class _Bound(NamedTuple):
@@ -52,19 +49,53 @@ class _Bound(NamedTuple):
     first_chunk: Any
 
 
+class Names:
+    """Names of models, of which clients can make up any number where a provider has a pattern.
+
+    Those that router.toml lists always keep theirs. Of the rest, those beyond a number share one.
+    """
+
+    def __init__(self) -> None:
+        self._listed: frozenset[str] = frozenset()
+        self._others: set[str] = set()
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Says which names router.toml lists."""
+        self._listed = frozenset(names)
+
+    def name(self, model: str, *, is_real: bool) -> str:
+        """What a model is called in metrics.
+
+        Args:
+            model: any text.
+            is_real: whether somebody serves it, so that it may have a name of its own.
+        """
+        if model in self._listed or model in self._others:
+            return model
+        model = printable_name(model)
+        if model in self._others:
+            return model
+        if is_real and len(self._others) < MOST_MODELS:
+            self._others.add(model)
+            return model
+        return OTHER
+
+
 class Metrics:
-    """The metrics of one process, or of all workers together."""
+    """The metrics of one process, or of all workers together.
+
+    Attributes:
+        registry: of all that is measured.
+        targets: the names of models, as vendors have them.
+    """
 
     def __init__(self) -> None:
         self._shared = FOLDER_VARIABLE in os.environ
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        self.targets = Names()
         self._models: dict[tuple[str, str], _Bound] = {}
         self._requests: dict[tuple[str, str, str, int], Any] = {}
         self._make_counters()
-        self._make_gauges()
-        self._not_after: Gauge | None = None
-        self._targets: set[str] = set()
-        self._measured: set[tuple[str, str]] = set()
 
     def add(self, event: RequestFinished) -> None:
         """Counts a call that is over."""
@@ -100,54 +131,17 @@ class Metrics:
         """Counts a call that ended before any provider was asked, by the code of its error."""
         self._refusals.labels(code or "").inc()
 
-    def measure(
-        self,
-        *,
-        calls: int,
-        tasks: int,
-        lag: float,
-        ledger_bytes: int,
-        targets: Iterable[TargetHealth],
-        not_after: float | None = None,
-    ) -> None:
-        """Takes down how the process is now.
-
-        Args:
-            calls: in flight.
-            tasks: of its event loop.
-            lag: seconds that its event loop was late, at worst, a moment ago.
-            ledger_bytes: of usage that wait for the database.
-            targets: how they are.
-            not_after: when the certificate expires, in seconds since 1970; None if there is none.
-        """
-        self._calls.set(calls)
-        self._tasks.set(tasks)
-        self._lag.set(lag)
-        self._ledger.set(ledger_bytes)
-        if not_after is not None:
-            self._show_not_after(not_after)
-        known = set()
-        for item in targets:
-            labels = (self._target_name(printable_name(item.target.model)), item.target.provider)
-            known.add(labels)
-            self._target_state.labels(*labels).set(_STATES[item.state])
-            self._target_calls.labels(*labels).set(item.in_flight)
-        for labels in self._measured - known:  # another worker may still read what was told of it
-            self._target_state.labels(*labels).set(0)
-            self._target_calls.labels(*labels).set(0)
-        self._measured = known
-
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
         if not self._shared:
-            return generate_latest(self._registry)
+            return generate_latest(self.registry)
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
     def _make_counters(self) -> None:
         of = ("model", "provider")
-        more: dict[str, Any] = {"namespace": "tornado_router", "registry": self._registry}
+        more: dict[str, Any] = {"namespace": "tornado_router", "registry": self.registry}
         self._all = Counter("requests", "Calls that are over.", (*of, "endpoint", "status"), **more)
         self._refusals = Counter(
             "refusals", "Calls that ended before any provider was asked.", ("code",), **more
@@ -175,34 +169,6 @@ class Metrics:
             **more,
         )
 
-    def _make_gauges(self) -> None:
-        of = ("model", "provider")
-        more: dict[str, Any] = {"namespace": "tornado_router", "registry": self._registry}
-        added = {**more, "multiprocess_mode": "livesum"}
-        worst = {**more, "multiprocess_mode": "livemax"}
-        self._calls = Gauge("calls_in_flight", "Calls of models that run now.", **added)
-        self._tasks = Gauge("tasks", "Tasks of the event loop.", **added)
-        self._ledger = Gauge("ledger_bytes", "Usage that waits for the database.", **added)
-        self._target_calls = Gauge("target_calls", "Calls that a target has now.", of, **added)
-        self._lag = Gauge(
-            "event_loop_lag_seconds", "The worst delay of the event loop lately.", **worst
-        )
-        self._target_state = Gauge(
-            "target_state", "Of a target: 0 is well, 1 is tried again, 2 is left out.", of, **worst
-        )
-
-    def _show_not_after(self, moment: float) -> None:
-        """A router without a certificate has no such metric: a 0 would look like one of 1970."""
-        if self._not_after is None:
-            self._not_after = Gauge(
-                "certificate_not_after_timestamp_seconds",
-                "When the certificate expires, in seconds since 1970.",
-                namespace="tornado_router",
-                registry=self._registry,
-                multiprocess_mode="livemin",
-            )
-        self._not_after.set(moment)
-
     def _count(self, model: str, provider: str, endpoint: str, status: int) -> None:
         labels = (model, provider, endpoint, status)
         requests = self._requests.get(labels)
@@ -228,11 +194,3 @@ class Metrics:
                 self._first_chunk.labels(*labels),
             )
         return model, bound
-
-    def _target_name(self, model: str) -> str:
-        """The name of a target's model, or what stands for those that are too many."""
-        if model not in self._targets:
-            if len(self._targets) >= MOST_MODELS:
-                return OTHER
-            self._targets.add(model)
-        return model

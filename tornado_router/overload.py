@@ -43,10 +43,14 @@ class Overload:
 
     Args:
         options: `[server]`.
+
+    Attributes:
+        calls: that run now.
+        limit: the most that may.
     """
 
     def __init__(self, options: ServerOptions) -> None:
-        self._most = options.max_calls
+        self.limit = options.max_calls
         self._send_seconds = options.body_seconds
         self._read_seconds = options.stalled_seconds
         self._opened: dict[IOStream, _Opened] = {}
@@ -88,7 +92,7 @@ class Overload:
         Raises:
             ApiError: 503, there are too many.
         """
-        if self.calls >= self._most:
+        if self.calls >= self.limit:
             raise ApiError(
                 503,
                 "The router has too many calls at the moment. Please try again shortly.",

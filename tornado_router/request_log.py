@@ -107,6 +107,11 @@ class RequestRecorder:
         )
 
     @property
+    def left_out(self) -> int:
+        """Calls that should have been kept, but were too many."""
+        return self._thread.dropped
+
+    @property
     def room(self) -> int:
         """How many bytes of an answer are worth copying."""
         return self._options.max_chars * BYTES_PER_CHARACTER

@@ -157,6 +157,18 @@ class Router:
             raise model_not_found(name)
         return Model(name, self._owner(route))
 
+    def names(self) -> set[str]:
+        """Every name that router.toml lists, with its provider before it or not."""
+        targets = self.targets()
+        return {*self._named, *(f"{target.provider}/{target.model}" for target in targets)}
+
+    def targets(self) -> set[Target]:
+        """Every target that router.toml lists."""
+        listed = {
+            Target(item.name, model) for item in self._providers.values() for model in _listed(item)
+        }
+        return listed.union(*(route.targets for route in self._named.values()))
+
     def _find(self, model: str) -> Route | None:
         if len(model) > MAX_NAME:
             return None

@@ -100,6 +100,11 @@ class Telemetry:
             "telemetry", self._tell, interval=FLUSH_SECONDS, most=WAITING_CALLS
         )
 
+    @property
+    def left_out(self) -> int:
+        """Calls that were not told, as there were too many."""
+        return self._thread.dropped
+
     def add(self, event: RequestFinished, tried: Sequence[Tried], headers: TraceHeaders) -> None:
         """Leaves a call to be told of. Returns at once."""
         self._thread.add(TracedCall(event, tuple(tried), time.monotonic(), headers))

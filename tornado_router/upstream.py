@@ -36,23 +36,46 @@ END_SECONDS = 0.25
 _HEADERS = {"User-Agent": f"tornado-router/{__version__}", "Accept-Encoding": "identity"}
 
 
+class Pool(aiohttp.TCPConnector):
+    """Connections that are kept, and that tell how many they are."""
+
+    @property
+    def in_use(self) -> int:
+        """Connections that requests have, or that are made for them."""
+        return len(self._acquired)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a request."""
+        return sum(map(len, self._conns.values()))
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait until there is a connection for them."""
+        return sum(map(len, self._waiters.values()))
+
+
 class Upstream:
     """The connections to one provider. To be made and closed on the running event loop.
 
     Args:
         name: of the provider, for messages.
         options: time-outs and the size of the pool.
+
+    Attributes:
+        pool: the connections.
     """
 
     def __init__(self, name: str, options: ProviderOptions) -> None:
         self._name = name
         self._between_bytes = options.between_bytes_timeout
+        self.pool = Pool(
+            limit=options.max_connections,
+            keepalive_timeout=options.keepalive_seconds,
+            socket_factory=_socket,
+        )
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=options.max_connections,
-                keepalive_timeout=options.keepalive_seconds,
-                socket_factory=_socket,
-            ),
+            connector=self.pool,
             timeout=aiohttp.ClientTimeout(
                 total=options.total_timeout,
                 connect=options.connect_timeout,

@@ -34,8 +34,8 @@ from tornado_router.plugins import Plugins
 from tornado_router.redaction import holds_secret
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
-from tornado_router.tls import Tls
 from tornado_router.validation import Validator, parse_json
+from tornado_router.vitals import Vitals
 from tornado_router.watchdog import LoopWatchdog
 
 JSON = "application/json"
@@ -111,7 +111,7 @@ class Services:
         health: of every target.
         ledger: the books.
         metrics: what was counted.
-        tls: how connections are encrypted, or None.
+        vitals: how the process is.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
         watchdog: of the event loop, once the server listens.
@@ -132,7 +132,7 @@ class Services:
     health: Health
     ledger: Ledger
     metrics: Metrics
-    tls: Tls | None = None
+    vitals: Vitals
     started: int = field(default_factory=lambda: int(time.time()))
     requests: RunningRequests = field(default_factory=RunningRequests)
     watchdog: LoopWatchdog | None = None
@@ -141,14 +141,7 @@ class Services:
 
     def measure(self) -> None:
         """Has the metrics take down how the process is now."""
-        self.metrics.measure(
-            calls=self.overload.calls,
-            tasks=len(asyncio.all_tasks()),
-            lag=self.watchdog.lag if self.watchdog else 0.0,
-            ledger_bytes=self.ledger.backlog,
-            targets=self.health.targets(),
-            not_after=self.tls.not_after if self.tls else None,
-        )
+        self.vitals.measure(self.watchdog.lag if self.watchdog else 0.0)
 
 
 class BaseHandler(RequestHandler):

@@ -28,6 +28,7 @@ from tornado_router.cli import main
 from tornado_router.config.options import ProviderOptions
 from tornado_router.health import TargetHealth
 from tornado_router.routing import Target
+from tornado_router.telemetry import Tried
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -497,8 +498,9 @@ ADDED = {"job", "instance"}
 def exported():
     """The labels of every sample that a router exports, by its name."""
     process = Process(link=SimpleNamespace(available=True), tls=SimpleNamespace(not_after=1.0))
-    process.metrics.add(CALL)
-    process.metrics.add(CALL._replace(provider=None, error_code="model_not_found"))
+    process.metrics.add(CALL, [Tried("up", "m", 1.0)], missed=True)
+    process.metrics.add(CALL._replace(cache_hit=True), missed=False)
+    process.metrics.add(CALL._replace(provider=None, error_code="model_not_found"), missed=False)
     process.targets = [TargetHealth(Target("up", "m"), "open", 5, 1.0, 1, None)]
     pool = SimpleNamespace(in_use=1, idle=1, waiting=1, limit=1)
     process.upstreams["up"] = SimpleNamespace(pool=pool)

@@ -118,6 +118,11 @@ class World:
     def tried(self):
         return [target.provider for target in self.attempts.targets]
 
+    @property
+    def outcomes(self):
+        """Of each attempt: whether an answer began, and the failure."""
+        return [(tried.answered, tried.status, tried.error_code) for tried in self.attempts.tried]
+
 
 def failure(status=500, message="It broke.", retryable=True, **fields):
     return ProviderError(status, message, retryable=retryable, **fields)
@@ -520,6 +525,7 @@ class TestDeadline:
         error = world.refused(stream)
         assert (error.status, error.code) == (504, "timeout")
         assert world.tried == ["a", "b"]
+        assert world.outcomes[-1] == (False, 504, "timeout")
         assert world.health.in_flight(Target("b", "m-b")) == 0
 
     def test_none_begins_after_it(self):
@@ -700,3 +706,33 @@ class TestHedging:
         began = time.monotonic()
         self.run(world, stream, 0.05)
         assert 0.05 <= world.attempts.waited <= time.monotonic() - began
+
+
+class TestWhatIsToldOfAttempts:
+    @BOTH
+    def test_each_has_its_outcome(self, stream):
+        world = World(Scripted("one", failure(503, code="busy")), Scripted("two", ANSWER))
+        world.stream() if stream else world.ask()
+        assert world.outcomes == [(False, 503, "busy"), (True, None, None)]
+
+    def test_a_stream_that_breaks_off_began_and_failed(self):
+        world = World(Scripted("one", ANSWER, failure(503, code="busy")))
+        world.stream()
+        assert world.outcomes == [(True, 503, "busy")]
+
+    def test_a_stream_that_ends_before_it_began_failed(self):
+        world = World(Scripted("one"))
+        world.refused(stream=True)
+        assert world.outcomes == [(False, 502, "bad_provider_answer")]
+
+    @BOTH
+    def test_one_that_another_outran_neither_failed_nor_answered(self, stream):
+        world = World(Gated("slow", ANSWER), Scripted("fast", ANSWER))
+
+        async def main():
+            answer = await world.dispatcher.send(call(stream), world.targets, world.attempts, 0.01)
+            if stream:
+                await answer.rest.aclose()
+
+        asyncio.run(main())
+        assert world.outcomes == [(False, None, None), (True, None, None)]

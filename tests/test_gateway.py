@@ -29,6 +29,7 @@ from tornado_router.health import Health
 from tornado_router.limits import Demand, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.memory import Memory
+from tornado_router.metrics import Metrics
 from tornado_router.plugins import ConfiguredProvider
 from tornado_router.pricing import Prices
 from tornado_router.provider import Call, Provider
@@ -134,6 +135,7 @@ class World:
             "cached": RouteOptions(targets=("p/m1",), cache_seconds=60),
         }
         self.books = Books()
+        self.metrics = Metrics()
         prices = Prices(PRICES, PricingOptions(price_package=False), providers)
         self.gateway = Gateway(
             Router(providers, routes),
@@ -154,6 +156,7 @@ class World:
             recorder=RequestRecorder(None, RequestLogOptions()),
             cache=ResponseCache(ProcessStore(10_000), CacheOptions(), {}),
             ledger=self.books,
+            metrics=self.metrics,
             observers={"a plugin": self.observe},
             is_revoked=revoked,
         )

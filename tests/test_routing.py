@@ -339,3 +339,12 @@ class TestCheckForms:
 def test_a_target_is_a_value():
     assert Target("a", "m") == Target("a", "m")
     assert len({Target("a", "m"), Target("a", "m"), Target("a", "n")}) == 2
+
+
+class TestNames:
+    def test_are_those_that_the_file_lists_and_not_what_patterns_match(self):
+        routes = router(
+            on("a", "small", "gpt-*"), on("b", "*"), fast=route("b/large"), **{"x-*": route("b/*")}
+        )
+        assert routes.names() == {"fast", "small", "a/small", "b/large"}
+        assert routes.targets() == {Target("a", "small"), Target("b", "large")}

@@ -126,7 +126,6 @@ class RouterApplication(Application):
         self._bounds = OutputBounds(config.limits.default_output_tokens)
         self.metrics = Metrics()
         self._observers: dict[str, Observer] = {
-            "metrics": self.metrics.add,
             "the access log": self.access_log.add,
             **_hooks(deployment.plugins),
         }
@@ -201,6 +200,7 @@ class RouterApplication(Application):
             if item.provider and item.name not in self._upstreams:
                 self._upstreams[item.name] = Upstream(item.name, item.common)
         router = Router(deployment.providers, config.routes)
+        self.metrics.models.keep(router.names())
         self.metrics.targets.keep(target.model for target in router.targets())
         prices = Prices(config.prices, config.pricing, deployment.providers)
         cuts_streams = config.auth.revoked_streams == "cut"
@@ -232,6 +232,7 @@ class RouterApplication(Application):
                     {item.name: item.fingerprint for item in deployment.providers.values()},
                 ),
                 ledger=self.ledger,
+                metrics=self.metrics,
                 observers=self._observers,
                 telemetry=self._telemetry,
                 is_revoked=self._authenticator.is_revoked if cuts_streams else None,

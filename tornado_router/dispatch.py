@@ -56,7 +56,7 @@ class Attempts:
         dropped: the parameters that the last one left out.
         waited: seconds that providers took until they answered or failed, and pauses between.
         outrun: those that were cut off as another was faster, and may charge for it.
-        tried: each attempt with its times, for who traces calls; None if nobody does.
+        tried: each attempt with its times and what came of it, for metrics and traces.
     """
 
     user_id: int
@@ -65,7 +65,7 @@ class Attempts:
     dropped: list[str] = field(default_factory=list)
     waited: float = 0.0
     outrun: list[Target] = field(default_factory=list)
-    tried: list[Tried] | None = None
+    tried: list[Tried] = field(default_factory=list)
 
     @property
     def last(self) -> Target | None:
@@ -199,10 +199,9 @@ class Dispatcher:
             ApiError: one refused what any other would refuse too.
         """
         began = time.monotonic()
-        runners = [_Runner(attempts.user_id, attempts.started) for _ in range(2)]
-        if attempts.tried is not None:
-            for runner in runners:
-                runner.tried = attempts.tried
+        runners = [
+            _Runner(attempts.user_id, attempts.started, tried=attempts.tried) for _ in range(2)
+        ]
 
         def start(runner: _Runner, its_targets: Sequence[Target]) -> Start[Body | ChunkStream]:
             async def run() -> Body | ChunkStream | None:
@@ -267,10 +266,9 @@ class Dispatcher:
             attempt,
             owner,
             self._health.begin(target),
+            Tried(target.provider, printable_name(target.model), time.monotonic()),
         )
-        if attempts.tried is not None:
-            trying.tried = Tried(target.provider, printable_name(target.model), time.monotonic())
-            attempts.tried.append(trying.tried)
+        attempts.tried.append(trying.tried)
         if attempt.stream:
             return await self._open_stream(trying, attempts, seconds)
         try:
@@ -284,7 +282,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
             raise trying.failed(error) from None
         else:
-            trying.health.succeeded()
+            trying.succeeded()
         finally:
             attempts.waited += trying.end()
         if attempt.kept:
@@ -311,7 +309,7 @@ class Dispatcher:
             raise trying.failed(
                 bad_answer(f"The provider '{name}' ended its stream before it began.")
             )
-        trying.health.succeeded()
+        trying.succeeded()
         return ChunkStream(first, rest)
 
     async def _stream(self, trying: _Try) -> AsyncGenerator[Sequence[Body], None]:
@@ -368,19 +366,23 @@ class _Try:
     call: Call
     owner: Owner
     health: Attempt
-    tried: Tried | None = None
+    tried: Tried
+
+    def succeeded(self) -> None:
+        """Notes that an answer has begun."""
+        self.tried.answered = True
+        self.health.succeeded()
 
     def end(self) -> float:
         """Ends the attempt; returns the seconds that it took until its answer began."""
-        if self.tried and self.tried.ended is None:
+        if self.tried.ended is None:
             self.tried.ended = time.monotonic()
         return self.health.end()
 
     def failed(self, error: Exception) -> ApiError:
         """Notes a failure; returns what the client is told of it."""
         told = self._failed(error)
-        if self.tried:
-            self.tried.fail(told.status, told.code)
+        self.tried.fail(told.status, told.code)
         return told
 
     def _failed(self, error: Exception) -> ApiError:

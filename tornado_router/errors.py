@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+CLIENT_CLOSED = 499
+"""What nginx logs, and we do, for a client that went away before its answer was whole."""
+
 CODES = frozenset(
     {
         "admin_required",

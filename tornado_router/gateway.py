@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -17,9 +18,10 @@ from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.auth import Key
 from tornado_router.db import dollars
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
-from tornado_router.errors import ApiError
+from tornado_router.errors import CLIENT_CLOSED, ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
+from tornado_router.metrics import Metrics
 from tornado_router.provider import Call
 from tornado_router.redaction import MAX_NAME, printable_name
 from tornado_router.request_log import Exchange, RequestRecorder
@@ -34,9 +36,6 @@ from tornado_router.routing import Route, Router, Target
 from tornado_router.selection import Selection
 from tornado_router.telemetry import Telemetry, TraceHeaders
 from tornado_router.usage import Usage, estimate_usage
-
-CLIENT_CLOSED = 499
-"""What nginx logs, and we do, for a client that went away before its answer was whole."""
 
 _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 """What may stand in a header as it is, beside letters and digits."""
@@ -202,6 +201,7 @@ class Gateway:
         cache: of responses to equal requests.
         recorder: keeps what calls asked and were answered.
         ledger: keeps the record of each call, from its start.
+        metrics: counts calls and their attempts.
         observers: told of each call once it is over, by the names that the log has for them; none
             may block.
         telemetry: told of each call and its attempts once it is over; None if nobody traces calls.
@@ -219,6 +219,7 @@ class Gateway:
         cache: ResponseCache,
         recorder: RequestRecorder,
         ledger: Ledger,
+        metrics: Metrics,
         observers: Mapping[str, Observer],
         telemetry: Telemetry | None = None,
         is_revoked: RevocationCheck | None = None,
@@ -231,6 +232,7 @@ class Gateway:
         self._cache = cache
         self._recorder = recorder
         self._ledger = ledger
+        self._metrics = metrics
         self._observers = observers
         self._telemetry = telemetry
         self._is_revoked = is_revoked
@@ -282,8 +284,6 @@ class Gateway:
         attempts = Attempts(key.user_id, started)
         progress = _Progress(call, key, request_id, started, attempts, Usage())
         progress.trace, progress.client_address = trace, client_address
-        if self._telemetry:
-            progress.attempts.tried = []
         try:
             self._record(progress, by_route=False)
             route = await self._route(call, key, chosen)
@@ -494,13 +494,23 @@ class Gateway:
         self._ledger.add(finished)
         if progress.recorded:
             self._recorder.add(_exchange(progress, finished))
+        _safely("metrics", self._count, finished, progress)
         for name, observer in self._observers.items():
-            try:
-                observer(finished)
-            except Exception as error:  # noqa: BLE001 - the call was served, and it was charged
-                logger.error("{} raised {} in request_finished", name, type(error).__name__)
+            _safely(name, observer, finished)
         if self._telemetry:
-            self._telemetry.add(finished, progress.attempts.tried or (), progress.trace)
+            self._telemetry.add(finished, progress.attempts.tried, progress.trace)
+
+    def _count(self, finished: RequestFinished, progress: _Progress) -> None:
+        missed = progress.entry is not None and progress.cached is None
+        self._metrics.add(finished, progress.attempts.tried, missed=missed)
+
+
+def _safely(name: str, observe: Callable[..., None], *what: Any) -> None:
+    """Tells somebody of a call; what they raise comes too late to be the call's fault."""
+    try:
+        observe(*what)
+    except Exception as error:  # noqa: BLE001 - the call was served, and it was charged
+        logger.error("{} raised {} in request_finished", name, type(error).__name__)
 
 
 async def _events(data: bytes) -> AsyncGenerator[bytes, None]:

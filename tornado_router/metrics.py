@@ -8,8 +8,8 @@ https://prometheus.github.io/client_python/multiprocess/.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -20,8 +20,10 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.redaction import printable_name
+from tornado_router.telemetry import Tried
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -33,20 +35,33 @@ MOST_MODELS = 500
 OTHER = "other"
 
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-_OVERHEAD = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
+_OVERHEAD = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
+
+_OWN_CODES = frozenset(
+    (
+        "bad_provider_answer",
+        "connection_error",
+        "provider_fault",
+        "provider_refused_credentials",
+        "timeout",
+        "tls_error",
+    )
+)
+"""That the router itself gives to failures of providers."""
 
 
-class _Bound(NamedTuple):
-    """The counters of one model: to look them up by label takes longer than to count."""
+class _Children(dict[tuple[Any, ...], Any]):
+    """What a metric has counted, by the values of its labels.
 
-    prompt: Any
-    completion: Any
-    cached: Any
-    reasoning: Any
-    cost: Any
-    uncharged: Any
-    seconds: Any
-    first_chunk: Any
+    The client's own look-up takes longer than to count.
+    """
+
+    def __init__(self, metric: Counter | Histogram) -> None:
+        self._metric = metric
+
+    def __missing__(self, labels: tuple[Any, ...]) -> Any:
+        child = self[labels] = self._metric.labels(*labels)
+        return child
 
 
 class Names:
@@ -86,50 +101,50 @@ class Metrics:
 
     Attributes:
         registry: of all that is measured.
-        targets: the names of models, as vendors have them.
+        models: the names that clients ask for.
+        targets: the names that vendors have for them.
     """
 
     def __init__(self) -> None:
         self._shared = FOLDER_VARIABLE in os.environ
         self.registry = CollectorRegistry()
+        self.models = Names()
         self.targets = Names()
-        self._models: dict[tuple[str, str], _Bound] = {}
-        self._requests: dict[tuple[str, str, str, int], Any] = {}
         self._make_counters()
+        self._make_histograms()
 
-    def add(self, event: RequestFinished) -> None:
-        """Counts a call that is over."""
+    def add(self, event: RequestFinished, tried: Sequence[Tried] = (), *, missed: bool) -> None:
+        """Counts a call that is over.
+
+        Args:
+            event: the call.
+            tried: its attempts.
+            missed: whether the cache could have answered it, and did not.
+        """
         provider = event.provider or ""
-        if event.cache_hit:
-            self._cache_hits.inc()
-        elif not provider:
+        model = ""  # of one that nobody serves it is any text
+        if provider or event.cache_hit or missed:
+            model = self.models.name(event.model, is_real=event.status < 400)
+        if event.cache_hit or missed:
+            hits, misses = self._cache_hits[model,], self._cache_misses[model,]  # both, for a ratio
+            (hits if event.cache_hit else misses).inc()
+        if not (provider or event.cache_hit):
             self.add_refusal(event.error_code)
-        model = event.model if provider else ""  # of one that nobody serves it is any text
-        bound = self._models.get((model, provider))
-        if bound is None:
-            model, bound = self._bind(model, provider)
-        self._count(model, provider, event.endpoint, event.status)
-        if event.prompt_tokens:
-            bound.prompt.inc(event.prompt_tokens)
-        if event.completion_tokens:
-            bound.completion.inc(event.completion_tokens)
-        if event.cached_tokens:
-            bound.cached.inc(event.cached_tokens)
-        if event.reasoning_tokens:
-            bound.reasoning.inc(event.reasoning_tokens)
-        if event.cost:
-            bound.cost.inc(float(event.cost))
-        if event.uncharged:
-            bound.uncharged.inc(float(event.uncharged))
-        bound.seconds.observe(event.duration)
+            model = ""
+        self._requests[model, provider, event.endpoint, event.status].inc()
+        self._add_usage(event, model, provider)
+        labels = (model, provider, _outcome(event.status))
+        self._seconds[labels].observe(event.duration)
         if event.first_chunk is not None:
-            bound.first_chunk.observe(event.first_chunk)
+            self._first_chunk[model, provider].observe(event.first_chunk)
         if event.overhead is not None:
-            self._overhead.observe(event.overhead)
+            self._overhead[labels].observe(event.overhead)
+        for attempt in tried:
+            self._add_attempt(attempt, event.status)
 
     def add_refusal(self, code: str | None) -> None:
         """Counts a call that ended before any provider was asked, by the code of its error."""
-        self._refusals.labels(code or "").inc()
+        self._refusals[code or "",].inc()
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
@@ -139,58 +154,109 @@ class Metrics:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
+    def _add_usage(self, event: RequestFinished, model: str, provider: str) -> None:
+        uncharged = self._uncharged[model, provider]  # known before it grows, for the alert
+        if event.uncharged:
+            uncharged.inc(float(event.uncharged))
+        if event.cost:
+            self._cost[model, provider].inc(float(event.cost))
+        if event.prompt_tokens:
+            self._tokens[model, provider, "prompt"].inc(event.prompt_tokens)
+        if event.completion_tokens:
+            self._tokens[model, provider, "completion"].inc(event.completion_tokens)
+        if event.cached_tokens:
+            self._tokens[model, provider, "cached"].inc(event.cached_tokens)
+        if event.reasoning_tokens:
+            self._tokens[model, provider, "reasoning"].inc(event.reasoning_tokens)
+
+    def _add_attempt(self, tried: Tried, status: int) -> None:
+        """Counts an attempt.
+
+        Args:
+            tried: the attempt.
+            status: of its call.
+        """
+        if tried.status is not None:
+            outcome = _failure(tried.status, tried.error_code)
+        elif tried.answered:
+            outcome = "ok"
+        else:  # cut off: by the client, or as another target was faster
+            outcome = "client_closed" if status == CLIENT_CLOSED else "outrun"
+        model = self.targets.name(tried.model, is_real=tried.answered)
+        self._attempts[model, tried.provider, outcome].inc()
+
     def _make_counters(self) -> None:
         of = ("model", "provider")
-        more: dict[str, Any] = {"namespace": "tornado_router", "registry": self.registry}
-        self._all = Counter("requests", "Calls that are over.", (*of, "endpoint", "status"), **more)
-        self._refusals = Counter(
-            "refusals", "Calls that ended before any provider was asked.", ("code",), **more
+
+        def counter(name: str, text: str, labels: Sequence[str]) -> _Children:
+            return _Children(
+                Counter(name, text, labels, namespace="tornado_router", registry=self.registry)
+            )
+
+        self._requests = counter("requests", "Calls that are over.", (*of, "endpoint", "status"))
+        self._refusals = counter(
+            "refusals", "Calls that ended before any provider was asked.", ("code",)
         )
-        self._cache_hits = Counter("cache_hits", "Calls answered from the cache.", **more)
-        self._tokens = Counter("tokens", "Tokens, by kind.", (*of, "kind"), **more)
-        self._cost = Counter("cost_dollars", "US dollars that were charged.", of, **more)
-        self._uncharged = Counter(
-            "uncharged_dollars", "US dollars that calls cost beyond that.", of, **more
+        self._attempts = counter(
+            "attempts", "Attempts to have a call served by a target.", (*of, "outcome")
         )
-        self._seconds = Histogram(
+        self._cache_hits = counter("cache_hits", "Calls answered from the cache.", ("model",))
+        self._cache_misses = counter(
+            "cache_misses", "Calls that it could have answered.", ("model",)
+        )
+        self._tokens = counter("tokens", "Tokens, by kind.", (*of, "kind"))
+        self._cost = counter("cost_dollars", "US dollars that were charged.", of)
+        self._uncharged = counter(
+            "uncharged_dollars", "US dollars that calls cost beyond that.", of
+        )
+
+    def _make_histograms(self) -> None:
+        of = ("model", "provider")
+
+        def histogram(
+            name: str, text: str, labels: Sequence[str], buckets: Sequence[float]
+        ) -> _Children:
+            return _Children(
+                Histogram(
+                    name,
+                    text,
+                    labels,
+                    namespace="tornado_router",
+                    registry=self.registry,
+                    buckets=buckets,
+                )
+            )
+
+        self._seconds = histogram(
             "request_seconds",
             "From a request to the end of its answer.",
-            of,
-            buckets=_SECONDS,
-            **more,
+            (*of, "outcome"),
+            _SECONDS,
         )
-        self._first_chunk = Histogram(
-            "first_chunk_seconds", "Until a stream's first chunk.", of, buckets=_SECONDS, **more
+        self._first_chunk = histogram(
+            "first_chunk_seconds", "Until a stream's first chunk.", of, _SECONDS
         )
-        self._overhead = Histogram(
+        self._overhead = histogram(
             "overhead_seconds",
             "Spent in the router until an answer began.",
-            buckets=_OVERHEAD,
-            **more,
+            (*of, "outcome"),
+            _OVERHEAD,
         )
 
-    def _count(self, model: str, provider: str, endpoint: str, status: int) -> None:
-        labels = (model, provider, endpoint, status)
-        requests = self._requests.get(labels)
-        if requests is None:
-            requests = self._requests[labels] = self._all.labels(*labels)
-        requests.inc()
 
-    def _bind(self, model: str, provider: str) -> tuple[str, _Bound]:
-        """The counters of a model, and the name that it goes by."""
-        if len(self._models) >= MOST_MODELS:
-            model = OTHER
-        bound = self._models.get((model, provider))
-        if bound is None:
-            labels = (model, provider)
-            bound = self._models[labels] = _Bound(
-                self._tokens.labels(*labels, "prompt"),
-                self._tokens.labels(*labels, "completion"),
-                self._tokens.labels(*labels, "cached"),
-                self._tokens.labels(*labels, "reasoning"),
-                self._cost.labels(*labels),
-                self._uncharged.labels(*labels),
-                self._seconds.labels(*labels),
-                self._first_chunk.labels(*labels),
-            )
-        return model, bound
+def _outcome(status: int) -> str:
+    """What became of a call: there are too many statuses for a histogram of each."""
+    if status < 400:
+        return "ok"
+    if status == CLIENT_CLOSED:
+        return "client_closed"
+    return "client_error" if status < 500 else "server_error"
+
+
+def _failure(status: int, code: str | None) -> str:
+    """Why an attempt failed: vendors have any number of codes, so only our own are told."""
+    if code in _OWN_CODES:
+        return code
+    if status == 429:
+        return "rate_limited"
+    return "refused" if status < 500 else "server_error"

@@ -57,6 +57,7 @@ class Tried:
         ended: when the answer was whole or had failed; None if neither.
         status: of the failure, or None.
         error_code: of the failure, or None.
+        answered: whether an answer began, whatever came of it later.
     """
 
     provider: str
@@ -65,6 +66,7 @@ class Tried:
     ended: float | None = None
     status: int | None = None
     error_code: str | None = None
+    answered: bool = False
 
     def fail(self, status: int, code: str | None) -> None:
         """Notes why it failed."""

@@ -231,5 +231,6 @@ def test_metrics_count_hits(router_project, upstream):
     for _ in range(3):
         ask(router)
     text = router.request("GET", "/metrics").body.decode()
-    assert "tornado_router_cache_hits_total 2.0" in text
+    assert 'tornado_router_cache_hits_total{model="cached"} 2.0' in text
+    assert 'tornado_router_cache_misses_total{model="cached"} 1.0' in text
     assert 'tornado_router_refusals_total{code=""}' not in text

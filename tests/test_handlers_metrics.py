@@ -8,6 +8,18 @@ from tornado.httpclient import HTTPRequest
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 TOKEN = "a token for scrapes"
+CHAT = "/v1/chat/completions"
+HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def refusals(answer):
+    """How many there were of each code."""
+    return {
+        sample.labels["code"]: sample.value
+        for family in text_string_to_metric_families(answer.body.decode())
+        for sample in family.samples
+        if sample.name == "tornado_router_refusals_total"
+    }
 
 
 @pytest.fixture
@@ -32,7 +44,8 @@ class TestOff:
 class TestToken:
     @pytest.fixture
     def app_files(self):
-        return {"router.toml": f'{ECHO}[metrics]\ntoken = "{TOKEN}"\n'}
+        server = "[server]\nmax_body_bytes = 2000\n"
+        return {"router.toml": f'{ECHO}{server}[metrics]\ntoken = "{TOKEN}"\n'}
 
     @pytest.mark.gen_test
     async def test_has_to_be_shown(self, ask, key):
@@ -42,10 +55,9 @@ class TestToken:
 
     @pytest.mark.gen_test
     async def test_a_call_is_counted(self, ask, key, http_client, base_url):
-        body = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        url = f"{base_url}/v1/chat/completions"
-        await http_client.fetch(url, method="POST", body=json.dumps(body), headers=headers)
+        body = json.dumps(HELLO)
+        await http_client.fetch(base_url + CHAT, method="POST", body=body, headers=headers)
         answer = await ask(TOKEN)
         assert answer.headers["Content-Type"].startswith("text/plain")
         families = {
@@ -61,13 +73,34 @@ class TestToken:
         assert families["tornado_router_attempts"].samples[0].labels["outcome"] == "ok"
         assert families["tornado_router_target_state"].samples[0].value == 0
 
+    @pytest.mark.parametrize(
+        ("code", "method", "path", "changes"),
+        [
+            ("invalid_json", "POST", CHAT, {"body": "{"}),
+            ("unsupported_content_type", "POST", CHAT, {"Content-Type": "text/plain"}),
+            ("invalid_api_key", "POST", CHAT, {"Authorization": "Bearer sk-wrong"}),
+            ("method_not_allowed", "GET", CHAT, {}),
+            ("request_too_large", "POST", CHAT, {"body": "x" * 2001}),
+            ("unknown_url", "POST", "/v1/nothing", {}),
+            ("model_not_found", "POST", CHAT, {"body": json.dumps({**HELLO, "model": "nope"})}),
+        ],
+    )
     @pytest.mark.gen_test
-    async def test_a_call_is_counted_that_is_refused_at_once(self, ask, key, http_client, base_url):
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        url = f"{base_url}/v1/chat/completions"
-        await http_client.fetch(url, method="POST", body="{", headers=headers, raise_error=False)
-        text = (await ask(TOKEN)).body.decode()
-        assert 'tornado_router_refusals_total{code="invalid_json"} 1.0' in text
+    async def test_a_refusal_is_counted_once(
+        self, ask, key, http_client, base_url, code, method, path, changes
+    ):
+        body = changes.pop("body", json.dumps(HELLO)) if method == "POST" else None
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **changes}
+        await http_client.fetch(
+            base_url + path, method=method, body=body, headers=headers, raise_error=False
+        )
+        assert refusals(await ask(TOKEN)) == {code: 1}
+
+    @pytest.mark.gen_test
+    async def test_what_is_no_call_is_no_refusal(self, ask, http_client, base_url):
+        await http_client.fetch(f"{base_url}/usage", raise_error=False)
+        await ask("a wrong token")
+        assert refusals(await ask(TOKEN)) == {}
 
 
 class TestPublic:

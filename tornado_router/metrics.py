@@ -143,7 +143,7 @@ class Metrics:
             self._add_attempt(attempt, event.status)
 
     def add_refusal(self, code: str | None) -> None:
-        """Counts a call that ended before any provider was asked, by the code of its error."""
+        """Counts a request that ended before any provider was asked, by the code of its error."""
         self._refusals[code or "",].inc()
 
     def text(self) -> bytes:

@@ -149,6 +149,7 @@ class BaseHandler(RequestHandler):
 
     Attributes:
         open: whether it is served without a key. A subclass that says nothing is closed.
+        counts_refusals: whether its errors are in the metrics, unless the gateway counts them.
         own_id: the router's own id of this request, never the same twice.
         request_id: what the client knows it by: its own `x-request-id` if it sent a sane one.
         key: whose request it is, once that is known.
@@ -157,6 +158,7 @@ class BaseHandler(RequestHandler):
     """
 
     open: ClassVar[bool] = False
+    counts_refusals: ClassVar[bool] = False
 
     def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
         self.own_id = _new_id()
@@ -281,10 +283,13 @@ class BaseHandler(RequestHandler):
             logger.error("{} in request {}\n{}", name, self.request_id, frames)
 
     def on_finish(self) -> None:
-        """Logs the request, and lets a stop of the server know that it is over."""
+        """Logs and counts the request, and lets a stop of the server know that it is over."""
         self.services.requests.end(self)
         if self.logged:
             return
+        error_code = self.error.code or self.error.type if self.error else None
+        if error_code and self.counts_refusals:
+            self.services.metrics.add_refusal(error_code)
         self.services.access_log.add(
             PlainRequest(
                 request_id=self.request_id,
@@ -294,7 +299,7 @@ class BaseHandler(RequestHandler):
                 finished_at=time.time(),
                 duration=time.monotonic() - self.started,
                 key_name=self.key.name if self.key else None,
-                error_code=self.error.code or self.error.type if self.error else None,
+                error_code=error_code,
                 client_address=self.logged_address,
                 user_id=self.user_id,
             )
@@ -327,6 +332,7 @@ class RefusalHandler(BaseHandler):
     """Answers with an error that was clear before the request was read."""
 
     open = True
+    counts_refusals = True
 
     def initialize(self, services: Services, error: ApiError) -> None:  # type: ignore[override]
         """Takes the error to answer with."""
@@ -360,6 +366,7 @@ class NotFoundHandler(BaseHandler):
     """Any path that is not in the route table."""
 
     open = True
+    counts_refusals = True
 
     async def prepare(self) -> None:
         """Refuses, whatever the method.

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
-from tornado_router.errors import ApiError
 from tornado_router.gateway import CACHE_DEFAULTS, NO_TRACE
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
@@ -23,6 +22,8 @@ MAX_HEADER = 2048
 
 class CallHandler(BaseHandler):
     """One endpoint, such as `POST /v1/chat/completions`."""
+
+    counts_refusals = True
 
     def initialize(self, services: Services, endpoint: str) -> None:  # type: ignore[override]
         """Takes the endpoint's name, by which its schema and its translators are known."""
@@ -55,14 +56,14 @@ class CallHandler(BaseHandler):
             self._task.cancel()
 
     def _begin(self) -> Call:
-        """Lets the call begin; one that is refused is counted, as the gateway never hears of it."""
-        try:
-            self.services.serving.gateway.check_room()
-            call = self._read_call()
-            self.services.overload.begin_call()
-        except ApiError as error:
-            self.services.metrics.add_refusal(error.code)
-            raise
+        """Lets the call begin.
+
+        Raises:
+            ApiError: it is refused, and the gateway never hears of it.
+        """
+        self.services.serving.gateway.check_room()
+        call = self._read_call()
+        self.services.overload.begin_call()
         return call
 
     def _read_call(self) -> Call:

@@ -1,8 +1,10 @@
 """What is counted of calls and targets, and that clients cannot make it grow without end."""
 
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 
 import pytest
@@ -209,6 +211,41 @@ def test_each_router_counts_for_itself():
     assert ("requests_total", "200", "chat.completions", "fast", "up") not in read(other.text())
 
 
+class TestText:
+    def test_is_made_on_a_thread_and_once_for_all_who_ask(self, counted, monkeypatch):
+        threads = []
+        text = counted.text
+
+        def slow_text():
+            threads.append(threading.get_ident())
+            return text()
+
+        monkeypatch.setattr(counted, "text", slow_text)
+
+        async def main():
+            return await asyncio.gather(*(counted.build_text() for _ in range(3)))
+
+        for made in (1, 2):
+            assert len(set(asyncio.run(main()))) == 1
+            assert len(threads) == made
+        assert threading.get_ident() not in threads
+
+    def test_who_hangs_up_takes_it_from_nobody(self, counted):
+        async def main():
+            loop = asyncio.get_running_loop()
+            one, other = (loop.create_task(counted.build_text(), name="ask") for _ in range(2))
+            await asyncio.sleep(0)
+            one.cancel()
+            return await other
+
+        add(counted, CALL)
+        assert b"requests_total" in asyncio.run(main())
+
+    def test_holds_no_times_of_creation(self, counted):
+        add(counted, CALL)
+        assert b"_created" not in counted.text()
+
+
 WORKER = """
 from tests.test_metrics import CALL, add
 from tornado_router.metrics import Metrics
@@ -218,11 +255,24 @@ print(counted.text().decode())
 """
 
 
-def test_workers_count_together(tmp_path):
-    env = {**os.environ, metrics.FOLDER_VARIABLE: str(tmp_path)}
-    for _ in range(2):
+def count_as_worker(folder, *numbers):
+    """The samples and files once workers, each by its number, have counted a call."""
+    for number in numbers:
+        env = {**os.environ, metrics.FOLDER_VARIABLE: str(folder), metrics.WORKER_VARIABLE: number}
         done = subprocess.run(
             [sys.executable, "-c", WORKER], env=env, capture_output=True, check=True
         )
-    samples = read(done.stdout)
+    return read(done.stdout), sorted(path.name for path in folder.iterdir())
+
+
+def test_workers_count_together(tmp_path):
+    samples, files = count_as_worker(tmp_path, "0", "1")
     assert samples["requests_total", "200", "chat.completions", "fast", "up"] == 2
+    assert files == ["counter_0.db", "counter_1.db", "histogram_0.db", "histogram_1.db"]
+
+
+def test_one_that_follows_another_counts_on_in_its_file(tmp_path):
+    samples, files = count_as_worker(tmp_path, "0", "0", "0")
+    assert samples["requests_total", "200", "chat.completions", "fast", "up"] == 3
+    assert samples["request_seconds_sum", "fast", "ok", "up"] == 6
+    assert files == ["counter_0.db", "histogram_0.db"]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.test_metrics import CALL, read
-from tornado_router import __version__, metrics, request_log, telemetry
+from tornado_router import __version__, metrics, request_log, telemetry, vitals
 from tornado_router.config.options import OtelOptions, RequestLogOptions
 from tornado_router.health import TargetHealth
 from tornado_router.metrics import Metrics
@@ -195,14 +195,21 @@ print(process.metrics.text().decode())
 """
 
 
+def measure_as_worker(folder, number, restarts=0, lag=0.0, available=True):
+    env = {
+        **os.environ,
+        metrics.FOLDER_VARIABLE: str(folder),
+        metrics.WORKER_VARIABLE: str(number),
+        vitals.RESTARTS_VARIABLE: str(restarts),
+    }
+    script = WORKER.format(lag=lag, available=available)
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
+    return read(done.stdout)
+
+
 def test_workers_are_summed_up_or_the_worst_is_told(tmp_path):
-    env = {**os.environ, metrics.FOLDER_VARIABLE: str(tmp_path)}
-    for lag, available in ((0.5, False), (0.1, True)):
-        script = WORKER.format(lag=lag, available=available)
-        done = subprocess.run(
-            [sys.executable, "-c", script], env=env, capture_output=True, check=True
-        )
-    samples = read(done.stdout)
+    measure_as_worker(tmp_path, 0, lag=0.5, available=False)
+    samples = measure_as_worker(tmp_path, 1, lag=0.1)
     assert samples["calls_in_flight",] == 8
     assert samples["calls_limit",] == 2000
     assert samples["ledger_lost_total",] == 2
@@ -210,3 +217,9 @@ def test_workers_are_summed_up_or_the_worst_is_told(tmp_path):
     assert samples["redis_up",] == 0
     assert samples["certificate_not_after_timestamp_seconds",] == 100
     assert samples["process_resident_memory_bytes",] > 2e6
+
+
+def test_restarts_are_counted_also_of_workers_that_did_not_get_so_far(tmp_path):
+    for number, restarts, counted in ((0, 0, 0), (0, 1, 1), (0, 4, 4), (1, 2, 6), (0, 5, 7)):
+        samples = measure_as_worker(tmp_path, number, restarts)
+        assert samples["worker_restarts_total",] == counted

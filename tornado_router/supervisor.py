@@ -29,6 +29,12 @@ VARIABLE = "TORNADO_ROUTER_WORKER"
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Tells workers where they count together; see `metrics`."""
 
+NUMBER_VARIABLE = "TORNADO_ROUTER_WORKER_NUMBER"
+"""Tells a worker which one it is; see `metrics`."""
+
+RESTARTS_VARIABLE = "TORNADO_ROUTER_WORKER_RESTARTS"
+"""Tells a worker how many came before it; see `vitals`."""
+
 READY = b"."
 """What a worker sends its supervisor once it serves."""
 
@@ -158,9 +164,10 @@ class Supervisor:
     ) -> None:
         """Starts a worker, and another whenever it ends."""
         pause = FIRST_PAUSE
+        restarts = 0
         while not self._stopping.is_set():
             began = time.monotonic()
-            status = await self._run_one(sockets, started)
+            status = await self._run_one(number, restarts, sockets, started)
             if self._stopping.is_set():
                 return
             if not started.is_set():  # it never served: so will none
@@ -175,8 +182,15 @@ class Supervisor:
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
+            restarts += 1
 
-    async def _run_one(self, sockets: Sequence[socket.socket], started: asyncio.Event) -> int:
+    async def _run_one(
+        self,
+        number: int,
+        restarts: int,
+        sockets: Sequence[socket.socket],
+        started: asyncio.Event,
+    ) -> int:
         """Runs one worker to its end; returns its exit status."""
         mine, its = socket.socketpair()
         mine.setblocking(False)
@@ -189,6 +203,8 @@ class Supervisor:
                         **os.environ,
                         VARIABLE: json.dumps(numbers),
                         METRICS_VARIABLE: self._metrics.name,
+                        NUMBER_VARIABLE: str(number),
+                        RESTARTS_VARIABLE: str(restarts),
                     },
                     pass_fds=numbers,
                     stdin=asyncio.subprocess.DEVNULL,
@@ -203,13 +219,13 @@ class Supervisor:
                         self._serving.add(process)
                 return await process.wait()
             finally:
-                self._forget_gauges(process.pid)
+                self._forget_gauges(number)
                 self._processes.discard(process)
                 self._serving.discard(process)
 
-    def _forget_gauges(self, pid: int) -> None:
+    def _forget_gauges(self, number: int) -> None:
         """What a worker was doing is over; what it has counted stays."""
-        for path in Path(self._metrics.name).glob(f"gauge_live*_{pid}.db"):
+        for path in Path(self._metrics.name).glob(f"gauge_live*_{number}.db"):
             path.unlink(missing_ok=True)
 
     def _reload(self) -> None:

@@ -6,6 +6,7 @@ Each worker takes that down every second, as any other may be the one that Prome
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ from tornado_router.upstream import Upstream
 
 if TYPE_CHECKING:
     from tornado_router.redis_link import RedisLink
+
+RESTARTS_VARIABLE = "TORNADO_ROUTER_WORKER_RESTARTS"
+"""How often a supervisor has started a worker again until this one."""
 
 _STATES = {"closed": 0, "half-open": 1, "open": 2}
 
@@ -143,6 +147,10 @@ class Vitals:
         self._unlogged = _Total(
             Counter("request_log_left_out", "Calls that [request_log] should have.", **self._own)
         )
+        restarts = Counter("worker_restarts", "Workers that were started again.", **self._own)
+        # The count of the ones before this one is still there, but maybe not of all.
+        counted = self._metrics.registry.get_sample_value("tornado_router_worker_restarts_total")
+        restarts.inc(max(int(os.environ.get(RESTARTS_VARIABLE, "0")) - (counted or 0), 0))
         if self._telemetry:
             self._untold = _Total(
                 Counter("telemetry_left_out", "Calls that [otel] did not tell.", **self._own)

@@ -158,17 +158,20 @@ def test_they_stop_together_and_calls_that_run_are_served(deployment):
 
 def test_metrics_are_those_of_all_workers_also_of_one_that_died(deployment):
     def served():
-        text = deployment.router.request("GET", "/metrics").body.decode()
-        found = re.findall(r'_requests_total{.*status="200".*} (\d+)', text)
+        found = re.findall(r'_requests_total{.*status="200".*} (\d+)', metrics_text(deployment))
         return sum(map(int, found))
 
     deployment.statuses(20)
     assert [served() for _ in range(8)] == [20] * 8
     deployment.router.expect_log("ended with status -9")
+    files = metrics_files(deployment.workers()[1])
     os.kill(deployment.workers()[0], signal.SIGKILL)
     poll(lambda: any("ended with status" in message for message in deployment.messages()))
     deployment.statuses(10)
     assert [served() for _ in range(8)] == [30] * 8
+    poll(lambda: "tornado_router_calls_limit 2000.0" in metrics_text(deployment))
+    assert "tornado_router_worker_restarts_total 1.0" in metrics_text(deployment)
+    assert metrics_files(deployment.workers()[1]) == files
 
 
 def test_workers_do_not_outlive_the_one_that_watches_them(deployment):
@@ -202,6 +205,17 @@ def test_health_answers_while_a_worker_is_away(deployment):
             assert isinstance(answer, http.client.HTTPResponse)
             assert json.load(answer)["status"] == "ok"
     poll(lambda: any("ended with status" in message for message in deployment.messages()))
+
+
+def metrics_text(deployment):
+    return deployment.router.request("GET", "/metrics").body.decode()
+
+
+def metrics_files(pid):
+    """Where the workers count together, by the environment of one."""
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    (folder,) = [item for item in variables if item.startswith("PROMETHEUS_MULTIPROC_DIR=")]
+    return sorted(path.name for path in Path(folder.partition("=")[2]).iterdir())
 
 
 def _bytes_read(pid):

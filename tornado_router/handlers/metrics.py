@@ -31,6 +31,6 @@ class MetricsHandler(BaseHandler):
         """Tells all of it."""
         self.set_header("Content-Type", CONTENT_TYPE)
         self.services.measure()
-        self.finish(self.services.metrics.text())
+        self.finish(await self.services.metrics.build_text())
 
     head = get

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -18,18 +18,40 @@ class Collector:
         url: of the collector.
         raw: every body, unpacked.
         headers: of every request.
+        requests: how many began.
+        status: to answer with.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.raw: list[tuple[str, bytes]] = []
         self.headers: list[dict[str, str]] = []
+        self.requests = 0
+        self.status = 200
+        self.answers = threading.Event()
+        self.answers.set()
+
+    @contextmanager
+    def silent(self):
+        """Takes what comes, and answers nothing meanwhile."""
+        self.answers.clear()
+        try:
+            yield
+        finally:
+            self.answers.set()
 
     def spans(self) -> list:
         return [
             span
             for path, data in list(self.raw)
             if path == "/v1/traces"
+            for span in self.spans_of(data)
+        ]
+
+    @staticmethod
+    def spans_of(data: bytes) -> list:
+        return [
+            span
             for resource in ExportTraceServiceRequest.FromString(data).resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
@@ -48,21 +70,35 @@ class Collector:
 
 
 def attributes(item) -> dict:
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in item.attributes}
+    return {one.key: _value(one.value) for one in item.attributes}
+
+
+def _value(value):
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(item) for item in value.array_value.values]
+    return getattr(value, kind)
 
 
 @contextmanager
 def collector():
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
+            it.requests += 1
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            it.answers.wait()
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            it.raw.append((self.path, body))
+            if it.status == 200:
+                it.raw.append((self.path, body))
             it.headers.append(dict(self.headers))
-            self.send_response(200)
+            self.send_response(it.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        def handle(self):
+            with suppress(OSError):  # whoever waited for an answer may have gone
+                super().handle()
 
         def log_message(self, *_):
             """Says nothing."""

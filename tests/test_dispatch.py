@@ -121,7 +121,9 @@ class World:
     @property
     def outcomes(self):
         """Of each attempt: whether an answer began, and the failure."""
-        return [(tried.answered, tried.status, tried.error_code) for tried in self.attempts.tried]
+        return [
+            (record.answered, record.status, record.error_code) for record in self.attempts.records
+        ]
 
 
 def failure(status=500, message="It broke.", retryable=True, **fields):
@@ -736,3 +738,52 @@ class TestWhatIsToldOfAttempts:
 
         asyncio.run(main())
         assert world.outcomes == [(False, None, None), (True, None, None)]
+
+
+class TestRecords:
+    """What is noted of attempts for traces."""
+
+    @staticmethod
+    def records(world, stream=False):
+        world.attempts.traced = True
+        world.stream() if stream else world.ask()
+        return world.attempts.records
+
+    @BOTH
+    def test_what_is_answered_is_not_read_if_nobody_traces(self, stream):
+        answer = {"id": "a1", "choices": [1]}
+        world = World(Scripted("a", [answer] if stream else answer))
+        world.stream() if stream else world.ask()
+        (record,) = world.attempts.records
+        assert (record.complete, record.response_id) == (True, None)
+
+    def test_a_fallback(self):
+        answer = {"id": "a1", "choices": [{"finish_reason": "stop"}]}
+        world = World(Scripted("a", ProviderError(503, "no", code="busy")), Scripted("b", answer))
+        failed, served = self.records(world)
+        assert (failed.provider, failed.model, failed.complete) == ("a", "m-a", False)
+        assert (failed.status, failed.error_code) == (503, "busy")
+        assert failed.began <= failed.ended <= served.began <= served.ended
+        assert (served.complete, served.status, served.response_id) == (True, None, "a1")
+        assert served.otel_provider_name == "t"  # the name of its type
+
+    def test_a_vendor_that_opentelemetry_knows(self):
+        provider = Scripted("a", {"choices": [1]})
+        provider.otel_provider_name = "gcp.gemini"
+        (record,) = self.records(World(provider))
+        assert record.otel_provider_name == "gcp.gemini"
+
+    def test_a_stream(self):
+        chunk = {"id": "a1", "choices": [{"finish_reason": "stop"}]}
+        (record,) = self.records(World(Scripted("a", [chunk], [])), stream=True)
+        assert record.began <= record.first_chunk <= record.ended
+        assert (record.complete, record.finish_reasons) == (True, ["stop"])
+
+    def test_a_stream_that_breaks(self):
+        (record,) = self.records(World(Scripted("a", [{}], bad_answer("Oh."))), stream=True)
+        assert (record.complete, record.status) == (False, 502)
+        assert record.first_chunk is not None
+
+    def test_nonsense_of_a_plugin_is_left_to_others(self):
+        (record,) = self.records(World(Scripted("a", "nonsense")))
+        assert record.complete

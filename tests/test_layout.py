@@ -39,7 +39,6 @@ ELSEWHERE = {
     "openapi/objects": "openapi/test_document.py",
     "openapi/operations": "openapi/test_document.py",
     "reload": "e2e/test_reload.py",
-    "telemetry": "e2e/test_telemetry.py",
     "supervisor": "e2e/test_workers.py",
 }
 """Modules whose tests are not where their names say."""

@@ -126,6 +126,7 @@ class TestAccessLog:
             "first_chunk_ms": 42.1,
             "overhead_ms": 1.2,
             "client_address": "203.0.113.5",
+            "trace_id": None,
         }
 
     def test_a_call_as_text(self):
@@ -147,6 +148,12 @@ class TestAccessLog:
         )
         line = json.loads(access(failed, format="json"))
         assert (line["status"], line["error_code"], line["provider"]) == (404, "nope", None)
+
+    @pytest.mark.parametrize("request_", [CALL, PLAIN])
+    def test_the_trace_that_a_request_is_part_of(self, request_):
+        traced = request_._replace(trace_id="4bf92f35")
+        assert f", trace 4bf92f35 {traced.request_id}\n" in access(traced, format="text")
+        assert json.loads(access(traced, format="json"))["trace_id"] == "4bf92f35"
 
     def test_what_was_dropped_is_told(self):
         text = access(CALL._replace(dropped_params=("seed", "logit_bias")), format="text")

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tornado_router import metrics
+from tornado_router.attempt_record import AttemptRecord
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.metrics import Metrics
-from tornado_router.telemetry import Tried
 
 CALL = RequestFinished(
     call_id="c",
@@ -172,7 +172,9 @@ class TestNames:
 class TestAttempts:
     @staticmethod
     def tried(model="m", *, answered=False, status=None, code=None):
-        return Tried("up", model, 1.0, 2.0, status, code, answered)
+        return AttemptRecord(
+            "up", "openai", model, answered=answered, status=status, error_code=code
+        )
 
     @pytest.mark.parametrize(
         ("attempt", "outcome"),

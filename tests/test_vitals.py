@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.test_metrics import CALL, read
-from tornado_router import __version__, metrics, request_log, telemetry, vitals
-from tornado_router.config.options import OtelOptions, RequestLogOptions
+from tests.test_metrics import read
+from tornado_router import __version__, metrics, request_log, vitals
+from tornado_router.config.options import RequestLogOptions
 from tornado_router.health import TargetHealth
 from tornado_router.metrics import Metrics
 from tornado_router.request_log import Exchange, RequestRecorder
@@ -29,7 +29,7 @@ class Process:
         self.ledger = SimpleNamespace(backlog=100, limit=2**20, lost=0)
         self.upstreams = {}
         self.recorder = SimpleNamespace(left_out=0)
-        self.telemetry = SimpleNamespace(left_out=0)
+        self.telemetry = SimpleNamespace(dropped=0)
         self.vitals = Vitals(
             self.metrics,
             overload=self.overload,
@@ -82,7 +82,7 @@ def test_what_was_lost_is_counted_once(process):
     assert process.measured()["ledger_lost_total",] == 0
     process.ledger.lost = 3
     process.recorder.left_out = 5
-    process.telemetry.left_out = 7
+    process.telemetry.dropped = 7
     for _ in range(2):
         samples = process.measured()
         assert samples["ledger_lost_total",] == 3
@@ -98,15 +98,6 @@ def test_the_request_log_tells_what_it_left_out(monkeypatch):
     recorder.add(exchange)
     assert recorder.left_out == 2
     recorder.close()
-
-
-def test_telemetry_tells_what_it_left_out(monkeypatch):
-    monkeypatch.setattr(telemetry, "WAITING_CALLS", 0)
-    options = OtelOptions(endpoint="http://127.0.0.1:1", traces=False, metrics=False)
-    told = telemetry.Telemetry(options)
-    told.add(CALL, (), (None, None))
-    assert told.left_out == 1
-    told.close()
 
 
 def test_whether_redis_answers():

@@ -129,7 +129,10 @@ class RouterApplication(Application):
             "the access log": self.access_log.add,
             **_hooks(deployment.plugins),
         }
-        self._telemetry = Telemetry(config.otel) if config.otel.endpoint else None
+        self._telemetry = None
+        if config.otel.endpoint:
+            scheme = "https" if self.tls else "http"
+            self._telemetry = Telemetry(config.otel, ENDPOINTS, scheme)
         self._upstreams: dict[str, Upstream] = {}
         self._overload = Overload(config.server)
         self._retiring: set[asyncio.Task[None]] = set()

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from loguru import logger
 
+from tornado_router.attempt_record import AttemptRecord, RecordingClient
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ApiError, ProviderError, bad_answer
 from tornado_router.health import Attempt, Health
@@ -28,7 +29,6 @@ from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupporte
 from tornado_router.redaction import printable_name
 from tornado_router.retries import Retries, seconds_of
 from tornado_router.routing import Target
-from tornado_router.telemetry import Tried
 
 MAX_WORDS = 4000
 """Of a vendor's message, this much goes on."""
@@ -56,7 +56,8 @@ class Attempts:
         dropped: the parameters that the last one left out.
         waited: seconds that providers took until they answered or failed, and pauses between.
         outrun: those that were cut off as another was faster, and may charge for it.
-        tried: each attempt with its times and what came of it, for metrics and traces.
+        records: of each attempt, for metrics and traces.
+        traced: whether what attempts ask and are answered is noted, too, for traces.
     """
 
     user_id: int
@@ -65,7 +66,8 @@ class Attempts:
     dropped: list[str] = field(default_factory=list)
     waited: float = 0.0
     outrun: list[Target] = field(default_factory=list)
-    tried: list[Tried] = field(default_factory=list)
+    records: list[AttemptRecord] = field(default_factory=list)
+    traced: bool = False
 
     @property
     def last(self) -> Target | None:
@@ -200,7 +202,13 @@ class Dispatcher:
         """
         began = time.monotonic()
         runners = [
-            _Runner(attempts.user_id, attempts.started, tried=attempts.tried) for _ in range(2)
+            _Runner(
+                attempts.user_id,
+                attempts.started,
+                records=attempts.records,
+                traced=attempts.traced,
+            )
+            for _ in range(2)
         ]
 
         def start(runner: _Runner, its_targets: Sequence[Target]) -> Start[Body | ChunkStream]:
@@ -266,9 +274,11 @@ class Dispatcher:
             attempt,
             owner,
             self._health.begin(target),
-            Tried(target.provider, printable_name(target.model), time.monotonic()),
+            _record(configured, provider, target),
         )
-        attempts.tried.append(trying.tried)
+        attempts.records.append(trying.record)
+        if attempts.traced:
+            trying.trace()
         if attempt.stream:
             return await self._open_stream(trying, attempts, seconds)
         try:
@@ -283,6 +293,9 @@ class Dispatcher:
             raise trying.failed(error) from None
         else:
             trying.succeeded()
+            trying.record.complete = True
+            if attempts.traced:
+                trying.record.read((answer,))
         finally:
             attempts.waited += trying.end()
         if attempt.kept:
@@ -310,6 +323,7 @@ class Dispatcher:
                 bad_answer(f"The provider '{name}' ended its stream before it began.")
             )
         trying.succeeded()
+        trying.record.first_chunk = time.monotonic()
         return ChunkStream(first, rest)
 
     async def _stream(self, trying: _Try) -> AsyncGenerator[Sequence[Body], None]:
@@ -318,7 +332,10 @@ class Dispatcher:
                 async for batch in chunks:
                     if trying.call.kept:  # before the client sees the call: it may answer at once
                         await self._keep(trying.call, trying.owner)
+                    if trying.traced:
+                        trying.record.read(batch)
                     yield batch
+            trying.record.complete = True
         except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
             raise trying.failed(error) from None
         finally:
@@ -350,6 +367,11 @@ class _Failures:
             self.again.append(target)
 
 
+def _record(configured: ConfiguredProvider, provider: Provider, target: Target) -> AttemptRecord:
+    otel_provider_name = provider.otel_provider_name or configured.common.type
+    return AttemptRecord(target.provider, otel_provider_name, printable_name(target.model))
+
+
 async def _discard(answer: Body | ChunkStream | None) -> None:
     """Hangs up on a stream that nobody will read."""
     if isinstance(answer, ChunkStream):
@@ -366,23 +388,28 @@ class _Try:
     call: Call
     owner: Owner
     health: Attempt
-    tried: Tried
+    record: AttemptRecord
+    traced: bool = False
+
+    def trace(self) -> None:
+        """Has it noted what is asked and answered, too."""
+        self.traced = True
+        self.client = RecordingClient(self.client, self.record)
 
     def succeeded(self) -> None:
         """Notes that an answer has begun."""
-        self.tried.answered = True
+        self.record.answered = True
         self.health.succeeded()
 
     def end(self) -> float:
         """Ends the attempt; returns the seconds that it took until its answer began."""
-        if self.tried.ended is None:
-            self.tried.ended = time.monotonic()
+        self.record.end()
         return self.health.end()
 
     def failed(self, error: Exception) -> ApiError:
         """Notes a failure; returns what the client is told of it."""
         told = self._failed(error)
-        self.tried.fail(told.status, told.code)
+        self.record.fail(told.status, told.code)
         return told
 
     def _failed(self, error: Exception) -> ApiError:

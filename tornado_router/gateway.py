@@ -34,7 +34,8 @@ from tornado_router.response_cache import (
 )
 from tornado_router.routing import Route, Router, Target
 from tornado_router.selection import Selection
-from tornado_router.telemetry import Telemetry, TraceHeaders
+from tornado_router.telemetry import Telemetry
+from tornado_router.trace_context import TraceContext
 from tornado_router.usage import Usage, estimate_usage
 
 _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
@@ -42,8 +43,6 @@ _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 
 CACHE_DEFAULTS = CacheControl()
 """Of a request that asks nothing of the cache."""
-
-NO_TRACE: TraceHeaders = (None, None)
 
 REVOCATION_SECONDS = 0.25
 """How often a running stream asks whether its key was revoked."""
@@ -117,7 +116,7 @@ class _Progress:
     entry: CacheEntry | None = None
     cached: CachedResponse | None = None
     recorded: bool = False
-    trace: TraceHeaders = NO_TRACE
+    trace: TraceContext | None = None
     client_address: str = ""
     copy: _Copy | None = None
 
@@ -263,7 +262,7 @@ class Gateway:
         *,
         chosen: str | None = None,
         cache_control: CacheControl = CACHE_DEFAULTS,
-        trace: TraceHeaders = NO_TRACE,
+        trace: TraceContext | None = None,
         client_address: str = "",
     ) -> Reply:
         """Serves one valid call.
@@ -275,7 +274,7 @@ class Gateway:
             started: when it came in, by `time.monotonic()`.
             chosen: the target that the client wants, as `provider/model`; None for any.
             cache_control: what it asks of the cache.
-            trace: the headers `traceparent` and `tracestate`.
+            trace: what it is part of, or None.
             client_address: where the client is, for the log; empty if nobody is to know.
 
         Raises:
@@ -284,6 +283,7 @@ class Gateway:
         attempts = Attempts(key.user_id, started)
         progress = _Progress(call, key, request_id, started, attempts, Usage())
         progress.trace, progress.client_address = trace, client_address
+        progress.attempts.traced = self._telemetry is not None
         try:
             self._record(progress, by_route=False)
             route = await self._route(call, key, chosen)
@@ -498,11 +498,11 @@ class Gateway:
         for name, observer in self._observers.items():
             _safely(name, observer, finished)
         if self._telemetry:
-            self._telemetry.add(finished, progress.attempts.tried, progress.trace)
+            self._telemetry.add(finished, progress.attempts.records, progress.trace)
 
     def _count(self, finished: RequestFinished, progress: _Progress) -> None:
         missed = progress.entry is not None and progress.cached is None
-        self._metrics.add(finished, progress.attempts.tried, missed=missed)
+        self._metrics.add(finished, progress.attempts.records, missed=missed)
 
 
 def _safely(name: str, observe: Callable[..., None], *what: Any) -> None:
@@ -566,6 +566,7 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         overhead=progress.overhead,
         cache_hit=progress.cached is not None,
         client_address=progress.client_address,
+        trace_id=progress.trace.trace_id if progress.trace else None,
     )
 
 

@@ -54,6 +54,7 @@ class RequestFinished(NamedTuple):
         cache_hit: whether the answer was one that was kept; then there is no provider, nothing was
             used, and nothing is charged.
         client_address: IP address of the client; empty if `[log] client_addresses` is off.
+        trace_id: of the trace that the call is part of (32 hexadecimal digits), or None.
     """
 
     call_id: str
@@ -85,6 +86,7 @@ class RequestFinished(NamedTuple):
     overhead: float | None = None
     cache_hit: bool = False
     client_address: str = ""
+    trace_id: str | None = None
 
 
 @hookspec

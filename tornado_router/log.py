@@ -48,6 +48,7 @@ class PlainRequest(NamedTuple):
     error_code: str | None = None
     client_address: str = ""
     user_id: int | None = None
+    trace_id: str | None = None
 
 
 def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
@@ -158,6 +159,8 @@ def _text_line(request: RequestFinished | PlainRequest) -> str:
         parts.append(f"dropped {' '.join(request.dropped_params)}")
     if request.error_code:
         parts.append(request.error_code)
+    if request.trace_id:
+        parts.append(f"trace {request.trace_id}")
     return f"{head} {_one_line(', '.join(parts))} {request.request_id}\n"
 
 

@@ -24,10 +24,10 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from tornado_router.attempt_record import AttemptRecord
 from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.redaction import printable_name
-from tornado_router.telemetry import Tried
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -127,12 +127,14 @@ class Metrics:
         self._make_counters()
         self._make_histograms()
 
-    def add(self, event: RequestFinished, tried: Sequence[Tried] = (), *, missed: bool) -> None:
+    def add(
+        self, event: RequestFinished, attempts: Sequence[AttemptRecord] = (), *, missed: bool
+    ) -> None:
         """Counts a call that is over.
 
         Args:
             event: the call.
-            tried: its attempts.
+            attempts: to have it served.
             missed: whether the cache could have answered it, and did not.
         """
         provider = event.provider or ""
@@ -153,7 +155,7 @@ class Metrics:
             self._first_chunk[model, provider].observe(event.first_chunk)
         if event.overhead is not None:
             self._overhead[labels].observe(event.overhead)
-        for attempt in tried:
+        for attempt in attempts:
             self._add_attempt(attempt, event.status)
 
     def add_refusal(self, code: str | None) -> None:
@@ -193,21 +195,21 @@ class Metrics:
         if event.reasoning_tokens:
             self._tokens[model, provider, "reasoning"].inc(event.reasoning_tokens)
 
-    def _add_attempt(self, tried: Tried, status: int) -> None:
+    def _add_attempt(self, attempt: AttemptRecord, status: int) -> None:
         """Counts an attempt.
 
         Args:
-            tried: the attempt.
+            attempt: the record of it.
             status: of its call.
         """
-        if tried.status is not None:
-            outcome = _failure(tried.status, tried.error_code)
-        elif tried.answered:
+        if attempt.status is not None:
+            outcome = _failure(attempt.status, attempt.error_code)
+        elif attempt.answered:
             outcome = "ok"
         else:  # cut off: by the client, or as another target was faster
             outcome = "client_closed" if status == CLIENT_CLOSED else "outrun"
-        model = self.targets.name(tried.model, is_real=tried.answered)
-        self._attempts[model, tried.provider, outcome].inc()
+        model = self.targets.name(attempt.model, is_real=attempt.answered)
+        self._attempts[model, attempt.provider, outcome].inc()
 
     def _make_counters(self) -> None:
         of = ("model", "provider")

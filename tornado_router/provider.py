@@ -330,6 +330,9 @@ class Provider:
             words for `chat.completions` are `stream`, `tools`, `parallel_tools`, `images`,
             `audio`, `files`, `json_object`, `json_schema`, `logprobs`, `n` and `reasoning`.
         remembers: whether it uses `Call.keep` and `Call.memory`.
+        otel_provider_name: the vendor's value of OpenTelemetry's `gen_ai.provider.name`, such as
+            `gcp.gemini`; empty for the name by which `type` asks for the class. `__init__` may set
+            another.
         options_schema: JSON Schema of the table; its `properties` carry a `description` each.
             An option that is `writeOnly` is a secret, or an object such as headers whose values
             are: it is kept out of every message and log, and a provider in whose table it is
@@ -341,6 +344,7 @@ class Provider:
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {}
     remembers: ClassVar[bool] = False
+    otel_provider_name: str = ""
     options_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "properties": {}}
     endpoints: Mapping[str, Translator]
 

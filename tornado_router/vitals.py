@@ -99,7 +99,7 @@ class Vitals:
         self._lost.follow(self._ledger.lost)
         self._unlogged.follow(self._recorder.left_out)
         if self._telemetry:
-            self._untold.follow(self._telemetry.left_out)
+            self._untold.follow(self._telemetry.dropped)
         self._measure_targets()
         self._measure_upstreams()
         self._measure_process()
@@ -153,7 +153,7 @@ class Vitals:
         restarts.inc(max(int(os.environ.get(RESTARTS_VARIABLE, "0")) - (counted or 0), 0))
         if self._telemetry:
             self._untold = _Total(
-                Counter("telemetry_left_out", "Calls that [otel] did not tell.", **self._own)
+                Counter("telemetry_left_out", "Calls that [otel] did not export.", **self._own)
             )
 
     def _show_not_after(self, moment: float) -> None:

@@ -1,6 +1,12 @@
 """Traces and metrics, as a collector of OpenTelemetry gets them."""
 
+import json
+import time
+
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from tornado_router.telemetry import STOP_SECONDS
 
 from ..collector import attributes, collector
 from ..support import VENDOR_KEY, poll
@@ -8,6 +14,8 @@ from ..support import VENDOR_KEY, poll
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 PROMPT = "canary-prompt-77aa"
+SERVER, CLIENT = Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CLIENT
+UNSET, ERROR = Status.STATUS_CODE_UNSET, Status.STATUS_CODE_ERROR
 
 
 @pytest.fixture
@@ -32,10 +40,10 @@ headers = "x-token=collector-secret"
 metrics_seconds = 0.3
 {more}
 [providers.up]
-type = "openai"
+type = "mistral"
 api_key = "{VENDOR_KEY}"
 base_url = "{upstream.url}/v1"
-models = ["ok", "status:503", "status:500", "stream"]
+models = ["ok", "status:503", "status:500", "stream", "slow:30"]
 [prices."up/*"]
 input = 1
 output = 1
@@ -44,6 +52,9 @@ retries = 0
 [routes.falls]
 targets = ["up/status:503", "up/ok"]
 cache_seconds = 60
+[routes.races]
+targets = ["up/slow:30", "up/ok"]
+hedge_seconds = 0.1
 """
             }
         ).serve()
@@ -66,48 +77,92 @@ def tree(told, count):
     return root, [span for span in spans if span is not root]
 
 
-def test_a_call_and_its_attempts(serve, told):
+def test_a_call_and_its_attempts(serve, told, upstream):
     answer = ask(serve(), traceparent=f"00-{TRACE}-{PARENT}-01")
     assert answer.status == 200
     root, children = tree(told, 3)
     assert (root.trace_id.hex(), root.parent_span_id.hex()) == (TRACE, PARENT)
     assert {child.trace_id for child in children} == {root.trace_id}
     assert {child.parent_span_id for child in children} == {root.span_id}
-    assert root.name == "chat falls"
+    assert root.name == "POST /v1/chat/completions"
     assert [child.name for child in children] == ["chat status:503", "chat ok"]
+    assert (root.kind, [child.kind for child in children]) == (SERVER, [CLIENT, CLIENT])
     for child in children:
         assert root.start_time_unix_nano <= child.start_time_unix_nano <= child.end_time_unix_nano
         assert child.end_time_unix_nano <= root.end_time_unix_nano + 1_000_000
     shown = attributes(root)
-    assert shown["gen_ai.operation.name"] == "chat"
-    assert shown["gen_ai.provider.name"] == "up"
-    assert shown["gen_ai.response.model"] == "ok"
-    assert shown["gen_ai.usage.input_tokens"] > 0
+    assert shown["http.request.method"] == "POST"
+    assert shown["url.path"] == shown["http.route"] == "/v1/chat/completions"
+    assert (shown["url.scheme"], shown["http.response.status_code"]) == ("http", 200)
+    assert (shown["tornado_router.model"], shown["tornado_router.provider"]) == ("falls", "up")
     assert shown["tornado_router.request_id"] == answer.headers["x-request-id"]
     assert shown["tornado_router.cost_dollars"] > 0
-    assert attributes(children[0])["error.type"]
-    assert children[0].status.code == 2  # an error
-    assert children[1].status.code == root.status.code == 0
+    assert not [name for name in shown if name.startswith("gen_ai.")]  # or backends count twice
+    failed, served = map(attributes, children)
+    assert failed["error.type"]
+    assert not [name for name in failed if name.startswith("gen_ai.usage.")]
+    assert served == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "mistral_ai",
+        "gen_ai.request.model": "ok",
+        "gen_ai.response.model": "ok-2026-11-01",
+        "gen_ai.response.id": "chatcmpl-upstream",
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.usage.input_tokens": 11,
+        "gen_ai.usage.output_tokens": 7,
+        "gen_ai.usage.cache_read.input_tokens": 3,
+        "gen_ai.usage.cache_creation.input_tokens": 0,
+        "gen_ai.usage.reasoning.output_tokens": 2,
+        "server.address": "127.0.0.1",
+        "server.port": upstream.port,
+        "tornado_router.provider": "up",
+        "tornado_router.usage_estimated": False,
+    }
+    assert children[0].status.code == ERROR
+    assert children[1].status.code == root.status.code == UNSET
     assert told.headers[0]["x-token"] == "collector-secret"
 
 
-def test_a_stream_a_failure_and_a_refusal(serve, told):
-    router = serve()
-    ask(router, "up/stream", stream=True)
+def test_a_stream(serve, told):
+    ask(serve(), "up/stream", stream=True)
     root, (child,) = tree(told, 2)
     assert child.end_time_unix_nano <= root.end_time_unix_nano + 1_000_000
-    told.raw.clear()
+    assert attributes(root)["tornado_router.stream"] is True
+    shown = attributes(child)
+    assert shown["gen_ai.request.stream"] is True
+    assert shown["gen_ai.response.time_to_first_chunk"] > 0
+    assert shown["gen_ai.response.finish_reasons"] == ["stop"]
+    assert shown["gen_ai.response.model"] == "stream-2026-11-01"
+    assert shown["gen_ai.usage.output_tokens"] > 0
+    assert shown["tornado_router.usage_estimated"] is True  # this vendor did not say
+
+
+def test_failures_and_refusals(serve, told):
+    router = serve()
     assert ask(router, "up/status:500").status == 502
     root, (child,) = tree(told, 2)
-    assert root.status.code == child.status.code == 2
-    assert attributes(root)["http.response.status_code"] == 502
+    assert root.status.code == child.status.code == ERROR
+    shown = attributes(root)
+    assert shown["http.response.status_code"] == 502
+    assert shown["error.type"] == attributes(child)["error.type"] == "vendor_500"
     told.raw.clear()
     assert ask(router, "nobody").status == 404
     root, children = tree(told, 1)
-    assert (attributes(root)["error.type"], children) == ("model_not_found", [])
+    shown = attributes(root)
+    assert (shown["tornado_router.error_code"], children) == ("model_not_found", [])
+    assert (root.status.code, "error.type" in shown) == (UNSET, False)
 
 
-def test_a_cache_hit_has_no_attempts(serve, told):
+def test_an_attempt_that_another_has_outrun(serve, told):
+    ask(serve(), "races")
+    _, children = tree(told, 3)
+    slow, fast = sorted(children, key=lambda child: child.name, reverse=True)
+    assert attributes(slow)["error.type"] == "cancelled"
+    assert "gen_ai.usage.input_tokens" not in attributes(slow)
+    assert attributes(fast)["gen_ai.usage.input_tokens"] == 11
+
+
+def test_a_cached_response_has_no_attempts(serve, told):
     router = serve()
     ask(router, temperature=0)
     tree(told, 3)
@@ -116,6 +171,22 @@ def test_a_cache_hit_has_no_attempts(serve, told):
     root, children = tree(told, 1)
     assert attributes(root)["tornado_router.cache_hit"] is True
     assert children == []
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_the_log_names_the_trace(serve, told, sampled):
+    router = serve("" if sampled else "sample_ratio = 0")
+    ask(router, "up/ok")
+    ask(router, "up/ok", traceparent=f"00-{TRACE}-{PARENT}-01")
+    ask(router, "up/ok", traceparent=f"00-{TRACE}-{PARENT}-00")
+    router.request("GET", "/v1/models", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+    assert router.stop() == 0
+    lines = [json.loads(line) for line in router.stderr.splitlines()]
+    mine, *others = [line["trace_id"] for line in lines if line["message"] == "request"]
+    assert others == [TRACE] * 3
+    ids = {span.trace_id.hex() for span in told.spans()}
+    assert ids == {TRACE, mine} - {None}
+    assert (mine is not None) is sampled
 
 
 def test_what_the_client_says_is_no_trace(serve, told):
@@ -133,18 +204,30 @@ def test_metrics(serve, told):
         "gen_ai.client.operation.duration",
         "gen_ai.client.operation.time_to_first_chunk",
         "gen_ai.client.token.usage",
+        "tornado_router.call.duration",
         "tornado_router.cost",
     }
-    poll(lambda: names <= told.metrics().keys())
-    points = told.metrics()["gen_ai.client.token.usage"].histogram.data_points
-    shown = attributes(points[0])
-    assert shown["gen_ai.provider.name"] == "up"
+
+    def points(name):
+        metric = told.metrics().get(name)
+        return metric.histogram.data_points if metric else []
+
+    poll(lambda: sum(point.count for point in points("tornado_router.call.duration")) == 3)
+    assert names <= told.metrics().keys()
+    shown = attributes(points("gen_ai.client.token.usage")[0])
+    assert shown["gen_ai.provider.name"] == "mistral_ai"
+    assert shown["tornado_router.provider"] == "up"
     assert shown["gen_ai.token.type"] in ("input", "output")
-    models = {
-        attributes(point)["gen_ai.request.model"]
-        for point in told.metrics()["gen_ai.client.operation.duration"].histogram.data_points
+    attempts = {
+        (attributes(point)["gen_ai.request.model"], attributes(point).get("error.type"))
+        for point in points("gen_ai.client.operation.duration")
     }
-    assert models == {"falls", "up/stream"}
+    assert attempts == {("status:503", "vendor_503"), ("ok", None), ("stream", None)}
+    calls = {
+        (attributes(point).get("tornado_router.model"), attributes(point).get("error.type"))
+        for point in points("tornado_router.call.duration")
+    }
+    assert calls == {("falls", None), ("up/stream", None), (None, "model_not_found")}
 
 
 def test_nothing_of_a_prompt_an_answer_or_a_key_is_told(serve, told):
@@ -172,10 +255,12 @@ def test_parts_may_be_off(serve, told):
     assert told.spans() == []
 
 
-def test_a_collector_that_is_away_is_no_harm(router_project, upstream, closed_port):
+def test_a_collector_that_is_away_is_no_harm(router_project, closed_port):
     toml = f"""
 [server]
 port = 0
+[log]
+format = "json"
 [otel]
 endpoint = "http://127.0.0.1:{closed_port}"
 [providers.echo]
@@ -183,9 +268,22 @@ type = "echo"
 models = ["echo"]
 """
     router = router_project({"router.toml": toml}).serve()
-    router.expect_log(".*")
+    assert ask(router, "echo").status == 200
+    poll(lambda: "encountered while exporting spans" in router.stderr)
     assert ask(router, "echo").status == 200
     assert router.stop() == 0
+    lines = [json.loads(line) for line in router.stderr.splitlines()]
+    assert sum(line["message"] == "request" for line in lines) == 2
+
+
+def test_a_stop_does_not_wait_for_a_collector_that_never_answers(serve, told):
+    router = serve()
+    with told.silent():
+        ask(router)
+        poll(lambda: told.requests)
+        began = time.monotonic()
+        assert router.stop() == 0
+        assert time.monotonic() - began < 3 * STOP_SECONDS
 
 
 @pytest.mark.parametrize(

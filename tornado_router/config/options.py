@@ -401,25 +401,25 @@ class MetricsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class OtelOptions:
-    """`[otel]`: traces and metrics by OpenTelemetry; needs the extra `[otel]`."""
+    """`[otel]`: traces and metrics of calls by OpenTelemetry; needs the extra `[otel]`."""
 
     endpoint: str = option(
         "",
-        "Collector that takes OTLP over HTTP, such as `http://localhost:4318`; empty for none.",
+        "A collector that takes OTLP over HTTP, such as `http://localhost:4318`; empty for none.",
         pattern="^(https?://.+)?$",
     )
     headers: str = option(
-        "", "Headers of what is sent there, as `name=value,other=value`.", writeOnly=True
+        "", "Headers of requests to it, as `name=value,other=value`.", writeOnly=True
     )
-    service_name: str = option("tornado-router", "What the router is called there.", minLength=1)
-    traces: bool = option(True, "Whether each call is told as a trace.")
+    service_name: str = option("tornado-router", "The `service.name` of the router.", minLength=1)
+    traces: bool = option(True, "Whether calls are exported as traces.")
     sample_ratio: float = option(
         1.0,
-        "Part of the calls that are told as traces; a client's own trace decides for itself.",
+        "Part of the calls for which a trace is started; a `traceparent` decides for itself.",
         minimum=0,
         maximum=1,
     )
-    metrics: bool = option(True, "Whether metrics are told.")
+    metrics: bool = option(True, "Whether metrics are exported.")
     metrics_seconds: float = option(60.0, "Seconds between exports.", exclusiveMinimum=0)
 
 

@@ -34,6 +34,7 @@ from tornado_router.plugins import Plugins
 from tornado_router.redaction import holds_secret
 from tornado_router.serving import Serving
 from tornado_router.sessions import Sessions
+from tornado_router.trace_context import TraceContext, read_trace_context
 from tornado_router.validation import Validator, parse_json
 from tornado_router.vitals import Vitals
 from tornado_router.watchdog import LoopWatchdog
@@ -240,6 +241,17 @@ class BaseHandler(RequestHandler):
         validator.check(body)
         return body
 
+    def trace_context(self) -> TraceContext | None:
+        """The trace that the client says the request is part of, or None."""
+        headers = self.request.headers
+        traceparent = headers.get("Traceparent")
+        if traceparent is None:
+            return None
+        state = headers.get("Tracestate")
+        if state and holds_secret(state):
+            state = None  # the collector keeps it with the span
+        return read_trace_context(traceparent, state)
+
     def write_json(self, body: Mapping[str, Any]) -> None:
         """Answers with a JSON object."""
         self.finish(orjson.dumps(body))
@@ -290,6 +302,7 @@ class BaseHandler(RequestHandler):
         error_code = self.error.code or self.error.type if self.error else None
         if error_code and self.counts_refusals:
             self.services.metrics.add_refusal(error_code)
+        trace = self.trace_context()
         self.services.access_log.add(
             PlainRequest(
                 request_id=self.request_id,
@@ -302,6 +315,7 @@ class BaseHandler(RequestHandler):
                 error_code=error_code,
                 client_address=self.logged_address,
                 user_id=self.user_id,
+                trace_id=trace.trace_id if trace else None,
             )
         )
 

@@ -10,12 +10,11 @@ from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 
-from tornado_router.gateway import CACHE_DEFAULTS, NO_TRACE
+from tornado_router.gateway import CACHE_DEFAULTS
 from tornado_router.handlers.base import BaseHandler, Services
 from tornado_router.provider import Call
-from tornado_router.redaction import holds_secret
 from tornado_router.response_cache import read_cache_control
-from tornado_router.telemetry import TraceHeaders
+from tornado_router.trace_context import TraceContext, start_trace
 
 MAX_HEADER = 2048
 
@@ -102,15 +101,13 @@ class CallHandler(BaseHandler):
         else:
             self.finish(reply.body)
 
-    def _trace(self) -> TraceHeaders:
-        """What the client says that the call is a part of, if anybody wants to know."""
-        if not self.services.serving.config.otel.endpoint:
-            return NO_TRACE
-        headers = self.request.headers
-        state = headers.get("Tracestate")
-        if state and holds_secret(state):
-            state = None  # the collector keeps it with the span
-        return headers.get("Traceparent"), state
+    def _trace(self) -> TraceContext | None:
+        """The trace that the client says the call is part of, or else a new one, if any."""
+        otel = self.services.serving.config.otel
+        trace = self.trace_context()
+        if trace is None and otel.endpoint and otel.traces:
+            trace = start_trace(otel.sample_ratio)
+        return trace
 
     async def _write_events(self, events: AsyncGenerator[bytes, None]) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")

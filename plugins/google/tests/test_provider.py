@@ -70,3 +70,20 @@ def test_some_credentials_are_needed():
     with pytest.raises(OptionError) as caught:
         GoogleProvider("google", {})
     assert caught.value.option == "api_key"
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"api_key": "k"}, "gcp.gemini"),
+        (
+            {
+                "access_token": "t",
+                "base_url": "https://x.test/v1/projects/p/locations/l/publishers/google",
+            },
+            "gcp.vertex_ai",
+        ),
+    ],
+)
+def test_opentelemetry_knows_both_apis(options, name):
+    assert GoogleProvider("it", options).otel_provider_name == name

@@ -34,6 +34,7 @@ class GoogleProvider(Provider):
         "embeddings": (),
     }
     remembers: ClassVar[bool] = True
+    otel_provider_name = "gcp.gemini"
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "properties": {
@@ -70,6 +71,8 @@ class GoogleProvider(Provider):
             raise OptionError("api_key", "is needed for Google's own API")
         self.base_url: str = options.get("base_url", DEFAULT_BASE_URL).rstrip("/")
         self.on_vertex = "/publishers/" in self.base_url
+        if self.on_vertex:
+            self.otel_provider_name = "gcp.vertex_ai"
         self.headers = _headers(options)
         self.endpoints = {
             "chat.completions": ChatCompletions(self),

@@ -83,3 +83,12 @@ def test_a_vendor_of_ones_own_is_a_few_lines():
 
     request, _, _ = sent(Example, options={"api_key": "k"})
     assert request.url == "https://api.example.com/v1/chat/completions"
+
+
+def test_opentelemetry_knows_vendors_by_its_own_names():
+    """https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/."""
+    names = {name: kind.otel_provider_name or name for name, kind in register_providers().items()}
+    well_known = {"openai", "azure.ai.openai", "mistral_ai", "groq", "deepseek", "x_ai"}
+    others = {"together", "fireworks", "openrouter", "ollama", "vllm", "llama.cpp"}
+    assert set(names.values()) == well_known | others
+    assert (names["azure"], names["mistral"]) == ("azure.ai.openai", "mistral_ai")

@@ -20,6 +20,7 @@ class Azure(OpenAIProvider):
     `base_url` is `https://RESOURCE.openai.azure.com/openai/v1`; a model is a deployment's name.
     """
 
+    otel_provider_name = "azure.ai.openai"
     default_base_url: ClassVar[str] = ""
     key_header: ClassVar[str] = "api-key"
 
@@ -27,6 +28,7 @@ class Azure(OpenAIProvider):
 class Mistral(OpenAIProvider):
     """https://docs.mistral.ai/api: an unknown field is a 422; usage comes in every stream."""
 
+    otel_provider_name = "mistral_ai"
     default_base_url: ClassVar[str] = "https://api.mistral.ai/v1"
     asks_usage: ClassVar[bool] = False
     renamed: ClassVar[Mapping[str, str]] = {**_OLD_NAMES, "seed": "random_seed"}
@@ -58,6 +60,7 @@ class DeepSeek(OpenAIProvider):
 class XAI(OpenAIProvider):
     """https://docs.x.ai/docs/api-reference."""
 
+    otel_provider_name = "x_ai"
     default_base_url: ClassVar[str] = "https://api.x.ai/v1"
 
 

@@ -1,0 +1,115 @@
+"""What is noted of each attempt while it runs, for metrics and traces."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from tornado_router.provider import (
+    Body,
+    HTTPClient,
+    Relayed,
+    UpstreamRequest,
+    UpstreamResponse,
+    UpstreamStream,
+)
+
+MAX_TEXT = 200
+"""Of an id, a model or a reason that a vendor names, this much is kept."""
+
+MAX_CHOICES = 128
+"""The most choices that a client may ask for."""
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """One attempt to have a call served. Times are those of `time.monotonic()`.
+
+    Attributes:
+        provider: name of the provider's table.
+        otel_provider_name: what `gen_ai.provider.name` calls it.
+        model: the vendor's own name of the model that was asked for.
+        began: when it was sent.
+        first_chunk: when the first chunk of a stream arrived, or None.
+        ended: when the answer was whole, had failed or was given up.
+        answered: whether an answer began, whatever came of it later.
+        complete: whether it was read to its end.
+        status: of the failure, or None.
+        error_code: of the failure, or None.
+        url: where it was sent, or None. It may hold a key, so only its host may be shown. This
+            and what follows is noted for traces alone.
+        response_id: id of the answer, or None.
+        response_model: the model that answered, as the vendor calls it, or None.
+        finish_reasons: why each choice ended.
+    """
+
+    provider: str
+    otel_provider_name: str
+    model: str
+    began: float = field(default_factory=time.monotonic)
+    first_chunk: float | None = None
+    ended: float | None = None
+    answered: bool = False
+    complete: bool = False
+    status: int | None = None
+    error_code: str | None = None
+    url: str | None = None
+    response_id: str | None = None
+    response_model: str | None = None
+    finish_reasons: list[str] = field(default_factory=list)
+
+    def read(self, bodies: Iterable[Body]) -> None:
+        """Notes what a whole answer, or some chunks, say of themselves."""
+        for body in bodies:
+            answer: object = body.body if isinstance(body, Relayed) else body
+            if not isinstance(answer, Mapping):
+                continue  # a fault of the plugin's, and reported where the answer is encoded
+            self.response_id = self.response_id or _text(answer.get("id"))
+            self.response_model = self.response_model or _text(answer.get("model"))
+            choices = answer.get("choices")
+            for choice in choices if isinstance(choices, list) else ():
+                reason = _text(choice.get("finish_reason")) if isinstance(choice, Mapping) else None
+                if reason and len(self.finish_reasons) < MAX_CHOICES:
+                    self.finish_reasons.append(reason)
+
+    def end(self) -> None:
+        """Notes that the attempt is over."""
+        if self.ended is None:
+            self.ended = time.monotonic()
+
+    def fail(self, status: int, code: str | None) -> None:
+        """Notes why it failed."""
+        self.status, self.error_code = status, code
+
+
+class RecordingClient:
+    """Notes where an attempt is sent (`HTTPClient`).
+
+    Args:
+        client: what sends it.
+        record: of the attempt.
+    """
+
+    def __init__(self, client: HTTPClient, record: AttemptRecord) -> None:
+        self._client = client
+        self._record = record
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Sends a request and reads the whole answer.
+
+        Raises:
+            ProviderError: no answer came.
+        """
+        self._record.url = request.url
+        return await self._client.send(request)
+
+    def stream(self, request: UpstreamRequest) -> AbstractAsyncContextManager[UpstreamStream]:
+        """Sends a request; the body is read inside the `async with`. Raises as `send`."""
+        self._record.url = request.url
+        return self._client.stream(request)
+
+
+def _text(value: object) -> str | None:
+    return value[:MAX_TEXT] if isinstance(value, str) else None

@@ -1,12 +1,18 @@
 """Errors, as a client and as an operator see them."""
 
+import re
+
+import pytest
+
 from tornado_router.errors import (
+    MAX_FRAMES,
     ApiError,
     ConfigError,
     Fault,
     ProviderError,
     RouterError,
     bad_answer,
+    describe_exception,
     invalid_request,
 )
 
@@ -59,3 +65,26 @@ def test_config_error_holds_every_fault():
     error = ConfigError(iter(faults))
     assert error.faults == tuple(faults)
     assert str(error) == "server.port: must be a whole number; line 3: is no TOML"
+
+
+def test_where_an_unexpected_error_was_raised():
+    def fails(prompt):
+        raise KeyError(prompt)
+
+    with pytest.raises(KeyError) as caught:
+        fails("secret")
+    assert re.fullmatch(
+        rf"KeyError in {__name__}\.(\w+):\d+ > {__name__}\.\1\.<locals>\.fails:\d+",
+        describe_exception(caught.value),
+    )
+
+
+def test_of_many_functions_the_innermost_are_shown():
+    def fails(depth):
+        if depth:
+            fails(depth - 1)
+        raise KeyError
+
+    with pytest.raises(KeyError) as caught:
+        fails(50)
+    assert describe_exception(caught.value).count(" > ") == MAX_FRAMES - 1

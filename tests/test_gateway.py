@@ -39,6 +39,7 @@ from tornado_router.routing import Router
 from tornado_router.selection import Selection
 from tornado_router.sse import Decoder
 from tornado_router.stores import ProcessStore
+from tornado_router.trace_context import TraceContext
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 KEY = Key(2, 1, "laptop")
@@ -164,12 +165,14 @@ class World:
     def observe(self, call):
         self.finished.append(call)
 
-    async def run(self, *, stream=False, model="fast", control=CACHE_DEFAULTS, **fields):
+    async def run(
+        self, *, stream=False, model="fast", control=CACHE_DEFAULTS, trace=None, **fields
+    ):
         messages = [{"role": "user", "content": "x" * 40}]
         body = {"model": model, "messages": messages, **fields}
         call = Call("req_1", "chat.completions", model, body, json.dumps(body).encode(), stream)
         return await self.gateway.run(
-            call, self.key, "client-7", time.monotonic(), cache_control=control
+            call, self.key, "client-7", time.monotonic(), cache_control=control, trace=trace
         )
 
     @property
@@ -257,6 +260,25 @@ class TestWhole:
         assert (account.status, account.error_code) == (404, "model_not_found")
         assert (account.provider, account.target_model) == (None, None)
         assert (account.prompt_tokens, account.completion_tokens) == (0, 0)
+
+    def test_of_an_error_in_the_router_the_place_is_known(self, monkeypatch):
+        def fails(*_):
+            raise KeyError("a prompt")
+
+        world = World({"choices": [1]})
+        monkeypatch.setattr(world.gateway._selection, "order", fails)
+        with pytest.raises(KeyError):
+            asyncio.run(world.run())
+        account = world.account
+        assert (account.status, account.error_code) == (500, "internal_error")
+        assert account.internal_error.startswith("KeyError in ")
+        assert "tornado_router.gateway.Gateway.run:" in account.internal_error
+        assert "a prompt" not in account.internal_error
+
+    def test_a_call_is_part_of_a_trace(self):
+        world = World({"choices": [{"message": {"content": "hi"}}]})
+        asyncio.run(world.run(trace=TraceContext("4bf92f35")))
+        assert world.account.trace_id == "4bf92f35"
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_a_failure_is_no_success(self, stream):

@@ -6,6 +6,7 @@ the statuses follow https://platform.openai.com/docs/guides/error-codes.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,9 @@ CODES = frozenset(
     }
 )
 """Every code of the router's own; docs/errors.md explains each. Vendors have others."""
+
+MAX_FRAMES = 5
+"""Of where an unexpected error was raised, so many functions are shown."""
 
 
 class RouterError(Exception):
@@ -173,6 +177,18 @@ def unauthorized(message: str, code: str | None) -> ApiError:
 def bad_answer(message: str) -> ProviderError:
     """A 502 for an answer that is not what the provider's API promises."""
     return ProviderError(502, message, code="bad_provider_answer")
+
+
+def describe_exception(error: BaseException) -> str:
+    """The type of an unexpected error and where it was raised, the outermost function first.
+
+    Neither its message nor any value is shown: they may hold a part of a prompt.
+    """
+    places = [
+        f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    return f"{type(error).__name__} in {' > '.join(places[-MAX_FRAMES:])}"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.auth import Key
 from tornado_router.db import dollars
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
-from tornado_router.errors import CLIENT_CLOSED, ApiError
+from tornado_router.errors import CLIENT_CLOSED, ApiError, describe_exception
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.metrics import Metrics
@@ -119,6 +119,7 @@ class _Progress:
     trace: TraceContext | None = None
     client_address: str = ""
     copy: _Copy | None = None
+    internal_error: str | None = None
 
     def headers(self) -> dict[str, str]:
         """What the client is told beside the answer: its limits, and what served it."""
@@ -157,6 +158,7 @@ class _Progress:
                 self.take(encode_error(error) if begun else orjson.dumps(error.body()))
         elif isinstance(error, Exception):
             self.status, self.error_code = 500, "internal_error"
+            self.internal_error = describe_exception(error)
         else:  # cancelled, or closed: the client went away, and the provider may charge for it
             self.status, self.error_code = CLIENT_CLOSED, "client_closed"
             if self.attempts.targets:
@@ -567,6 +569,7 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         cache_hit=progress.cached is not None,
         client_address=progress.client_address,
         trace_id=progress.trace.trace_id if progress.trace else None,
+        internal_error=progress.internal_error,
     )
 
 

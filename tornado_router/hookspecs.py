@@ -55,6 +55,8 @@ class RequestFinished(NamedTuple):
             used, and nothing is charged.
         client_address: IP address of the client; empty if `[log] client_addresses` is off.
         trace_id: of the trace that the call is part of (32 hexadecimal digits), or None.
+        internal_error: of an error in the router itself, its type and where it was raised, or
+            None.
     """
 
     call_id: str
@@ -87,6 +89,7 @@ class RequestFinished(NamedTuple):
     cache_hit: bool = False
     client_address: str = ""
     trace_id: str | None = None
+    internal_error: str | None = None
 
 
 @hookspec

@@ -124,6 +124,7 @@ def _json_line(request: RequestFinished | PlainRequest) -> str:
     if isinstance(request, RequestFinished):
         line["cost"] = f"{request.cost:f}"
         line["uncharged"] = f"{request.uncharged:f}" if request.uncharged else "0"
+        del line["internal_error"]  # which is logged where it is met
         line["prices"] = orjson.Fragment(request.prices or "null")
     record = {"level": "info", "message": "request", **line}
     try:

@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tornado_router import __version__
+
 ROUTER_TOML = """
 [server]
 port = 0
@@ -30,6 +32,8 @@ models = ["echo"]
 retries = 0
 """
 PROMPT = "canary-prompt"
+HOST = "host-of-this-test"
+COMMIT = "git init -q && git -c user.name=n -c user.email=e commit -q --allow-empty -m canary"
 DEADLINE = 30.0
 
 
@@ -81,7 +85,13 @@ def router(tmp_path, server):
         "PYTHONUNBUFFERED": "1",
         "SENTRY_DSN": f"http://public@{place}/1",
         "SENTRY_ENVIRONMENT": "test",
+        "PYTHONPATH": str(tmp_path),
     }
+    # A name of the host that can be told apart from everything else.
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import socket\nsocket.gethostname = lambda: {HOST!r}\n"
+    )
+    subprocess.run(COMMIT, cwd=tmp_path, shell=True, check=True)
     with (tmp_path / "out").open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "tornado_router.cli", "serve"],
@@ -139,6 +149,14 @@ def test_a_failed_call_is_reported_once_and_nothing_else(router, server):
     assert int(event["tags"]["status"]) >= 500
     assert event["extra"]["request_id"] == "mine-m"
     assert event["fingerprint"] == ["bad", "m", event["tags"]["error_code"]]
+    assert event["release"] == f"tornado-llm-router@{__version__}"  # and no commit of the folder
+    assert set(event) == {
+        *("level", "logger", "message", "timestamp", "transaction", "fingerprint", "user", "tags"),
+        *("extra", "event_id", "contexts", "transaction_info", "breadcrumbs", "release"),
+        *("environment", "sdk", "platform"),
+    }
+    assert event["user"] == {"id": "1"}
+    assert set(event["contexts"]) == {"trace"}
     sent = b"".join(server.taken)
-    for canary in (b"canary", router.key.encode(), b"tornado_router.cli"):
+    for canary in (b"canary", router.key.encode(), b"tornado_router.cli", HOST.encode()):
         assert canary not in sent

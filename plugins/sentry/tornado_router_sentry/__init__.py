@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 
 from tornado_router.hookspecs import RequestFinished
@@ -12,8 +11,6 @@ from tornado_router_sentry.reporter import Reporter
 TORNADO_ROUTER_API = 1
 
 _reporter = Reporter.from_environment(os.environ)
-if _reporter:
-    atexit.register(_reporter.close)
 
 
 @hookimpl

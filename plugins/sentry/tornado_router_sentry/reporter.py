@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sentry_sdk
+from sentry_sdk.utils import Dsn
 
+from tornado_router import __version__
 from tornado_router.hookspecs import RequestFinished
 
 if TYPE_CHECKING:
-    from sentry_sdk.types import Event
+    from sentry_sdk.types import Event, Hint
 
 FLUSH_SECONDS = 2.0
+
+RELEASE = f"tornado-llm-router@{__version__}"
+"""The SDK would take the commit of whatever repository the router is started in."""
 
 
 class Reporter:
     """Sends failed calls to Sentry, on a thread of the SDK's own.
 
     It has a client of its own: nothing is patched, and nothing else in the process is reported.
+    The client is made for the first report, so commands such as `check` and processes that serve
+    nothing have none.
 
     Args:
-        options: for `sentry_sdk.Client`, which reads the rest from the environment.
+        dsn: where to.
+        release: what Sentry calls this version of the router.
+        sample_rate: part of the reports that are sent.
+
+    Raises:
+        ValueError: a value cannot be used.
     """
 
-    def __init__(self, **options: Any) -> None:
-        self._client = sentry_sdk.Client(
-            default_integrations=False,
-            auto_enabling_integrations=False,
-            include_local_variables=False,
-            include_source_context=False,
-            **options,
-        )
-        self._scope = sentry_sdk.Scope(client=self._client)
+    def __init__(self, dsn: str, release: str = RELEASE, sample_rate: float = 1.0) -> None:
+        Dsn(dsn)
+        if not 0 <= sample_rate <= 1:
+            raise ValueError("SENTRY_SAMPLE_RATE must be between 0 and 1")
+        self._options: dict[str, Any] = {
+            "dsn": dsn,
+            "release": release,
+            "sample_rate": sample_rate,
+        }
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Reporter | None:
@@ -44,31 +58,59 @@ class Reporter:
         """
         if not environ.get("SENTRY_DSN"):
             return None
-        rate = float(environ.get("SENTRY_SAMPLE_RATE") or 1.0)
-        if not 0 <= rate <= 1:
-            raise ValueError("SENTRY_SAMPLE_RATE must be between 0 and 1")
-        return cls(dsn=environ["SENTRY_DSN"], sample_rate=rate)
+        return cls(
+            environ["SENTRY_DSN"],
+            environ.get("SENTRY_RELEASE") or RELEASE,
+            float(environ.get("SENTRY_SAMPLE_RATE") or 1.0),
+        )
 
     def report(self, event: RequestFinished) -> None:
         """Reports a call; returns at once."""
-        self._client.capture_event(make_event(event), scope=self._scope)
+        self._scope.client.capture_event(make_event(event), scope=self._scope)
 
-    def close(self) -> None:
-        """Waits a moment for what is on its way."""
-        self._client.close(timeout=FLUSH_SECONDS)
+    @cached_property
+    def _scope(self) -> sentry_sdk.Scope:
+        client = sentry_sdk.Client(
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            include_local_variables=False,
+            include_source_context=False,
+            before_send=_without_host,
+            **self._options,
+        )
+        atexit.register(client.close, timeout=FLUSH_SECONDS)  # waits for what is on its way
+        return sentry_sdk.Scope(client=client)
+
+
+def _without_host(event: Event, hint: Hint) -> Event:
+    """The SDK adds the name of this host, whatever its options say."""
+    event.pop("server_name", None)
+    return event
 
 
 def make_event(event: RequestFinished) -> Event:
     """Sentry's event of a failed call."""
     provider = event.provider or "no provider"
+    model = event.target_model or event.model
     code = event.error_code or str(event.status)
+    message, fingerprint = f"{code}: {provider}, {model}", [provider, model, code]
+    if event.internal_error:  # which no provider has to do with
+        message, fingerprint = event.internal_error, [event.internal_error]
+    extra: dict[str, Any] = {
+        "request_id": event.request_id,
+        "call_id": event.call_id,
+        "trace_id": event.trace_id,
+        "duration_seconds": event.duration,
+        "first_chunk_seconds": event.first_chunk,
+        "completion_tokens": event.completion_tokens,
+    }
     return {
         "level": "error",
         "logger": "tornado_router",
-        "message": f"{code}: {provider}, {event.target_model or event.model}",
+        "message": message,
         "timestamp": datetime.datetime.fromtimestamp(event.finished_at, datetime.UTC),
         "transaction": event.endpoint,
-        "fingerprint": [provider, event.target_model or event.model, code],
+        "fingerprint": fingerprint,
         "user": {"id": str(event.user_id)},
         "tags": {
             "provider": provider,
@@ -79,11 +121,5 @@ def make_event(event: RequestFinished) -> Event:
             "error_code": code,
             "stream": str(event.stream).lower(),
         },
-        "extra": {
-            "request_id": event.request_id,
-            "call_id": event.call_id,
-            "duration_seconds": event.duration,
-            "first_chunk_seconds": event.first_chunk,
-            "completion_tokens": event.completion_tokens,
-        },
+        "extra": extra,
     }

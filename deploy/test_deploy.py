@@ -24,11 +24,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.test_metrics import CALL
 from tests.test_vitals import Process
 from tools.lock import direct
+from tornado_router.attempt_record import AttemptRecord
 from tornado_router.cli import main
 from tornado_router.config.options import ProviderOptions
 from tornado_router.health import TargetHealth
 from tornado_router.routing import Target
-from tornado_router.telemetry import Tried
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -498,7 +498,7 @@ ADDED = {"job", "instance"}
 def exported():
     """The labels of every sample that a router exports, by its name."""
     process = Process(link=SimpleNamespace(available=True), tls=SimpleNamespace(not_after=1.0))
-    process.metrics.add(CALL, [Tried("up", "m", 1.0)], missed=True)
+    process.metrics.add(CALL, [AttemptRecord("up", "up", "m")], missed=True)
     process.metrics.add(CALL._replace(cache_hit=True), missed=False)
     process.metrics.add(CALL._replace(provider=None, error_code="model_not_found"), missed=False)
     process.targets = [TargetHealth(Target("up", "m"), "open", 5, 1.0, 1, None)]

@@ -28,7 +28,7 @@ class Process:
         self.overload = SimpleNamespace(calls=4, limit=1000)
         self.ledger = SimpleNamespace(backlog=100, limit=2**20, lost=0)
         self.upstreams = {}
-        self.recorder = SimpleNamespace(left_out=0)
+        self.recorder = SimpleNamespace(dropped=0)
         self.telemetry = SimpleNamespace(dropped=0)
         self.vitals = Vitals(
             self.metrics,
@@ -81,22 +81,22 @@ def test_what_runs(process):
 def test_what_was_lost_is_counted_once(process):
     assert process.measured()["ledger_lost_total",] == 0
     process.ledger.lost = 3
-    process.recorder.left_out = 5
+    process.recorder.dropped = 5
     process.telemetry.dropped = 7
     for _ in range(2):
         samples = process.measured()
         assert samples["ledger_lost_total",] == 3
-        assert samples["request_log_left_out_total",] == 5
-        assert samples["telemetry_left_out_total",] == 7
+        assert samples["request_log_dropped_total",] == 5
+        assert samples["telemetry_dropped_total",] == 7
 
 
-def test_the_request_log_tells_what_it_left_out(monkeypatch):
+def test_the_request_log_tells_what_it_dropped(monkeypatch):
     monkeypatch.setattr(request_log, "WAITING_BYTES", 10)
     recorder = RequestRecorder(None, RequestLogOptions(calls="all"))
     exchange = Exchange("c", "r", 1, 1, "e", "m", 200, False, 1.0, b"x" * 11, b"", 0)
     recorder.add(exchange)
     recorder.add(exchange)
-    assert recorder.left_out == 2
+    assert recorder.dropped == 2
     recorder.close()
 
 

@@ -107,7 +107,7 @@ class RequestRecorder:
         )
 
     @property
-    def left_out(self) -> int:
+    def dropped(self) -> int:
         """Calls that should have been kept, but were too many."""
         return self._thread.dropped
 

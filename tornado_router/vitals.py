@@ -97,7 +97,7 @@ class Vitals:
         if self._tls and self._tls.not_after is not None:
             self._show_not_after(self._tls.not_after)
         self._lost.follow(self._ledger.lost)
-        self._unlogged.follow(self._recorder.left_out)
+        self._unlogged.follow(self._recorder.dropped)
         if self._telemetry:
             self._untold.follow(self._telemetry.dropped)
         self._measure_targets()
@@ -145,7 +145,7 @@ class Vitals:
     def _make_totals(self) -> None:
         self._lost = _Total(Counter("ledger_lost", "Calls that were not recorded.", **self._own))
         self._unlogged = _Total(
-            Counter("request_log_left_out", "Calls that [request_log] should have.", **self._own)
+            Counter("request_log_dropped", "Calls that [request_log] should have.", **self._own)
         )
         restarts = Counter("worker_restarts", "Workers that were started again.", **self._own)
         # The count of the ones before this one is still there, but maybe not of all.
@@ -153,7 +153,7 @@ class Vitals:
         restarts.inc(max(int(os.environ.get(RESTARTS_VARIABLE, "0")) - (counted or 0), 0))
         if self._telemetry:
             self._untold = _Total(
-                Counter("telemetry_left_out", "Calls that [otel] did not export.", **self._own)
+                Counter("telemetry_dropped", "Calls that [otel] did not export.", **self._own)
             )
 
     def _show_not_after(self, moment: float) -> None:

@@ -19,7 +19,7 @@ from tornado_router.importing.settings import Settings
 
 ENVIRONMENT = "os.environ/"
 
-_KEPT_ANSWERS = "a route keeps answers if it has `cache_seconds`: docs/cache.md"
+_RESPONSE_CACHE = "a route caches responses if it has `cache_seconds`: docs/cache.md"
 
 HINTS = {
     "general_settings.master_key": "keys are made here: `tornado-router keys create`",
@@ -29,9 +29,9 @@ HINTS = {
     "tornado-llm-router-sentry; anything else is a plugin with the hook `request_finished`",
     "litellm_settings.success_callback": "as for `callbacks`",
     "litellm_settings.failure_callback": "as for `callbacks`",
-    "litellm_settings.cache": _KEPT_ANSWERS,
-    "litellm_settings.cache_params": _KEPT_ANSWERS,
-    "router_settings.cache_responses": _KEPT_ANSWERS,
+    "litellm_settings.cache": _RESPONSE_CACHE,
+    "litellm_settings.cache_params": _RESPONSE_CACHE,
+    "router_settings.cache_responses": _RESPONSE_CACHE,
     "router_settings.redis_url": "give `host`, `port` and `password` in [redis]",
     "environment_variables": "put them into the environment, or into a `.env` beside router.toml",
     "include": "these files are read by LiteLLM, too, but not here: put them into one",

@@ -244,8 +244,39 @@ class TestFaults:
 
 
 def test_one_row_that_no_database_takes_holds_up_no_other(storage, user, rows):
-    write(storage, call(1), call(2, prompt_tokens=2**63 - 1), call(3))
+    book = open_ledger(storage)
+    for item in (call(1), call(2, prompt_tokens=2**63 - 1), call(3)):
+        book.add(item)
+    book.close()
     assert [row["call_id"] for row in rows()] == ["req_1", "req_3"]
+    assert book.lost == 1
+
+
+def test_a_row_that_no_database_takes_is_lost_once_however_often_it_is_tried(
+    storage, user, monkeypatch
+):
+    monkeypatch.setattr(batch, "RETRY_SECONDS", 0.01)
+    take, failures = Ledger._take_credits, iter([True, True, False])
+
+    def break_twice(self, calls):
+        take(self, calls)
+        if next(failures, False):
+            raise OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Ledger, "_take_credits", break_twice)
+    book = open_ledger(storage)
+    book.add(call(1, prompt_tokens=2**63 - 1))
+    book.close()
+    assert book.lost == 1
+
+
+def test_sums_by_day_outlive_32_bits_of_ids(storage, user, rows, place):
+    """PostgreSQL takes an id for each upsert, whether it inserts a row or not."""
+    if not place.is_file:
+        place.ask("SELECT setval('usage_days_id_seq', ?)", 2**31 - 1)
+    for number in range(3):
+        write(storage, call(number, model=f"model-{number}"))
+    assert place.ask("SELECT COUNT(*), SUM(requests) FROM usage_days") == [(3, 3)]
 
 
 def test_texts_that_no_database_takes_as_they_are(storage, user, rows):

@@ -207,7 +207,7 @@ class UsageDay(Model):
     the key are gone; `provider` is empty for calls that reached none.
     """
 
-    id = AutoField()
+    id = BigAutoField()
     day = DateField()
     user_id = IntegerField()
     api_key_id = IntegerField()

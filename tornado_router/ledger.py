@@ -117,6 +117,7 @@ class Ledger:
 
     def __init__(self, storage: Storage, options: LedgerOptions, folder: Path) -> None:
         self.lost = 0
+        self._invalid = 0
         self._storage = storage
         self.limit = options.journal_mb * MEGABYTE
         self._refuses = options.when_full == "refuse"
@@ -241,6 +242,7 @@ class Ledger:
             return 0
         batch = [_storable(call) for call in batch]
         database = self._storage.database
+        self._invalid = 0
         with database.session(lasting=True), database.writing():
             written = self._insert([_row(call) for call in batch])
             calls = {call.call_id: call for call in batch if call.call_id in written}
@@ -250,6 +252,7 @@ class Ledger:
             for key_id in sorted(last_used):
                 moment = utc(last_used[key_id])
                 ApiKey.update(last_used_at=moment).where(ApiKey.id == key_id).execute()
+        self.lost += self._invalid  # not before: a batch that fails comes again
         return len(calls)
 
     def _close_connection(self) -> None:
@@ -275,6 +278,7 @@ class Ledger:
             written.update(self._insert_many(_without_deleted(row)))
 
         def complain(row: Row, error: Exception) -> None:
+            self._invalid += 1
             logger.critical("the usage of {} cannot be written: {}", row[0], error)
 
         bulk.insert_each(self._storage.database, rows, insert, complain)

@@ -120,6 +120,7 @@ class OwnPostgres:
         self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
         self._folder = folder
         self._binaries = _binaries()
+        self.process: subprocess.Popen | None = None
         self._as_nobody = {}
         if os.geteuid() == 0:
             self._as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
@@ -132,6 +133,9 @@ class OwnPostgres:
         )
 
     def start(self) -> None:
+        """Starts it, if it does not run."""
+        if self.process is not None and self.process.poll() is None:
+            return
         command = [self._binaries / "postgres", "-D", self._folder / "data"]
         command += ["-p", str(self._port), "-h", "127.0.0.1", "-k", self._folder]
         for setting in FAST:
@@ -147,6 +151,19 @@ class OwnPostgres:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait()
+
+    def freeze(self) -> None:
+        """Has it and its sessions accept connections and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Has it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        for pid in (self.process.pid, *map(int, children.split())):
+            os.kill(pid, number)
 
     def _answers(self) -> bool:
         try:

@@ -209,3 +209,11 @@ def test_close_frees_what_the_thread_opened_on_the_thread():
     assert done[0] == "t"
     assert done[-1] == "closed"
     assert done.count("closed") == 1
+
+
+def test_work_that_does_not_end_is_left():
+    end = threading.Event()
+    thread = BackgroundThread("rows", lambda: end.wait(30), interval=HOURS)
+    assert not thread.close(SOON)
+    end.set()
+    assert thread.close()

@@ -291,6 +291,33 @@ def test_half_a_character_in_a_name(storage, user, rows):
     assert rows()[0]["error_code"] == "odd ?"
 
 
+class TestDatabaseThatHangs:
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch):
+        monkeypatch.setattr(ledger, "STOP_SECONDS", 0.01)
+
+    def test_a_stop_leaves_the_journal_to_the_next_start(self, storage, user, rows):
+        book = open_ledger(storage)
+        write, go_on = book._write, threading.Event()
+        book._write = lambda calls: go_on.wait(30) and write(calls)
+        book.add(call(1))
+        book.close()
+        assert rows() == []
+        assert list(storage.journal.iterdir())
+        go_on.set()
+        assert book._thread.close(30)
+
+    def test_a_stop_waits_as_long_as_rows_are_written(self, storage, user, rows, monkeypatch):
+        monkeypatch.setattr(ledger, "FLUSH_SECONDS", 3600.0)
+        monkeypatch.setattr(ledger, "BATCH_BYTES", 1)
+        book = open_ledger(storage)
+        for number in range(100):
+            book.add(call(number))
+        monkeypatch.setattr(ledger, "STOP_SECONDS", 1.0)
+        book.close()
+        assert len(rows()) == 100
+
+
 def kill(book):
     """Leaves a ledger as `kill -9` does: its files are there, and nobody holds them."""
     book._thread._work = lambda: True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -103,13 +104,15 @@ class RouterApplication(Application):
 
     Raises:
         ConfigError: the certificate cannot be used.
-        LockedError: another router holds the limits of this database in its memory.
+        LockedError: somebody needs the database alone, such as a router that holds its limits in
+            its memory.
     """
 
     def __init__(self, deployment: Deployment, storage: Storage) -> None:
         config = deployment.config
         self.tls = read_tls(config)
-        self._lock = None if config.redis.host else storage.database.claim()
+        shares = bool(config.redis.host)
+        self._lock = storage.database.share() if shares else storage.database.claim(_stop_second)
         self.deployment = deployment
         self.storage = storage
         self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
@@ -287,7 +290,7 @@ class RouterApplication(Application):
         async with AsyncExitStack() as later:  # the last first, and each whatever became of others
             if self._lock:
                 later.callback(self._lock.release)
-            later.callback(self.storage.close)
+            later.push_async_callback(asyncio.to_thread, self.storage.close)
             later.callback(self.services.passwords.close)
             if self._telemetry:
                 later.push_async_callback(asyncio.to_thread, self._telemetry.close)
@@ -397,6 +400,15 @@ class _HTTPServer(HTTPServer):
         self.streams.add(stream)
         self._overload.opened(stream, str(address[0]))
         super().handle_stream(stream, address)
+
+
+def _stop_second() -> None:
+    """Stops this process, as another router has taken its place at the database."""
+    logger.critical(
+        "another router took the database over while this one could not reach it: this one stops; "
+        "for several, limits have to be shared: configure [redis]"
+    )
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def run_until_stopped(server: Server, stop: asyncio.Event) -> None:

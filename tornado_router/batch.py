@@ -52,15 +52,19 @@ class BackgroundThread:
         if not self._awake.is_set():
             self._awake.set()
 
-    def close(self, seconds: float | None = None) -> None:
+    def close(self, seconds: float | None = None) -> bool:
         """Does what is left to do, if it can be done, and ends the thread.
 
         Args:
             seconds: for which it is waited for; None for as long as it takes.
+
+        Returns:
+            Whether it has ended; if not, it can be closed again, or left to die with the process.
         """
         self._closing.set()
         self._awake.set()
         self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         pause = self._interval

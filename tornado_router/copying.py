@@ -53,7 +53,7 @@ def copy(source: Sqlite, target: Postgres) -> list[Copied]:
     Raises:
         CopyError: there is something in the target already, or not all of it arrived.
     """
-    with source.reading(), target.writing():
+    with source.reading(), target.writing(long=True):
         for model in MODELS:
             if _count(target, model):
                 raise CopyError(f"the table {_table(model)} of the target is not empty")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,10 @@ T = TypeVar("T")
 
 THREADS = 4
 PATIENCE_SECONDS = 30.0
-"""For which a coroutine waits for its queries."""
+"""How long a coroutine waits for its queries."""
+
+STOP_SECONDS = 3.0
+"""How long a stop waits for queries that still run; nobody is waiting for their answers."""
 
 EPOCH = datetime.datetime(1970, 1, 1)
 
@@ -337,6 +341,9 @@ class Storage:
             raise DatabaseAwayError from error
 
     def close(self) -> None:
-        """Ends the threads once they are done."""
-        self._threads.shutdown()
+        """Ends the threads once they are done, or cuts off what takes too long."""
+        cut_off = threading.Timer(STOP_SECONDS, self.database.cut_off)
+        cut_off.start()
+        self._threads.shutdown(cancel_futures=True)
+        cut_off.cancel()
         self.database.end_sessions()

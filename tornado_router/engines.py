@@ -5,18 +5,20 @@ What differs is how a thread gets its connection, and how writers are kept apart
 
 from __future__ import annotations
 
+import os
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from peewee import (
     DatabaseError,
     DataError,
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     PostgresqlDatabase,
     ProgrammingError,
@@ -24,7 +26,14 @@ from peewee import (
 from peewee import SqliteDatabase as PeeweeSqlite
 
 from tornado_router.errors import RouterError
-from tornado_router.process_lock import LockedError, ProcessLock
+from tornado_router.postgres_connection import (
+    SET_UP,
+    check_url,
+    connection_settings,
+    url_title,
+)
+from tornado_router.process_lock import ProcessLock
+from tornado_router.session_lock import SessionLock
 
 PRAGMAS: dict[str, Any] = {
     "journal_mode": "wal",  # readers never wait for the writer
@@ -33,26 +42,24 @@ PRAGMAS: dict[str, Any] = {
     "busy_timeout": 5000,
 }
 
-CONNECT_SECONDS = 5
-"""For which PostgreSQL is waited for; `connect_timeout` in the URL says otherwise."""
+TURN = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
+"""Settings of a transaction that writes: a router that is frozen in one is hung up on, and the
+others do not wait for it that long."""
 
-KEEPALIVES = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,  # ms
+LONG_TURN = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "10min",
 }
-"""A machine that is gone is noticed within half a minute:
-https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES."""
+"""The same for migrations and copies."""
+
+UNUSABLE = ("25006", "25P03", "25P04")
+"""States that PostgreSQL files under internal errors, but that only another connection heals: a
+read-only session, and transactions that the server ended:
+https://www.postgresql.org/docs/current/errcodes-appendix.html."""
 
 WRITER = int.from_bytes(b"tr:write")
 """The advisory lock of whoever writes: any number that nobody else uses."""
-
-ROUTER = int.from_bytes(b"tr:alone")
-"""The advisory lock of a router that keeps its limits to itself."""
-
-LET_GO_SECONDS = 2.0
-"""For which a router waits for that lock."""
 
 
 class MissingDriverError(RouterError):
@@ -67,7 +74,7 @@ class Sqlite(PeeweeSqlite):
     """
 
     row_faults = (IntegrityError, InterfaceError, ProgrammingError, OverflowError)
-    """What says that a row is at fault, and not the database."""
+    """Exceptions that mean the row is invalid, not that the database is down."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,12 +110,18 @@ class Sqlite(PeeweeSqlite):
         return context
 
     def end_sessions(self) -> None:
-        """Closes the connections of threads that do nothing any more: there are none."""
+        """Does nothing: SQLite sessions close themselves."""
 
-    def writing(self) -> AbstractContextManager[Any]:
+    def cut_off(self) -> None:
+        """Does nothing: no SQLite query waits for another machine."""
+
+    def writing(self, *, long: bool = False) -> AbstractContextManager[Any]:
         """A transaction that is the only one to write from its beginning to its end.
 
         Inside of another it is a part of that one.
+
+        Args:
+            long: has no meaning here.
         """
         return self._transaction(() if self.in_transaction() else ("IMMEDIATE",))
 
@@ -116,13 +129,28 @@ class Sqlite(PeeweeSqlite):
         """A transaction that sees the database as it is at one moment."""
         return self._transaction(())
 
-    def claim(self) -> ProcessLock:
+    def claim(self, lost: Callable[[], None] = lambda: None) -> ProcessLock:
         """Keeps other routers away until it is released.
+
+        Args:
+            lost: never called: the lock of a file stays.
 
         Raises:
             LockedError: one is there.
         """
-        return ProcessLock(self.path.with_name(self.path.name + ".lock"))
+        return ProcessLock(self._lock_path)
+
+    def share(self) -> ProcessLock:
+        """Keeps those away who need the file for themselves, until it is released.
+
+        Raises:
+            LockedError: one is there.
+        """
+        return ProcessLock(self._lock_path, shared=True)
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".lock")
 
     def _transaction(self, mode: tuple[str, ...]) -> AbstractContextManager[Any]:
         atomic: AbstractContextManager[Any] = self.atomic(*mode)
@@ -136,11 +164,12 @@ class Postgres(PostgresqlDatabase):
         url: as libpq takes it: `postgresql://user:password@host:5432/name?sslmode=verify-full`.
 
     Raises:
+        LocationError: the URL cannot be what was meant.
         MissingDriverError: psycopg is not installed.
     """
 
     row_faults = (IntegrityError, DataError)
-    """What says that a row is at fault, and not the database."""
+    """Exceptions that mean the row is invalid, not that the database is down."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -149,6 +178,7 @@ class Postgres(PostgresqlDatabase):
             raise MissingDriverError(
                 "PostgreSQL needs a package: pip install 'tornado-llm-router[postgres]'"
             ) from None
+        check_url(url)
         # One form of the URL is enough for Peewee.
         self.url = "postgresql://" + url.partition("://")[2]
         self._connections: set[Any] = set()
@@ -157,7 +187,7 @@ class Postgres(PostgresqlDatabase):
             autoconnect=False,
             prefer_psycopg3=True,
             prepare_threshold=None,  # a pooler between may give each transaction another session
-            **_defaults(url),
+            **connection_settings(url),
         )
 
     def open(self) -> None:
@@ -173,6 +203,9 @@ class Postgres(PostgresqlDatabase):
 
         Args:
             lasting: has no meaning here. It stays open, as opening one takes many milliseconds.
+
+        Raises:
+            OperationalError: the database is away, read-only, or does not answer in time.
         """
         if not self._is_alive():
             self.hang_up()
@@ -182,11 +215,25 @@ class Postgres(PostgresqlDatabase):
         except (OperationalError, InterfaceError):
             self.hang_up()
             raise
+        except InternalError as error:
+            if _state(error) not in UNUSABLE:
+                raise
+            self.hang_up()
+            raise OperationalError(*error.args) from error
 
     def end_sessions(self) -> None:
-        """Closes the connections of threads that do nothing any more."""
+        """Closes the connections of threads that have nothing left to do."""
         while self._connections:
             self._connections.pop().close()
+
+    def cut_off(self) -> None:
+        """Makes queries fail that still run: nobody waits for their answers any more."""
+        from psycopg import Error  # noqa: PLC0415 - see above
+
+        for connection in tuple(self._connections):
+            # Its thread is using it, so the line is closed, and not the connection itself.
+            with suppress(Error, OSError), _line(connection) as line:
+                line.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
         """Closes this thread's connection, whatever state it is in."""
@@ -194,16 +241,30 @@ class Postgres(PostgresqlDatabase):
             self.close()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, long: bool = False) -> Iterator[None]:
         """A transaction that is the only one to write from its beginning to its end.
 
         As on SQLite: what is read in it is still true when it is written, and no two of them wait
         for each other crosswise. Inside of another it is a part of that one.
+
+        Args:
+            long: whether it may take, and wait for its turn, as long as it needs to.
+
+        Raises:
+            OperationalError: it was not its turn in time.
         """
         outermost = not self.in_transaction()
         with self.atomic():
             if outermost:
-                self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (WRITER,))
+                # In one statement, and for this transaction alone: between transactions, a pooler
+                # may give the session to somebody else.
+                turn = LONG_TURN if long else TURN
+                settings = ", ".join(["set_config(%s, %s, true)"] * len(turn))
+                values = [word for pair in turn.items() for word in pair]
+                self.execute_sql(
+                    f"SELECT {settings}, pg_advisory_xact_lock(%s)",
+                    (*values, WRITER),
+                )
             yield
 
     def reading(self) -> AbstractContextManager[Any]:
@@ -211,16 +272,28 @@ class Postgres(PostgresqlDatabase):
         atomic: AbstractContextManager[Any] = self.atomic("REPEATABLE READ")
         return atomic
 
-    def claim(self) -> _SessionLock:
+    def claim(self, lost: Callable[[], None] = lambda: None) -> SessionLock:
         """Keeps other routers away until it is released.
+
+        Args:
+            lost: called, on another thread, when another router has taken its place, as the
+                connection that held the lock had broken.
 
         Raises:
             LockedError: one is there.
         """
-        return _SessionLock(self)
+        return SessionLock(self.url, lost)
+
+    def share(self) -> None:
+        """Does nothing: routers that share their limits may be many."""
 
     def _connect(self) -> Any:
         connection = super()._connect()  # type: ignore[misc]  # Peewee types only what is public
+        try:
+            connection.execute(SET_UP)
+        except BaseException:
+            connection.close()
+            raise
         self._connections.add(connection)
         return connection
 
@@ -233,7 +306,7 @@ class Postgres(PostgresqlDatabase):
             return False
         try:
             self.execute_sql("SELECT 1")
-        except (OperationalError, InterfaceError):
+        except (DatabaseError, InterfaceError):
             return False
         return True
 
@@ -254,47 +327,14 @@ def open_engine(location: Path | str) -> Engine:
 
 
 def title(location: Path | str) -> str:
-    """What a person knows a database by; the password of a URL is left out."""
-    if isinstance(location, Path):
-        return str(location)
-    parts = urlsplit(location)
-    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """What a person knows a database by, without a password."""
+    return str(location) if isinstance(location, Path) else url_title(location)
 
 
-class _SessionLock:
-    """Held by a connection of its own, so that it ends with the process, however that ends.
-
-    Args:
-        database: that it is about.
-
-    Raises:
-        LockedError: somebody else holds it.
-    """
-
-    def __init__(self, database: Postgres) -> None:
-        import psycopg  # noqa: PLC0415 - see above
-
-        self._connection = psycopg.connect(database.url, autocommit=True, **_defaults(database.url))
-        # The server may still be about to notice that the process before has ended.
-        deadline = time.monotonic() + LET_GO_SECONDS
-        while not self._take():
-            if time.monotonic() > deadline:
-                self._connection.close()
-                raise LockedError(title(database.url))
-            time.sleep(0.05)
-
-    def _take(self) -> bool:
-        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (ROUTER,)).fetchone()
-        return bool(row and row[0])
-
-    def release(self) -> None:
-        """Lets another router have it."""
-        self._connection.close()
+def _line(connection: Any) -> socket.socket:
+    return socket.socket(fileno=os.dup(connection.fileno()))
 
 
-def _defaults(url: str) -> dict[str, Any]:
-    """Settings of a connection, but for those that the URL has."""
-    settings = {"connect_timeout": CONNECT_SECONDS, "application_name": "tornado-router"}
-    query = urlsplit(url).query
-    given = {part.partition("=")[0] for part in query.split("&")}
-    return {name: value for name, value in (settings | KEEPALIVES).items() if name not in given}
+def _state(error: Exception) -> str | None:
+    """The SQLSTATE of the driver's exception that Peewee wrapped."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)

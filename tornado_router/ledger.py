@@ -17,7 +17,7 @@ from loguru import logger
 from peewee import CharField, IntegrityError
 
 from tornado_router import bulk
-from tornado_router.batch import BackgroundThread
+from tornado_router.batch import STOP_SECONDS, BackgroundThread
 from tornado_router.bulk import Row
 from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, UsageLog, User, billionths, utc
@@ -165,11 +165,21 @@ class Ledger:
     def close(self) -> None:
         """Writes what is left; what the database does not take waits for the next start."""
         self._house()
-        self._thread.close()
-        self._journal.close()
+        if self._end_thread():
+            self._journal.close()
         self.lost += len(self._homeless)
         if self.lost:
             logger.critical("the usage of {} calls was not recorded", self.lost)
+
+    def _end_thread(self) -> bool:
+        """Waits for the thread as long as it gets on; False if it hangs."""
+        waiting: int | None = None
+        while not self._thread.close(STOP_SECONDS):
+            before, waiting = waiting, self._journal.waiting
+            if before == waiting:
+                logger.error("usage rows: the database hangs; the next start writes what waits")
+                return False
+        return True
 
     def _append(self, record: bytes) -> None:
         if not self._refuses and self._is_full():
@@ -222,9 +232,10 @@ class Ledger:
         finished = 0
         for segment in segments:
             for calls in _recorded(segment, running):
-                finished += self._write(calls)
+                finished += self._write(calls, long=True)
         interrupted = self._write(
-            [call._replace(status=500, error_code="interrupted") for call in running.values()]
+            [call._replace(status=500, error_code="interrupted") for call in running.values()],
+            long=True,
         )
         self._close_connection()
         for segment in segments:
@@ -236,14 +247,19 @@ class Ledger:
                 interrupted,
             )
 
-    def _write(self, batch: Sequence[RequestFinished]) -> int:
-        """Writes calls; returns how many were not there yet."""
+    def _write(self, batch: Sequence[RequestFinished], *, long: bool = False) -> int:
+        """Writes calls; returns how many were not there yet.
+
+        Args:
+            batch: the calls.
+            long: whether to wait for as long as somebody else writes.
+        """
         if not batch:
             return 0
         batch = [_storable(call) for call in batch]
         database = self._storage.database
         self._invalid = 0
-        with database.session(lasting=True), database.writing():
+        with database.session(lasting=True), database.writing(long=long):
             written = self._insert([_row(call) for call in batch])
             calls = {call.call_id: call for call in batch if call.call_id in written}
             self._add_to_days(calls.values())

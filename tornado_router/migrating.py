@@ -43,7 +43,7 @@ def migrations(database: Engine) -> list[Migration]:
 
 
 def pending(database: Engine) -> list[str]:
-    """The steps that lack.
+    """Pending migrations.
 
     Raises:
         SchemaError: see `migrations`.
@@ -52,7 +52,7 @@ def pending(database: Engine) -> list[str]:
 
 
 def migrate(database: Engine) -> list[str]:
-    """Takes the steps that lack, all or none of them; returns their names.
+    """Applies the pending migrations, all or none of them; returns their names.
 
     Of routers that do so at once, one migrates and the others find it done.
 
@@ -61,7 +61,7 @@ def migrate(database: Engine) -> list[str]:
     """
     if not pending(database):
         return []
-    with database.writing():
+    with database.writing(long=True):
         names: list[str] = _runner(database).up()
     if names:
         logger.info("the database was migrated: {}", ", ".join(names))

@@ -1,4 +1,4 @@
-"""Sees to it that one router alone serves a database whose limits are in its memory."""
+"""Locks of a database's file: for one process alone, or shared by several routers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ class ProcessLock:
 
     Args:
         path: of the file; made if absent, and left behind empty.
+        shared: whether others may hold it at the same time, if they share it as well.
 
     Raises:
         LockedError: another process holds it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[bytes] = path.open("ab")
         try:
-            _lock(self._file)
+            _lock(self._file, shared)
         except OSError:
             self._file.close()
             raise LockedError(str(path)) from None
@@ -36,9 +37,9 @@ class ProcessLock:
         self._file.close()
 
 
-def _lock(file: IO[bytes]) -> None:
+def _lock(file: IO[bytes], shared: bool) -> None:
     try:
         import fcntl  # noqa: PLC0415 - not on Windows
     except ImportError:
         return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -121,6 +121,10 @@ def test_nobody_is_told_a_password(project):
         assert len(ended.stderr.splitlines()) == 1, ended.stderr
         assert "postgresql://127.0.0.1:1/name" in ended.stderr
         assert "canary" not in ended.stderr + ended.stdout
+    with_url(project, "postgresql://me:canary/canary@127.0.0.1:1/name")
+    ended = project.cli("db", "status")
+    assert "postgresql://127.0.0.1:1/name: a user or password" in ended.stderr
+    assert "canary" not in ended.stderr + ended.stdout
 
 
 def test_two_routers_without_redis_are_one_too_many(project):
@@ -151,3 +155,23 @@ def test_calls_go_on_while_the_database_is_away(project):
         assert router.post(HELLO).status == 200
         assert router.stop() == 0
         assert len(router.usage_rows()) == 12
+
+
+@pytest.mark.sqlite
+def test_a_router_stops_though_the_database_is_frozen(project):
+    with own_postgres() as own:
+        with_url(project, own.url)
+        project.url = own.url
+        assert project.cli("db", "migrate").returncode == 0
+        router = project.serve()
+        assert router.post(HELLO).status == 200
+        poll(router.usage_rows)
+        own.freeze()
+        try:
+            assert router.post(HELLO).status == 200
+            router.expect_log("usage rows: the database hangs")
+            assert router.stop() == 0
+        finally:
+            own.thaw()
+        project.serve()
+        poll(lambda: len(router.usage_rows()) == 2)

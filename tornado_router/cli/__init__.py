@@ -165,13 +165,7 @@ def _conflict(installed: Plugins, name: str) -> str:
 
 async def _serve(deployment: Deployment, storage: Storage) -> None:
     """Serves in this process alone."""
-    try:
-        application = RouterApplication(deployment, storage)
-    except LockedError:
-        raise SystemExit(
-            "another router serves this database; for several, limits have to be shared: "
-            "configure [redis]"
-        ) from None
+    application = _application(deployment, storage)
     server = Server(application, deployment.config)
     try:
         port = server.start()
@@ -182,9 +176,19 @@ async def _serve(deployment: Deployment, storage: Storage) -> None:
     await _run(server, application, asyncio.Event(), lambda: _announce(deployment, port))
 
 
+def _application(deployment: Deployment, storage: Storage) -> RouterApplication:
+    try:
+        return RouterApplication(deployment, storage)
+    except LockedError:
+        raise SystemExit(
+            "another router serves this database, or it is being copied; for several, limits have "
+            "to be shared: configure [redis] for each of them"
+        ) from None
+
+
 async def _work(deployment: Deployment, storage: Storage, inheritance: Inheritance) -> None:
     """Serves as one of several workers."""
-    application = RouterApplication(deployment, storage)
+    application = _application(deployment, storage)
     server = Server(application, deployment.config)
     server.start(inheritance.sockets)
     stop = asyncio.Event()

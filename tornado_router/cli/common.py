@@ -22,6 +22,7 @@ from tornado_router.engines import MissingDriverError, title
 from tornado_router.errors import ApiError, ConfigError
 from tornado_router.migrating import SchemaError
 from tornado_router.plans import Plans
+from tornado_router.postgres_connection import LocationError
 
 T = TypeVar("T")
 
@@ -147,7 +148,7 @@ def database_faults_shown(location: Path | str) -> Iterator[None]:
     """Ends the command with what is wrong with a database."""
     try:
         yield
-    except (MissingDriverError, SchemaError) as error:
+    except (LocationError, MissingDriverError, SchemaError) as error:
         raise SystemExit(f"{title(location)}: {error}") from None
     except DatabaseError as error:
         why, *_ = str(error).splitlines() or [type(error).__name__]

@@ -9,6 +9,7 @@ from tornado_router.migrating import FOLDER
 
 from ..place import Place
 from ..postgres import own_postgres, postgres_server
+from ..servers import redis_server
 from ..support import poll
 
 ECHO = """
@@ -21,6 +22,7 @@ type = "echo"
 models = ["echo"]
 """
 MIGRATIONS = sorted(path.stem for path in FOLDER.glob("0*.py"))
+SECRET = "the secret of a test, long enough for one"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -110,6 +112,30 @@ def test_moving_to_postgresql(project, server):
     assert after.post(HELLO).status == 200
     assert after.stop() == 0
     assert [row["id"] for row in after.usage_rows()] == [1, 2]
+
+
+@pytest.mark.sqlite
+def test_a_router_that_shares_its_file_is_in_the_way_of_a_copy_too(project, server, tmp_path):
+    with redis_server(tmp_path) as (_, port):
+        redis = f'[redis]\nhost = "127.0.0.1"\nport = {port}\n[auth]\njwt_secret = "{SECRET}"\n'
+        (project.folder / "router.toml").write_text(ECHO + redis)
+        router, other = project.serve(), project.serve()
+        with_url(project, server.create())
+        for each in (router, other):
+            refused = project.cli("db", "copy", "data/router.db")
+            assert "a router serves it; stop it first" in refused.stderr
+            assert each.stop() == 0
+    assert project.cli("db", "copy", "data/router.db").returncode == 0
+
+
+@pytest.mark.sqlite
+def test_what_cannot_be_copied_is_said_in_a_line(project, server):
+    assert project.cli("keys", "create", "--name", "a").returncode == 0
+    with_url(project, server.create())
+    Place(project.folder / "data" / "router.db").ask("UPDATE api_keys SET rate_limit_rpm = 'many'")
+    refused = project.cli("db", "copy", "data/router.db")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert "data/router.db: the table api_keys has 'many' in the column" in refused.stderr
 
 
 @pytest.mark.sqlite

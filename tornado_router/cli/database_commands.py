@@ -76,7 +76,7 @@ def copy_database(path: Path, source: Path) -> None:
     """Copy the SQLite file SOURCE into the PostgreSQL database of router.toml.
 
     Stop the routers first. The database must be empty; its schema is created. Either everything is
-    copied or nothing; row counts and column sums of each table are compared on both sides.
+    copied or nothing; then every value is read from both and compared.
     """
     config = read_config(path)
     location = config.database_location
@@ -85,8 +85,7 @@ def copy_database(path: Path, source: Path) -> None:
     with database_faults_shown(source):
         old = _open(source)
         assert isinstance(old, Sqlite)
-        lacking = migrating.pending(old)
-        if lacking:
+        if migrating.pending(old):
             raise click.ClickException(f"{source}: first migrate it with the router that it is of")
     open_storage(config, migrate=True).close()
     with database_faults_shown(location):
@@ -105,7 +104,11 @@ def copy_database(path: Path, source: Path) -> None:
             old.close()
             new.close()
     show_table(("TABLE", "ROWS"), [(item.table, item.rows) for item in copied])
-    click.echo(f"{title(location)}: the same as {source}, to the last row and digit")
+    for item in copied:
+        for column, count in item.altered.items():
+            click.echo(f"{item.table}.{column}: {count} texts were shortened, or had a NUL removed")
+    unaltered = " but for these texts" if any(item.altered for item in copied) else ""
+    click.echo(f"{title(location)}: every value is that of {source}{unaltered}")
 
 
 def _open(location: Path | str) -> Engine:

@@ -55,6 +55,74 @@ def test_a_migration_that_fails_leaves_nothing_behind(database, empty_place):
     assert empty_place.tables() == {"usage_logs"}
 
 
+def schema(place):
+    """Every column of every table, and every index."""
+    if place.is_file:
+        return sorted(place.ask("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    columns = place.ask(
+        "SELECT table_name, column_name, data_type, column_default, is_nullable, "
+        "character_maximum_length FROM information_schema.columns WHERE table_schema = 'public'"
+    )
+    sequences = place.ask("SELECT sequencename, data_type::text FROM pg_sequences")
+    return sorted(map(str, columns + sequences + place.ask("SELECT indexdef FROM pg_indexes")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_and_back(database, empty_place, name):
+    migrating._runner(database).up(name)
+    before = schema(empty_place)
+    migrating.migrate(database)
+    now = schema(empty_place)
+    later = NAMES[: NAMES.index(name) : -1]
+    assert migrating.rollback(database, name) == later
+    assert migrating.pending(database) == later[::-1]
+    assert schema(empty_place) == before
+    assert migrating.migrate(database) == later[::-1]
+    assert schema(empty_place) == now
+
+
+def test_rows_stay(database, empty_place):
+    """All but what the reverted migrations added, with ids that an older version can hold."""
+    migrating.migrate(database)
+    empty_place.ask(
+        "INSERT INTO users (email, name, password_hash, created_at, updated_at) "
+        "VALUES ('a@b', 'a', '!', '2027-01-15 08:00:00', '2027-01-15 08:00:00')"
+    )
+    for number in range(3):
+        empty_place.ask(
+            "INSERT INTO usage_days (id, day, user_id, api_key_id, model) VALUES (?, ?, 1, 1, ?)",
+            2**33 + number,
+            "2027-01-15",
+            f"m{number}",
+        )
+    migrating.rollback(database, "0003_kept_answers_and_requests")
+    assert sorted(empty_place.ask("SELECT model FROM usage_days")) == [("m0",), ("m1",), ("m2",)]
+    migrating.migrate(database)
+    migrating.rollback(database, "0001_initial")
+    assert empty_place.ask("SELECT id, email FROM users") == [(1, "a@b")]
+    migrating.migrate(database)
+    assert empty_place.ask("SELECT email, is_active FROM users") == [("a@b", 1)]
+
+
+def test_a_rollback_to_what_is_not_there(database):
+    with pytest.raises(SchemaError, match="0001_initial is not one of its migrations: none"):
+        migrating.rollback(database, "0001_initial")
+    migrating.migrate(database)
+    with pytest.raises(SchemaError, match="0009_odd is not one of its migrations: 0001_initial, "):
+        migrating.rollback(database, "0009_odd")
+    assert migrating.rollback(database, NAMES[-1]) == []
+    assert migrating.pending(database) == []
+
+
+def test_a_rollback_that_fails_changes_nothing(database, empty_place):
+    migrating.migrate(database)
+    empty_place.ask("DROP INDEX apikey_previous_hash")
+    with pytest.raises(DatabaseError, match="apikey_previous_hash"):
+        migrating.rollback(database, "0001_initial")
+    assert migrating.pending(database) == []
+    assert empty_place.tables() >= {"request_logs"}
+
+
 def test_routers_that_start_at_once_migrate_once(empty_place):
     code = (
         "import sys, pathlib; from tornado_router.db import Storage;"

@@ -1,4 +1,4 @@
-"""Brings the schema of a database up to date, by the steps in migrations/."""
+"""Brings the schema of a database up to date, or back, by what is in migrations/."""
 
 from __future__ import annotations
 
@@ -65,6 +65,31 @@ def migrate(database: Engine) -> list[str]:
         names: list[str] = _runner(database).up()
     if names:
         logger.info("the database was migrated: {}", ", ".join(names))
+    return names
+
+
+def to_revert(database: Engine, name: str) -> list[str]:
+    """The applied migrations after one, newest first.
+
+    Raises:
+        SchemaError: that one was not applied; or see `migrations`.
+    """
+    applied = [item.name for item in migrations(database) if item.applied]
+    if name not in applied:
+        raise SchemaError(f"{name} is not one of its migrations: {', '.join(applied) or 'none'}")
+    return applied[: applied.index(name) : -1]
+
+
+def rollback(database: Engine, name: str) -> list[str]:
+    """Reverts every migration after one, all or none of them; returns their names.
+
+    Raises:
+        SchemaError: see `to_revert`.
+    """
+    with database.writing(long=True):
+        names = to_revert(database, name)
+        if names:
+            _runner(database).down(names[-1])
     return names
 
 

@@ -57,6 +57,27 @@ def test_status_before_and_after(project, server):
     assert (ended.returncode, " no\n" in ended.stdout) == (0, False)
 
 
+def test_back_to_an_older_version_and_forth(project):
+    router = project.serve()
+    assert router.post(HELLO).status == 200
+    refused = project.cli("db", "rollback", "--to", "0002_accounts_and_limits", "--yes")
+    assert (refused.returncode, "a router serves it; stop it first" in refused.stderr) == (1, True)
+    assert router.stop() == 0
+    asked = project.cli("db", "rollback", "--to", "0002_accounts_and_limits", input="n\n")
+    assert (asked.returncode, "Undo 0005" in asked.stdout) == (1, True)
+    done = project.cli("db", "rollback", "--to", "0002_accounts_and_limits", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "undid 0003_kept_answers_and_requests\n" in done.stdout
+    assert done.stdout.endswith("its last migration is 0002_accounts_and_limits\n")
+    assert project.cli("db", "status").returncode == 1
+    assert project.cli("db", "migrate").returncode == 0
+    again = project.serve()
+    again.key = router.key
+    assert again.post(HELLO).status == 200
+    assert again.stop() == 0
+    assert len(again.usage_rows()) == 2
+
+
 @pytest.mark.sqlite
 def test_a_router_does_not_serve_what_nobody_migrated(project, server):
     url = server.create()

@@ -1,7 +1,9 @@
-"""`tornado-router db`: the schema of the database, and the way from SQLite to PostgreSQL."""
+"""`tornado-router db`: the schema of the database, and the move from SQLite to PostgreSQL."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -21,7 +23,7 @@ from tornado_router.process_lock import LockedError
 
 @click.group()
 def db() -> None:
-    """Migrate the database, or copy it to PostgreSQL."""
+    """Migrate the database, roll it back, or copy it to PostgreSQL."""
 
 
 @db.command()
@@ -69,6 +71,31 @@ def status(path: Path) -> None:
         raise SystemExit(1)
 
 
+@db.command()
+@config_option
+@click.option("--to", "name", required=True, metavar="NAME", help="The last migration to keep.")
+@click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
+def rollback(path: Path, name: str, yes: bool) -> None:
+    """Undo the migrations after NAME, so that an older version can use the database.
+
+    Whatever those migrations added is deleted: back up the database first. Stop the routers, roll
+    back with the newer version, then start the older one. `db status` of the older version shows
+    the last migration that it knows.
+    """
+    location = read_config(path).database_location
+    with database_faults_shown(location):
+        database = _open(location)
+        names = migrating.to_revert(database, name)
+        if names and not yes:
+            click.confirm(f"Undo {', '.join(names)}, and delete what they added?", abort=True)
+        with _alone(database, location):
+            names = migrating.rollback(database, name)
+        database.close()
+    for reverted in names:
+        click.echo(f"undid {reverted}")
+    click.echo(f"{title(location)}: its last migration is {name}")
+
+
 @db.command("copy")
 @config_option
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -92,15 +119,11 @@ def copy_database(path: Path, source: Path) -> None:
         new = _open(location)
         assert isinstance(new, Postgres)
         try:
-            lock = old.claim()
-        except LockedError:
-            raise click.ClickException(f"{source}: a router serves it; stop it first") from None
-        try:
-            copied = copy(old, new)
+            with _alone(old, source):
+                copied = copy(old, new)
         except CopyError as error:
             raise click.ClickException(str(error)) from None
         finally:
-            lock.release()
             old.close()
             new.close()
     show_table(("TABLE", "ROWS"), [(item.table, item.rows) for item in copied])
@@ -109,6 +132,24 @@ def copy_database(path: Path, source: Path) -> None:
             click.echo(f"{item.table}.{column}: {count} texts were shortened, or had a NUL removed")
     unaltered = " but for these texts" if any(item.altered for item in copied) else ""
     click.echo(f"{title(location)}: every value is that of {source}{unaltered}")
+
+
+@contextmanager
+def _alone(database: Engine, location: Path | str) -> Iterator[None]:
+    """Keeps routers away from a database; one that is there ends the command.
+
+    A router with [redis] on PostgreSQL is not noticed.
+    """
+    try:
+        lock = database.claim()
+    except LockedError:
+        raise click.ClickException(
+            f"{title(location)}: a router serves it; stop it first"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _open(location: Path | str) -> Engine:

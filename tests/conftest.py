@@ -146,7 +146,7 @@ def router_toml(upstream_process, closed_port, full_port):
 
 
 def pytest_collection_modifyitems(config, items):
-    """With PostgreSQL, only what needs a database is run, and not what looks into a file."""
+    """With PostgreSQL, whatever needs a database is run, but for what is marked otherwise."""
     if config.getoption("database") == "sqlite":
         return
     kept = [
@@ -154,6 +154,7 @@ def pytest_collection_modifyitems(config, items):
         for item in items
         if "database_server" in getattr(item, "fixturenames", ())
         and not item.get_closest_marker("sqlite")
+        and not item.get_closest_marker("sqlite_suffices")
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept

@@ -268,7 +268,14 @@ class Project:
         self.starts = 0
         self.routers: list[Router] = []
         for name, text in files.items():
-            (folder / name).write_text(_with_url(text, url) if name == "router.toml" else text)
+            (folder / name).write_text(self.with_url(text) if name == "router.toml" else text)
+
+    def with_url(self, text: str) -> str:
+        """A router.toml that names its database."""
+        if not self.url:
+            return text
+        head, _, rest = text.partition("[database]")
+        return f'{head}\n[database]\nurl = "{self.url}"\n{rest}'
 
     @property
     def place(self) -> Place:
@@ -316,14 +323,6 @@ class Project:
                     router.kill()
         for router in self.routers:
             router.check_log()
-
-
-def _with_url(text: str, url: str) -> str:
-    """A router.toml with the URL of a database in it."""
-    if not url:
-        return text
-    head, _, rest = text.partition("[database]")
-    return f'{head}\n[database]\nurl = "{url}"\n{rest}'
 
 
 def _is_mess(line: str) -> bool:

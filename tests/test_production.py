@@ -8,6 +8,8 @@ import trustme
 from tornado_router.deployment import read_deployment
 from tornado_router.production import concerns
 
+pytestmark = pytest.mark.sqlite_suffices
+
 SAFE = """
 [server]
 host = "0.0.0.0"

@@ -19,6 +19,8 @@ from tornado_router.tls import Tls
 
 from .support import connected, poll
 
+pytestmark = pytest.mark.sqlite_suffices
+
 TEXT = """
 [server]
 port = {port}

@@ -6,6 +6,8 @@ import pytest
 
 from ..support import connected, poll, read_response
 
+pytestmark = pytest.mark.sqlite_suffices
+
 HELLO = [{"role": "user", "content": "hello out there"}]
 GOOD = {"model": "ok", "messages": HELLO}
 LIMIT = 10 * 1024 * 1024

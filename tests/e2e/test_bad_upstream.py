@@ -12,6 +12,8 @@ import trustme
 from ..support import events
 from ..upstream import TEXT
 
+pytestmark = pytest.mark.sqlite_suffices
+
 HELLO = [{"role": "user", "content": "hello out there"}]
 
 # model, status, code, and what the client reads

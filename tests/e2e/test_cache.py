@@ -9,6 +9,8 @@ import pytest
 from ..servers import own_redis
 from ..support import VENDOR_KEY, events, poll
 
+pytestmark = pytest.mark.sqlite_suffices
+
 ASKED = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0}
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from ..support import poll
 
+pytestmark = pytest.mark.sqlite_suffices
+
 ECHO = '[server]\nport = 0\n[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
 

@@ -84,12 +84,14 @@ def router(project):
     return project.serve()
 
 
+@pytest.mark.sqlite_suffices
 def test_as_anybody(project, router):
     Person(router, "ada@example.com")
     good, _ = fuzz(project, router, {}, {"bodies": BODIES})
     assert good == OPEN
 
 
+@pytest.mark.sqlite_suffices
 def test_as_a_user(project, router):
     ada = Person(router, "ada@example.com")
     ids = {"/api-keys/": [ada.make_key()["id"] for _ in range(8)]}

@@ -88,6 +88,7 @@ def first_refusal(most, call):
     raise AssertionError(f"none of {most} calls was refused")
 
 
+@pytest.mark.sqlite_suffices
 def test_the_sdks_own_retry_succeeds_by_honouring_the_headers(deploy):
     with deploy(plan="unlimited").client("--rpm", "60", retries=2) as client:
         for _ in range(60):
@@ -107,6 +108,7 @@ def test_the_sdks_own_retry_succeeds_by_honouring_the_headers(deploy):
         assert client.chat.completions.create(model="echo", messages=HELLO).choices
 
 
+@pytest.mark.sqlite_suffices
 def test_headers_count_down_on_every_answer(deploy):
     with deploy(plan="unlimited").client("--rpm", "100", "--tpm", "100000") as client:
         create = client.chat.completions.with_raw_response.create
@@ -171,12 +173,14 @@ def test_a_top_up_counts_at_once(deploy):
         poll(served, seconds=5)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_limit_of_zero_lets_nothing_pass(deploy):
     with deploy(plan="slow").client() as client, pytest.raises(openai.RateLimitError) as caught:
         client.chat.completions.create(model="echo", messages=HELLO)
     assert "for your account" in caught.value.message
 
 
+@pytest.mark.sqlite_suffices
 def test_models_that_the_plan_or_the_key_do_not_permit(deploy):
     deployment = deploy(plan="some")
     with deployment.client() as client:
@@ -194,6 +198,7 @@ def test_models_that_the_plan_or_the_key_do_not_permit(deploy):
         client.chat.completions.create(model="up/ok", messages=HELLO)
 
 
+@pytest.mark.sqlite_suffices
 def test_endpoints_that_the_key_does_not_permit(deploy):
     client = deploy(plan="unlimited").client("--endpoint", "embeddings")
     with client, pytest.raises(openai.PermissionDeniedError) as caught:
@@ -211,6 +216,7 @@ def test_a_budget_holds_beside_credits(deploy):
     assert 0 < deployment.ask("SELECT SUM(cost) FROM usage_logs")[0] <= 100_000
 
 
+@pytest.mark.sqlite_suffices
 def test_a_second_router_without_redis_is_refused(deploy):
     deployment = deploy(plan="unlimited")
     second = deployment.project.cli("serve")

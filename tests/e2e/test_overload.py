@@ -10,6 +10,8 @@ import pytest
 
 from ..support import VENDOR_KEY, connected, poll, read_response
 
+pytestmark = pytest.mark.sqlite_suffices
+
 HELLO = [{"role": "user", "content": "hello out there"}]
 
 ROUTER_TOML = """

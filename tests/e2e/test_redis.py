@@ -11,6 +11,8 @@ import trustme
 from ..servers import own_redis, tls_proxy
 from ..support import DEADLINE, poll
 
+pytestmark = pytest.mark.sqlite_suffices
+
 EMAIL = "ada@example.com"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello out there"}]}
 ROUTER_TOML = """

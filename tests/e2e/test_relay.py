@@ -8,6 +8,8 @@ import pytest
 from ..support import VENDOR_KEY, events, poll
 from ..upstream import USAGE, chunks, completion
 
+pytestmark = pytest.mark.sqlite_suffices
+
 # Spaces, escapes, the order of keys, a number that no float holds: all of it survives.
 ODD = (
     b'{ "vendor_big":123456789012345678901234567890,\t"vendor_float": 1.10,\n'

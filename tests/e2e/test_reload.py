@@ -11,6 +11,8 @@ import pytest
 
 from ..support import VENDOR_KEY, poll
 
+pytestmark = pytest.mark.sqlite_suffices
+
 HELLO = [{"role": "user", "content": "hello out there"}]
 
 ROUTER_TOML = """
@@ -43,7 +45,7 @@ class Deployment:
         """Puts another file in place, as a whole."""
         path = self.project.folder / "router.toml"
         new = path.with_suffix(".new")
-        new.write_text(text)
+        new.write_text(self.project.with_url(text))
         new.rename(path)
 
     def messages(self):

@@ -7,6 +7,8 @@ import pytest
 
 from ..support import VENDOR_KEY, poll
 
+pytestmark = pytest.mark.sqlite_suffices
+
 HELLO = [{"role": "user", "content": "hello out there"}]
 PICTURE = [
     {

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from ..upstream import TEXT, USAGE
 
+pytestmark = pytest.mark.sqlite_suffices
+
 HELLO = [{"role": "user", "content": "hello out there"}]
 WEATHER = {
     "type": "function",

@@ -12,6 +12,8 @@ import pytest
 from ..support import events, poll
 from ..upstream import TEXT, USAGE, chunks
 
+pytestmark = pytest.mark.sqlite_suffices
+
 HELLO = [{"role": "user", "content": "hello out there"}]
 STALLED = 40
 BOUND = 256 * 1024

@@ -11,6 +11,8 @@ from tornado_router.telemetry import STOP_SECONDS
 from ..collector import attributes, collector
 from ..support import VENDOR_KEY, poll
 
+pytestmark = pytest.mark.sqlite_suffices
+
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 PROMPT = "canary-prompt-77aa"

@@ -18,6 +18,8 @@ from tornado_router.cli.import_command import import_
 from tornado_router.deployment import read_deployment
 from tornado_router.importing.litellm import convert
 
+pytestmark = pytest.mark.sqlite_suffices
+
 CONFIGS = sorted((Path(__file__).parent / "litellm" / "configs").glob("*.yaml"))
 
 DEFAULTS = {("mode", "chat"), ("mode", "embedding"), ("routing_strategy", "simple-shuffle")}

@@ -20,10 +20,10 @@ from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, UsageLog, User
 from tornado_router.errors import ApiError
 from tornado_router.handlers import usage
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
 
-EPOCH = datetime.datetime(1970, 1, 1)
+from .finished import EPOCH, finished
+
 SPAN = {"from": "2026-11-01", "to": "2026-12-01"}
 ROW = {
     "id": 1,
@@ -143,36 +143,7 @@ def read_csv(get):
 
 
 def call(number=1, at="2026-11-24 10:00:00", **fields):
-    moment = at if isinstance(at, datetime.datetime) else datetime.datetime.fromisoformat(at)
-    values = {
-        "call_id": f"req_{number}",
-        "request_id": f"client-{number}",
-        "endpoint": "chat.completions",
-        "user_id": 1,
-        "key_id": 1,
-        "key_name": "one",
-        "model": "fast",
-        "provider": "openai",
-        "target_model": "gpt-5.2-mini",
-        "stream": True,
-        "status": 200,
-        "error_code": None,
-        "dropped_params": (),
-        "prompt_tokens": 11,
-        "completion_tokens": 7,
-        "cached_tokens": 3,
-        "reasoning_tokens": 2,
-        "cache_write_tokens": 4,
-        "usage_estimated": False,
-        "cost": Decimal("0.000000025"),
-        "uncharged": Decimal(0),
-        "paid_from_credits": True,
-        "prices": '{"input":"1"}',
-        "finished_at": (moment - EPOCH) / datetime.timedelta(seconds=1),
-        "duration": 1.5,
-        "first_chunk": 0.25,
-    }
-    return RequestFinished(**{**values, **fields})
+    return finished(number, at, **{"prices": '{"input":"1"}'} | fields)
 
 
 def error(answer):
@@ -582,7 +553,7 @@ class TestCsv:
         write(call())
         monkeypatch.setattr(statistics, "list_calls", lambda *_: 1 / 0)
         answer = await get("ann", SPAN, format="csv")
-        assert error(answer) == (500, None, None)
+        assert error(answer) == (500, "internal_error", None)
         assert answer.headers["Content-Type"] == "application/json"
         assert "Content-Disposition" not in answer.headers
 

@@ -12,8 +12,9 @@ from peewee import OperationalError
 from tornado_router import accounts, batch, keys, ledger
 from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, User
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
+
+from .finished import finished
 
 
 @pytest.fixture
@@ -50,35 +51,7 @@ def rows(place):
 
 
 def call(number=1, **fields):
-    values = {
-        "call_id": f"req_{number}",
-        "request_id": f"client-{number}",
-        "endpoint": "chat.completions",
-        "user_id": 1,
-        "key_id": 1,
-        "key_name": "one",
-        "model": "fast",
-        "provider": "openai",
-        "target_model": "gpt-5.2-mini",
-        "stream": True,
-        "status": 200,
-        "error_code": None,
-        "dropped_params": ("seed",),
-        "prompt_tokens": 11,
-        "completion_tokens": 7,
-        "cached_tokens": 3,
-        "reasoning_tokens": 2,
-        "cache_write_tokens": 4,
-        "usage_estimated": False,
-        "cost": Decimal("0.000000025"),
-        "uncharged": Decimal(0),
-        "paid_from_credits": True,
-        "prices": None,
-        "finished_at": 1_800_000_000.5,
-        "duration": 1.5,
-        "first_chunk": 0.25,
-    }
-    return RequestFinished(**{**values, **fields})
+    return finished(number, **{"dropped_params": ("seed",)} | fields)
 
 
 def begun(number):

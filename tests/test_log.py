@@ -15,34 +15,16 @@ from peewee import SqliteDatabase
 
 from tornado_router import log
 from tornado_router.config.options import LogOptions
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.log import AccessLog, PlainRequest
 
+from .finished import FINISHED
 from .support import poll
 
-CALL = RequestFinished(
-    call_id="req_1",
+CALL = FINISHED._replace(
     request_id="client-7",
-    endpoint="chat.completions",
-    user_id=1,
     key_id=2,
     key_name="laptop",
-    model="fast",
-    provider="openai",
-    target_model="gpt-5.2-mini",
-    stream=True,
-    status=200,
-    error_code=None,
-    dropped_params=(),
-    prompt_tokens=11,
-    completion_tokens=7,
-    cached_tokens=3,
-    reasoning_tokens=2,
-    cache_write_tokens=4,
-    usage_estimated=False,
     cost=Decimal("0.0000125"),
-    uncharged=Decimal(0),
-    paid_from_credits=True,
     prices='{"input":"1"}',
     finished_at=1_800_000_000.25,
     duration=1.23456,

@@ -12,34 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tornado_router import metrics
 from tornado_router.attempt_record import AttemptRecord
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.metrics import Metrics
 
-CALL = RequestFinished(
-    call_id="c",
-    request_id="r",
-    endpoint="chat.completions",
-    user_id=1,
-    key_id=1,
-    key_name="k",
-    model="fast",
+from .finished import FINISHED
+
+CALL = FINISHED._replace(
     provider="up",
     target_model="m",
-    stream=True,
-    status=200,
-    error_code=None,
-    dropped_params=(),
-    prompt_tokens=11,
-    completion_tokens=7,
-    cached_tokens=3,
     cache_write_tokens=0,
-    reasoning_tokens=2,
-    usage_estimated=False,
     cost=Decimal("0.5"),
     uncharged=Decimal("0.25"),
-    paid_from_credits=True,
-    prices=None,
-    finished_at=1.0,
     duration=2.0,
     first_chunk=0.3,
     overhead=0.002,
@@ -251,6 +233,7 @@ class TestText:
 WORKER = """
 from tests.test_metrics import CALL, add
 from tornado_router.metrics import Metrics
+
 counted = Metrics()
 add(counted, CALL)
 print(counted.text().decode())

@@ -14,7 +14,6 @@ from tornado_router import accounts, keys, statistics
 from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, UsageLog, User, billionths, utc
 from tornado_router.errors import ApiError
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger
 from tornado_router.statistics import (
     COLUMNS,
@@ -30,9 +29,10 @@ from tornado_router.statistics import (
     totals,
 )
 
+from .finished import finished
+
 EVER = datetime.datetime(1, 1, 1), LATEST
 FIRST_DAY = datetime.datetime(2024, 2, 28)  # of a leap year
-EPOCH = datetime.datetime(1970, 1, 1)
 MODELS = ["fast", "smart", "=1+1", "a 'quoted' \"one\" ?"]
 PROVIDERS = ["openai", "google", None]
 
@@ -45,36 +45,7 @@ def storage(place):
 
 
 def call(number=1, at="2026-11-24 10:00:00", **fields):
-    moment = at if isinstance(at, datetime.datetime) else datetime.datetime.fromisoformat(at)
-    values = {
-        "call_id": f"req_{number}",
-        "request_id": f"client-{number}",
-        "endpoint": "chat.completions",
-        "user_id": 1,
-        "key_id": 1,
-        "key_name": "one",
-        "model": "fast",
-        "provider": "openai",
-        "target_model": "gpt-5.2-mini",
-        "stream": True,
-        "status": 200,
-        "error_code": None,
-        "dropped_params": (),
-        "prompt_tokens": 11,
-        "completion_tokens": 7,
-        "cached_tokens": 3,
-        "reasoning_tokens": 2,
-        "cache_write_tokens": 4,
-        "usage_estimated": False,
-        "cost": Decimal("0.000000025"),
-        "uncharged": Decimal(0),
-        "paid_from_credits": True,
-        "prices": None,
-        "finished_at": (moment - EPOCH) / datetime.timedelta(seconds=1),
-        "duration": 1.5,
-        "first_chunk": 0.25,
-    }
-    return RequestFinished(**{**values, **fields})
+    return finished(number, at, **fields)
 
 
 def write(storage, *calls):

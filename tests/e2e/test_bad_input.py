@@ -186,7 +186,7 @@ def test_body_of_just_the_limit_is_served(router, chunked):
         ("BREW", "/v1/chat/completions", "POST"),
         ("POST", "/v1/models", "GET"),
         ("DELETE", "/v1/models/echo", "GET"),
-        ("POST", "/health", "GET"),
+        ("POST", "/health", "GET, HEAD"),
     ],
 )
 def test_wrong_method(router, method, path, allowed):

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -161,9 +161,11 @@ class OwnPostgres:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        for pid in (self.process.pid, *map(int, children.split())):
-            os.kill(pid, number)
+        pid = self.process.pid
+        os.kill(pid, number)  # first: a server that is stopped starts no session
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(ProcessLookupError):  # its session has ended meanwhile
+                os.kill(int(child), number)
 
     def _answers(self) -> bool:
         try:

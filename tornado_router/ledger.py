@@ -173,7 +173,7 @@ class Ledger:
 
     def _end_thread(self) -> bool:
         """Waits for the thread as long as it gets on; False if it hangs."""
-        waiting: int | None = None
+        waiting = self._journal.waiting
         while not self._thread.close(STOP_SECONDS):
             before, waiting = waiting, self._journal.waiting
             if before == waiting:

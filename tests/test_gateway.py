@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import ClassVar
 
 import orjson
@@ -62,6 +63,7 @@ class Scripted(Provider):
 
     capabilities: ClassVar = {"chat.completions": ("stream",)}
     WAIT = "wait"
+    dropped = ("seed",)
 
     def __init__(self, *script):
         super().__init__("p", {})
@@ -81,13 +83,13 @@ class Scripted(Provider):
 
     async def send(self, call, http):
         self.calls += 1
-        call.dropped.append("seed")
+        call.dropped.extend(self.dropped)
         self.asked_for.append(call.model)
         return await self.play(self.script[0])
 
     async def stream(self, call, http):
         self.calls += 1
-        call.dropped.append("seed")
+        call.dropped.extend(self.dropped)
         try:
             for item in self.script:
                 yield await self.play(item)
@@ -120,7 +122,7 @@ class Books:
 class World:
     """A gateway before one provider."""
 
-    def __init__(self, *script, key=KEY, first=16, revoked=None):
+    def __init__(self, *script, key=KEY, first=16, revoked=None, telemetry=None):
         self.provider = Scripted(*script)
         self.finished = []
         self.key = key
@@ -159,6 +161,7 @@ class World:
             ledger=self.books,
             metrics=self.metrics,
             observers={"a plugin": self.observe},
+            telemetry=telemetry,
             is_revoked=revoked,
         )
 
@@ -186,12 +189,16 @@ async def read(reply):
     return [event for raw in [e async for e in reply.events] for event in Decoder().feed(raw)]
 
 
+def fail(*_):
+    raise OSError(28, "No space left on device")
+
+
 class FullDisk(World):
     """An observer that fails, after it was told."""
 
     def observe(self, call):
         super().observe(call)
-        raise OSError(28, "No space left on device")
+        fail()
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -616,6 +623,15 @@ def refused(world, **asked):
     return caught.value
 
 
+def test_names_of_dropped_parameters_are_recorded_short_and_without_secrets():
+    world = World(WHOLE)
+    world.provider.dropped = ("sk-ant-" + "a" * 40, "y" * 10**6, *map(str, range(1000)))
+    asyncio.run(world.run())
+    recorded = world.account.dropped_params
+    assert recorded[:3] == ("[redacted]", "y" * 200, "0")
+    assert len(recorded) == 50
+
+
 class TestCache:
     def test_a_hit_is_free_and_needs_no_money(self):
         world = World(WHOLE, key=paying(10**9))
@@ -626,6 +642,33 @@ class TestCache:
         assert second.headers["x-router-cache"] == "hit"
         hit = world.finished[-1]
         assert (hit.cache_hit, hit.cost, hit.provider, hit.status) == (True, 0, None, 200)
+
+    def test_misses_are_what_was_looked_for_and_not_there(self):
+        def misses():
+            return world.metrics.registry.get_sample_value(
+                "tornado_router_cache_misses_total", {"model": "cached"}
+            )
+
+        world = World(WHOLE, key=Key(2, 1, "laptop", rates=(LIMITED,)))
+        ask(world)
+        assert misses() == 1
+        ask(world)
+        assert refused(world, model="cached", temperature=0).status == 429
+        world.key = KEY
+        ask(world, control=CacheControl(read=False))
+        assert misses() == 1
+
+    def test_a_hit_says_which_parameters_were_dropped(self):
+        world = World(WHOLE)
+        ask(world)
+        ask(world)
+        assert [call.dropped_params for call in world.finished] == [("seed",)] * 2
+
+    def test_a_hit_that_cannot_be_told_is_told_once(self):
+        world = World(WHOLE, telemetry=SimpleNamespace(add=fail))
+        ask(world)
+        assert ask(world).headers["x-router-cache"] == "hit"
+        assert len(world.books.added) == 2
 
     def test_a_hit_counts_as_a_request(self):
         world = World(WHOLE, key=Key(2, 1, "laptop", rates=(LIMITED,)))

@@ -223,6 +223,24 @@ class TestMeasures:
         assert world.health.in_flight(B) == 1
         held.end()
 
+    def test_nor_do_those_that_a_vendor_has_no_room_for(self, world, monkeypatch):
+        monkeypatch.setattr(health, "KNOWN_TARGETS", 100)
+        held = world.health.begin(B)
+        for number in range(1000):
+            world.health.leave_out(Target("a", f"made up {number}"), 60.0)
+        known = {item.target for item in world.health.targets()}
+        assert len(known) <= 101
+        assert {B, Target("a", "made up 999")} <= known
+        held.end()
+
+    def test_nor_those_whose_time_is_up(self, world, monkeypatch):
+        monkeypatch.setattr(health, "KNOWN_TARGETS", 100)
+        for number in range(100):
+            world.health.leave_out(Target("a", f"made up {number}"), 5.0)
+        world.clock.now += 6.0
+        world.succeed(A)
+        assert [item.target for item in world.health.targets()] == [A]
+
 
 def test_what_another_router_found(world):
     world.health.leave_out(A, 5.0)

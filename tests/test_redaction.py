@@ -118,6 +118,10 @@ def test_other_text_stays(text):
 def test_names_that_hold_a_secret():
     assert printable_name(f"m/{FORMS[0]}") == REDACTED
     assert printable_name("x" * 10**6) == "x" * module.MAX_NAME
+
+
+def test_names_that_could_forge_a_line_of_the_log():
+    assert printable_name("m\nERROR \x1b[31mfake") == "m ERROR  [31mfake"
     assert redact_forms(f"/v1/models/{FORMS[0]}") == f"/v1/models/{REDACTED}"
 
 

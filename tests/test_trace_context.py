@@ -49,3 +49,9 @@ def test_a_trace_that_begins_here():
 def test_a_part_of_the_traces():
     assert start_trace(0) is None
     assert 0 < sum(start_trace(0.5) is not None for _ in range(200)) < 200
+
+
+def test_a_state_that_is_too_long_is_left_out():
+    header = f"00-{TRACE}-{PARENT}-01"
+    assert read_trace_context(header, "a=" + "b" * 510).state.endswith("b")
+    assert read_trace_context(header, "a=" + "b" * 511).state == ""

@@ -369,8 +369,8 @@ class Server:
         """
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(MEASURE_SECONDS, self._measure)
-        self._application.services.measure()
         self._application.recorder.tidy()
+        self._application.services.measure()
 
     async def _drain(self, requests: RunningRequests) -> bool:
         """Waits until no request runs and no answer is on its way; False if it takes too long."""

@@ -41,6 +41,9 @@ from tornado_router.usage import Usage, estimate_usage
 _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 """What may stand in a header as it is, beside letters and digits."""
 
+MOST_DROPPED = 50
+"""Parameters that the log names: their names are the client's, and there may be any number."""
+
 CACHE_DEFAULTS = CacheControl()
 """Of a request that asks nothing of the cache."""
 
@@ -115,6 +118,7 @@ class _Progress:
     settled: bool = False
     entry: CacheEntry | None = None
     cached: CachedResponse | None = None
+    missed: bool = False
     recorded: bool = False
     trace: TraceContext | None = None
     client_address: str = ""
@@ -315,8 +319,9 @@ class Gateway:
                 await self._admission.cover(permit, missing)
             progress.begin_answer()
         except BaseException as error:
-            progress.fail(error)
-            self._settle(progress)
+            if not progress.settled:
+                progress.fail(error)
+                self._settle(progress)
             raise
         self._settle(progress)
         if entry:
@@ -346,6 +351,7 @@ class Gateway:
         await self._admission.check(call, key)
         progress.entry = entry
         found = await entry.get() if entry else None
+        progress.missed = entry is not None and control.read and found is None
         if found:
             progress.permit = await self._admission.admit_free(call, key)
         elif control.only_if_cached:
@@ -355,6 +361,7 @@ class Gateway:
 
     def _replay(self, progress: _Progress, response: CachedResponse) -> Reply:
         progress.take(response.data)
+        progress.attempts.dropped = list(response.dropped)
         self._settle(progress)
         headers = progress.headers()
         if progress.call.stream:
@@ -495,16 +502,16 @@ class Gateway:
         finished = _finished(progress, progress.usage, charge)
         self._ledger.add(finished)
         if progress.recorded:
-            self._recorder.add(_exchange(progress, finished))
+            _safely("the request log", self._recorder.add, _exchange(progress, finished))
         _safely("metrics", self._count, finished, progress)
         for name, observer in self._observers.items():
             _safely(name, observer, finished)
         if self._telemetry:
-            self._telemetry.add(finished, progress.attempts.records, progress.trace)
+            records = progress.attempts.records
+            _safely("telemetry", self._telemetry.add, finished, records, progress.trace)
 
     def _count(self, finished: RequestFinished, progress: _Progress) -> None:
-        missed = progress.entry is not None and progress.cached is None
-        self._metrics.add(finished, progress.attempts.records, missed=missed)
+        self._metrics.add(finished, progress.attempts.records, missed=progress.missed)
 
 
 def _safely(name: str, observe: Callable[..., None], *what: Any) -> None:
@@ -551,7 +558,7 @@ def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinis
         stream=call.stream,
         status=progress.status,
         error_code=progress.error_code[:MAX_NAME] if progress.error_code else None,
-        dropped_params=tuple(attempts.dropped),
+        dropped_params=tuple(map(printable_name, attempts.dropped[:MOST_DROPPED])),
         prompt_tokens=usage.prompt,
         completion_tokens=usage.completion,
         cached_tokens=usage.cached,

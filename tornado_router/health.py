@@ -227,12 +227,14 @@ class Health:
         return state
 
     def _forget(self) -> None:
-        """Forgets those that are well and idle."""
-        self._states = {
-            target: state
-            for target, state in self._states.items()
-            if state.in_flight or state.open_until
-        }
+        """Forgets those that are idle and not left out; if most are, the oldest of them, too."""
+        now = self._clock()
+        states = self._states
+        kept = [it for it, state in states.items() if state.in_flight or state.open_until > now]
+        if len(kept) > KNOWN_TARGETS * 3 / 4:
+            half = len(kept) // 2
+            kept = [it for it in kept[:half] if states[it].in_flight] + kept[half:]
+        self._states = {target: states[target] for target in kept}
 
 
 class Attempt:

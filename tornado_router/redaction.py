@@ -215,7 +215,10 @@ def printable_name(name: str) -> str:
 
 @lru_cache(maxsize=1000)
 def _printable_name(name: str) -> str:
-    return REDACTED if holds_secret(name) else name[:MAX_NAME]
+    if holds_secret(name):
+        return REDACTED
+    # A line break or an escape sequence could forge a line of the log.
+    return "".join(c if c.isprintable() else " " for c in name[:MAX_NAME])
 
 
 def redact_forms(text: str) -> str:

@@ -11,6 +11,9 @@ _TRACEPARENT = re.compile(
 )
 _SAMPLED = 1
 
+MAX_STATE = 512
+"""Of a `tracestate`, characters that have to be passed on: section 3.3.1.5. A longer one is not."""
+
 
 class TraceContext(NamedTuple):
     """A trace that a request is part of.
@@ -36,7 +39,8 @@ def read_trace_context(traceparent: str, tracestate: str | None) -> TraceContext
     version, trace_id, parent_id, flags, more = match.groups()
     if more and version == "00":
         return None
-    return TraceContext(trace_id, parent_id, bool(int(flags, 16) & _SAMPLED), tracestate or "")
+    state = tracestate if tracestate and len(tracestate) <= MAX_STATE else ""
+    return TraceContext(trace_id, parent_id, bool(int(flags, 16) & _SAMPLED), state)
 
 
 def start_trace(sample_ratio: float) -> TraceContext | None:

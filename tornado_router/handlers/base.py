@@ -41,6 +41,9 @@ from tornado_router.watchdog import LoopWatchdog
 
 JSON = "application/json"
 
+MAX_PATH = 1000
+"""Of a path that the log names, so much is looked at."""
+
 STRICT_TRANSPORT = "max-age=31536000"
 """A browser that came by TLS once comes by nothing else for a year: RFC 6797."""
 
@@ -247,10 +250,10 @@ class BaseHandler(RequestHandler):
         traceparent = headers.get("Traceparent")
         if traceparent is None:
             return None
-        state = headers.get("Tracestate")
-        if state and holds_secret(state):
-            state = None  # the collector keeps it with the span
-        return read_trace_context(traceparent, state)
+        trace = read_trace_context(traceparent, headers.get("Tracestate"))
+        if trace and trace.state and holds_secret(trace.state):
+            trace = trace._replace(state="")  # the collector keeps it with the span
+        return trace
 
     def write_json(self, body: Mapping[str, Any]) -> None:
         """Answers with a JSON object."""
@@ -302,12 +305,13 @@ class BaseHandler(RequestHandler):
         error_code = self.error.code or self.error.type if self.error else None
         if error_code and self.counts_refusals:
             self.services.metrics.add_refusal(error_code)
-        trace = self.trace_context()
+        traceparent = self.request.headers.get("Traceparent")
+        trace = read_trace_context(traceparent, None) if traceparent else None
         self.services.access_log.add(
             PlainRequest(
                 request_id=self.request_id,
                 method=self.request.method or "",
-                path=self.request.path,
+                path=self.request.path[:MAX_PATH],
                 status=self.get_status(),
                 finished_at=time.time(),
                 duration=time.monotonic() - self.started,

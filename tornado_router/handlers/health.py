@@ -9,6 +9,8 @@ from tornado_router.handlers.base import BaseHandler
 from tornado_router.health import TargetHealth
 from tornado_router.redaction import printable_name
 
+MOST_TARGETS = 200
+
 
 class HealthHandler(BaseHandler):
     """For load balancers, and for a first look."""
@@ -22,12 +24,14 @@ class HealthHandler(BaseHandler):
             state = {"state": "on"} if item.provider else {"state": "off", "reason": item.off}
             providers[item.name] = {"type": item.common.type, **state}
         services = self.services
+        # Clients' names make targets, too: of any number, those that are not well come first.
+        targets = sorted(services.health.targets(), key=lambda item: item.state == "closed")
         self.write_json(
             {
                 "status": "stopping" if services.stopping else "ok",
                 "version": __version__,
                 "providers": providers,
-                "targets": [_target(item) for item in services.health.targets()],
+                "targets": [_target(item) for item in targets[:MOST_TARGETS]],
                 "calls": services.overload.calls,
                 "loop_lag_ms": round(services.watchdog.lag * 1000, 1) if services.watchdog else 0.0,
                 "ledger_bytes": services.ledger.backlog,

@@ -166,3 +166,12 @@ def test_the_list_of_decisions_is_whole():
     text = (ROOT / "docs/decisions/index.md").read_text()
     decisions = [page.name for page in PAGES if page.parent.name == "decisions"]
     assert [name for name in decisions if name != "index.md" and f"({name})" not in text] == []
+
+
+def test_every_module_is_on_the_page_of_the_architecture():
+    page = (ROOT / "docs/architecture.md").read_text()
+    named = set(re.findall(r"\w+\*?", page))
+    for path in PACKAGE.iterdir():
+        if path.suffix in ("", ".py") and not path.name.startswith("_"):
+            name = "redis_*" if path.name.startswith("redis_") else path.stem
+            assert name in named, name

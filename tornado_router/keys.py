@@ -240,7 +240,7 @@ def spent_since(key_id: int, day: datetime.date) -> int:
     """What the calls of a key cost since a day, in billionths of a US dollar."""
     total = fn.SUM(UsageDay.cost).coerce(False)
     days = UsageDay.select(total).where(UsageDay.api_key_id == key_id, UsageDay.day >= day)
-    return days.scalar() or 0
+    return int(days.scalar() or 0)  # PostgreSQL adds integers up to a decimal
 
 
 def budget_spent(row: ApiKey) -> Decimal | None:

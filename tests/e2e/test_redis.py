@@ -12,8 +12,6 @@ import trustme
 from ..servers import own_redis, tls_proxy
 from ..support import DEADLINE, poll
 
-pytestmark = pytest.mark.sqlite_suffices
-
 EMAIL = "ada@example.com"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello out there"}]}
 ROUTER_TOML = """
@@ -99,6 +97,7 @@ def redis(tmp_path):
         yield redis
 
 
+@pytest.mark.sqlite_suffices
 def test_a_limit_is_one_for_both(router_project, redis):
     routers = Routers(router_project, redis)
     key = routers.key("--rpm", "10")
@@ -115,6 +114,14 @@ def test_credits_are_one_for_both(router_project, redis):
     assert all(row["from_credits"] and row["cost"] > 0 for row in routers.one.usage_rows())
 
 
+def test_what_a_key_has_spent_is_known_to_a_router_that_did_not_serve_it(router_project, redis):
+    routers = Routers(router_project, redis)
+    key = routers.key("--budget", "1")
+    assert routers.ask(routers.one, key).status == 200
+    poll(routers.one.usage_rows)
+    assert routers.statuses(key, 4) == [200] * 4  # the other one reads it in the database
+
+
 def test_a_key_that_was_revoked_is_refused_by_all(router_project, redis):
     routers = Routers(router_project, redis)
     key = routers.key()
@@ -123,6 +130,7 @@ def test_a_key_that_was_revoked_is_refused_by_all(router_project, redis):
     poll(lambda: routers.statuses(key, 2) == [401, 401], seconds=5)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 def test_redis_is_away_and_comes_back(router_project, redis, how):
     routers = Routers(router_project, redis)
@@ -153,6 +161,7 @@ def test_redis_is_away_and_comes_back(router_project, redis, how):
     poll(lambda: routers.ask(routers.one, limited).headers["x-ratelimit-limit-requests"] == "1000")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(("policy", "status"), [("refuse", 503), ("allow", 200)])
 def test_policies(router_project, redis, policy, status):
     routers = Routers(router_project, redis, rates=policy, money=policy)
@@ -174,6 +183,7 @@ def test_a_revoked_key_is_refused_while_redis_is_away(router_project, redis):
     poll(lambda: routers.statuses(key, 2) == [401, 401], seconds=10)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_router_starts_while_redis_is_away(router_project, redis):
     redis.stop()
     routers = Routers(router_project, redis)
@@ -184,6 +194,7 @@ def test_a_router_starts_while_redis_is_away(router_project, redis):
     poll(lambda: routers.statuses(paying, 2) == [200, 200])
 
 
+@pytest.mark.sqlite_suffices
 def test_a_target_that_one_router_found_to_fail_is_left_out_by_all(router_project, redis, upstream):
     text = ROUTER_TOML.format(port=redis.port, rates="refuse", money="refuse")
     text += f"""
@@ -208,6 +219,7 @@ targets = ["up/status:500", "up/ok"]
     assert re.findall(r"^(\S+) +left out ", shown, re.M) == ["up/status:500"]
 
 
+@pytest.mark.sqlite_suffices
 def test_redis_behind_tls(router_project, tmp_path):
     authority = trustme.CA()
     with (

@@ -221,7 +221,13 @@ class TestStream:
 
 class TestFaultsOfPlugins:
     @pytest.mark.parametrize(
-        "error", [KeyError("my secret prompt"), TimeoutError(), ExceptionGroup("x", [OSError()])]
+        "error",
+        [
+            KeyError("my secret prompt"),
+            TimeoutError(),
+            ExceptionGroup("x", [OSError()]),
+            SystemExit(3),
+        ],
     )
     @BOTH
     def test_an_exception_is_the_plugins_and_the_next_target_serves(self, error, stream, logged):

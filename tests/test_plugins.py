@@ -147,6 +147,12 @@ class TestBroken:
         broken = EntryPoint("bad", "bad_on_import", "tornado_router")
         self.check(broken, good, logged, "ZeroDivisionError")
 
+    def test_it_exits_on_import(self, good, logged, tmp_path, monkeypatch):
+        (tmp_path / "exits.py").write_text("import sys\nsys.exit('pip install something first')\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        broken = EntryPoint("bad", "exits", "tornado_router")
+        self.check(broken, good, logged, "SystemExit: pip install something first")
+
     @pytest.mark.parametrize("version", [0, 2, "1", True + 1])
     def test_it_is_for_another_plugin_api(self, plugin, good, logged, version):
         broken = plugin("bad", {"bad": Other}, version=version)

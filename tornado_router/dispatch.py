@@ -24,7 +24,7 @@ from tornado_router.errors import ApiError, ProviderError, bad_answer
 from tornado_router.health import Attempt, Health
 from tornado_router.hedging import Start, race
 from tornado_router.memory import Memory, Owner, tool_call_ids
-from tornado_router.plugins import ConfiguredProvider
+from tornado_router.plugins import FAULTS, ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupported
 from tornado_router.redaction import printable_name
 from tornado_router.retries import Retries, seconds_of
@@ -289,7 +289,7 @@ class Dispatcher:
                     answer = await provider.send(attempt, trying.client)
             if answer is None:
                 raise TypeError("a provider has to return an answer")
-        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+        except FAULTS as error:  # a plugin's fault stays the plugin's
             raise trying.failed(error) from None
         else:
             trying.succeeded()
@@ -336,7 +336,7 @@ class Dispatcher:
                         trying.record.read(batch)
                     yield batch
             trying.record.complete = True
-        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+        except FAULTS as error:  # a plugin's fault stays the plugin's
             raise trying.failed(error) from None
         finally:
             trying.end()
@@ -406,13 +406,13 @@ class _Try:
         self.record.end()
         return self.health.end()
 
-    def failed(self, error: Exception) -> ApiError:
+    def failed(self, error: BaseException) -> ApiError:
         """Notes a failure; returns what the client is told of it."""
         told = self._failed(error)
         self.record.fail(told.status, told.code)
         return told
 
-    def _failed(self, error: Exception) -> ApiError:
+    def _failed(self, error: BaseException) -> ApiError:
         if isinstance(error, TimeoutError):
             name = self.configured.name
             error = ProviderError(
@@ -435,7 +435,7 @@ class _Try:
         return told
 
 
-def _for_client(error: Exception, configured: ConfiguredProvider) -> ApiError:
+def _for_client(error: BaseException, configured: ConfiguredProvider) -> ApiError:
     """What the client is told of a provider's failure; nothing in it is a secret."""
     if not isinstance(error, ApiError):
         # The message may hold a part of the prompt, so only the place is logged.

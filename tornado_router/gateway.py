@@ -22,6 +22,7 @@ from tornado_router.errors import CLIENT_CLOSED, ApiError, describe_exception
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.metrics import Metrics
+from tornado_router.plugins import FAULTS
 from tornado_router.provider import Call
 from tornado_router.redaction import MAX_NAME, printable_name
 from tornado_router.request_log import Exchange, RequestRecorder
@@ -518,7 +519,7 @@ def _safely(name: str, observe: Callable[..., None], *what: Any) -> None:
     """Tells somebody of a call; what they raise comes too late to be the call's fault."""
     try:
         observe(*what)
-    except Exception as error:  # noqa: BLE001 - the call was served, and it was charged
+    except FAULTS as error:  # the call was served, and it was charged
         logger.error("{} raised {} in request_finished", name, type(error).__name__)
 
 

@@ -26,6 +26,9 @@ from tornado_router.provider import PLUGIN_API_VERSION, OptionError, Provider
 
 ENTRY_POINT_GROUP = "tornado_router"
 
+FAULTS = (Exception, SystemExit)
+"""What a plugin may raise. To exit is no more its business than anybody else's who is imported."""
+
 
 @dataclass(frozen=True)
 class ConfiguredProvider:
@@ -117,7 +120,7 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
         plugins.found.append(plugin)
         try:
             _load(plugin, entry_point, plugins.manager)
-        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+        except FAULTS as error:  # a plugin's fault stays the plugin's
             plugin.types = {}
             plugin.broken = f"{type(error).__name__}: {error}"
             logger.error("the plugin {} is not used: {}", plugin.label, plugin.broken)
@@ -151,7 +154,7 @@ def configure_providers(
             continue
         try:
             providers[table.name], found = _configure(table, kind)
-        except Exception as error:  # noqa: BLE001 - a plugin's fault stays the plugin's
+        except FAULTS as error:  # a plugin's fault stays the plugin's
             # Its message may quote an option, so only its kind is told.
             off = f"its plugin failed: {type(error).__name__}"
             logger.error("the provider {} is off: {}", table.name, off)
@@ -182,7 +185,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint, manager: pluggy.PluginManager
                 if not (isinstance(kind, type) and issubclass(kind, Provider)):
                     raise TypeError(f"it offers as '{name}' something that is no Provider class")
                 plugin.types[name] = kind
-    except Exception:
+    except FAULTS:
         manager.unregister(module)
         raise
 

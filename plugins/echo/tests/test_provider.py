@@ -209,9 +209,10 @@ def test_the_delay_changes_nothing_about_the_answer(delay):
     assert answer["choices"] == whole(HELLO)["choices"]
 
 
-def test_it_serves_chat_alone():
-    assert ECHO.supports("chat.completions")
-    assert not ECHO.supports("embeddings")
+def test_it_serves_embeddings_too():
+    asked = Call("1", "embeddings", "echo", {"model": "echo", "input": "x"}, b"", stream=False)
+    answer = asyncio.run(ECHO.send(asked, None))
+    assert (answer["object"], len(answer["data"])) == ("list", 1)
 
 
 def test_it_is_a_plugin():

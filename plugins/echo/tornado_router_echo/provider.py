@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router_echo.embedding import embed
 from tornado_router_echo.reply import Reply, compose
 
 
@@ -24,7 +25,8 @@ class EchoProvider(Provider):
             "json_schema",
             "logprobs",
             "n",
-        )
+        ),
+        "embeddings": (),
     }
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
@@ -44,6 +46,8 @@ class EchoProvider(Provider):
 
     async def send(self, call: Call, http: HTTPClient) -> Body:
         """The whole answer."""
+        if call.endpoint == "embeddings":
+            return embed(call.body)
         reply = compose(call.body)
         await asyncio.sleep(self._delay * len(reply.words))
         count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer

@@ -675,6 +675,50 @@ class TestHedging:
         assert world.tried == ["second", "first"]
         assert [target.provider for target in world.attempts.outrun] == ["second"]
 
+    def test_the_last_that_is_named_is_the_one_that_refused_for_good(self, stream):
+        first = Gated("first", failure(400, retryable=False))
+        second = Gated("second", ANSWER)
+        world = World(first, second)
+
+        async def open_first():
+            await second.asked.wait()
+            first.gate.set()
+
+        async def main():
+            opening = asyncio.get_running_loop().create_task(open_first(), name="opens")
+            with pytest.raises(ApiError) as caught:
+                await world.dispatcher.send(call(stream), world.targets, world.attempts, 0.01)
+            await opening
+            return caught.value.status
+
+        assert asyncio.run(main()) == 400
+        assert world.tried == ["second", "first"]
+        assert [target.provider for target in world.attempts.outrun] == ["second"]
+        assert second.cancelled == 1
+
+    def test_an_answer_that_came_at_the_same_time_is_outrun(self, stream):
+        first, second = Gated("first", {"a": 1}), Gated("second", {"a": 2})
+        world = World(first, second)
+
+        async def open_both():
+            await second.asked.wait()
+            first.gate.set()
+            second.gate.set()
+
+        async def main():
+            opening = asyncio.get_running_loop().create_task(open_both(), name="opens")
+            answer = await world.dispatcher.send(call(stream), world.targets, world.attempts, 0.01)
+            if stream:
+                await answer.rest.aclose()
+            await opening
+            return answer.first if stream else answer
+
+        answer = asyncio.run(main())
+        assert second.cancelled == 0
+        outrun, answered = ("first", "second") if "2" in str(answer) else ("second", "first")
+        assert world.tried == [outrun, answered]
+        assert [target.provider for target in world.attempts.outrun] == [outrun]
+
     def test_all_that_fail_are_one_failure(self, stream):
         world = World(Scripted("one", failure(500)), Scripted("two", failure(503)))
         with pytest.raises(ApiError) as caught:

@@ -77,10 +77,15 @@ class Attempts:
 
 @dataclass(slots=True)
 class _Runner(Attempts):
-    """The attempts of one side of a race, whether it came to its end, and whether it won."""
+    """The attempts of one side of a race.
 
-    ended: bool = False
-    won: bool = False
+    Attributes:
+        outcome: its answer, or the error that ended it; None if it was cut off or found none.
+        failed: whether it came to its end without an answer.
+    """
+
+    outcome: Body | ChunkStream | Exception | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,27 +218,37 @@ class Dispatcher:
 
         def start(runner: _Runner, its_targets: Sequence[Target]) -> Start[Body | ChunkStream]:
             async def run() -> Body | ChunkStream | None:
-                answer = await self._go_round(call, its_targets, runner, deadline, failures)
-                runner.ended = True
-                runner.won = answer is not None
+                try:
+                    answer = await self._go_round(call, its_targets, runner, deadline, failures)
+                except Exception as error:
+                    runner.outcome, runner.failed = error, True
+                    raise
+                runner.outcome, runner.failed = answer, answer is None
                 return answer
 
             return run
 
+        outcome: Body | ChunkStream | Exception | None = None
         try:
-            return await race(
+            answer: Body | ChunkStream | None = await race(
                 start(runners[0], targets[:1]),
                 start(runners[1], targets[1:]),
                 hedge_seconds,
                 self._retries.take,
                 _discard,
             )
+            outcome = answer
+            return answer
+        except Exception as error:
+            outcome = error
+            raise
         finally:
-            runners.sort(key=lambda runner: runner.won)  # whose answer it is has to be the last
+            # The one that the client hears from, be it an answer or an error, has to be the last.
+            runners.sort(key=lambda runner: outcome is not None and runner.outcome is outcome)
             for runner in runners:
                 attempts.targets += runner.targets
                 attempts.dropped = runner.dropped
-                if runner is not runners[-1] and runner.targets and not runner.ended:
+                if runner is not runners[-1] and runner.targets and not runner.failed:
                     attempts.outrun.append(runner.targets[-1])
             attempts.waited += time.monotonic() - began
 

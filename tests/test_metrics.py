@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tornado_router import metrics
 from tornado_router.attempt_record import AttemptRecord
 from tornado_router.metrics import Metrics
+from tornado_router.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
 
 from .finished import FINISHED
 
@@ -243,7 +244,7 @@ print(counted.text().decode())
 def count_as_worker(folder, *numbers):
     """The samples and files once workers, each by its number, have counted a call."""
     for number in numbers:
-        env = {**os.environ, metrics.FOLDER_VARIABLE: str(folder), metrics.WORKER_VARIABLE: number}
+        env = {**os.environ, METRICS_VARIABLE: str(folder), NUMBER_VARIABLE: number}
         done = subprocess.run(
             [sys.executable, "-c", WORKER], env=env, capture_output=True, check=True
         )

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from tests.test_metrics import read
-from tornado_router import __version__, metrics, request_log, vitals
+from tornado_router import __version__, metrics, request_log
 from tornado_router.config.options import RequestLogOptions
 from tornado_router.health import TargetHealth
 from tornado_router.metrics import Metrics
 from tornado_router.request_log import Exchange, RequestRecorder
 from tornado_router.routing import Target
 from tornado_router.vitals import Vitals
+from tornado_router.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE, RESTARTS_VARIABLE
 
 
 class Process:
@@ -189,9 +190,9 @@ print(process.metrics.text().decode())
 def measure_as_worker(folder, number, restarts=0, lag=0.0, available=True):
     env = {
         **os.environ,
-        metrics.FOLDER_VARIABLE: str(folder),
-        metrics.WORKER_VARIABLE: str(number),
-        vitals.RESTARTS_VARIABLE: str(restarts),
+        METRICS_VARIABLE: str(folder),
+        NUMBER_VARIABLE: str(number),
+        RESTARTS_VARIABLE: str(restarts),
     }
     script = WORKER.format(lag=lag, available=available)
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)

@@ -28,16 +28,12 @@ from tornado_router.attempt_record import AttemptRecord
 from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.redaction import printable_name
+from tornado_router.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-
-WORKER_VARIABLE = "TORNADO_ROUTER_WORKER_NUMBER"
-"""Which of the workers a process is."""
-
-if WORKER_VARIABLE in os.environ:  # before anything is counted
-    _NUMBER = os.environ[WORKER_VARIABLE]
+if NUMBER_VARIABLE in os.environ:  # before anything is counted
+    _NUMBER = os.environ[NUMBER_VARIABLE]
     values.ValueClass = values.MultiProcessValue(lambda: _NUMBER)  # type: ignore[no-untyped-call]
 
 MOST_MODELS = 500
@@ -117,7 +113,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self._shared = FOLDER_VARIABLE in os.environ
+        self._shared = METRICS_VARIABLE in os.environ
         self.registry = CollectorRegistry()
         self.models = Names()
         self.targets = Names()

@@ -23,17 +23,10 @@ from typing import NamedTuple
 from loguru import logger
 from tornado.netutil import bind_sockets
 
+from tornado_router.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE, RESTARTS_VARIABLE
+
 VARIABLE = "TORNADO_ROUTER_WORKER"
 """Tells a process that it is a worker, and which descriptors it was given."""
-
-METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Tells workers where they count together; see `metrics`."""
-
-NUMBER_VARIABLE = "TORNADO_ROUTER_WORKER_NUMBER"
-"""Tells a worker which one it is; see `metrics`."""
-
-RESTARTS_VARIABLE = "TORNADO_ROUTER_WORKER_RESTARTS"
-"""Tells a worker how many came before it; see `vitals`."""
 
 READY = b"."
 """What a worker sends its supervisor once it serves."""

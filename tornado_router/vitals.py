@@ -22,12 +22,10 @@ from tornado_router.request_log import RequestRecorder
 from tornado_router.telemetry import Telemetry
 from tornado_router.tls import Tls
 from tornado_router.upstream import Upstream
+from tornado_router.worker_variables import RESTARTS_VARIABLE
 
 if TYPE_CHECKING:
     from tornado_router.redis_link import RedisLink
-
-RESTARTS_VARIABLE = "TORNADO_ROUTER_WORKER_RESTARTS"
-"""How often a supervisor has started a worker again until this one."""
 
 _STATES = {"closed": 0, "half-open": 1, "open": 2}
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tornado_router import metrics
+from tornado_router import bounded_names
 from tornado_router.attempt_record import AttemptRecord
 from tornado_router.metrics import Metrics
 from tornado_router.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
@@ -127,7 +127,7 @@ class TestCache:
 
 class TestNames:
     def test_those_beyond_a_number_share_one(self, counted, monkeypatch):
-        monkeypatch.setattr(metrics, "MOST_MODELS", 3)
+        monkeypatch.setattr(bounded_names, "MOST_NAMES", 3)
         for number in range(10):
             add(counted, CALL._replace(model=f"m{number}"))
         add(counted, CALL._replace(model="m0"))
@@ -136,7 +136,7 @@ class TestNames:
         assert samples["requests_total", "200", "chat.completions", "other", "up"] == 7
 
     def test_clients_cannot_take_those_of_listed_models(self, counted, monkeypatch):
-        monkeypatch.setattr(metrics, "MOST_MODELS", 3)
+        monkeypatch.setattr(bounded_names, "MOST_NAMES", 3)
         counted.models.keep({"fast"})
         for number in range(10):
             add(counted, CALL._replace(model=f"junk{number}"))

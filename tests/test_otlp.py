@@ -6,9 +6,10 @@ import pytest
 
 from tornado_router import otlp
 from tornado_router.attempt_record import AttemptRecord
+from tornado_router.bounded_names import MOST_NAMES, OTHER, BoundedNames
 from tornado_router.config.options import OtelOptions
 from tornado_router.otlp import SPANS_PER_REQUEST, CallMetrics, CallTraces, describe_resource
-from tornado_router.semconv import MAX_VALUES, OTHER, TracedCall
+from tornado_router.semconv import TracedCall
 from tornado_router.trace_context import start_trace
 
 from .collector import attributes, collector
@@ -84,24 +85,68 @@ def test_a_client_that_sends_tracestate(told, caplog, state, kept):
     assert caplog.messages == []  # no client writes to the log by what it sends
 
 
-def test_metrics_tell_a_bounded_number_of_models_and_errors_apart(told):
-    metrics = CallMetrics(OtelOptions(endpoint=told.url), {}, RESOURCE)
-    for index in range(MAX_VALUES + 50):
-        call = traced(response_model=f"m{index}", status=400, error_code=f"e{index}")
-        metrics.add([call])
-    metrics.close()
-    points = told.metrics()["gen_ai.client.operation.duration"].histogram.data_points
-    shown = [attributes(point) for point in points]
-    for name in ("gen_ai.response.model", "error.type"):
-        values = {item[name] for item in shown}
-        assert OTHER in values
-        assert len(values) <= MAX_VALUES + 1
+class TestNames:
+    @staticmethod
+    def shown(told, calls, metric, name, listed=()):
+        models, targets = BoundedNames(), BoundedNames()
+        models.keep(listed)
+        targets.keep(listed)
+        metrics = CallMetrics(OtelOptions(endpoint=told.url), {}, RESOURCE, models, targets)
+        metrics.add(calls)
+        metrics.close()
+        points = told.metrics()[metric].histogram.data_points
+        return {attributes(point).get(name) for point in points}
+
+    @staticmethod
+    def junk(count, **fields):
+        """Calls of models that clients made up, and that nobody served."""
+        for number in range(count):
+            model = f"junk{number}"
+            record = AttemptRecord("openai", "openai", model, 9.0, ended=9.5, **fields)
+            event = CALL._replace(model=model, target_model=model, status=404)
+            yield TracedCall(event, (record,), None, ended=10.0)
+
+    @pytest.mark.parametrize(
+        ("metric", "name"),
+        [
+            ("gen_ai.client.operation.duration", "gen_ai.request.model"),
+            ("tornado_router.call.duration", "tornado_router.model"),
+        ],
+    )
+    @pytest.mark.parametrize("listed", [(), ("gpt-4o",)])
+    def test_made_up_ones_take_no_room_of_real_ones(self, told, metric, name, listed):
+        junk = self.junk(MOST_NAMES + 50, status=404, error_code="model_not_found")
+        record = AttemptRecord("openai", "openai", "gpt-4o", 9.0, answered=True, complete=True)
+        real = TracedCall(CALL._replace(model="gpt-4o"), (record,), None, ended=10.0)
+        assert self.shown(told, [*junk, real], metric, name, listed) == {OTHER, "gpt-4o"}
+
+    def test_those_that_answer_are_bounded(self, told):
+        calls = [
+            traced(attempts=1, response_model=f"m{number}", answered=True)
+            for number in range(MOST_NAMES + 50)
+        ]
+        names = self.shown(told, calls, "gen_ai.client.operation.duration", "gen_ai.response.model")
+        assert OTHER in names
+        assert len(names) <= MOST_NAMES + 1
+
+    def test_codes_of_vendors_are_none(self, told):
+        calls = [
+            traced(CALL._replace(status=400, error_code=code), status=400, error_code=code)
+            for code in map(str, range(50))
+        ]
+        for metric in ("gen_ai.client.operation.duration", "tornado_router.call.duration"):
+            told.raw.clear()
+            assert self.shown(told, calls, metric, "error.type") == {"refused"}
 
 
 def test_each_attempt_is_measured_for_itself(told):
-    metrics = CallMetrics(OtelOptions(endpoint=told.url), {}, RESOURCE)
+    metrics = CallMetrics(
+        OtelOptions(endpoint=told.url), {}, RESOURCE, BoundedNames(), BoundedNames()
+    )
     lost = AttemptRecord("one", "azure.ai.openai", "a", 1.0, ended=8.0, status=503)
-    won = AttemptRecord("two", "openai", "b", 8.0, first_chunk=8.5, ended=9.0, complete=True)
+    won = AttemptRecord(
+        "two", "openai", "b", 8.0, first_chunk=8.5, ended=9.0, answered=True, complete=True
+    )
     event = CALL._replace(provider="two", target_model="b", duration=9.0)
     metrics.add([TracedCall(event, (lost, won), None, ended=10.0)])
     metrics.close()
@@ -113,7 +158,7 @@ def test_each_attempt_is_measured_for_itself(told):
         )
         for point in told_of["gen_ai.client.operation.duration"].histogram.data_points
     }
-    assert duration == {"azure.ai.openai": (7.0, "503"), "openai": (1.0, None)}
+    assert duration == {"azure.ai.openai": (7.0, "server_error"), "openai": (1.0, None)}
     (first,) = told_of["gen_ai.client.operation.time_to_first_chunk"].histogram.data_points
     assert (first.sum, attributes(first)["tornado_router.provider"]) == (0.5, "two")
     (whole,) = told_of["tornado_router.call.duration"].histogram.data_points
@@ -123,7 +168,9 @@ def test_each_attempt_is_measured_for_itself(told):
 
 
 def test_one_that_is_odd_does_not_spoil_the_sums(told, monkeypatch):
-    metrics = CallMetrics(OtelOptions(endpoint=told.url), {}, RESOURCE)
+    metrics = CallMetrics(
+        OtelOptions(endpoint=told.url), {}, RESOURCE, BoundedNames(), BoundedNames()
+    )
     odd = traced()
     odd.attempts[0].began = "yesterday"
     metrics.add([odd, traced(attempts=1)])

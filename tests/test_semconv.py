@@ -5,12 +5,11 @@ import pytest
 from tornado_router.attempt_record import AttemptRecord
 from tornado_router.semconv import (
     CANCELLED,
-    OTHER,
-    Bound,
     TracedCall,
     answer_attributes,
     attempt_attributes,
     attempt_error,
+    attempt_metric_error,
     billed_tokens,
     call_attributes,
     call_metric_attributes,
@@ -115,9 +114,30 @@ def test_errors_of_attempts(fields, error):
     assert attempt_error(AttemptRecord("up", "openai", "m", **fields)) == error
 
 
-def test_a_bound():
-    bound = Bound(2)
-    assert [bound(value) for value in ("a", "b", "c", "a")] == ["a", "b", OTHER, "a"]
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"complete": True}, None),
+        ({"status": 400, "error_code": "whatever the vendor says"}, "refused"),
+        ({"status": 504, "error_code": "timeout"}, "timeout"),
+        ({}, CANCELLED),
+    ],
+)
+def test_errors_of_attempts_in_metrics(fields, error):
+    assert attempt_metric_error(AttemptRecord("up", "openai", "m", **fields)) == error
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({}, None),
+        ({"status": 400, "error_code": "whatever the vendor says"}, "refused"),
+        ({"status": 499, "error_code": "client_closed"}, "client_closed"),
+        ({"status": 404, "error_code": "model_not_found", "provider": None}, "model_not_found"),
+    ],
+)
+def test_errors_of_calls_in_metrics(fields, error):
+    assert call_metric_attributes(CALL._replace(**fields)).get("error.type") == error
 
 
 def test_times_of_a_call():

@@ -8,6 +8,7 @@ import pytest
 from loguru import logger
 
 from tornado_router import telemetry
+from tornado_router.bounded_names import BoundedNames
 from tornado_router.config.options import OtelOptions
 from tornado_router.telemetry import STOP_SECONDS, Telemetry, check_telemetry, read_headers
 from tornado_router.trace_context import start_trace
@@ -40,7 +41,13 @@ def our_threads():
 
 
 def start(told, **options):
-    return Telemetry(OtelOptions(endpoint=told.url, **options), PATHS, "http")
+    return Telemetry(
+        OtelOptions(endpoint=told.url, **options),
+        PATHS,
+        "http",
+        models=BoundedNames(),
+        targets=BoundedNames(),
+    )
 
 
 def test_a_burst_arrives_whole(told, logged):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.test_metrics import read
-from tornado_router import __version__, metrics, request_log
+from tornado_router import __version__, bounded_names, request_log
 from tornado_router.config.options import RequestLogOptions
 from tornado_router.health import TargetHealth
 from tornado_router.metrics import Metrics
@@ -137,7 +137,7 @@ class TestTargets:
         assert samples["target_state", "m", "up"] == samples["target_calls", "m", "up"] == 0
 
     def test_those_that_are_too_many_share_a_name_and_the_worst_counts(self, process, monkeypatch):
-        monkeypatch.setattr(metrics, "MOST_MODELS", 2)
+        monkeypatch.setattr(bounded_names, "MOST_NAMES", 2)
         process.targets = [target(f"m{number}", in_flight=1) for number in range(9)]
         process.targets[5] = target("m5", "open", in_flight=1)
         samples = process.measured()

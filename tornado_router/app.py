@@ -135,7 +135,13 @@ class RouterApplication(Application):
         self._telemetry = None
         if config.otel.endpoint:
             scheme = "https" if self.tls else "http"
-            self._telemetry = Telemetry(config.otel, ENDPOINTS, scheme)
+            self._telemetry = Telemetry(
+                config.otel,
+                ENDPOINTS,
+                scheme,
+                models=self.metrics.models,
+                targets=self.metrics.targets,
+            )
         self._upstreams: dict[str, Upstream] = {}
         self._overload = Overload(config.server)
         self._retiring: set[asyncio.Task[None]] = set()

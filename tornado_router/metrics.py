@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from prometheus_client import (
@@ -25,9 +25,9 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tornado_router.attempt_record import AttemptRecord
+from tornado_router.bounded_names import BoundedNames, failure_reason
 from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.redaction import printable_name
 from tornado_router.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -36,25 +36,8 @@ if NUMBER_VARIABLE in os.environ:  # before anything is counted
     _NUMBER = os.environ[NUMBER_VARIABLE]
     values.ValueClass = values.MultiProcessValue(lambda: _NUMBER)  # type: ignore[no-untyped-call]
 
-MOST_MODELS = 500
-"""Names of models are the clients' where a provider offers a pattern; the others share one."""
-
-OTHER = "other"
-
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _OVERHEAD = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
-
-_OWN_CODES = frozenset(
-    (
-        "bad_provider_answer",
-        "connection_error",
-        "provider_fault",
-        "provider_refused_credentials",
-        "timeout",
-        "tls_error",
-    )
-)
-"""That the router itself gives to failures of providers."""
 
 
 class _Children(dict[tuple[Any, ...], Any]):
@@ -71,38 +54,6 @@ class _Children(dict[tuple[Any, ...], Any]):
         return child
 
 
-class Names:
-    """Names of models, of which clients can make up any number where a provider has a pattern.
-
-    Those that router.toml lists always keep theirs. Of the rest, those beyond a number share one.
-    """
-
-    def __init__(self) -> None:
-        self._listed: frozenset[str] = frozenset()
-        self._others: set[str] = set()
-
-    def keep(self, names: Iterable[str]) -> None:
-        """Says which names router.toml lists."""
-        self._listed = frozenset(names)
-
-    def name(self, model: str, *, is_real: bool) -> str:
-        """What a model is called in metrics.
-
-        Args:
-            model: any text.
-            is_real: whether somebody serves it, so that it may have a name of its own.
-        """
-        if model in self._listed or model in self._others:
-            return model
-        model = printable_name(model)
-        if model in self._others:
-            return model
-        if is_real and len(self._others) < MOST_MODELS:
-            self._others.add(model)
-            return model
-        return OTHER
-
-
 class Metrics:
     """The metrics of one process, or of all workers together.
 
@@ -115,8 +66,8 @@ class Metrics:
     def __init__(self) -> None:
         self._shared = METRICS_VARIABLE in os.environ
         self.registry = CollectorRegistry()
-        self.models = Names()
-        self.targets = Names()
+        self.models = BoundedNames()
+        self.targets = BoundedNames()
         self._building: asyncio.Task[bytes] | None = None
         # Nobody reads these times, and they take a fifth of the text.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -199,7 +150,7 @@ class Metrics:
             status: of its call.
         """
         if attempt.status is not None:
-            outcome = _failure(attempt.status, attempt.error_code)
+            outcome = failure_reason(attempt.status, attempt.error_code)
         elif attempt.answered:
             outcome = "ok"
         else:  # cut off: by the client, or as another target was faster
@@ -273,12 +224,3 @@ def _outcome(status: int) -> str:
     if status == CLIENT_CLOSED:
         return "client_closed"
     return "client_error" if status < 500 else "server_error"
-
-
-def _failure(status: int, code: str | None) -> str:
-    """Why an attempt failed: vendors have any number of codes, so only our own are told."""
-    if code in _OWN_CODES:
-        return code
-    if status == 429:
-        return "rate_limited"
-    return "refused" if status < 500 else "server_error"

@@ -34,7 +34,9 @@ from opentelemetry.trace import (
 
 from tornado_router import __version__, semconv
 from tornado_router.attempt_record import AttemptRecord
+from tornado_router.bounded_names import BoundedNames
 from tornado_router.config.options import OtelOptions
+from tornado_router.hookspecs import RequestFinished
 from tornado_router.semconv import TracedCall
 from tornado_router.trace_context import TraceContext
 
@@ -175,10 +177,17 @@ class CallMetrics:
         options: `[otel]`.
         headers: of requests to the collector.
         resource: what this process is.
+        models: the names that clients ask for.
+        targets: the names that vendors have for them.
     """
 
     def __init__(
-        self, options: OtelOptions, headers: Mapping[str, str], resource: Resource
+        self,
+        options: OtelOptions,
+        headers: Mapping[str, str],
+        resource: Resource,
+        models: BoundedNames,
+        targets: BoundedNames,
     ) -> None:
         exporter = OTLPMetricExporter(
             f"{options.endpoint.rstrip('/')}/v1/metrics",
@@ -187,7 +196,7 @@ class CallMetrics:
         )
         reader = PeriodicExportingMetricReader(exporter, options.metrics_seconds * 1000)
         self._provider = MeterProvider([reader], resource, shutdown_on_exit=False)
-        self._models, self._errors = semconv.Bound(), semconv.Bound()
+        self._models, self._targets = models, targets
         meter = self._provider.get_meter(_SCOPE, __version__)
         self._duration = meter.create_histogram(
             "gen_ai.client.operation.duration",
@@ -227,7 +236,7 @@ class CallMetrics:
         event = call.event
         winner = semconv.winner(event, call.attempts)
         for attempt in call.attempts:
-            attributes = self._bounded(semconv.attempt_attributes(event, attempt))
+            attributes = self._attempt_attributes(event, attempt)
             first_chunk = semconv.time_to_first_chunk(attempt)
             if first_chunk is not None:
                 self._first_chunk.record(first_chunk, attributes)
@@ -236,23 +245,28 @@ class CallMetrics:
                     self._cost.add(float(event.cost), attributes)
                 for kind, count in semconv.billed_tokens(event):
                     self._usage.record(count, {**attributes, "gen_ai.token.type": kind})
-            error = semconv.attempt_error(attempt)
+            error = semconv.attempt_metric_error(attempt)
             if error:
-                attributes["error.type"] = self._errors(error)
+                attributes["error.type"] = error
             self._duration.record(call.end_of(attempt) - attempt.began, attributes)
         of_call = semconv.call_metric_attributes(event)
-        self._call_duration.record(event.duration, self._bounded(of_call))
+        if "tornado_router.model" in of_call:
+            of_call["tornado_router.model"] = self._models.name(
+                of_call["tornado_router.model"], is_real=event.status < 400
+            )
+        self._call_duration.record(event.duration, of_call)
 
     def close(self) -> None:
         """Exports the sums a last time."""
         self._provider.shutdown(EXPORT_SECONDS * 1000)
 
-    def _bounded(self, attributes: semconv.Attributes) -> semconv.Attributes:
-        """Attributes as metrics have them: clients and vendors may make up any name."""
-        for name in semconv.MODELS & attributes.keys():
-            attributes[name] = self._models(attributes[name])
-        if "error.type" in attributes:
-            attributes["error.type"] = self._errors(attributes["error.type"])
+    def _attempt_attributes(
+        self, event: RequestFinished, attempt: AttemptRecord
+    ) -> semconv.Attributes:
+        """Attributes of an attempt's metrics, for which clients and vendors may make up models."""
+        attributes = semconv.attempt_attributes(event, attempt)
+        for name in semconv.VENDOR_MODELS & attributes.keys():
+            attributes[name] = self._targets.name(attributes[name], is_real=attempt.answered)
         return attributes
 
 

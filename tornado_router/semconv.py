@@ -12,24 +12,22 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tornado_router.attempt_record import AttemptRecord
+from tornado_router.bounded_names import failure_reason
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.redaction import REDACTED, holds_secret
 from tornado_router.trace_context import TraceContext
 
 Attributes = dict[str, Any]
 
-MAX_VALUES = 200
-"""Of the models and of the errors that metrics tell apart; the others are `_OTHER`."""
-
-OTHER = "_OTHER"
 CANCELLED = "cancelled"
 """`error.type` of an attempt that was given up: its client went away, or another was faster."""
 
-MODELS = frozenset({"gen_ai.request.model", "gen_ai.response.model", "tornado_router.model"})
-"""Attributes that name a model."""
+VENDOR_MODELS = frozenset({"gen_ai.request.model", "gen_ai.response.model"})
+"""Attributes that name a model as its vendor does."""
 
 _OPERATIONS = {"chat.completions": "chat"}
 _PORTS = {"https": 443, "http": 80}
+_CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 
 
@@ -110,13 +108,16 @@ def call_attributes(event: RequestFinished, path: str, scheme: str) -> Attribute
 def call_metric_attributes(event: RequestFinished) -> Attributes:
     """Attributes of a whole call's metrics."""
     served = event.provider is not None or event.cache_hit
+    error = event.error_code
+    if event.provider is not None and event.status >= _CLIENT_ERROR:  # it may be the vendor's word
+        error = failure_reason(event.status, error)
     return _present(
         {
             "gen_ai.operation.name": operation(event),
             # Of a call that was refused, it may be any text.
             "tornado_router.model": event.model if served else None,
             "http.response.status_code": event.status,
-            "error.type": event.error_code,
+            "error.type": error,
         }
     )
 
@@ -178,26 +179,17 @@ def time_to_first_chunk(attempt: AttemptRecord) -> float | None:
 
 
 def attempt_error(attempt: AttemptRecord) -> str | None:
-    """The value of `error.type` for an attempt, or None if it went well."""
+    """The value of `error.type` for an attempt's span, or None if it went well."""
     if attempt.status is not None:
         return attempt.error_code or str(attempt.status)
     return None if attempt.complete else CANCELLED
 
 
-class Bound:
-    """Lets metrics tell a bounded number of values apart."""
-
-    def __init__(self, most: int = MAX_VALUES) -> None:
-        self._most = most
-        self._known: set[str] = set()
-
-    def __call__(self, value: str) -> str:
-        """The value, or `_OTHER` once there are too many."""
-        if value not in self._known:
-            if len(self._known) >= self._most:
-                return OTHER
-            self._known.add(value)
-        return value
+def attempt_metric_error(attempt: AttemptRecord) -> str | None:
+    """The value of `error.type` for an attempt's metrics: one of few, whatever vendors say."""
+    if attempt.status is not None:
+        return failure_reason(attempt.status, attempt.error_code)
+    return None if attempt.complete else CANCELLED
 
 
 def _server(url: str | None) -> tuple[str | None, int | None]:

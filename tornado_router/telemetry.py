@@ -14,6 +14,7 @@ from loguru import logger
 
 from tornado_router.attempt_record import AttemptRecord
 from tornado_router.batch import BatchThread
+from tornado_router.bounded_names import BoundedNames
 from tornado_router.config.options import OtelOptions
 from tornado_router.errors import Fault
 from tornado_router.hookspecs import RequestFinished
@@ -36,9 +37,19 @@ class Telemetry:
         options: `[otel]`.
         paths: of the endpoints, by name.
         scheme: by which clients connect, `http` or `https`.
+        models: the names that clients ask for, as metrics show them.
+        targets: the names that vendors have for them.
     """
 
-    def __init__(self, options: OtelOptions, paths: Mapping[str, str], scheme: str) -> None:
+    def __init__(
+        self,
+        options: OtelOptions,
+        paths: Mapping[str, str],
+        scheme: str,
+        *,
+        models: BoundedNames,
+        targets: BoundedNames,
+    ) -> None:
         from tornado_router import otlp  # noqa: PLC0415 - see there
 
         headers = read_headers(options.headers)
@@ -47,7 +58,7 @@ class Telemetry:
         if options.traces:
             self._traces = otlp.CallTraces(options, headers, resource, paths, scheme)
         if options.metrics:
-            self._metrics = otlp.CallMetrics(options, headers, resource)
+            self._metrics = otlp.CallMetrics(options, headers, resource, models, targets)
         self._failed = 0
         self._thread = BatchThread[TracedCall](
             "telemetry", self._export, interval=FLUSH_SECONDS, most=WAITING_CALLS

@@ -224,7 +224,7 @@ def test_metrics(serve, told):
         (attributes(point)["gen_ai.request.model"], attributes(point).get("error.type"))
         for point in points("gen_ai.client.operation.duration")
     }
-    assert attempts == {("status:503", "vendor_503"), ("ok", None), ("stream", None)}
+    assert attempts == {("status:503", "server_error"), ("ok", None), ("stream", None)}
     calls = {
         (attributes(point).get("tornado_router.model"), attributes(point).get("error.type"))
         for point in points("tornado_router.call.duration")

@@ -15,6 +15,7 @@ from tornado_router.db import ApiKey, Storage, User
 from tornado_router.errors import ApiError
 from tornado_router.keys import create_key, digest
 from tornado_router.plans import Plans
+from tornado_router.sessions import Sessions
 
 
 class CountingStorage(Storage):
@@ -175,6 +176,16 @@ class TestHeader:
         error = caught.value
         assert (error.status, error.code) == (401, "invalid_api_key")
         assert key not in str(error.body())
+
+    @pytest.mark.parametrize("user_id", [1, 2**31])
+    def test_a_login_token_is_no_key_and_is_told_so(self, storage, user_id):
+        user = User(id=user_id, session_version=1)
+        token = Sessions("s" * 32, 60).begin(user).token
+        with pytest.raises(ApiError) as caught:
+            asyncio.run(authenticating(storage, 60).authenticate(f"Bearer {token}"))
+        assert caught.value.code == "invalid_api_key"
+        assert "this is a login token" in caught.value.message
+        assert token not in str(caught.value.body())
 
     def test_the_case_of_a_key_counts(self, storage, key):
         assert ask(authenticating(storage, 60), f"Bearer {key.swapcase()}") == [401]

@@ -336,6 +336,24 @@ class TestWhatTheClientSees:
         assert error.headers == {"Retry-After": "7"}
 
     @BOTH
+    @pytest.mark.parametrize(
+        ("status", "fields", "headers"),
+        [
+            (429, {}, {"Retry-After": "1"}),
+            (503, {}, {"Retry-After": "1"}),
+            (529, {}, {"Retry-After": "1"}),
+            (402, {}, {}),
+            (429, {"code": "insufficient_quota"}, {}),
+            (429, {"retryable": False}, {}),
+            (500, {}, {}),
+        ],
+        ids=["429", "503", "529", "no_money", "no_quota", "too_large", "500"],
+    )
+    def test_a_client_hears_when_to_try_again(self, stream, status, fields, headers):
+        error = World(Scripted("a", failure(status, **fields))).refused(stream)
+        assert error.headers == headers
+
+    @BOTH
     def test_a_failure_is_logged_once_by_the_name_of_the_provider(self, stream, logged):
         World(Scripted("a", failure(500, "my secret prompt", code="oops"))).refused(stream)
         (line,) = logged

@@ -16,6 +16,7 @@ host = "0.0.0.0"
 trusted_proxies = ["10.0.0.0/8"]
 [auth]
 jwt_secret = "${SECRET}"
+first_admin = false
 [database]
 url = "postgresql://me:${WORD}@db.example/name?sslmode=verify-full"
 [redis]
@@ -104,6 +105,20 @@ def test_several_routers_need_a_database_that_they_share(wheres):
     text = SAFE.replace(url, "").replace("[auth]", "[limits]\nprocesses = 3\n[auth]")
     assert wheres(text) == ["database.url"]
     assert wheres(text.replace("[server]", "[server]\nworkers = 3")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (SAFE.replace("first_admin = false", ""), ["auth.first_admin"]),
+        ("[log]\nformat = 'json'", ["auth.first_admin"]),
+        ("[database]\nurl = 'postgresql:///router'", ["auth.first_admin"]),
+        ("[log]\nformat = 'text'", []),
+    ],
+    ids=["host", "json", "postgresql", "terminal"],
+)
+def test_the_first_key_is_not_printed_to_a_log(wheres, text, where):
+    assert wheres(f'{text}\n[providers.o]\ntype = "openai"\napi_key = "${{WORD}}"') == where
 
 
 def test_open_registration(wheres):

@@ -17,6 +17,7 @@ from tornado_router.errors import ApiError, unauthorized
 from tornado_router.keys import Permissions, digest, period, spent_since
 from tornado_router.limits import Purse, Rates
 from tornado_router.plans import Plans
+from tornado_router.sessions import looks_like_token
 
 CACHED_KEYS = 10_000
 LIVE_SECONDS = 30.0
@@ -204,7 +205,13 @@ class Authenticator:
             )
         found = await self.find(digest(key))
         if found is None:
-            raise unauthorized("Incorrect API key provided.", "invalid_api_key")
+            message = "Incorrect API key provided."
+            if looks_like_token(key):
+                message = (
+                    "Incorrect API key provided: this is a login token. Send an API key instead; "
+                    "POST /api-keys creates one."
+                )
+            raise unauthorized(message, "invalid_api_key")
         return found
 
     async def find(self, key_hash: str) -> Key | None:

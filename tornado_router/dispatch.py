@@ -40,6 +40,9 @@ _LIMITED = 429
 _AGAIN = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 """Statuses that may be others a moment later."""
 
+_BUSY = frozenset((_LIMITED, 503, 529))
+"""Statuses after which clients expect `Retry-After`; not every vendor sends it."""
+
 _LASTING = frozenset(("timeout", "tls_error"))
 """Codes of our own failures that are not: after a time-out the provider may still be at work, and
 be paid for it."""
@@ -473,6 +476,8 @@ def _for_client(error: BaseException, configured: ConfiguredProvider) -> ApiErro
         # words on a bad key tend to quote it.
         message = f"The provider '{configured.name}' refused the router's credentials."
         return ProviderError(502, message, code="provider_refused_credentials")
+    if error.retryable and error.status in _BUSY and error.code != "insufficient_quota":
+        error.headers.setdefault("Retry-After", "1")
     error.status = _status(error.status)
     return error
 

@@ -179,6 +179,15 @@ def _of_accounts(config: Config) -> Iterator[Fault]:
         yield Fault("auth.attempts_per_account", "passwords can be guessed")
     if auth.bcrypt_rounds < BCRYPT_ROUNDS:
         yield Fault("auth.bcrypt_rounds", f"passwords are guessed fast; at least {BCRYPT_ROUNDS}")
+    is_collected = (
+        config.log.format == "json" or config.database.url or not is_local(config.server.host)
+    )
+    if auth.first_admin and is_collected:
+        yield Fault(
+            "auth.first_admin",
+            "the first start prints an administrator's API key, and logs may keep it: set it to "
+            "false, and run `users create --admin`",
+        )
     if auth.registration == "open":
         yield from _of_open_registration(config)
 

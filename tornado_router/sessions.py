@@ -18,6 +18,9 @@ from tornado_router.errors import Fault
 
 SHORTEST_SECRET = 32
 
+_TOKEN = re.compile(r"Wz[\w-]+\.[\w-]{43}", re.ASCII)
+"""A list that begins with a number, in JSON and then base64, and its signature."""
+
 _KNOWN_SECRETS = frozenset(
     {
         "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
@@ -82,6 +85,11 @@ class Sessions:
         if expires_at <= self._clock():
             return None
         return User.get_or_none(User.id == user_id, User.session_version == version, User.is_active)
+
+
+def looks_like_token(text: str) -> bool:
+    """Whether a text has the form of a token, be it good or not."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def check_secret(config: Config) -> Iterator[Fault]:

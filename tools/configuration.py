@@ -26,11 +26,13 @@ HEAD = """\
 One `router.toml` configures a deployment. `tornado-router check [FILE]` checks it without serving
 it, and lists every fault at once: unknown keys, wrong types, routes to providers that do not exist.
 
-Values may refer to a file, `${file:/run/secrets/name}`, and to environment variables: `${NAME}`,
-or `${NAME:-default}` for when it is not set or empty; `$$` is a dollar sign. A `.env` beside the
-file is read too; the real environment overrides it. A variable that is not set is a fault. In a
-`[providers.NAME]` table, however, it turns that provider off, and the rest serve; so does an empty
-key. [Providers](providers.md) has an example of each type.
+Values may refer to environment variables, `${NAME}` or `${NAME:-default}` (the default is used if
+the variable is unset or empty), and to files, `${file:/run/secrets/name}`; `$$` is a dollar sign.
+The path in `${file:...}` must be absolute; all other paths may be relative to the folder of
+router.toml. A `.env` beside the file is read too; the real environment overrides it. A variable
+that is not set, or a file that does not exist, is a fault. In a `[providers.NAME]` table, however,
+it only turns that provider off, as does an empty key; the others keep serving.
+[Providers](providers.md) has an example of each type.
 
 A running router loads a changed file on SIGHUP, or automatically with `[server] watch = true`: see
 [reload](reload.md). These are read at startup only: {at_start}.

@@ -57,7 +57,7 @@ class Model:
 
     @property
     def default_max_tokens(self) -> int:
-        """What is asked for when nobody says."""
+        """What is sent when neither the client nor the operator sets a limit."""
         return min(self.max_output, DEFAULT_MAX_TOKENS)
 
 

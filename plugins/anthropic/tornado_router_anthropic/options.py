@@ -98,8 +98,8 @@ OPTIONS_SCHEMA: Mapping[str, Any] = {
         "max_tokens": {
             "type": "integer",
             "minimum": 1,
-            "description": "Asked for where the client sets no limit, as the API insists on one; "
-            "otherwise what the model can do, up to 32000.",
+            "description": "Sent when the client sets no limit, because the API requires one; "
+            "default: the model's maximum, up to 32000.",
         },
         "reasoning_content": {
             "type": "boolean",

@@ -20,7 +20,7 @@ class Settings:
     Attributes:
         name: the NAME, for messages.
         version: of the API.
-        max_tokens: asked for where the client sets no limit; None for what suits the model.
+        max_tokens: sent when the client sets no limit; None for the default of the model.
         reasoning_content: whether clients are shown the model's thoughts.
         facts: what the operator knows of models, by the beginning of their names.
     """

@@ -109,6 +109,7 @@ class Supervisor:
         self, command: Sequence[str], workers: int, host: str, port: int, shutdown_seconds: float
     ) -> None:
         self._command = command
+        _check_free(port, host)
         self._sockets: list[list[socket.socket]] = []
         for _ in range(workers):
             made = bind_sockets(port, host, backlog=BACKLOG, reuse_port=True)
@@ -230,6 +231,17 @@ class Supervisor:
         for process in self._processes:
             with suppress(ProcessLookupError):
                 process.send_signal(number)
+
+
+def _check_free(port: int, host: str) -> None:
+    """Makes sure that nobody else listens: with SO_REUSEPORT, the kernel would let both.
+
+    Raises:
+        OSError: somebody does.
+    """
+    if port:  # or else the system chooses one that is free
+        for item in bind_sockets(port, host):
+            item.close()
 
 
 async def _when_all(started: Sequence[asyncio.Event], ready: Callable[[], None]) -> None:

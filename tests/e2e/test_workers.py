@@ -82,6 +82,16 @@ def deployment(router_project, upstream, tmp_path_factory):
         yield Deployment(router_project, redis, upstream)
 
 
+def test_a_second_router_does_not_share_the_port(deployment):
+    port = int(deployment.router.origin.rpartition(":")[2])
+    text = deployment.text.replace("port = 0", f"port = {port}", 1)
+    (deployment.project.folder / "router.toml").write_text(text)
+    second = deployment.project.cli("serve")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in second.stderr
+    assert deployment.statuses(4) == [200] * 4
+
+
 def is_alive(pid):
     try:
         os.kill(pid, 0)

@@ -14,6 +14,7 @@ from tornado_router.deployment import read_deployment
 from tornado_router.provider import Provider
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x" * 40}}]}
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out there"}]}
 
 
@@ -42,6 +43,16 @@ class World:
         object.__setattr__(
             self.application.services.serving.providers["echo"], "provider", made("e", {})
         )
+
+    async def open(self, *, stream=True):
+        """A connection on which a call was sent."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        body = orjson.dumps({**HELLO, "stream": stream})
+        writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (self.key.encode(), len(body), body)
+        )
+        return reader, writer
 
     async def post(self, data, **headers):
         async with (
@@ -134,9 +145,63 @@ class TestServer:
             await world.server.stop()
             return await asyncio.gather(asked, return_exceptions=True)
 
-        (error,) = serve(story, "shutdown_seconds = 0.05")
-        assert isinstance(error, aiohttp.ClientError)
-        assert [row["status"] for row in rows()] == [499]
+        ((status, body),) = serve(story, "shutdown_seconds = 0.05")
+        assert (status, body["error"]["type"], body["error"]["code"]) == (
+            503,
+            "server_error",
+            "stopped",
+        )
+        (row,) = rows()
+        assert (row["status"], row["error_code"]) == (503, "stopped")
+        assert row["prompt_tokens"] > 0
+
+    def test_a_stream_that_a_stop_cuts_off_says_so(self, serve, rows):
+        async def story(world):
+            began = asyncio.Event()
+
+            async def stream(self, call, http):
+                yield [CHUNK]
+                began.set()
+                await asyncio.Event().wait()
+
+            world.provide(stream=stream)
+            reader, writer = await world.open()
+            await began.wait()
+            await world.server.stop()
+            received = await reader.read()
+            writer.close()
+            return received
+
+        received = serve(story, "shutdown_seconds = 0.05")
+        assert received.endswith(b"\r\n0\r\n\r\n")  # whole, as HTTP sees it
+        assert b"event: error\ndata: " in received
+        assert b'"code":"stopped"' in received
+        assert b"[DONE]" not in received
+        (row,) = rows()
+        assert (row["status"], row["error_code"]) == (503, "stopped")
+        assert row["completion_tokens"] == 10
+
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_who_does_not_read_does_not_hold_up_a_stop(self, serve, rows, streams):
+        async def story(world):
+            large = {"index": 0, "message": {"content": "x" * 2**25}}
+
+            async def send(self, call, http):
+                return {"choices": [large]}
+
+            async def stream(self, call, http):
+                while True:
+                    yield [{"id": "c", "choices": [{"index": 0, "delta": large["message"]}]}]
+
+            world.provide(send=send, stream=stream)
+            reader, writer = await world.open(stream=streams)
+            await reader.readline()
+            async with asyncio.timeout(20):
+                await world.server.stop()
+            writer.transport.abort()
+
+        serve(story, "shutdown_seconds = 0.05")
+        assert [row["error_code"] for row in rows()] == ["stopped" if streams else None]
 
 
 class TestLargeBodies:

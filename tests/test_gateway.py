@@ -24,7 +24,7 @@ from tornado_router.config.options import (
     RoutingOptions,
 )
 from tornado_router.dispatch import Dispatcher
-from tornado_router.errors import ApiError, ProviderError
+from tornado_router.errors import ApiError, ProviderError, StoppedError
 from tornado_router.gateway import CACHE_DEFAULTS, Gateway
 from tornado_router.health import Health
 from tornado_router.limits import Demand, Purse, Rates
@@ -123,6 +123,7 @@ class World:
     """A gateway before one provider."""
 
     def __init__(self, *script, key=KEY, first=16, revoked=None, telemetry=None):
+        self.stopping = False
         self.provider = Scripted(*script)
         self.finished = []
         self.key = key
@@ -163,6 +164,7 @@ class World:
             observers={"a plugin": self.observe},
             telemetry=telemetry,
             is_revoked=revoked,
+            is_stopping=lambda: self.stopping,
         )
 
     def observe(self, call):
@@ -303,6 +305,24 @@ class TestWhole:
         with pytest.raises(ProviderError):
             asyncio.run(world.run())
         assert (world.account.status, world.account.error_code) == (502, "provider_fault")
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_stop_before_the_answer(self, stream):
+        world = World(Scripted.WAIT)
+
+        async def main():
+            task = asyncio.get_running_loop().create_task(world.run(stream=stream))
+            await world.provider.began.wait()
+            world.stopping = True
+            task.cancel()
+            with pytest.raises(StoppedError):
+                await task
+
+        asyncio.run(main())
+        account = world.account
+        assert (account.status, account.error_code) == (503, "stopped")
+        assert account.prompt_tokens >= 10
+        assert world.provider.closed == stream
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_a_client_that_goes_away_before_the_answer(self, stream):
@@ -456,6 +476,72 @@ class TestStream:
         assert account.completion_tokens == 20
         assert account.prompt_tokens >= 10
         assert world.provider.closed == 1
+
+    def test_a_stop_tells_who_waits_for_the_provider(self):
+        world = World([chunk("x" * 40)], Scripted.WAIT)
+
+        async def main():
+            async def client():
+                return await read(await world.run(stream=True))
+
+            task = asyncio.get_running_loop().create_task(client())
+            await world.provider.began.wait()
+            world.stopping = True
+            task.cancel()
+            return await task
+
+        *_, last = asyncio.run(main())
+        self.check_stopped(world, last)
+
+    @pytest.mark.parametrize("chunks", [1, 2])
+    def test_a_stop_tells_who_was_being_written_to(self, chunks):
+        world = World([chunk("x" * 40)], *[[chunk("")]] * (chunks - 1), Scripted.WAIT)
+
+        async def main():
+            events = (await world.run(stream=True)).events
+            for _ in range(chunks):
+                await anext(events)
+            world.stopping = True
+            return [event async for raw in events for event in Decoder().feed(raw)]
+
+        (last,) = asyncio.run(main())
+        self.check_stopped(world, last)
+
+    @staticmethod
+    def check_stopped(world, last):
+        assert last.name == "error"
+        assert json.loads(last.data)["error"]["code"] == "stopped"
+        account = world.account
+        assert (account.status, account.error_code) == (503, "stopped")
+        assert account.completion_tokens == 10
+        assert account.prompt_tokens >= 10
+        assert world.provider.closed == 1
+
+    def test_a_stop_that_cannot_tell_is_no_doing_of_the_client(self):
+        world = World([chunk("x" * 40)], Scripted.WAIT)
+
+        async def main():
+            events = (await world.run(stream=True)).events
+            await anext(events)
+            world.stopping = True
+            await events.aclose()
+
+        asyncio.run(main())
+        assert (world.account.status, world.account.error_code) == (503, "stopped")
+
+    def test_a_stop_adds_nothing_to_an_answer_that_is_whole(self):
+        world = World([chunk("x" * 40)], [LAST])
+
+        async def main():
+            events = (await world.run(stream=True)).events
+            received = []
+            async for data in events:
+                received.append(data)
+                world.stopping = b"[DONE]" in data
+            return received
+
+        assert asyncio.run(main())[-1].endswith(b"data: [DONE]\n\n")
+        assert world.account.status == 200
 
     @pytest.mark.parametrize("read", [0, 1, 2])
     def test_a_reply_that_is_closed_early(self, read):

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from tornado_router.db import UsageLog
+from tornado_router.handlers.base import BaseHandler
 from tornado_router.handlers.calls import MAX_HEADER, _header
 from tornado_router.provider import Provider
 from tornado_router.sse import Decoder
@@ -252,6 +253,26 @@ class TestOtherProviders:
         (row,) = rows(app)
         assert (row["status"], row["error_code"]) == (499, "client_closed")
         assert row["completion_tokens"] == (10 if stream else 0)
+
+
+class TestStop:
+    @pytest.mark.gen_test
+    async def test_nothing_begins_that_would_be_cut_off(self, ask, app):
+        app.services.cutting_off = True
+        answer = await ask(HELLO)
+        error = orjson.loads(answer.body)["error"]
+        assert (answer.code, error["type"], error["code"]) == (503, "server_error", "stopped")
+        assert rows(app) == []
+
+    @pytest.mark.gen_test
+    async def test_not_even_what_came_just_before(self, ask, app, monkeypatch):
+        async def authenticate(self):
+            app.services.cutting_off = True
+
+        monkeypatch.setattr(BaseHandler, "authenticate", authenticate)
+        answer = await ask(HELLO)
+        assert (answer.code, orjson.loads(answer.body)["error"]["code"]) == (503, "stopped")
+        assert rows(app) == []
 
 
 def test_a_header_is_never_too_long():

@@ -178,9 +178,11 @@ class TestAttempts:
         found = {name: samples[name] for name in samples if name[0] == "attempts_total"}
         assert found == {("attempts_total", *sorted(("m", outcome, "up"))): 1}
 
-    def test_of_a_client_that_went_away(self, counted):
-        add(counted, CALL._replace(status=499), self.tried())
-        assert read(counted.text())["attempts_total", "client_closed", "other", "up"] == 1
+    @pytest.mark.parametrize(("status", "code"), [(499, "client_closed"), (503, "stopped")])
+    def test_of_a_call_that_was_cut_off(self, counted, status, code):
+        add(counted, CALL._replace(status=status, error_code=code), self.tried())
+        name = ("attempts_total", *sorted((code, "other", "up")))
+        assert read(counted.text())[name] == 1
 
     def test_all_of_a_call_are_counted(self, counted):
         failed = self.tried("a", status=503)

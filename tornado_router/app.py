@@ -86,6 +86,9 @@ MEASURE_SECONDS = 1.0
 WRITES_MAX_BYTES = 16 * 1024 * 1024
 """Of cached responses on their way to Redis; more are not cached while Redis is slow."""
 
+NOTICE_SECONDS = 1.0
+"""For this long a stop waits until clients have been told that their calls are cut off."""
+
 CUT_OFF_SECONDS = 5
 """For this long a stop waits until the requests that it cut off have accounted for themselves."""
 
@@ -248,6 +251,7 @@ class RouterApplication(Application):
                 observers=self._observers,
                 telemetry=self._telemetry,
                 is_revoked=self._authenticator.is_revoked if cuts_streams else None,
+                is_stopping=lambda: self.services.cutting_off,
                 answer_model=config.routing.answer_model,
             ),
             validators={
@@ -349,16 +353,22 @@ class Server:
         return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stops listening, lets running requests end up to the configured time, and closes."""
+        """Stops listening, lets running requests end up to the configured time, and closes.
+
+        Calls that take longer are cut off, and their clients told so.
+        """
         services = self._application.services
         services.stopping = True
         self._http.stop()
         if services.requests.count:
             logger.info("stopping: {} requests still run", services.requests.count)
-        if not await self._drain(services.requests):
+        drained = await self._drain(services.requests, self._options.shutdown_seconds)
+        # At once, before another request begins on a connection: it would be cut off half-way.
+        services.cutting_off = True
+        if not drained:
             logger.warning("stopping: {} requests are cut off", services.requests.count)
-        # At once, before another request begins on one of them: it would be cut off half-way.
-        services.hung_up = True
+            services.requests.cut_off()
+            await self._drain(services.requests, NOTICE_SECONDS)
         for stream in list(self._http.streams):
             stream.close()
         await self._http.close_all_connections()
@@ -378,13 +388,15 @@ class Server:
         self._application.recorder.tidy()
         self._application.services.measure()
 
-    async def _drain(self, requests: RunningRequests) -> bool:
+    async def _drain(self, requests: RunningRequests, seconds: float) -> bool:
         """Waits until no request runs and no answer is on its way; False if it takes too long."""
-        deadline = time.monotonic() + self._options.shutdown_seconds
+        deadline = time.monotonic() + seconds
         while await requests.finished(deadline - time.monotonic()):
             await asyncio.sleep(DRAIN_SECONDS if self._http.streams else 0)
             if not requests.count and not any(item.writing() for item in self._http.streams):
                 return True
+            if time.monotonic() >= deadline:  # which `finished` does not heed if nothing runs
+                break
         return False
 
 

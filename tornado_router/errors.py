@@ -137,6 +137,14 @@ class ApiError(RouterError):
         }
 
 
+class StoppedError(ApiError):
+    """The router stops, and takes no more requests or cuts off the one that runs."""
+
+    def __init__(self) -> None:
+        message = "The router is shutting down. Please try again."
+        super().__init__(503, message, type="server_error", code="stopped")
+
+
 class ProviderError(ApiError):
     """A provider failed, or answered what its API does not promise.
 

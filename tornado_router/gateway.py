@@ -18,7 +18,7 @@ from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.auth import Key
 from tornado_router.db import dollars
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
-from tornado_router.errors import CLIENT_CLOSED, ApiError, describe_exception
+from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger import Ledger, RunningCall
 from tornado_router.metrics import Metrics
@@ -158,16 +158,21 @@ class _Progress:
         if isinstance(error, ApiError):
             self.status, self.error_code = error.status, error.code or error.type
             error.headers = {**self.headers(), **error.headers}
+            if isinstance(error, StoppedError):
+                self._estimate()
             if self.recorded and self.copy:
                 begun = self.copy.size > 0
                 self.take(encode_error(error) if begun else orjson.dumps(error.body()))
         elif isinstance(error, Exception):
             self.status, self.error_code = 500, "internal_error"
             self.internal_error = describe_exception(error)
-        else:  # cancelled, or closed: the client went away, and the provider may charge for it
+        else:  # the client went away, and the provider may charge for it
             self.status, self.error_code = CLIENT_CLOSED, "client_closed"
-            if self.attempts.targets:
-                self.usage = estimate_usage(self.call.body, 0)
+            self._estimate()
+
+    def _estimate(self) -> None:
+        if self.attempts.targets:
+            self.usage = estimate_usage(self.call.body, 0)
 
 
 class _Meter:
@@ -212,6 +217,8 @@ class Gateway:
             may block.
         telemetry: told of each call and its attempts once it is over; None if nobody traces calls.
         is_revoked: asked now and then while a stream runs, to cut it; None lets streams end.
+        is_stopping: whether the router stops and cuts off the calls that still run. Those that wait
+            for a provider are to be cancelled, too.
         answer_model: what answers call their model: `vendor`, as it does, or `asked`.
     """
 
@@ -229,6 +236,7 @@ class Gateway:
         observers: Mapping[str, Observer],
         telemetry: Telemetry | None = None,
         is_revoked: RevocationCheck | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
         answer_model: str = "vendor",
     ) -> None:
         self._router = router
@@ -242,6 +250,7 @@ class Gateway:
         self._observers = observers
         self._telemetry = telemetry
         self._is_revoked = is_revoked
+        self._is_stopping = is_stopping
         self._names_as_asked = answer_model == "asked"
         self._variant = answer_model
 
@@ -319,15 +328,33 @@ class Gateway:
             if missing:
                 await self._admission.cover(permit, missing)
             progress.begin_answer()
-        except BaseException as error:
+            self._settle(progress)
+            if entry:
+                await entry.put(body, tuple(progress.attempts.dropped))
+        except BaseException as raised:
+            error = self._reason(raised)
             if not progress.settled:
                 progress.fail(error)
                 self._settle(progress)
-            raise
-        self._settle(progress)
-        if entry:
-            await entry.put(body, tuple(progress.attempts.dropped))
+            if error is raised:
+                raise
+            raise error from None
         return Reply(progress.attempts.dropped, progress.headers(), body)
+
+    def _reason(self, error: BaseException) -> BaseException:
+        """Why a call ends: it is cancelled if its client went away, and if the router stops."""
+        if isinstance(error, Exception) or not self._is_stopping():
+            return error
+        return StoppedError()
+
+    def _check_stop(self) -> None:
+        """Ends a stream that waited for its client when the router cut off what still ran.
+
+        Raises:
+            StoppedError: it did.
+        """
+        if self._is_stopping():
+            raise StoppedError
 
     def _record(self, progress: _Progress, *, by_route: bool) -> None:
         """Has what the call asks and is answered kept, if its route or its key says so."""
@@ -414,6 +441,7 @@ class Gateway:
                 if first:
                     progress.take(first)
                     yield first
+                    self._check_stop()
                 async for batch in rest:
                     events = b"".join(map(encoder.encode, batch))
                     if encoder.generated > meter.room and not await meter.extend():
@@ -429,6 +457,7 @@ class Gateway:
                     if events:
                         progress.take(events)
                         yield events
+                        self._check_stop()
                     if self._is_revoked:
                         await self._check_key(progress, now)
             progress.usage = encoder.usage()
@@ -440,15 +469,13 @@ class Gateway:
             self._settle(progress)  # first: who has the whole answer finds it in the books
             await self._cache_stream(progress)
             yield end
-        except ApiError as error:
+        except BaseException as raised:
+            error = self._reason(raised)
             progress.fail(error)
             self._settle_stream(progress, encoder)
+            if not isinstance(error, ApiError) or isinstance(raised, GeneratorExit):
+                raise
             yield encode_error(error)
-        except BaseException as error:
-            progress.fail(error)
-            raise
-        finally:
-            self._settle_stream(progress, encoder)
 
     async def _cache_stream(self, progress: _Progress) -> None:
         """Caches a stream that ended well, if all of it was copied."""

@@ -103,7 +103,7 @@ class Metrics:
         if event.overhead is not None:
             self._overhead[labels].observe(event.overhead)
         for attempt in attempts:
-            self._add_attempt(attempt, event.status)
+            self._add_attempt(attempt, event.error_code)
 
     def add_refusal(self, code: str | None) -> None:
         """Counts a request that ended before any provider was asked, by the code of its error."""
@@ -142,19 +142,19 @@ class Metrics:
         if event.reasoning_tokens:
             self._tokens[model, provider, "reasoning"].inc(event.reasoning_tokens)
 
-    def _add_attempt(self, attempt: AttemptRecord, status: int) -> None:
+    def _add_attempt(self, attempt: AttemptRecord, code: str | None) -> None:
         """Counts an attempt.
 
         Args:
             attempt: the record of it.
-            status: of its call.
+            code: of the error that ended its call, or None.
         """
         if attempt.status is not None:
             outcome = failure_reason(attempt.status, attempt.error_code)
         elif attempt.answered:
             outcome = "ok"
-        else:  # cut off: by the client, or as another target was faster
-            outcome = "client_closed" if status == CLIENT_CLOSED else "outrun"
+        else:  # cut off: by the client or a stop, or as another target was faster
+            outcome = code if code in ("client_closed", "stopped") else "outrun"
         model = self.targets.name(attempt.model, is_real=attempt.answered)
         self._attempts[model, attempt.provider, outcome].inc()
 

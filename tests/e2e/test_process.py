@@ -1,7 +1,6 @@
 """The process from its first start to its end, and what it tells the world meanwhile."""
 
 import hashlib
-import http.client
 import json
 import re
 import signal
@@ -251,15 +250,18 @@ def test_stop_cuts_off_what_outlasts_its_grace(router_project, router_toml, upst
     toml = router_toml.replace("[server]", "[server]\nshutdown_seconds = 0.2")
     router = router_project({"router.toml": toml}).serve()
     with ExitStack() as stack:
-        ask_held_calls(stack, router, upstream)
+        asked = ask_held_calls(stack, router, upstream)
         begun = start_stream(router, stack, upstream)
         router.send(signal.SIGTERM)
         assert router.wait() == 0
-        with pytest.raises(http.client.IncompleteRead):
-            begun.read()
+        *_, last = begun.read().split(b"event: error\ndata: ")
+        assert json.loads(last)["error"]["code"] == "stopped"
+        for response in (connection.getresponse() for connection in asked):
+            assert response.status == 503
+            assert json.loads(response.read())["error"]["code"] == "stopped"
     rows = {row["request_id"]: row for row in router.usage_rows()}
     assert set(rows) == {"whole", "stream", "begun"}
-    assert all(row["status"] >= 400 and row["error_code"] for row in rows.values())
+    assert {(row["status"], row["error_code"]) for row in rows.values()} == {(503, "stopped")}
     assert rows["begun"]["completion_tokens"] > 0
     assert all(row["prompt_tokens"] > 0 for row in rows.values())
     poll(lambda: [exchange["cut"] for exchange in upstream.exchanges()] == [True] * 3)

@@ -22,7 +22,7 @@ from tornado_router.auth import Authenticator, Key
 from tornado_router.changes import Changes
 from tornado_router.client_address import client_address
 from tornado_router.db import Storage
-from tornado_router.errors import ApiError
+from tornado_router.errors import ApiError, StoppedError
 from tornado_router.health import Health
 from tornado_router.ledger import Ledger
 from tornado_router.limits import Limiter
@@ -54,22 +54,22 @@ class RunningRequests:
     """The requests that are not over yet."""
 
     def __init__(self) -> None:
-        self._handlers: set[RequestHandler] = set()
+        self._handlers: set[BaseHandler] = set()
         self._none = asyncio.Event()
         self._none.set()
-        self._waiting: list[tuple[set[RequestHandler], asyncio.Event]] = []
+        self._waiting: list[tuple[set[BaseHandler], asyncio.Event]] = []
 
     @property
     def count(self) -> int:
         """How many there are."""
         return len(self._handlers)
 
-    def begin(self, handler: RequestHandler) -> None:
+    def begin(self, handler: BaseHandler) -> None:
         """Notes a request that came in."""
         self._handlers.add(handler)
         self._none.clear()
 
-    def end(self, handler: RequestHandler) -> None:
+    def end(self, handler: BaseHandler) -> None:
         """Notes that it is over."""
         self._handlers.discard(handler)
         if not self._handlers:
@@ -78,6 +78,11 @@ class RunningRequests:
             handlers.discard(handler)
             if not handlers:
                 ended.set()
+
+    def cut_off(self) -> None:
+        """Ends those that call a model, and tells their clients why."""
+        for handler in tuple(self._handlers):
+            handler.cut_off()
 
     async def present_ended(self) -> None:
         """Waits until those that run now are over, whatever comes meanwhile."""
@@ -120,7 +125,7 @@ class Services:
         requests: those that are not over.
         watchdog: of the event loop, once the server listens.
         stopping: whether connections are to be closed once they are idle.
-        hung_up: whether all of them are closed; what begins now has nobody to answer.
+        cutting_off: whether a stop cuts off the calls that still run; none begins any more.
     """
 
     serving: Serving
@@ -141,7 +146,7 @@ class Services:
     requests: RunningRequests = field(default_factory=RunningRequests)
     watchdog: LoopWatchdog | None = None
     stopping: bool = False
-    hung_up: bool = False
+    cutting_off: bool = False
 
     def measure(self) -> None:
         """Has the metrics take down how the process is now."""
@@ -206,13 +211,24 @@ class BaseHandler(RequestHandler):
         """Finds out who is asking, unless anybody may.
 
         Raises:
-            ApiError: 401; 503, nobody hears the answer any more.
+            ApiError: 401; 503, the router stops.
         """
         self._set_edge_headers()
-        if self.services.hung_up:
-            raise ApiError(503, "The router has stopped.", code="stopped")
+        self.refuse_at_stop()
         if not self.open:
             await self.authenticate()
+
+    def refuse_at_stop(self) -> None:
+        """Lets nothing begin that would be cut off at once.
+
+        Raises:
+            StoppedError: the router stops.
+        """
+        if self.services.cutting_off:
+            raise StoppedError
+
+    def cut_off(self) -> None:
+        """Ends the work, as the router stops. A request that calls no model is left to end."""
 
     async def authenticate(self) -> None:
         """Takes an API key.

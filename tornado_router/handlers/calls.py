@@ -54,12 +54,22 @@ class CallHandler(BaseHandler):
         if self._task:
             self._task.cancel()
 
+    def cut_off(self) -> None:
+        """Has the gateway end the call, as the router stops.
+
+        A call that waits for its client ends by itself, once the client has taken what was written:
+        cancelled meanwhile, it could not tell whether that was the end of the answer.
+        """
+        if self._task and self.blocked_since is None:
+            self._task.cancel()
+
     def _begin(self) -> Call:
         """Lets the call begin.
 
         Raises:
             ApiError: it is refused, and the gateway never hears of it.
         """
+        self.refuse_at_stop()  # it may have come while the key was looked up
         self.services.serving.gateway.check_room()
         call = self._read_call()
         self.services.overload.begin_call()

@@ -6,18 +6,19 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from peewee import OperationalError
 
-from tornado_router import db, engines
+from tornado_router import db, engines, migrating
 from tornado_router.db import DatabaseAwayError, Storage, User
 from tornado_router.engines import MissingDriverError, Postgres, Sqlite, open_engine
 from tornado_router.process_lock import LockedError
 
 from .place import Place
-from .postgres import own_postgres
+from .postgres import Server, own_postgres
+from .support import poll
 
 
 @pytest.fixture
@@ -220,6 +221,28 @@ class TestFrozenWriter:
         with frozen_writer(postgres.url, idle="1s"):
             assert storage.call(migrate)
         storage.close()
+
+    def test_of_several_migrations_one_is_done_and_all_succeed(self, postgres):
+        """However long it takes: longer than any statement may, here."""
+        url = Server(postgres.url).create()
+        outcome = []
+
+        def migrate():
+            database = Postgres(url + "?options=-c%20statement_timeout%3D1s")
+            database.open()
+            with closing(database):
+                outcome.append(migrating.migrate(database))
+
+        first, second = Postgres(url), threading.Thread(target=migrate)
+        first.open()
+        with closing(first), first.writing(long=True):
+            second.start()
+            waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            poll(lambda: Place(url).ask(waiting))
+            time.sleep(1.5)
+            assert migrating.migrate(first)
+        second.join()
+        assert outcome == [[]]
 
     def test_settings_end_with_their_transaction(self, postgres):
         storage = Storage(postgres.url)

@@ -256,15 +256,7 @@ class Postgres(PostgresqlDatabase):
         outermost = not self.in_transaction()
         with self.atomic():
             if outermost:
-                # In one statement, and for this transaction alone: between transactions, a pooler
-                # may give the session to somebody else.
-                turn = LONG_TURN if long else TURN
-                settings = ", ".join(["set_config(%s, %s, true)"] * len(turn))
-                values = [word for pair in turn.items() for word in pair]
-                self.execute_sql(
-                    f"SELECT {settings}, pg_advisory_xact_lock(%s)",
-                    (*values, WRITER),
-                )
+                self._take_turn(long=long)
             yield
 
     def reading(self) -> AbstractContextManager[Any]:
@@ -286,6 +278,23 @@ class Postgres(PostgresqlDatabase):
 
     def share(self) -> None:
         """Does nothing: routers that share their limits may be many."""
+
+    def _take_turn(self, *, long: bool) -> None:
+        """Waits until this transaction is the only one that writes.
+
+        The settings are for this transaction alone: between transactions, a pooler may give the
+        session to somebody else.
+        """
+        turn = LONG_TURN if long else TURN
+        settings = ", ".join(["set_config(%s, %s, true)"] * len(turn))
+        values = [word for pair in turn.items() for word in pair]
+        lock = "pg_advisory_xact_lock(%s)"
+        if long:
+            # First, as the time that a statement may take is fixed when it begins.
+            self.execute_sql(f"SELECT {settings}", values)
+            self.execute_sql(f"SELECT {lock}", (WRITER,))
+        else:
+            self.execute_sql(f"SELECT {settings}, {lock}", (*values, WRITER))
 
     def _connect(self) -> Any:
         connection = super()._connect()  # type: ignore[misc]  # Peewee types only what is public

@@ -13,6 +13,7 @@ from tornado_router.errors import (
     RouterError,
     bad_answer,
     describe_exception,
+    first_line,
     invalid_request,
 )
 
@@ -88,3 +89,8 @@ def test_of_many_functions_the_innermost_are_shown():
     with pytest.raises(KeyError) as caught:
         fails(50)
     assert describe_exception(caught.value).count(" > ") == MAX_FRAMES - 1
+
+
+@pytest.mark.parametrize(("text", "told"), [("a\nDETAIL: b", "a"), ("a", "a"), ("", "ValueError")])
+def test_the_first_line_of_an_error(text, told):
+    assert first_line(ValueError(text)) == told

@@ -205,6 +205,11 @@ class TestFaults:
         write(storage, call(3))
         assert [row["call_id"] for row in rows()] == ["req_1", "req_2", "req_3"]
 
+    def test_the_log_quotes_no_row(self, storage, user, errors):
+        write(storage, call(1, status=None, model="confidential"))
+        assert "IntegrityError: " in errors[0]
+        assert not [line for line in errors if "confidential" in line or "\n" in line]
+
     @pytest.mark.sqlite
     def test_a_batch_is_written_whole_or_not_at_all(self, storage, user, rows, place):
         with place.connect() as somebody:

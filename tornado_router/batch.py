@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 
 from loguru import logger
 
+from tornado_router.errors import first_line
+
 T = TypeVar("T")
 
 RETRY_SECONDS = 2.0
@@ -159,9 +161,7 @@ class BatchThread(Generic[T]):
                 self._consume(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, the items must not be lost
                 count, kind = len(self._items), type(error).__name__
-                # Only the first line: behind it, PostgreSQL quotes the row.
-                why, _, _ = str(error).partition("\n")
-                logger.error("{}: {} wait after {}: {}", self._name, count, kind, why)
+                logger.error("{}: {} wait after {}: {}", self._name, count, kind, first_line(error))
                 return False
             del self._items[: len(batch)]
             self._done += sum(map(self._size, batch))

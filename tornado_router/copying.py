@@ -31,7 +31,7 @@ from peewee import (
 
 from tornado_router.db import MODELS
 from tornado_router.engines import Postgres, Sqlite
-from tornado_router.errors import RouterError
+from tornado_router.errors import RouterError, first_line
 
 Row = tuple[Any, ...]
 """The values of a row, its id first."""
@@ -273,5 +273,5 @@ def _faults(source: Sqlite) -> Iterator[None]:
         diagnosis = cause.diag
         table = f"the table {diagnosis.table_name}: " if diagnosis.table_name else ""
         detail = f" ({diagnosis.message_detail})" if diagnosis.message_detail else ""
-        why, *_ = (diagnosis.message_primary or str(cause)).splitlines() or [type(cause).__name__]
+        why = diagnosis.message_primary or first_line(cause)
         raise CopyError(f"PostgreSQL refuses {table}{why}{detail}") from None

@@ -187,6 +187,12 @@ def bad_answer(message: str) -> ProviderError:
     return ProviderError(502, message, code="bad_provider_answer")
 
 
+def first_line(error: BaseException) -> str:
+    """What a database's error says, without the row that PostgreSQL quotes on the lines below."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def describe_exception(error: BaseException) -> str:
     """The type of an unexpected error and where it was raised, the outermost function first.
 

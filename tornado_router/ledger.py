@@ -21,6 +21,7 @@ from tornado_router.batch import STOP_SECONDS, BackgroundThread
 from tornado_router.bulk import Row
 from tornado_router.config.options import LedgerOptions
 from tornado_router.db import ApiKey, Storage, UsageLog, User, billionths, utc
+from tornado_router.errors import first_line
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.journal import Journal, Segment, left_behind
 
@@ -223,7 +224,8 @@ class Ledger:
         now = time.monotonic()
         if now >= self._complained + COMPLAINT_SECONDS:
             self._complained = now
-            logger.error("usage rows: {} wait after {}: {}", count, type(error).__name__, error)
+            kind = type(error).__name__
+            logger.error("usage rows: {} wait after {}: {}", count, kind, first_line(error))
 
     def _recover(self, folder: Path) -> None:
         """Writes what routers left behind that did not end well."""
@@ -295,7 +297,7 @@ class Ledger:
 
         def complain(row: Row, error: Exception) -> None:
             self._invalid += 1
-            logger.critical("the usage of {} cannot be written: {}", row[0], error)
+            logger.critical("the usage of {} cannot be written: {}", row[0], first_line(error))
 
         bulk.insert_each(self._storage.database, rows, insert, complain)
         return written

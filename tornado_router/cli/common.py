@@ -19,7 +19,7 @@ from tornado_router.config.options import DURATION, seconds
 from tornado_router.db import Storage
 from tornado_router.deployment import Deployment, read_deployment
 from tornado_router.engines import MissingDriverError, title
-from tornado_router.errors import ApiError, ConfigError
+from tornado_router.errors import ApiError, ConfigError, first_line
 from tornado_router.migrating import SchemaError
 from tornado_router.plans import Plans
 from tornado_router.postgres_connection import LocationError
@@ -151,7 +151,7 @@ def database_faults_shown(location: Path | str) -> Iterator[None]:
     except (LocationError, MissingDriverError, SchemaError) as error:
         raise SystemExit(f"{title(location)}: {error}") from None
     except DatabaseError as error:
-        why, *_ = str(error).splitlines() or [type(error).__name__]
+        why = first_line(error)
         raise SystemExit(f"{title(location)}: cannot be opened as a database: {why}") from None
 
 

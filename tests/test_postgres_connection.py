@@ -8,6 +8,8 @@ from tornado_router.postgres_connection import (
     LocationError,
     check_url,
     connection_settings,
+    hosts,
+    ssl_mode,
     url_title,
 )
 
@@ -44,3 +46,26 @@ def test_urls_of_other_forms(url):
 def test_what_the_url_says_of_a_connection_holds():
     assert "connect_timeout" not in connection_settings("postgresql://h/n?connect_timeout=60")
     assert connection_settings("postgresql://h/n")["connect_timeout"] == 5
+    assert connection_settings("postgresql://[::1/n")["connect_timeout"] == 5  # libpq complains
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://u:p@db.example:5432/n", ["db.example"]),
+        ("postgresql://u:p@a:1,[::1]:2,c/n", ["a", "::1", "c"]),
+        ("postgresql://u@a/n?host=b,c&user=me@example.com", ["b", "c"]),
+        ("postgresql://a/n?hostaddr=10.0.0.1", ["10.0.0.1"]),
+        ("postgresql://%2Frun%2Fpostgresql/n", ["/run/postgresql"]),
+        ("postgresql:///n?host=%2Frun", ["/run"]),
+        ("postgresql:///n", [""]),
+        ("postgresql://[::1/n", ["::1"]),
+    ],
+)
+def test_hosts_as_libpq_finds_them(url, found):
+    assert hosts(url) == found
+
+
+def test_the_last_ssl_mode_holds():
+    assert ssl_mode("postgresql:///n?sslmode=require&host=a&sslmode=disable") == "disable"
+    assert ssl_mode("postgresql://h/n") == ""

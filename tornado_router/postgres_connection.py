@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote
 
 from tornado_router.errors import RouterError
 
@@ -43,8 +43,23 @@ class LocationError(RouterError):
 
 def connection_settings(url: str) -> dict[str, Any]:
     """The defaults of a connection, without those that the URL sets."""
-    given = {part.partition("=")[0] for part in urlsplit(url).query.split("&")}
+    given = _parameters(url)
     return {name: value for name, value in CONNECTION.items() if name not in given}
+
+
+def hosts(url: str) -> list[str]:
+    """Where the servers of a URL are, one of which is used; "" for this machine's own socket."""
+    given = _parameters(url)
+    listed = given.get("hostaddr") or given.get("host")
+    if listed:
+        return listed.split(",")
+    server = url.partition("://")[2].partition("?")[0].partition("/")[0].rpartition("@")[2]
+    return [_without_port(unquote(host)) for host in server.split(",")]
+
+
+def ssl_mode(url: str) -> str:
+    """How a URL has its connections encrypted; "" if it does not say."""
+    return _parameters(url).get("sslmode", "")
 
 
 def check_url(url: str) -> None:
@@ -71,3 +86,15 @@ def url_title(url: str) -> str:
     if "@" in query:  # perhaps the end of a password with a question mark in it
         return "postgresql"
     return f"postgresql://{plain.rpartition('@')[2]}"
+
+
+def _parameters(url: str) -> dict[str, str]:
+    """What a URL says behind its question mark; libpq takes the last of several."""
+    query = url.partition("?")[2]
+    return {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

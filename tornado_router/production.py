@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from tornado_router.config import Config
 from tornado_router.config.credentials import SECRET_NAME, url_secrets
@@ -18,6 +18,7 @@ from tornado_router.config.expand import REFERENCE
 from tornado_router.config.options import PlanOptions, file_schema, seconds
 from tornado_router.deployment import Deployment
 from tornado_router.errors import Fault
+from tornado_router.postgres_connection import hosts, ssl_mode
 from tornado_router.telemetry import read_headers
 from tornado_router.tls import read_tls
 
@@ -159,9 +160,7 @@ def _of_storage(config: Config) -> Iterator[Fault]:
         if not redis.tls:
             yield Fault("redis.tls", "the password and cached responses travel in the clear")
     if url:
-        parts = urlsplit(url)
-        mode = parse_qs(parts.query).get("sslmode", [""])[-1]
-        if not is_local(parts.hostname or "") and mode not in _ENCRYPTED:
+        if not all(map(is_local, hosts(url))) and ssl_mode(url) not in _ENCRYPTED:
             yield Fault("database.url", "is not encrypted; add ?sslmode=verify-full")
     elif config.limits.processes > config.server.workers:
         yield Fault("database.url", "several routers, but each would have users of its own")

@@ -1,7 +1,9 @@
 """The lock of a router that keeps its limits to itself, in a database that may restart."""
 
 import threading
+from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from tornado_router import session_lock
@@ -59,3 +61,42 @@ def test_that_another_has_taken_meanwhile(server, monkeypatch):
     assert lost.wait(30)
     lock.release()
     other.release()
+
+
+def test_a_server_that_was_away_begins_the_wait_anew(server, monkeypatch):
+    """Who has the lock then may again be this router's own broken connection."""
+    outcomes = iter(
+        [(10, False), (50, psycopg.OperationalError("away")), (100, False), (110, True)]
+    )
+    now, lost, ended = [0], [], threading.Event()
+
+    def hold():
+        now[0], outcome = next(outcomes, (120, True))
+        if now[0] == 120:
+            ended.set()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    lock = SessionLock(server.url, lambda: lost.append(now[0]))
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(session_lock, "time", clock)
+    monkeypatch.setattr(lock, "_hold", hold)
+    assert ended.wait(30) or lost
+    assert lost == []
+    lock.release()
+
+
+def test_a_session_that_cannot_be_set_up_is_closed(server, monkeypatch):
+    monkeypatch.setattr(session_lock, "SET_UP", "SELECT nonsense")
+    open_sessions = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT nonsense'"
+    with pytest.raises(psycopg.Error) as caught:  # whose traceback keeps the connection alive
+        SessionLock(server.url, fail)
+    poll(lambda: not Place(server.url).ask(open_sessions))
+    assert caught
+
+
+def test_statements_are_not_prepared(server):
+    lock = SessionLock(server.url, fail)
+    assert lock._connection.prepare_threshold is None
+    lock.release()

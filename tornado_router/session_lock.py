@@ -76,6 +76,7 @@ class SessionLock:
                     continue
             except psycopg.Error:  # nobody else can have the lock of a server that is away
                 self._connection.close()
+                refused_at = None
                 continue
             refused_at = refused_at or time.monotonic()
             if time.monotonic() >= refused_at + REGAIN_SECONDS:
@@ -97,8 +98,17 @@ class SessionLock:
     def _connect(self) -> psycopg.Connection:
         import psycopg  # noqa: PLC0415 - see above
 
-        connection = psycopg.connect(self._url, autocommit=True, **connection_settings(self._url))
-        connection.execute(SET_UP)
+        connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            prepare_threshold=None,  # a pooler between may know nothing of prepared statements
+            **connection_settings(self._url),
+        )
+        try:
+            connection.execute(SET_UP)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _take(self) -> bool:

@@ -36,7 +36,7 @@ KUBERNETES = DEPLOY / "kubernetes"
 OPERATING = ROOT / "docs/operating.md"
 DEPLOYING = ROOT / "docs/deploying.md"
 
-AFTER_CALLS_SECONDS = 15
+AFTER_CALLS_SECONDS = 20
 """What a router may take to stop, beyond the time that its calls have."""
 
 

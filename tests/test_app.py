@@ -1,6 +1,7 @@
 """Wiring: a file that is proven, a server that starts and stops, and bodies that are too large."""
 
 import asyncio
+import time
 from contextlib import closing
 
 import aiohttp
@@ -8,10 +9,14 @@ import orjson
 import pytest
 
 from tornado_router import accounts, keys
-from tornado_router.app import DISCARDED_BODIES, RouterApplication, Server
-from tornado_router.db import Storage, UsageLog
+from tornado_router.app import DISCARDED_BODIES, RouterApplication, Server, _Shared
+from tornado_router.db import DatabaseAwayError, Storage, UsageLog, User
 from tornado_router.deployment import read_deployment
 from tornado_router.provider import Provider
+from tornado_router.request_log import Exchange
+
+from .finished import finished
+from .postgres import own_postgres
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x" * 40}}]}
@@ -203,6 +208,37 @@ class TestServer:
         serve(story, "shutdown_seconds = 0.05")
         assert [row["error_code"] for row in rows()] == ["stopped" if streams else None]
 
+    def test_does_not_wait_long_for_a_database_that_hangs(self, read):
+        """All that waits for it does so at the same time, and its usage is written later."""
+        exchange = Exchange(*"ab", 1, 1, "chat.completions", "m", 200, False, 1.8e9, b"", b"", 0)
+
+        async def main(postgres):
+            application = RouterApplication(read(ECHO), Storage(postgres.url))
+            storage = application.storage
+            await storage.run(User.select().count)
+            postgres.freeze()
+            try:
+                application.ledger.add(finished())
+                application.recorder.add(exchange)
+                loop = asyncio.get_running_loop()
+                asked = [loop.create_task(storage.run(User.select().count)) for _ in range(10)]
+                await asyncio.sleep(0.5)  # some connect, one waits for an answer, others in line
+                began = time.monotonic()
+                await application.close()
+                seconds = time.monotonic() - began
+            finally:
+                postgres.thaw()
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} <= {
+                DatabaseAwayError,
+                asyncio.CancelledError,
+            }
+            assert application.ledger.backlog  # in the journal
+            return seconds
+
+        with own_postgres() as postgres:
+            assert asyncio.run(main(postgres)) < 12
+
 
 class TestLargeBodies:
     LIMIT = "max_body_bytes = 2000"
@@ -242,3 +278,21 @@ class TestLargeBodies:
             "param": None,
             "code": "request_too_large",
         }
+
+
+def test_what_fails_at_a_stop_leaves_nothing_else_open():
+    closed = []
+
+    class Part:
+        def __init__(self, name):
+            self.name = name
+
+        async def close(self):
+            closed.append(self.name)
+            if self.name == "limiter":
+                raise OSError("no")
+
+    names = ["memory", "responses", "changes", "limiter", "link", "subscription"]
+    with pytest.raises(OSError, match="no"):
+        asyncio.run(_Shared(**{name: Part(name) for name in names}).close())
+    assert closed == ["limiter", "changes", "memory", "responses", "subscription", "link"]

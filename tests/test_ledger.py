@@ -295,6 +295,26 @@ class TestDatabaseThatHangs:
         book.close()
         assert len(rows()) == 100
 
+    def test_but_not_for_ever(self, storage, user, rows, monkeypatch):
+        monkeypatch.setattr(ledger, "FLUSH_SECONDS", 0.001)
+        monkeypatch.setattr(ledger, "BATCH_BYTES", 1)
+        monkeypatch.setattr(ledger, "STOP_SECONDS", 0.1)
+        monkeypatch.setattr(ledger, "LONGEST_STOP_SECONDS", 0.2)
+        book = open_ledger(storage)
+        write, go_on = book._write, threading.Event()
+
+        def write_slowly(calls):
+            go_on.wait(0.02)
+            return write(calls)
+
+        book._write = write_slowly
+        for number in range(300):
+            book.add(call(number))
+        book.close()
+        assert len(rows()) < 300
+        go_on.set()
+        assert book._thread.close(30)
+
 
 def kill(book):
     """Leaves a ledger as `kill -9` does: its files are there, and nobody holds them."""

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -296,22 +296,33 @@ class RouterApplication(Application):
         )
 
     async def close(self) -> None:
-        """Writes what is left to write and closes what is open. Nothing may run any more."""
+        """Writes what is left to write and closes what is open. Nothing may run any more.
+
+        A database, Redis or collector that hangs holds it up for some ten seconds at the most.
+        """
+        self.storage.stop()
         async with AsyncExitStack() as later:  # the last first, and each whatever became of others
-            if self._lock:
-                later.callback(self._lock.release)
-            later.push_async_callback(asyncio.to_thread, self.storage.close)
+            later.push_async_callback(self._close_database)
             later.callback(self.services.passwords.close)
-            if self._telemetry:
-                later.push_async_callback(asyncio.to_thread, self._telemetry.close)
-            for writer in (self.recorder, self.access_log, self.ledger):
-                later.push_async_callback(asyncio.to_thread, writer.close)
-            later.push_async_callback(self.shared.close)
+            later.push_async_callback(self._close_writers)
             for upstream in self._upstreams.values():
                 later.push_async_callback(upstream.close)
             for task in self._retiring:
                 task.cancel()
             await asyncio.gather(*self._retiring, return_exceptions=True)
+
+    async def _close_writers(self) -> None:
+        """Has everything written that waits, at the same time: each may wait for a while."""
+        closes = [self.ledger.close, self.recorder.close, self.access_log.close]
+        if self._telemetry:
+            closes.append(self._telemetry.close)
+        await _all(self.shared.close(), *map(asyncio.to_thread, closes))
+
+    async def _close_database(self) -> None:
+        closes = [self.storage.close]
+        if self._lock:
+            closes.append(self._lock.release)
+        await _all(*map(asyncio.to_thread, closes))
 
 
 class Server:
@@ -487,6 +498,13 @@ class _BoundedBody(HTTPMessageDelegate):
         self._delegate = self._application.refuse(self._request, error)
 
 
+async def _all(*closing: Awaitable[None]) -> None:
+    """Waits for all of them, and only then raises what went wrong."""
+    for outcome in await asyncio.gather(*closing, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
 def _plans(config: Config) -> Plans:
     return Plans(config.plans, config.auth.default_plan)
 
@@ -517,14 +535,13 @@ class _Shared:
 
     async def close(self) -> None:
         """Settles what is on its way, and hangs up."""
-        await self.limiter.close()
-        await self.changes.close()
-        await self.memory.close()
-        await self.responses.close()
-        if self.subscription:
-            await self.subscription.close()
-        if self.link:
-            await self.link.close()
+        async with AsyncExitStack() as later:  # the last first, and each whatever became of others
+            if self.link:
+                later.push_async_callback(self.link.close)
+            if self.subscription:
+                later.push_async_callback(self.subscription.close)
+            for part in (self.responses, self.memory, self.changes, self.limiter):
+                later.push_async_callback(part.close)
 
 
 def _keep_in_process(config: Config) -> _Shared:

@@ -311,6 +311,7 @@ class Storage:
         self.database = open_engine(location)
         self.database.bind(MODELS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._stopped_at = float("inf")
         self.database.open()
         try:
             if migrate:
@@ -340,10 +341,19 @@ class Storage:
         except (InterfaceError, OperationalError, TimeoutError) as error:
             raise DatabaseAwayError from error
 
+    def stop(self) -> None:
+        """Begins no more work of coroutines; `call` still works. Returns at once."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._stopped_at = min(self._stopped_at, time.monotonic())
+
     def close(self) -> None:
-        """Ends the threads once they are done, or cuts off what takes too long."""
-        cut_off = threading.Timer(STOP_SECONDS, self.database.cut_off)
+        """Ends the threads once they are done, or cuts off what takes too long since `stop`."""
+        self.stop()
+        left = self._stopped_at + STOP_SECONDS - time.monotonic()
+        if left <= 0:
+            self.database.cut_off()
+        cut_off = threading.Timer(max(left, 0), self.database.cut_off)
         cut_off.start()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown()
         cut_off.cancel()
         self.database.end_sessions()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import peewee
 from peewee import (
     DatabaseError,
     DataError,
@@ -182,6 +184,8 @@ class Postgres(PostgresqlDatabase):
         # One form of the URL is enough for Peewee.
         self.url = "postgresql://" + url.partition("://")[2]
         self._connections: set[Any] = set()
+        self._is_cut_off = False
+        self._new = threading.local()
         super().__init__(
             self.url,
             autoconnect=False,
@@ -227,9 +231,13 @@ class Postgres(PostgresqlDatabase):
             self._connections.pop().close()
 
     def cut_off(self) -> None:
-        """Makes queries fail that still run: nobody waits for their answers any more."""
+        """Makes queries fail that still run: nobody waits for their answers any more.
+
+        Nor does a thread connect any more, which would take as long again.
+        """
         from psycopg import Error  # noqa: PLC0415 - see above
 
+        self._is_cut_off = True
         for connection in tuple(self._connections):
             # Its thread is using it, so the line is closed, and not the connection itself.
             with suppress(Error, OSError), _line(connection) as line:
@@ -296,15 +304,37 @@ class Postgres(PostgresqlDatabase):
         else:
             self.execute_sql(f"SELECT {settings}, {lock}", (*values, WRITER))
 
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Connects this thread, while others may do so too: see Peewee.
+
+        Peewee's own lets one thread at a time wait for the server. If that hangs, the last of them
+        would wait for as long as all of them together.
+        """
+        if self.is_closed():
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # for its extensions
+                self._new.connection = self._new_connection()
+        connected: bool = super().connect(reuse_if_open)
+        return connected
+
     def _connect(self) -> Any:
+        return self._new.connection
+
+    def _new_connection(self) -> Any:
+        self._refuse_if_cut_off()
         connection = super()._connect()  # type: ignore[misc]  # Peewee types only what is public
+        self._connections.add(connection)  # before a statement runs, which may have to be cut off
         try:
+            self._refuse_if_cut_off()
             connection.execute(SET_UP)
         except BaseException:
+            self._connections.discard(connection)
             connection.close()
             raise
-        self._connections.add(connection)
         return connection
+
+    def _refuse_if_cut_off(self) -> None:
+        if self._is_cut_off:
+            raise OperationalError("the router stops")
 
     def _close(self, connection: Any) -> None:
         self._connections.discard(connection)

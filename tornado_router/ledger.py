@@ -26,6 +26,9 @@ from tornado_router.hookspecs import RequestFinished
 from tornado_router.journal import Journal, Segment, left_behind
 
 FLUSH_SECONDS = 0.25
+LONGEST_STOP_SECONDS = 8.0
+"""A stop waits no longer than this, even for a database that still takes rows."""
+
 DAY_SECONDS = 24 * 3600
 COMPLAINT_SECONDS = 60
 """How often it is said that the database takes nothing."""
@@ -173,12 +176,13 @@ class Ledger:
             logger.critical("the usage of {} calls was not recorded", self.lost)
 
     def _end_thread(self) -> bool:
-        """Waits for the thread as long as it gets on; False if it hangs."""
+        """Waits for the thread while it makes progress; False if it has not ended in time."""
+        deadline = time.monotonic() + LONGEST_STOP_SECONDS
         waiting = self._journal.waiting
-        while not self._thread.close(STOP_SECONDS):
+        while not self._thread.close(min(STOP_SECONDS, deadline - time.monotonic())):
             before, waiting = waiting, self._journal.waiting
-            if before == waiting:
-                logger.error("usage rows: the database hangs; the next start writes what waits")
+            if before == waiting or time.monotonic() >= deadline:
+                logger.error("usage rows: the database is too slow; the next start writes the rest")
                 return False
         return True
 

@@ -60,12 +60,16 @@ class SessionLock:
     def release(self) -> None:
         """Lets another router have it."""
         self._released.set()
-        self._thread.join(PATIENCE_SECONDS)
-        if not self._thread.is_alive():  # else it waits for a server that does not answer
-            self._connection.close()
+        self._thread.join(PATIENCE_SECONDS)  # no longer, if the server does not answer
 
     def _keep(self) -> None:
         """Looks after the lock until it is released or lost."""
+        try:
+            self._look_after()
+        finally:
+            self._connection.close()
+
+    def _look_after(self) -> None:
         import psycopg  # noqa: PLC0415 - 9 MB, and an extra
 
         refused_at: float | None = None

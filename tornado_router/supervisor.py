@@ -36,8 +36,9 @@ SOON_SECONDS = 10.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
-GRACE_SECONDS = 15.0
-"""What a worker has to stop, beyond the time that its calls have."""
+GRACE_SECONDS = 20.0
+"""What a worker has to stop, beyond the time that its calls have: more than it takes if the
+database hangs (`app.CUT_OFF_SECONDS`, and ten seconds to close)."""
 
 BACKLOG = 1024
 

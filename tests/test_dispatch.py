@@ -251,7 +251,7 @@ class TestFaultsOfPlugins:
     def test_the_log_says_where_but_never_the_prompt(self, stream, logged):
         World(Scripted("bad", ValueError("my secret prompt"))).refused(stream)
         text = "".join(logged)
-        assert "the provider bad raised ValueError" in text
+        assert "bad/m-bad raised ValueError (attempt 1) in request r1" in text
         assert "in play" in text
         assert "my secret prompt" not in text
 
@@ -354,11 +354,13 @@ class TestWhatTheClientSees:
         assert error.headers == headers
 
     @BOTH
-    def test_a_failure_is_logged_once_by_the_name_of_the_provider(self, stream, logged):
-        World(Scripted("a", failure(500, "my secret prompt", code="oops"))).refused(stream)
-        (line,) = logged
-        assert "the provider a failed: status 500, oops" in line
-        assert "my secret prompt" not in line
+    def test_a_failure_is_logged_once_by_its_target_attempt_and_request(self, stream, logged):
+        first = Scripted("a", failure(500, "my secret prompt", code="oops"))
+        World(first, Scripted("b", failure(503))).refused(stream)
+        assert [line.rpartition(" - ")[2] for line in logged] == [
+            "a/m-a failed with status 500, oops (attempt 1) in request r1\n",
+            "b/m-b failed with status 503 (attempt 2) in request r1\n",
+        ]
 
 
 class TestDropped:

@@ -293,6 +293,7 @@ class Dispatcher:
             owner,
             self._health.begin(target),
             _record(configured, provider, target),
+            len(attempts.records) + 1,
         )
         attempts.records.append(trying.record)
         if attempts.traced:
@@ -398,7 +399,7 @@ async def _discard(answer: Body | ChunkStream | None) -> None:
 
 @dataclass(slots=True)
 class _Try:
-    """One attempt."""
+    """One attempt; `number` counts those of its call from 1."""
 
     configured: ConfiguredProvider
     provider: Provider
@@ -407,6 +408,7 @@ class _Try:
     owner: Owner
     health: Attempt
     record: AttemptRecord
+    number: int
     traced: bool = False
 
     def trace(self) -> None:
@@ -438,48 +440,51 @@ class _Try:
             )
         if not isinstance(error, ApiError):
             self.health.failed()
-            return _for_client(error, self.configured)
+            return self._for_client(error)
         if not isinstance(error, ProviderError) or not error.retryable:
-            return _for_client(error, self.configured)  # it is the request that is at fault
+            return self._for_client(error)  # it is the request that is at fault
         again = error.status in _AGAIN and error.code not in _LASTING
         retry_after = seconds_of(error.headers.get("Retry-After"))
         if error.status == _LIMITED:
             self.health.limited(retry_after)
         else:
             self.health.failed()
-        told = _for_client(error, self.configured)
+        told = self._for_client(error)
         if isinstance(told, ProviderError):
             told.again, told.retry_after = again, retry_after
         return told
 
+    def _for_client(self, error: BaseException) -> ApiError:
+        """What the client is told of a provider's failure; nothing in it is a secret."""
+        configured = self.configured
+        message = f"The provider '{configured.name}' failed."
+        if not isinstance(error, ApiError):
+            # The message may hold a part of the prompt, so only the place is logged.
+            frames = "".join(traceback.format_tb(error.__traceback__)[-3:])
+            logger.error("{} raised {} {}\n{}", *self._named(type(error).__name__), frames)
+            return ProviderError(502, message, code="provider_fault")
+        error.message = _clean(error.message, configured) or message
+        error.type = _clean(error.type, configured) or "api_error"
+        error.param = _clean(error.param, configured)
+        error.code = _clean(error.code, configured)
+        if not isinstance(error, ProviderError):
+            return error  # the plugin refused the client's request
+        code = f", {error.code}" if error.code else ""
+        logger.warning("{} failed with status {} {}", *self._named(f"{error.status}{code}"))
+        if error.status in (401, 403):
+            # The client's own key is right, so it must not be told that it is wrong; and a vendor's
+            # words on a bad key tend to quote it.
+            message = f"The provider '{configured.name}' refused the router's credentials."
+            return ProviderError(502, message, code="provider_refused_credentials")
+        if error.retryable and error.status in _BUSY and error.code != "insufficient_quota":
+            error.headers.setdefault("Retry-After", "1")
+        error.status = _status(error.status)
+        return error
 
-def _for_client(error: BaseException, configured: ConfiguredProvider) -> ApiError:
-    """What the client is told of a provider's failure; nothing in it is a secret."""
-    if not isinstance(error, ApiError):
-        # The message may hold a part of the prompt, so only the place is logged.
-        frames = "".join(traceback.format_tb(error.__traceback__)[-3:])
-        logger.error("the provider {} raised {}\n{}", configured.name, type(error).__name__, frames)
-        return ProviderError(
-            502, f"The provider '{configured.name}' failed.", code="provider_fault"
-        )
-    error.message = _clean(error.message, configured) or f"The provider '{configured.name}' failed."
-    error.type = _clean(error.type, configured) or "api_error"
-    error.param = _clean(error.param, configured)
-    error.code = _clean(error.code, configured)
-    if not isinstance(error, ProviderError):
-        return error  # the plugin refused the client's request
-    logger.warning(
-        "the provider {} failed: status {}, {}", configured.name, error.status, error.code
-    )
-    if error.status in (401, 403):
-        # The client's own key is right, so it must not be told that it is wrong; and a vendor's
-        # words on a bad key tend to quote it.
-        message = f"The provider '{configured.name}' refused the router's credentials."
-        return ProviderError(502, message, code="provider_refused_credentials")
-    if error.retryable and error.status in _BUSY and error.code != "insufficient_quota":
-        error.headers.setdefault("Retry-After", "1")
-    error.status = _status(error.status)
-    return error
+    def _named(self, what: str) -> tuple[str, str, str]:
+        """For the log: the target, what became of it, and when that was."""
+        title = Target(self.configured.name, self.call.model).title
+        return title, what, f"(attempt {self.number}) in request {self.call.id}"
 
 
 def _clean(text: object, configured: ConfiguredProvider) -> str | None:

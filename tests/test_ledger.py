@@ -191,8 +191,28 @@ class TestFaults:
         book.close()
         logger.remove(sink)
         assert [row["call_id"] for row in rows()] == ["req_1", "req_2"]
-        said = "usage rows: 1 wait after (Operational|Programming)Error: .*usage_logs"
+        said = (
+            "the database does not accept usage; 1 call waits in the journal: "
+            "(Operational|Programming)Error: .*usage_logs"
+        )
         assert re.match(said, errors[0])
+
+    def test_the_log_says_when_the_database_is_back(self, storage, user, rows, place):
+        news, stuck = [], threading.Event()
+        sink = logger.add(lambda line: news.append(line.record["message"]), level="INFO")
+        errors = logger.add(lambda _: stuck.set(), level="ERROR")
+        with place.connect() as somebody:
+            somebody.execute("ALTER TABLE usage_logs RENAME TO away")
+            book = open_ledger(storage)
+            book.add(call(1))
+            assert stuck.wait(30)
+            assert book.stuck
+            somebody.execute("ALTER TABLE away RENAME TO usage_logs")
+        book.close()
+        logger.remove(sink)
+        logger.remove(errors)
+        assert news[-1] == "the database accepts usage again; rows written: 1"
+        assert not book.stuck
 
     def test_what_the_database_does_not_take_waits_for_the_next_start(
         self, storage, user, rows, errors, place

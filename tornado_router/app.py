@@ -174,6 +174,7 @@ class RouterApplication(Application):
                 link=self.shared.link,
                 tls=self.tls,
             ),
+            redis=self.shared.link,
         )
         self.max_body_bytes = config.server.max_body_bytes
         super().__init__(
@@ -372,7 +373,9 @@ class Server:
         services.stopping = True
         self._http.stop()
         if services.requests.count:
-            logger.info("stopping: {} requests still run", services.requests.count)
+            count = services.requests.count
+            running = "1 request still runs" if count == 1 else f"{count} requests still run"
+            logger.info("stopping: {}", running)
         drained = await self._drain(services.requests, self._options.shutdown_seconds)
         # At once, before another request begins on a connection: it would be cut off half-way.
         services.cutting_off = True
@@ -447,6 +450,7 @@ async def run_until_stopped(server: Server, stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
     await server.stop()
+    logger.info("stopped")
 
 
 class _BoundedBody(HTTPMessageDelegate):

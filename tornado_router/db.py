@@ -305,9 +305,13 @@ class Storage:
     Raises:
         MissingDriverError: it needs a package that is not installed.
         SchemaError: its schema is newer than this version of the router, or older.
+
+    Attributes:
+        away: whether the last queries of a coroutine were not done.
     """
 
     def __init__(self, location: Path | str, *, migrate: bool = True) -> None:
+        self.away = False
         self.database = open_engine(location)
         self.database.bind(MODELS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
@@ -337,9 +341,12 @@ class Storage:
         loop = asyncio.get_running_loop()
         try:
             done = loop.run_in_executor(self._threads, self.call, work)
-            return await asyncio.wait_for(done, PATIENCE_SECONDS)
+            result = await asyncio.wait_for(done, PATIENCE_SECONDS)
         except (InterfaceError, OperationalError, TimeoutError) as error:
+            self.away = True
             raise DatabaseAwayError from error
+        self.away = False
+        return result
 
     def stop(self) -> None:
         """Begins no more work of coroutines; `call` still works. Returns at once."""

@@ -114,6 +114,7 @@ class Ledger:
     Attributes:
         lost: calls that were not recorded.
         limit: the most bytes that the journal may have.
+        stuck: whether the database did not accept usage at the last try.
 
     Raises:
         OSError: the journal cannot be written.
@@ -127,6 +128,7 @@ class Ledger:
         self._refuses = options.when_full == "refuse"
         self._running: dict[str, bytes] = {}
         self._homeless: deque[bytes] = deque()
+        self.stuck = False
         self._complained = float("-inf")
         self._alarmed = False
         self._recover(folder)
@@ -213,23 +215,35 @@ class Ledger:
 
     def _work(self) -> bool:
         """Writes what is in the journal; False if the database does not take it."""
+        written = 0
         while records := self._journal.unread(BATCH_BYTES):
             calls = list(_finished(records))
             try:
-                self._write(calls)
+                written += self._write(calls)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
                 self._complain(len(calls), error)
                 self._journal.sync()
                 return False
             self._journal.done()
+            self._storage.away = False
+        if self.stuck:
+            self.stuck = False
+            self._complained = float("-inf")
+            logger.info("the database accepts usage again; rows written: {}", written)
         return True
 
     def _complain(self, count: int, error: Exception) -> None:
+        self.stuck = True
         now = time.monotonic()
         if now >= self._complained + COMPLAINT_SECONDS:
             self._complained = now
-            kind = type(error).__name__
-            logger.error("usage rows: {} wait after {}: {}", count, kind, first_line(error))
+            wait = "1 call waits" if count == 1 else f"{count} calls wait"
+            logger.error(
+                "the database does not accept usage; {} in the journal: {}: {}",
+                wait,
+                type(error).__name__,
+                first_line(error),
+            )
 
     def _recover(self, folder: Path) -> None:
         """Writes what routers left behind that did not end well."""
@@ -248,7 +262,7 @@ class Ledger:
             segment.delete()
         if finished or interrupted:
             logger.warning(
-                "recorded what an earlier router could not: {} calls, and {} that it interrupted",
+                "recovered from the journal: {} finished and {} interrupted calls",
                 finished,
                 interrupted,
             )

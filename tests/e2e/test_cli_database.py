@@ -196,8 +196,8 @@ def test_calls_go_on_while_the_database_is_away(project):
         refused = router.post(HELLO, authorization="Bearer sk-tr-somebody-elses")
         assert (refused.status, refused.error["code"]) == (503, "database_away")
         assert int(refused.headers["Retry-After"]) >= 1
-        router.expect_log("usage rows: .* wait after OperationalError")
-        poll(lambda: "wait after" in router.stderr)
+        router.expect_log("does not accept usage; .* in the journal: OperationalError")
+        poll(lambda: "does not accept usage" in router.stderr)
         own.start()
         assert router.post(HELLO).status == 200
         assert router.stop() == 0

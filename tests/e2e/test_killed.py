@@ -190,6 +190,6 @@ def test_the_operator_is_told(deployment):
             client.chat.completions.create(model="up/ok", messages=HELLO)
             deployment.kill()
     deployment.restart()
-    (line,) = [item for item in deployment.router.log() if "earlier router" in item["message"]]
+    (line,) = [item for item in deployment.router.log() if "from the journal" in item["message"]]
     assert line["level"] == "warning"
-    assert line["message"].startswith("recorded what an earlier router could not: ")
+    assert line["message"].startswith("recovered from the journal: ")

@@ -241,6 +241,7 @@ def test_stop_lets_running_calls_end_and_loses_no_row(
         assert received[-1] == b"data: [DONE]"
         assert router.wait() == 0
         assert idle.recv(1) == b""
+    assert router.log()[-1]["message"] == "stopped"
     rows = {row["request_id"]: row["status"] for row in router.usage_rows()}
     assert rows == {"whole": 200, "stream": 200}
     assert {line["request_id"] for line in router.log() if "request_id" in line} == set(rows)

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from loguru import logger
@@ -38,6 +38,9 @@ from tornado_router.trace_context import TraceContext, read_trace_context
 from tornado_router.validation import Validator, parse_json
 from tornado_router.vitals import Vitals
 from tornado_router.watchdog import LoopWatchdog
+
+if TYPE_CHECKING:
+    from tornado_router.redis_link import RedisLink
 
 JSON = "application/json"
 
@@ -121,6 +124,7 @@ class Services:
         ledger: the books.
         metrics: what was counted.
         vitals: how the process is.
+        redis: the link to Redis, or None where none is configured.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
         watchdog: of the event loop, once the server listens.
@@ -142,6 +146,7 @@ class Services:
     ledger: Ledger
     metrics: Metrics
     vitals: Vitals
+    redis: RedisLink | None = None
     started: int = field(default_factory=lambda: int(time.time()))
     requests: RunningRequests = field(default_factory=RunningRequests)
     watchdog: LoopWatchdog | None = None

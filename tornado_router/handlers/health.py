@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado_router import __version__
 from tornado_router.handlers.base import BaseHandler
 from tornado_router.health import TargetHealth
 from tornado_router.redaction import printable_name
+
+if TYPE_CHECKING:
+    from tornado_router.redis_link import RedisLink
 
 MOST_TARGETS = 200
 
@@ -26,10 +29,14 @@ class HealthHandler(BaseHandler):
         services = self.services
         # Clients' names make targets, too: of any number, those that are not well come first.
         targets = sorted(services.health.targets(), key=lambda item: item.state == "closed")
+        # What is known: nobody is asked, as whoever is away would keep this answer waiting.
+        database_away = services.storage.away or services.ledger.stuck
         self.write_json(
             {
                 "status": "stopping" if services.stopping else "ok",
                 "version": __version__,
+                "database": "away" if database_away else "ok",
+                "redis": _redis(services.redis),
                 "providers": providers,
                 "targets": [_target(item) for item in targets[:MOST_TARGETS]],
                 "calls": services.overload.calls,
@@ -40,6 +47,12 @@ class HealthHandler(BaseHandler):
         )
 
     head = get  # what some load balancers and uptime checks send
+
+
+def _redis(link: RedisLink | None) -> str:
+    if link is None:
+        return "off"
+    return "ok" if link.available else "away"
 
 
 def _target(item: TargetHealth) -> dict[str, Any]:

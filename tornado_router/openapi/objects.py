@@ -321,6 +321,8 @@ OBJECTS: dict[str, Schema] = {
     "Health": record(
         status={"type": "string", "enum": ["ok", "stopping"]},
         version=TEXT,
+        database={"type": "string", "enum": ["ok", "away"]},
+        redis={"type": "string", "enum": ["ok", "away", "off"]},
         providers={"type": "object", "additionalProperties": {"type": "object"}},
         targets=array(_TARGET),
         calls=COUNT,

@@ -286,7 +286,7 @@ class TestFaults:
     def test_a_file_that_is_not_there(self, tmp_path):
         with pytest.raises(ConfigError, match="cannot be read: No such file") as caught:
             load(tmp_path / "no.toml", {})
-        assert caught.value.faults[0].where == str(tmp_path / "no.toml")
+        assert caught.value.faults[0].where == ""
 
     def test_a_folder(self, tmp_path):
         with pytest.raises(ConfigError, match="cannot be read: Is a directory"):

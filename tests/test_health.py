@@ -95,7 +95,7 @@ class TestOpen:
         world.succeed()
         logger.remove(sink)
         assert lines == [
-            "others go before the target a/m for 10.0 s",
+            "the target a/m is skipped for 10.0 s",
             "the target a/m is well again",
         ]
 

@@ -250,6 +250,19 @@ class TestMessages:
         assert stream.getvalue().endswith(" INFO    hello you\n")
         assert stream.getvalue().count("\n") == 1
 
+    @pytest.mark.parametrize("format", ["json", "text"])
+    def test_several_workers_can_be_told_apart(self, setup, monkeypatch, format):
+        monkeypatch.setenv("TORNADO_ROUTER_WORKER_NUMBER", "3")
+        stream = setup(format=format)
+        logger.info("hello")
+        access_log = AccessLog(LogOptions(format=format), stream)
+        access_log.add(CALL)
+        access_log.close()
+        if format == "json":
+            assert [line["worker"] for line in lines(stream)] == [3, 3]
+        else:
+            assert stream.getvalue().count(" INFO    worker 3: ") == 2
+
     def test_auto_is_text_on_a_terminal_and_json_elsewhere(self, setup):
         logger_line = "hello"
         terminal = setup(Terminal())

@@ -72,7 +72,9 @@ class TestServed:
             assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
         asked = project.cli("health", "--url", router.origin)
         assert asked.returncode == 1
-        assert "no router answers" in asked.stderr  # nobody vouches for the certificate
+        assert (
+            f"the certificate of {router.origin} is not trusted: " in asked.stderr
+        )  # nobody vouches for the certificate
 
     def test_the_health_command_knows_its_own_router(self, project):
         router = project.serve()
@@ -95,7 +97,7 @@ class TestServed:
         made = authority.issue_cert("router.example")
         router.expect_log("are not a certificate and its key")
         (project.folder / "tls.crt").write_bytes(made.cert_chain_pems[0].bytes())
-        poll(lambda: "was not taken up" in router.stderr)
+        poll(lambda: "was not loaded" in router.stderr)
         made.private_key_pem.write_to_path(project.folder / "tls.key")
         poll(lambda: shown(router) != before)
 
@@ -103,7 +105,8 @@ class TestServed:
         router = project.serve()
         with connected(router.origin) as sock:
             sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-            (line,) = poll(lambda: [x for x in router.log() if "SSL Error on" in x["message"]])
+            (line,) = poll(lambda: [x for x in router.log() if "HTTPS port" in x["message"]])
+        assert line["message"] == "127.0.0.1 spoke HTTP to the HTTPS port"
         assert line["level"] == "info"
 
     def test_a_handshake_that_does_not_end_is_hung_up_on(self, project):
@@ -134,9 +137,9 @@ class TestServed:
         router = project.serve()
         before = shown(router)
         (project.folder / "tls.key").write_bytes(authority.issue_cert("b").private_key_pem.bytes())
-        router.expect_log("was not taken up")
+        router.expect_log("was not loaded")
         router.send(signal.SIGHUP)
-        poll(lambda: "was not taken up" in router.stderr)
+        poll(lambda: "was not loaded" in router.stderr)
         assert shown(router) == before
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from loguru import logger
+
 from tornado_router.accounts import check_registration
 from tornado_router.client_address import check_proxies
 from tornado_router.config import Config, environment, examine
@@ -47,6 +49,17 @@ class Deployment:
             found += secrets_in(asdict(getattr(self.config, name)), table_schema(section))
         headers = read_headers(self.config.otel.headers)
         return found + in_all_forms(header_secrets(headers))
+
+    def log_plugin_faults(self) -> None:
+        """Logs what is wrong with plugins, once the log is set up."""
+        for label, why in self.plugins.broken.items():
+            logger.error("the plugin {} is not used: {}", label, why)
+        for name, claimants in self.plugins.conflicts.items():
+            labels = " and by ".join(claimants)
+            logger.error("the type '{}' is offered by {}; it is not used", name, labels)
+        for item in self.providers.values():
+            if item.failed:
+                logger.error("the provider {} is off: {}", item.name, item.off)
 
 
 def read_deployment(

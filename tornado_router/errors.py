@@ -210,7 +210,8 @@ class Fault:
     """One thing that is wrong in a configuration.
 
     Attributes:
-        where: dotted path of the option (`server.port`), or `line 3` of the file.
+        where: dotted path of the option (`server.port`), or `line 3` of the file; empty for the
+            file as a whole.
         message: what is wrong, and what would be right.
     """
 
@@ -218,7 +219,7 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
+        return f"{self.where}: {self.message}" if self.where else self.message
 
 
 class ConfigError(RouterError):

@@ -213,7 +213,7 @@ class Health:
         if until <= state.open_until:
             return
         if not state.open_until:
-            logger.warning("others go before the target {} for {:.1f} s", target.title, seconds)
+            logger.warning("the target {} is skipped for {:.1f} s", target.title, seconds)
         state.open_until = until
         if self.on_open:
             self.on_open(target, seconds)

@@ -10,6 +10,7 @@ import datetime
 import inspect
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -20,6 +21,7 @@ from loguru import logger
 from tornado_router.batch import STOP_SECONDS, BatchThread
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.redaction import redact_forms
+from tornado_router.worker_variables import NUMBER_VARIABLE
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -58,14 +60,16 @@ def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
     """
     logger.remove()
     level = options.level.upper()
+    worker = worker_number()
     # Without `diagnose=False`, loguru would write the values of variables under a traceback.
     if is_json(options, stream):
-        logger.add(_json_sink(stream), level=level, format="{message}", diagnose=False)
+        logger.add(_json_sink(stream, worker), level=level, format="{message}", diagnose=False)
     else:
         logger.add(
             stream,
             level=level,
-            format="<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {message}",
+            format="<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> "
+            f"{_prefix(worker)}{{message}}",
             diagnose=False,
             backtrace=False,
         )
@@ -74,6 +78,16 @@ def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
     logging.getLogger("tornado.general").addFilter(_calm_handshakes)
     # Peewee logs each statement with its values, prompts and password hashes among them.
     logging.getLogger("peewee").setLevel(logging.WARNING)
+
+
+def worker_number() -> int | None:
+    """Which of several workers this process is; None if it is none."""
+    number = os.environ.get(NUMBER_VARIABLE)
+    return None if number is None else int(number)
+
+
+def _prefix(worker: int | None) -> str:
+    return "" if worker is None else f"worker {worker}: "
 
 
 def is_json(options: LogOptions, stream: TextIO) -> bool:
@@ -89,6 +103,7 @@ class AccessLog:
     def __init__(self, options: LogOptions, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
         self._format = _json_line if is_json(options, stream) else _text_line
+        self._worker = worker_number()
         self._thread = BatchThread[RequestFinished | PlainRequest](
             "access log", self._write, interval=FLUSH_SECONDS, most=WAITING_LINES
         )
@@ -104,7 +119,7 @@ class AccessLog:
         self._thread.close(seconds)
 
     def _write(self, batch: Sequence[RequestFinished | PlainRequest]) -> None:
-        text = "".join(map(self._format, batch))
+        text = "".join(self._format(request, self._worker) for request in batch)
         try:
             self._stream.write(text)
             self._stream.flush()
@@ -112,7 +127,7 @@ class AccessLog:
             pass  # nobody reads standard error any more; that is no reason to stop serving
 
 
-def _json_line(request: RequestFinished | PlainRequest) -> str:
+def _json_line(request: RequestFinished | PlainRequest, worker: int | None = None) -> str:
     line = request._asdict()
     if isinstance(request, PlainRequest):
         line["path"] = redact_forms(request.path)
@@ -126,16 +141,20 @@ def _json_line(request: RequestFinished | PlainRequest) -> str:
         line["uncharged"] = f"{request.uncharged:f}" if request.uncharged else "0"
         del line["internal_error"]  # which is logged where it is met
         line["prices"] = orjson.Fragment(request.prices or "null")
-    record = {"level": "info", "message": "request", **line}
+    record = {"level": "info", "message": "request", **_of_worker(worker), **line}
     try:
         return orjson.dumps(record).decode() + "\n"
     except TypeError:  # half a surrogate pair, which a plugin's error may hold
         return json.dumps(record, default=str) + "\n"
 
 
-def _text_line(request: RequestFinished | PlainRequest) -> str:
+def _of_worker(worker: int | None) -> dict[str, int]:
+    return {} if worker is None else {"worker": worker}
+
+
+def _text_line(request: RequestFinished | PlainRequest, worker: int | None = None) -> str:
     time = datetime.datetime.fromtimestamp(request.finished_at)
-    head = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d} {'INFO': <7}"
+    head = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d} {'INFO': <7} {_prefix(worker)}"
     took = f"{request.duration * 1000:.0f} ms"
     if isinstance(request, PlainRequest):
         path = redact_forms(request.path)
@@ -162,7 +181,7 @@ def _text_line(request: RequestFinished | PlainRequest) -> str:
         parts.append(request.error_code)
     if request.trace_id:
         parts.append(f"trace {request.trace_id}")
-    return f"{head} {_one_line(', '.join(parts))} {request.request_id}\n"
+    return f"{head}{_one_line(', '.join(parts))} {request.request_id}\n"
 
 
 def _one_line(text: str) -> str:
@@ -170,13 +189,14 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
-def _json_sink(stream: TextIO) -> Callable[[Message], None]:
+def _json_sink(stream: TextIO, worker: int | None) -> Callable[[Message], None]:
     def write(message: Message) -> None:
         record: Mapping[str, Any] = message.record
         line: dict[str, Any] = {
             "time": record["time"].astimezone(datetime.UTC).isoformat(),
             "level": record["level"].name.lower(),
             "message": record["message"],
+            **_of_worker(worker),
             **record["extra"],
         }
         if record["exception"]:
@@ -189,8 +209,14 @@ def _json_sink(stream: TextIO) -> Callable[[Message], None]:
 
 def _calm_handshakes(record: logging.LogRecord) -> bool:
     """A handshake that failed is the client's doing: plain HTTP, a scan, a CA that it lacks."""
-    if str(record.msg).startswith("SSL Error on"):
+    if str(record.msg).startswith("SSL Error on") and isinstance(record.args, tuple):
         record.levelno, record.levelname = logging.INFO, "INFO"
+        _, peer, error = record.args
+        client = peer[0] if isinstance(peer, tuple) else "a client"
+        if getattr(error, "reason", None) == "HTTP_REQUEST":
+            record.msg, record.args = "%s spoke HTTP to the HTTPS port", (client,)
+        else:
+            record.msg, record.args = "the TLS handshake of %s failed: %s", (client, error)
     return True
 
 

@@ -2,6 +2,7 @@
 
 A plugin is found by its entry point alone, those of this repository like everybody else's. One
 that does not load, or was written for another plugin API, is reported by name; the rest serve.
+Nothing is logged here: plugins are loaded before router.toml has said how to log.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from types import ModuleType
 from typing import Any
 
 import pluggy
-from loguru import logger
 
 from tornado_router import hookspecs
 from tornado_router.config import Config, ProviderTable, check, expand
 from tornado_router.config.credentials import secrets_in
 from tornado_router.config.options import ProviderOptions, table_schema
-from tornado_router.errors import Fault
+from tornado_router.errors import Fault, RouterError
 from tornado_router.provider import PLUGIN_API_VERSION, OptionError, Provider
+from tornado_router.redaction import redact_forms
 
 ENTRY_POINT_GROUP = "tornado_router"
 
 FAULTS = (Exception, SystemExit)
 """What a plugin may raise. To exit is no more its business than anybody else's who is imported."""
+
+
+class _UnusableError(RouterError):
+    """A plugin that loads, but cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class ConfiguredProvider:
         common: the options that every provider has.
         provider: what serves it, or None when it is off.
         off: why it is off, or None.
+        failed: whether it is off because its plugin raised an exception.
         secrets: values that must be in no message.
         fingerprint: a digest of what decides its answers: two tables with the same one may share
             cached responses. Keys are not part of it, so they can be replaced.
@@ -48,6 +54,7 @@ class ConfiguredProvider:
     common: ProviderOptions
     provider: Provider | None = None
     off: str | None = None
+    failed: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
     fingerprint: str = ""
 
@@ -122,8 +129,8 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
             _load(plugin, entry_point, plugins.manager)
         except FAULTS as error:  # a plugin's fault stays the plugin's
             plugin.types = {}
-            plugin.broken = f"{type(error).__name__}: {error}"
-            logger.error("the plugin {} is not used: {}", plugin.label, plugin.broken)
+            kind = "" if isinstance(error, _UnusableError) else f"{type(error).__name__}: "
+            plugin.broken = redact_forms(f"{kind}{error}")
     _collect_types(plugins)
     return plugins
 
@@ -157,8 +164,8 @@ def configure_providers(
         except FAULTS as error:  # a plugin's fault stays the plugin's
             # Its message may quote an option, so only its kind is told.
             off = f"its plugin failed: {type(error).__name__}"
-            logger.error("the provider {} is off: {}", table.name, off)
-            providers[table.name], found = ConfiguredProvider(table.name, table.common, off=off), []
+            provider = ConfiguredProvider(table.name, table.common, off=off, failed=True)
+            providers[table.name], found = provider, []
         faults += found
     return providers, faults
 
@@ -175,7 +182,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint, manager: pluggy.PluginManager
         stated = "states no plugin API version"
         if plugin.api_version is not None:
             stated = f"is for plugin API version {plugin.api_version}"
-        raise TypeError(f"it {stated}; this router has version {PLUGIN_API_VERSION}")
+        raise _UnusableError(f"it {stated}; this router has version {PLUGIN_API_VERSION}")
     others = manager.get_plugins()
     manager.register(module, name=plugin.label)
     try:
@@ -183,7 +190,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint, manager: pluggy.PluginManager
         for offered in manager.subset_hook_caller("register_providers", others)():
             for name, kind in dict(offered).items():
                 if not (isinstance(kind, type) and issubclass(kind, Provider)):
-                    raise TypeError(f"it offers as '{name}' something that is no Provider class")
+                    raise _UnusableError(f"what it offers as '{name}' is no Provider class")
                 plugin.types[name] = kind
     except FAULTS:
         manager.unregister(module)
@@ -200,8 +207,6 @@ def _collect_types(plugins: Plugins) -> None:
             plugins.types[name] = claimants[0].types[name]
         else:
             plugins.conflicts[name] = [plugin.label for plugin in claimants]
-            labels = " and by ".join(plugins.conflicts[name])
-            logger.error("the type '{}' is offered by {}; it is not used", name, labels)
 
 
 def _unknown_type(table: ProviderTable, plugins: Plugins) -> Fault:
@@ -214,6 +219,8 @@ def _unknown_type(table: ProviderTable, plugins: Plugins) -> Fault:
         )
     hint = check.meant(table.common.type, plugins.types)
     installed = ", ".join(sorted(plugins.types)) or "none"
+    if plugins.broken:
+        installed += f"; broken plugins: {', '.join(plugins.broken)}"
     return Fault(
         check.dotted(("providers", table.name, "type")),
         f"no installed plugin offers the type '{table.common.type}'{hint} (installed: {installed})",

@@ -68,7 +68,10 @@ def _of_the_network(config: Config) -> Iterator[Fault]:
     tls = read_tls(config)
     if tls and tls.not_after and tls.not_after < time.time() + RENEWAL_SECONDS:
         date = time.strftime("%Y-%m-%d", time.gmtime(tls.not_after))
-        yield Fault("server.tls_certificate", f"expires on {date}: is it renewed by itself?")
+        yield Fault(
+            "server.tls_certificate",
+            f"expires on {date}; make sure that it is renewed automatically",
+        )
     if any(not ipaddress.ip_network(proxy).prefixlen for proxy in server.trusted_proxies):
         yield Fault("server.trusted_proxies", "trusts everybody: clients can claim any address")
     if config.metrics.public:
@@ -233,7 +236,7 @@ def _of_privacy(config: Config) -> Iterator[Fault]:
     if config.request_log.calls == "all":
         yield Fault(
             "request_log.calls",
-            "keeps everybody's prompts; `chosen` keeps some",
+            "stores every prompt; `chosen` limits it to routes and keys you pick",
         )
 
 
@@ -242,7 +245,9 @@ def _of_providers(deployment: Deployment) -> Iterator[Fault]:
     for item in providers.values():
         where = f"providers.{item.name}"
         if item.common.type == "echo":
-            yield Fault(where, "`echo` is for trying things out: it answers as long as asked")
+            yield Fault(
+                where, "`echo` is for trying things out: its answers are as long as clients ask for"
+            )
         if _in_the_clear(str(deployment.config.providers[item.name].options.get("base_url", ""))):
             yield Fault(f"{where}.base_url", "the vendor's key and all prompts travel in the clear")
     if not any(item.provider for item in providers.values()):

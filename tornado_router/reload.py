@@ -60,11 +60,15 @@ class Reloader:
             if self._application.tls:
                 self._application.tls.load()
         except ConfigError as error:
-            logger.error("{} was not taken up, the one before serves on: {}", before.path, error)
+            logger.error(
+                "{} was not loaded; the previous configuration stays in effect: {}",
+                before.path,
+                error,
+            )
             return False
         config, fixed = keep_fixed(before.config, after.config)
         self._application.adopt(replace(after, config=config))
-        logger.info("took up {}", before.path)
+        logger.info("loaded {}", before.path)
         for item in after.providers.values():
             if item.off and item is not before.providers.get(item.name):
                 logger.warning("the provider {} is off: {}", item.name, item.off)

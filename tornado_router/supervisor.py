@@ -170,9 +170,10 @@ class Supervisor:
                 self._stopping.set()
                 return
             pause = FIRST_PAUSE if time.monotonic() - began > SOON_SECONDS else pause
-            logger.error(
-                "worker {} ended with status {}; another follows in {} s", number, status, pause
-            )
+            ended = f"exited with status {status}"
+            if status < 0:
+                ended = f"was killed (signal {-status})"
+            logger.error("worker {} {}; restarting in {} s", number, ended, pause)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()

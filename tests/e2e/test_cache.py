@@ -210,10 +210,10 @@ def test_a_reload_keeps_the_cache_unless_the_provider_changes(router_project, up
     router = project.serve()
 
     def reload(text):
-        before = router.stderr.count("took up")
+        before = router.stderr.count("loaded router.toml")
         (project.folder / "router.toml").write_text(text)
         router.send(signal.SIGHUP)
-        poll(lambda: router.stderr.count("took up") > before)
+        poll(lambda: router.stderr.count("loaded router.toml") > before)
 
     text = (project.folder / "router.toml").read_text()
     assert [state(ask(router)) for _ in range(2)] == ["miss", "hit"]

@@ -65,6 +65,58 @@ def test_check_of_a_good_file(router_project):
     assert checked.stdout.splitlines() == ["provider echo (echo): on", "router.toml: no faults"]
 
 
+@pytest.fixture
+def broken_plugin(tmp_path):
+    """A folder to be on PYTHONPATH, with an installed plugin that is for a later plugin API."""
+    (tmp_path / "bad_plugin.py").write_text("TORNADO_ROUTER_API = 99\n")
+    info = tmp_path / "b_prov-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: b-prov\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[tornado_router]\nbad = bad_plugin\n")
+    return str(tmp_path)
+
+
+WHY = "it is for plugin API version 99; this router has version 1"
+
+
+def test_a_broken_plugin_is_listed(router_project, broken_plugin):
+    listed = router_project({"router.toml": ECHO}).cli("plugins", PYTHONPATH=broken_plugin)
+    assert (listed.returncode, listed.stderr) == (1, "")
+    assert f"b-prov 0.1 (plugin API 99)\n  state: broken: {WHY}\n" in listed.stdout
+
+
+def test_check_names_a_broken_plugin_where_a_type_is_missing(router_project, broken_plugin):
+    text = '[providers.p]\ntype = "bprov"\n'
+    checked = check(router_project, text, PYTHONPATH=broken_plugin)
+    assert faults(checked)["providers.p.type"].endswith("; broken plugins: b-prov 0.1)")
+
+
+def test_a_broken_plugin_is_logged_once_as_the_file_says(router_project, broken_plugin):
+    text = ECHO + '[log]\nformat = "json"\n'
+    project = router_project({"router.toml": text})
+    router = project.serve(PYTHONPATH=broken_plugin)
+    router.expect_log("b-prov 0.1 is not used")
+    told = [line for line in router.log() if line["level"] == "error"]
+    assert [line["message"] for line in told] == [f"the plugin b-prov 0.1 is not used: {WHY}"]
+    asked = project.cli("health", "--url", router.origin)
+    assert f"\nplugin b-prov 0.1: broken: {WHY}\n" in asked.stdout
+
+
+@pytest.mark.parametrize("docs", [True, False])
+def test_the_start_says_where_the_api_is_described(router_project, docs):
+    text = ECHO.replace("[server]", f"[server]\ndocs = {str(docs).lower()}")
+    router = router_project({"router.toml": text}).serve()
+    router.stop()
+    assert (f"Its API is described at {router.origin}/docs\n" in router.stdout) is docs
+
+
+def test_db_copy_names_the_file_that_lacks_a_database(router_project):
+    project = router_project({"r3.toml": ECHO, "old.db": ""})
+    copied = project.cli("db", "copy", "--config", "r3.toml", "old.db")
+    assert copied.returncode == 1
+    assert "r3.toml names no PostgreSQL: set `url` in [database]" in copied.stderr
+
+
 def test_check_makes_nothing(router_project):
     project = router_project({"router.toml": ECHO})
     assert project.cli("check").returncode == 0
@@ -129,7 +181,10 @@ def test_check_of_what_is_no_toml(router_project, text, where, what):
 def test_check_of_a_file_that_is_not_there(router_project):
     checked = router_project({}).cli("check")
     assert checked.returncode == 1
-    assert "cannot be read: No such file or directory" in checked.stderr
+    assert checked.stderr == (
+        "there is no file router.toml: name the configuration with --config FILE, or for `check` "
+        "with FILE alone\n"
+    )
     assert "Traceback" not in checked.stderr
 
 

@@ -121,9 +121,10 @@ def test_the_command_shows_how_a_router_is(project, router):
     router.post({"model": "up/ok", "messages": HELLO})
     shown = project.cli("health", "--url", router.origin)
     assert shown.returncode == 0, shown.stderr
-    first, second, *table = shown.stdout.splitlines()
+    first, second, third, *table = shown.stdout.splitlines()
     assert first.startswith("ok: 0 calls in flight, the event loop was up to ")
-    assert second == "provider up (openai): on"
+    assert second == "database: ok"
+    assert third == "provider up (openai): on"
     assert table[0].split("  ")[0] == "target"
     assert table[1].startswith("up/ok")
     assert table[1].split()[1] == "well"

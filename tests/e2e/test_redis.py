@@ -216,6 +216,7 @@ targets = ["up/status:500", "up/ok"]
     poll(lambda: json.loads(two.request("GET", "/health").body)["targets"])
     assert two.post(ask).headers["x-router-attempts"] == "1"
     shown = project.cli("health", "--url", two.origin).stdout
+    assert "\nredis: ok\n" in shown
     assert re.findall(r"^(\S+) +left out ", shown, re.M) == ["up/status:500"]
 
 

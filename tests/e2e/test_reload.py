@@ -1,4 +1,4 @@
-"""A changed router.toml is taken up while calls run; a wrong one is not."""
+"""A changed router.toml is loaded while calls run; a wrong one is not."""
 
 import json
 import os
@@ -51,8 +51,8 @@ class Deployment:
     def messages(self):
         return [line.get("message", "") for line in self.router.log()]
 
-    def reload(self, text, told="took up"):
-        """Has a file taken up, and waits until the log says what came of it."""
+    def reload(self, text, told="loaded router.toml"):
+        """Has a file loaded, and waits until the log says what came of it."""
         before = sum(told in message for message in self.messages())
         self.write(text)
         self.router.send(signal.SIGHUP)
@@ -101,9 +101,9 @@ def test_routes_and_providers_come_and_go(deployment, upstream):
     ],
 )
 def test_a_wrong_file_is_not_taken_up(deployment, wrong, reason):
-    deployment.router.expect_log("was not taken up")
-    deployment.reload(deployment.text + wrong, "was not taken up")
-    (message,) = [text for text in deployment.messages() if "was not taken up" in text]
+    deployment.router.expect_log("was not loaded")
+    deployment.reload(deployment.text + wrong, "was not loaded")
+    (message,) = [text for text in deployment.messages() if "was not loaded" in text]
     assert reason in message
     assert VENDOR_KEY not in message
     deployment.ask("old")
@@ -216,12 +216,12 @@ def test_a_file_is_watched_if_asked_for(router_project, upstream):
     env = deployment.project.folder / ".env"
     env.write_text("KEY=sk-2\n")
     os.utime(env, (time.time() + 5, time.time() + 5))
-    poll(lambda: sum("took up" in message for message in deployment.messages()) == 2)
+    poll(lambda: sum("loaded router.toml" in message for message in deployment.messages()) == 2)
     deployment.ask("new")
     keys = [dict(x["headers"])["Authorization"] for x in upstream.exchanges()]
     assert keys == ["Bearer sk-1", "Bearer sk-1", "Bearer sk-2"]
-    time.sleep(2.5)  # nothing changes: nothing is taken up
-    assert sum("took up" in message for message in deployment.messages()) == 2
+    time.sleep(2.5)  # nothing changes: nothing is loaded
+    assert sum("loaded router.toml" in message for message in deployment.messages()) == 2
     assert json.loads(deployment.router.request("GET", "/health").body)["status"] == "ok"
 
 

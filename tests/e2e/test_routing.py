@@ -93,7 +93,7 @@ def test_a_target_that_fails_is_left_out_and_the_log_says_so(ask, router, upstre
     rows = poll(lambda: (rows := router.usage_rows()) and len(rows) == 5 and rows)
     assert {(row["provider"], row["status"]) for row in rows} == {("west", 200)}
     told = [line["message"] for line in router.log() if line["level"] == "warning"]
-    assert told.count("others go before the target east/status:503 for 60.0 s") == 1
+    assert told.count("the target east/status:503 is skipped for 60.0 s") == 1
 
 
 def test_a_call_without_another_target_is_tried_again(router, upstream):

@@ -119,13 +119,14 @@ def test_both_serve_and_a_limit_is_one_for_both(deployment):
     poll(lambda: len(deployment.router.usage_rows()) == 14)
     before = [_bytes_read(pid) for pid in deployment.workers()]
     deployment.statuses(60)
+    poll(lambda: {line.get("worker") for line in deployment.router.log()} >= {0, 1})
     after = [_bytes_read(pid) for pid in deployment.workers()]
     assert min(b - a for a, b in zip(before, after, strict=True)) > 5000  # ten calls
 
 
 def test_a_worker_that_dies_is_started_again_and_nobody_is_refused(deployment):
     first, second = deployment.workers()
-    deployment.router.expect_log("ended with status -9")
+    deployment.router.expect_log(r"was killed \(signal 9\)")
     os.kill(first, signal.SIGKILL)
     assert set(deployment.statuses(30)) == {200}  # those that would be its wait for the next one
     poll(lambda: len(deployment.workers()) == 2)
@@ -138,7 +139,7 @@ def test_a_changed_file_reaches_all(deployment):
     path = deployment.project.folder / "router.toml"
     path.write_text(deployment.text.replace("routes.old", "routes.new"))
     deployment.router.send(signal.SIGHUP)
-    poll(lambda: deployment.messages().count("took up router.toml") == 2)
+    poll(lambda: deployment.messages().count("loaded router.toml") == 2)
     assert set(deployment.statuses(20, model="new")) == {200}
     assert set(deployment.statuses(20, model="old")) == {404}
 
@@ -173,10 +174,10 @@ def test_metrics_are_those_of_all_workers_also_of_one_that_died(deployment):
 
     deployment.statuses(20)
     assert [served() for _ in range(8)] == [20] * 8
-    deployment.router.expect_log("ended with status -9")
+    deployment.router.expect_log(r"was killed \(signal 9\)")
     files = metrics_files(deployment.workers()[1])
     os.kill(deployment.workers()[0], signal.SIGKILL)
-    poll(lambda: any("ended with status" in message for message in deployment.messages()))
+    poll(lambda: any("was killed" in message for message in deployment.messages()))
     deployment.statuses(10)
     assert [served() for _ in range(8)] == [30] * 8
     poll(lambda: "tornado_router_calls_limit 2000.0" in metrics_text(deployment))
@@ -206,7 +207,7 @@ def test_a_worker_that_cannot_start_ends_all(deployment):
 
 
 def test_health_answers_while_a_worker_is_away(deployment):
-    deployment.router.expect_log("ended with status -9")
+    deployment.router.expect_log(r"was killed \(signal 9\)")
     os.kill(deployment.workers()[0], signal.SIGKILL)
     for _ in range(10):
         with closing(deployment.router.connect()) as connection:
@@ -214,7 +215,7 @@ def test_health_answers_while_a_worker_is_away(deployment):
             answer = connection.getresponse()
             assert isinstance(answer, http.client.HTTPResponse)
             assert json.load(answer)["status"] == "ok"
-    poll(lambda: any("ended with status" in message for message in deployment.messages()))
+    poll(lambda: any("was killed" in message for message in deployment.messages()))
 
 
 def metrics_text(deployment):

@@ -53,8 +53,10 @@ def serve(path: Path) -> None:
     deployment = read_or_exit(path)
     config = deployment.config
     log.setup(config.log)
-    storage = open_storage(config)
     inheritance = Inheritance.take()
+    if not inheritance:  # whose supervisor has said it
+        deployment.log_plugin_faults()
+    storage = open_storage(config)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if inheritance:
             runner.run(_work(deployment, storage, inheritance))
@@ -124,6 +126,8 @@ def plugins(context: click.Context, path: Path) -> None:
         click.echo(f"{path}:")
         for line in _summary(read_or_exit(path)):
             click.echo(f"  {line}")
+    if installed.broken or installed.conflicts:
+        raise SystemExit(1)
 
 
 @plugins.command("new")
@@ -140,7 +144,7 @@ def new_plugin(name: str, folder: Path) -> None:
         made = scaffold.create(name, folder, taken=_type_owners())
     except scaffold.ScaffoldError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"made {made}; to prove it:\n")
+    click.echo(f"created {made}; to test it:\n")
     click.echo(f"    cd {made}")
     click.echo("    pip install -e '.[testing]'")
     click.echo("    pytest")
@@ -242,7 +246,10 @@ def _announce(deployment: Deployment, port: int) -> None:
     if options.workers > 1:
         click.echo(f"{options.workers} workers")
     scheme = "https" if options.tls_certificate else "http"
-    click.echo(f"Tornado Router {__version__} serves on {scheme}://{host}:{port}/v1")
+    origin = f"{scheme}://{host}:{port}"
+    click.echo(f"Tornado Router {__version__} serves on {origin}/v1")
+    if options.docs:
+        click.echo(f"Its API is described at {origin}/docs")
 
 
 def _calm_garbage_collector() -> None:

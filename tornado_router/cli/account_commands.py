@@ -59,7 +59,7 @@ def create_user(
         )
 
     user = books.call(create)
-    click.echo(f"made user {user.id}, {user.email}, on the plan {user.plan}")
+    click.echo(f"created user {user.id}, {user.email}, on the plan {user.plan}")
 
 
 @users.command("list")

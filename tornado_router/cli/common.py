@@ -120,6 +120,11 @@ def read_or_exit(path: Path) -> Deployment:
 @contextmanager
 def faults_shown(path: Path) -> Iterator[None]:
     """Ends the command with every fault of a configuration, one a line."""
+    if not path.exists():
+        raise SystemExit(
+            f"there is no file {path}: name the configuration with --config FILE, or for `check` "
+            "with FILE alone"
+        )
     try:
         yield
     except ConfigError as error:

@@ -108,7 +108,7 @@ def copy_database(path: Path, source: Path) -> None:
     config = read_config(path)
     location = config.database_location
     if isinstance(location, Path):
-        raise click.ClickException("router.toml names no PostgreSQL: set `url` in [database]")
+        raise click.ClickException(f"{path} names no PostgreSQL: set `url` in [database]")
     with database_faults_shown(source):
         old = _open(source)
         assert isinstance(old, Sqlite)

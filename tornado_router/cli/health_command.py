@@ -31,6 +31,12 @@ def health(path: Path, url: str | None) -> None:
         f"{state['status']}: {state['calls']} calls in flight, the event loop was up to "
         f"{state['loop_lag_ms']} ms late, {state['ledger_bytes']} bytes of usage wait"
     )
+    # A router of another version may not tell of all.
+    for name in ("database", "redis"):
+        if state.get(name, "off") != "off":
+            click.echo(f"{name}: {state[name]}")
+    for name, why in state.get("broken_plugins", {}).items():
+        click.echo(f"plugin {name}: broken: {why}")
     for name, provider in state["providers"].items():
         why = f": {provider['reason']}" if "reason" in provider else ""
         click.echo(f"provider {name} ({provider['type']}): {provider['state']}{why}")
@@ -74,5 +80,13 @@ def _ask(url: str, context: ssl.SSLContext | None) -> dict[str, Any]:
         ) as answer:
             state: dict[str, Any] = json.load(answer)
             return state
-    except (URLError, HTTPException, OSError, ValueError) as error:
+    except URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise click.ClickException(
+                f"the certificate of {url} is not trusted: {error.reason.verify_message}. Name the "
+                "one of its authority in SSL_CERT_FILE, or ask the router of a router.toml: leave "
+                "out --url"
+            ) from None
+        raise click.ClickException(f"no router answers at {url}: {error.reason}") from None
+    except (HTTPException, OSError, ValueError) as error:
         raise click.ClickException(f"no router answers at {url}: {error}") from None

@@ -199,11 +199,11 @@ def _parse(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         message, _, place = str(error).partition(" (at ")
-        raise ConfigError([Fault(place.rstrip(")") or str(path), message)]) from None
+        raise ConfigError([Fault(place.rstrip(")"), message)]) from None
     except UnicodeDecodeError:
-        raise ConfigError([Fault(str(path), "is not UTF-8 text")]) from None
+        raise ConfigError([Fault("", "is not UTF-8 text")]) from None
     except OSError as error:
-        raise ConfigError([Fault(str(path), f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError([Fault("", f"cannot be read: {error.strerror}")]) from None
 
 
 def _expand_tables(

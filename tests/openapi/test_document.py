@@ -254,10 +254,10 @@ STORY = [
     ("post", "/auth/logout", None),
     ("delete", "/auth/profile", {"password": PASSWORD + "!"}),
 ]
-"""Every operation once, as it goes well, but for two."""
+"""Every operation once, as it goes well, but for one."""
 
-REFUSED = {("delete", "/auth/profile"): "409", ("post", "/v1/embeddings"): "400"}
-"""The last administrator stays, and `echo` embeds nothing."""
+REFUSED = {("delete", "/auth/profile"): "409"}
+"""The last administrator stays."""
 
 
 @pytest.mark.gen_test(timeout=30)

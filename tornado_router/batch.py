@@ -150,10 +150,11 @@ class BatchThread(Generic[T]):
             seconds: for which it is waited for.
 
         Returns:
-            How many items were lost because `consume` failed to the end, or took too long.
+            How many items, those of no size aside, were lost because `consume` failed to the end,
+            or took too long.
         """
         self._thread.close(seconds)
-        return len(self._items)
+        return sum(self._size(item) > 0 for item in self._items)
 
     def _consume_items(self) -> bool:
         while batch := self._items[: self._batch]:  # the loop may append meanwhile, but only behind

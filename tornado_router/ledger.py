@@ -184,7 +184,8 @@ class Ledger:
         while not self._thread.close(min(STOP_SECONDS, deadline - time.monotonic())):
             before, waiting = waiting, self._journal.waiting
             if before == waiting or time.monotonic() >= deadline:
-                logger.error("usage rows: the database is too slow; the next start writes the rest")
+                logger.error("the database is too slow; the next start writes the usage that waits")
+                self._complained = time.monotonic()  # so that is said once
                 return False
         return True
 

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "openapi/headers": "openapi/test_document.py",
     "openapi/objects": "openapi/test_document.py",
     "openapi/operations": "openapi/test_document.py",
+    "progress": "test_gateway.py",
     "reload": "e2e/test_reload.py",
     "supervisor": "e2e/test_workers.py",
 }

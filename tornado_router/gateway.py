@@ -6,26 +6,22 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 
-import orjson
 from loguru import logger
 
 from tornado_router.admission import Admission, Charge, Permit
 from tornado_router.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.auth import Key
-from tornado_router.db import dollars
 from tornado_router.dispatch import Attempts, ChunkStream, Dispatcher
-from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
+from tornado_router.errors import ApiError, StoppedError
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.ledger import Ledger, RunningCall
+from tornado_router.ledger import Ledger
 from tornado_router.metrics import Metrics
 from tornado_router.plugins import FAULTS
+from tornado_router.progress import Copy, Progress
 from tornado_router.provider import Call
-from tornado_router.redaction import MAX_NAME, printable_name
-from tornado_router.request_log import Exchange, RequestRecorder
+from tornado_router.request_log import RequestRecorder
 from tornado_router.response_cache import (
     CacheControl,
     CachedResponse,
@@ -33,17 +29,11 @@ from tornado_router.response_cache import (
     ResponseCache,
     not_cached,
 )
-from tornado_router.routing import Route, Router, Target
+from tornado_router.routing import Route, Router
 from tornado_router.selection import Selection
 from tornado_router.telemetry import Telemetry
 from tornado_router.trace_context import TraceContext
-from tornado_router.usage import Usage, estimate_usage
-
-_IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
-"""What may stand in a header as it is, beside letters and digits."""
-
-MOST_DROPPED = 50
-"""Parameters that the log names: their names are the client's, and there may be any number."""
+from tornado_router.usage import Usage
 
 CACHE_DEFAULTS = CacheControl()
 """Of a request that asks nothing of the cache."""
@@ -75,106 +65,6 @@ class Reply:
     events: AsyncGenerator[bytes, None] | None = None
 
 
-class _Copy:
-    """The start of an answer, as far as there is room for it.
-
-    Attributes:
-        size: bytes of all of it.
-    """
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._pieces: list[bytes] = []
-        self.size = 0
-
-    def add(self, data: bytes) -> None:
-        """Adds a piece."""
-        left = self._room - self.size
-        if left > 0:
-            self._pieces.append(data[:left])
-        self.size += len(data)
-
-    def data(self) -> bytes:
-        """What there was room for."""
-        return b"".join(self._pieces)
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What is known of a call while it runs."""
-
-    call: Call
-    key: Key
-    request_id: str
-    started: float
-    attempts: Attempts
-    usage: Usage
-    permit: Permit | None = None
-    status: int = 200
-    error_code: str | None = None
-    first_chunk: float | None = None
-    overhead: float | None = None
-    key_checked: float = 0.0
-    noted: float = 0.0
-    settled: bool = False
-    entry: CacheEntry | None = None
-    cached: CachedResponse | None = None
-    missed: bool = False
-    recorded: bool = False
-    trace: TraceContext | None = None
-    client_address: str = ""
-    copy: _Copy | None = None
-    internal_error: str | None = None
-
-    def headers(self) -> dict[str, str]:
-        """What the client is told beside the answer: its limits, and what served it."""
-        headers = self.permit.headers() if self.permit else {}
-        target = self.attempts.last
-        if target is not None:
-            headers["x-router-target"] = _shown(target)
-            headers["x-router-attempts"] = str(len(self.attempts.targets))
-            headers["x-router-overhead-ms"] = f"{self.begin_answer() * 1000:.2f}"
-        if self.cached:
-            headers |= {"x-router-cache": "hit", "age": str(int(self.cached.age))}
-        elif self.entry:
-            headers["x-router-cache"] = "miss"
-        return headers
-
-    def begin_answer(self) -> float:
-        """Seconds that the router itself took until the answer, or the error, was there.
-
-        What comes later is not part of it, so only the first time counts.
-        """
-        if self.overhead is None:
-            self.overhead = time.monotonic() - self.started - self.attempts.waited
-        return self.overhead
-
-    def take(self, data: bytes) -> None:
-        """Copies a part of the answer, if anybody wants a copy."""
-        if self.copy:
-            self.copy.add(data)
-
-    def fail(self, error: BaseException) -> None:
-        if isinstance(error, ApiError):
-            self.status, self.error_code = error.status, error.code or error.type
-            error.headers = {**self.headers(), **error.headers}
-            if isinstance(error, StoppedError):
-                self._estimate()
-            if self.recorded and self.copy:
-                begun = self.copy.size > 0
-                self.take(encode_error(error) if begun else orjson.dumps(error.body()))
-        elif isinstance(error, Exception):
-            self.status, self.error_code = 500, "internal_error"
-            self.internal_error = describe_exception(error)
-        else:  # the client went away, and the provider may charge for it
-            self.status, self.error_code = CLIENT_CLOSED, "client_closed"
-            self._estimate()
-
-    def _estimate(self) -> None:
-        if self.attempts.targets:
-            self.usage = estimate_usage(self.call.body, 0)
-
-
 class _Meter:
     """Watches that a stream costs no more than is reserved for it.
 
@@ -183,7 +73,7 @@ class _Meter:
     """
 
     def __init__(
-        self, admission: Admission, encoder: ChunkEncoder, progress: _Progress, permit: Permit
+        self, admission: Admission, encoder: ChunkEncoder, progress: Progress, permit: Permit
     ) -> None:
         target = progress.attempts.last
         assert target is not None, "a stream comes from somewhere"
@@ -296,41 +186,11 @@ class Gateway:
         Raises:
             ApiError: the call is refused, or failed before its answer began.
         """
-        attempts = Attempts(key.user_id, started)
-        progress = _Progress(call, key, request_id, started, attempts, Usage())
+        attempts = Attempts(key.user_id, started, traced=self._telemetry is not None)
+        progress = Progress(call, key, request_id, started, attempts, Usage())
         progress.trace, progress.client_address = trace, client_address
-        progress.attempts.traced = self._telemetry is not None
         try:
-            self._record(progress, by_route=False)
-            route = await self._route(call, key, chosen)
-            self._record(progress, by_route=route.log_requests)
-            entry = self._cache.entry(route, call, key, cache_control, self._variant)
-            if entry or cache_control.only_if_cached:
-                progress.cached = await self._look_up(progress, entry, cache_control)
-                if progress.cached:
-                    return self._replay(progress, progress.cached)
-            if entry and call.stream:
-                progress.copy = _Copy(max(entry.room, self._room(progress)))
-            permit = progress.permit = await self._admission.admit(call, key, route.targets)
-            if len(permit.targets) < len(route.targets):
-                route = route.only(permit.targets)
-            targets = self._selection.order(route, call, permit.prompt, permit.answer)
-            self._ledger.begin(_running(progress))
-            answer = await self._dispatcher.send(
-                call, targets, progress.attempts, route.hedge_seconds
-            )
-            if isinstance(answer, ChunkStream):
-                events = await self._begin(answer, progress, permit)
-                return Reply(progress.attempts.dropped, progress.headers(), events=events)
-            body, progress.usage = encode_whole(call, answer, self._name(call))
-            progress.take(body)
-            missing = self._bill(progress, permit)
-            if missing:
-                await self._admission.cover(permit, missing)
-            progress.begin_answer()
-            self._settle(progress)
-            if entry:
-                await entry.put(body, tuple(progress.attempts.dropped))
+            return await self._serve(progress, chosen, cache_control)
         except BaseException as raised:
             error = self._reason(raised)
             if not progress.settled:
@@ -339,6 +199,40 @@ class Gateway:
             if error is raised:
                 raise
             raise error from None
+
+    async def _serve(
+        self, progress: Progress, chosen: str | None, cache_control: CacheControl
+    ) -> Reply:
+        """Has a call answered, by the cache or by a provider; see `run`."""
+        call, key = progress.call, progress.key
+        self._record(progress, by_route=False)
+        route = await self._route(call, key, chosen)
+        self._record(progress, by_route=route.log_requests)
+        entry = self._cache.entry(route, call, key, cache_control, self._variant)
+        if entry or cache_control.only_if_cached:
+            progress.cached = await self._look_up(progress, entry, cache_control)
+            if progress.cached:
+                return self._replay(progress, progress.cached)
+        if entry and call.stream:
+            progress.copy = Copy(max(entry.room, self._room(progress)))
+        permit = progress.permit = await self._admission.admit(call, key, route.targets)
+        if len(permit.targets) < len(route.targets):
+            route = route.only(permit.targets)
+        targets = self._selection.order(route, call, permit.prompt, permit.answer)
+        self._ledger.begin(progress.running())
+        answer = await self._dispatcher.send(call, targets, progress.attempts, route.hedge_seconds)
+        if isinstance(answer, ChunkStream):
+            events = await self._begin(answer, progress, permit)
+            return Reply(progress.attempts.dropped, progress.headers(), events=events)
+        body, progress.usage = encode_whole(call, answer, self._name(call))
+        progress.take(body)
+        missing = self._bill(progress, permit)
+        if missing:
+            await self._admission.cover(permit, missing)
+        progress.begin_answer()
+        self._settle(progress)
+        if entry:
+            await entry.put(body, tuple(progress.attempts.dropped))
         return Reply(progress.attempts.dropped, progress.headers(), body)
 
     def _reason(self, error: BaseException) -> BaseException:
@@ -356,17 +250,17 @@ class Gateway:
         if self._is_stopping():
             raise StoppedError
 
-    def _record(self, progress: _Progress, *, by_route: bool) -> None:
+    def _record(self, progress: Progress, *, by_route: bool) -> None:
         """Has what the call asks and is answered kept, if its route or its key says so."""
         if not progress.recorded and self._recorder.wants(by_route, progress.key.log_requests):
             progress.recorded = True
-            progress.copy = _Copy(self._recorder.room)
+            progress.copy = Copy(self._recorder.room)
 
-    def _room(self, progress: _Progress) -> int:
+    def _room(self, progress: Progress) -> int:
         return self._recorder.room if progress.recorded else 0
 
     async def _look_up(
-        self, progress: _Progress, entry: CacheEntry | None, control: CacheControl
+        self, progress: Progress, entry: CacheEntry | None, control: CacheControl
     ) -> CachedResponse | None:
         """The cached response, if any; a hit counts as a request of the key.
 
@@ -387,7 +281,7 @@ class Gateway:
             raise not_cached()
         return found
 
-    def _replay(self, progress: _Progress, response: CachedResponse) -> Reply:
+    def _replay(self, progress: Progress, response: CachedResponse) -> Reply:
         progress.take(response.data)
         progress.attempts.dropped = list(response.dropped)
         self._settle(progress)
@@ -412,7 +306,7 @@ class Gateway:
             raise
 
     async def _begin(
-        self, stream: ChunkStream, progress: _Progress, permit: Permit
+        self, stream: ChunkStream, progress: Progress, permit: Permit
     ) -> AsyncGenerator[bytes, None]:
         """Makes the first event before anything is sent, as it may still turn out an error."""
         progress.first_chunk = time.monotonic() - progress.started
@@ -431,7 +325,7 @@ class Gateway:
         first: bytes,
         stream: ChunkStream,
         encoder: ChunkEncoder,
-        progress: _Progress,
+        progress: Progress,
         permit: Permit,
     ) -> AsyncGenerator[bytes, None]:
         try:
@@ -477,7 +371,7 @@ class Gateway:
                 raise
             yield encode_error(error)
 
-    async def _cache_stream(self, progress: _Progress) -> None:
+    async def _cache_stream(self, progress: Progress) -> None:
         """Caches a stream that ended well, if all of it was copied."""
         entry, copy = progress.entry, progress.copy
         if entry and copy and copy.size <= entry.room:
@@ -486,12 +380,12 @@ class Gateway:
     def _name(self, call: Call) -> str | None:
         return call.model if self._names_as_asked else None
 
-    def _bill(self, progress: _Progress, permit: Permit) -> int:
+    def _bill(self, progress: Progress, permit: Permit) -> int:
         target = progress.attempts.last
         assert target is not None, "somebody has answered"
         return self._admission.bill(permit, target, progress.usage)
 
-    async def _check_key(self, progress: _Progress, now: float) -> None:
+    async def _check_key(self, progress: Progress, now: float) -> None:
         """Ends a stream whose key was revoked.
 
         Raises:
@@ -504,21 +398,21 @@ class Gateway:
         if await self._is_revoked(progress.key):
             raise ApiError(401, "The API key was revoked.", code="invalid_api_key")
 
-    def _note(self, progress: _Progress, usage: Usage, now: float) -> None:
+    def _note(self, progress: Progress, usage: Usage, now: float) -> None:
         """Notes what a stream has come to, as the client has that much of it."""
         progress.noted = now
         permit, target = progress.permit, progress.attempts.last
         assert permit is not None, "it was admitted"
         assert target is not None, "it comes from somewhere"
         charge = self._admission.charge(permit, target, usage)
-        self._ledger.note(_finished(progress, usage, charge))
+        self._ledger.note(progress.finished(usage, charge))
 
-    def _settle_stream(self, progress: _Progress, encoder: ChunkEncoder) -> None:
+    def _settle_stream(self, progress: Progress, encoder: ChunkEncoder) -> None:
         if not progress.settled:
             progress.usage = encoder.usage()
             self._settle(progress)
 
-    def _settle(self, progress: _Progress) -> None:
+    def _settle(self, progress: Progress) -> None:
         progress.settled = True
         permit = progress.permit
         charge = Charge()
@@ -527,10 +421,10 @@ class Gateway:
             charge = self._admission.settle(permit, attempts.last, progress.usage)
             if attempts.outrun:
                 charge = self._admission.add_prompts(charge, permit, attempts.outrun)
-        finished = _finished(progress, progress.usage, charge)
+        finished = progress.finished(progress.usage, charge)
         self._ledger.add(finished)
         if progress.recorded:
-            _safely("the request log", self._recorder.add, _exchange(progress, finished))
+            _safely("the request log", self._recorder.add, progress.exchange(finished))
         _safely("metrics", self._count, finished, progress)
         for name, observer in self._observers.items():
             _safely(name, observer, finished)
@@ -538,7 +432,7 @@ class Gateway:
             records = progress.attempts.records
             _safely("telemetry", self._telemetry.add, finished, records, progress.trace)
 
-    def _count(self, finished: RequestFinished, progress: _Progress) -> None:
+    def _count(self, finished: RequestFinished, progress: Progress) -> None:
         self._metrics.add(finished, progress.attempts.records, missed=progress.missed)
 
 
@@ -553,83 +447,6 @@ def _safely(name: str, observe: Callable[..., None], *what: Any) -> None:
 async def _events(data: bytes) -> AsyncGenerator[bytes, None]:
     """A stream from the cache."""
     yield data
-
-
-def _running(progress: _Progress) -> RunningCall:
-    call, key = progress.call, progress.key
-    return RunningCall(
-        call.id,
-        progress.request_id,
-        call.endpoint,
-        key.user_id,
-        key.id,
-        key.name,
-        printable_name(call.model),
-        call.stream,
-    )
-
-
-def _finished(progress: _Progress, usage: Usage, charge: Charge) -> RequestFinished:
-    """What is known of a call, as if it was over."""
-    call, key, attempts = progress.call, progress.key, progress.attempts
-    target, permit = attempts.last, progress.permit
-    return RequestFinished(
-        call_id=call.id,
-        request_id=progress.request_id,
-        endpoint=call.endpoint,
-        user_id=key.user_id,
-        key_id=key.id,
-        key_name=key.name,
-        model=printable_name(call.model),
-        provider=target.provider if target else None,
-        target_model=printable_name(target.model) if target else None,
-        stream=call.stream,
-        status=progress.status,
-        error_code=progress.error_code[:MAX_NAME] if progress.error_code else None,
-        dropped_params=tuple(map(printable_name, attempts.dropped[:MOST_DROPPED])),
-        prompt_tokens=usage.prompt,
-        completion_tokens=usage.completion,
-        cached_tokens=usage.cached,
-        cache_write_tokens=usage.cache_write,
-        reasoning_tokens=usage.reasoning,
-        usage_estimated=usage.estimated,
-        cost=dollars(charge.charged),
-        uncharged=dollars(charge.uncharged),
-        paid_from_credits=permit is not None and permit.from_credits,
-        prices=charge.prices,
-        finished_at=time.time(),
-        duration=time.monotonic() - progress.started,
-        first_chunk=progress.first_chunk,
-        overhead=progress.overhead,
-        cache_hit=progress.cached is not None,
-        client_address=progress.client_address,
-        trace_id=progress.trace.trace_id if progress.trace else None,
-        internal_error=progress.internal_error,
-    )
-
-
-def _exchange(progress: _Progress, finished: RequestFinished) -> Exchange:
-    copy = progress.copy
-    return Exchange(
-        call_id=finished.call_id,
-        request_id=finished.request_id,
-        user_id=finished.user_id,
-        key_id=finished.key_id,
-        endpoint=finished.endpoint,
-        model=finished.model,
-        status=finished.status,
-        stream=finished.stream,
-        finished_at=finished.finished_at,
-        request=progress.call.raw,
-        response=copy.data() if copy else b"",
-        response_bytes=copy.size if copy else 0,
-    )
-
-
-@lru_cache(maxsize=1000)
-def _shown(target: Target) -> str:
-    """A target in a header: a model's name may be the client's, and hold anything."""
-    return quote(target.title, safe=_IN_HEADER)
 
 
 def _only_chosen(route: Route, chosen: str) -> Route:

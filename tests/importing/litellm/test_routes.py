@@ -124,6 +124,18 @@ def test_fallbacks_never_go_first(file):
     assert file.tables(fallbacks=[{"a": ["b"]}])["a"]["weights"] == [1.0, 1.0, 0.0]
 
 
+@pytest.mark.parametrize("strategy", ["least-busy", "latency-based-routing"])
+def test_nor_by_a_strategy_that_would_choose_them(file, strategy):
+    file.add("p/x", "p/y")
+    file.add("p/z", name="b")
+    assert file.tables(strategy, fallbacks=[{"a": ["b"]}])["a"] == {
+        "targets": ["p/x", "p/y", "p/z"],
+        "strategy": "weighted",
+        "weights": [1.0, 1.0, 0.0],
+    }
+    assert "fallbacks.a" in file.notes
+
+
 def test_a_pattern_follows_patterns_alone(file):
     file.add("p/*", name="p/*")
     file.add("q/*", name="*")

@@ -206,11 +206,13 @@ class Routes:
                     targets.append(deployment.target)
         table: dict[str, Any] = {"targets": [plain(target) for target in targets]}
         followers = len(targets) - len(plan.targets)
+        if plan.strategy not in ("ordered", "weighted") and followers:
+            # Any other strategy would send calls to the fallbacks while all is well.
+            why = f"`{plan.strategy}` became `weighted`, in which its fallbacks only follow"
+            self._note(f"fallbacks.{name}", why)
+            plan = plan._replace(strategy="weighted", weights=[1.0] * len(plan.targets))
         if plan.strategy == "weighted":
             table["weights"] = plan.weights + [0.0] * followers
-        elif plan.strategy != "ordered" and followers:
-            why = f"its fallbacks take part in the strategy `{plan.strategy}`"
-            self._note(f"fallbacks.{name}", why)
         if plan.strategy != "ordered":
             table["strategy"] = plan.strategy
         return table

@@ -22,11 +22,13 @@ setup(
     ],
     package_dir={"tornado_router.schemas": "schemas"},
     package_data={
-        "tornado_router": ["py.typed", "common_passwords.txt", "migrations/*.py"],
+        "tornado_router": ["py.typed"],
+        "tornado_router.accounts": ["common_passwords.txt"],
         "tornado_router.limits": ["*.lua"],
-        "tornado_router.openapi": ["*.html"],
+        "tornado_router.http.openapi": ["*.html"],
         "tornado_router.scaffold": ["template/**/*", "template/*"],
         "tornado_router.schemas": ["*.json"],
+        "tornado_router.storage": ["migrations/*.py"],
     },
     install_requires=[
         "aiohttp>=3.12,<4",

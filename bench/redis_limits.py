@@ -26,7 +26,7 @@ from harness.process import CALIBRATED_MS, Pinned, calibrate, two_cores
 from tornado_router.config.options import RedisOptions
 from tornado_router.limits import Demand, Purse, Rates
 from tornado_router.limits.redis import RedisLimiter
-from tornado_router.redis_link import RedisLink
+from tornado_router.redis.link import RedisLink
 
 _WIDTHS = (1, 2, 4, 16, 64)
 _CALLS = 3_200

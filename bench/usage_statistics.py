@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tornado_router import statistics
-from tornado_router.db import Storage, UsageLog, now
-from tornado_router.statistics import Filter
+from tornado_router.ledger import statistics
+from tornado_router.ledger.statistics import Filter
+from tornado_router.storage.db import Storage, UsageLog, now
 
 _BUILD = Path(__file__).parent / "build"
 _DATABASE = _BUILD / "usage.db"

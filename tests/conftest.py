@@ -9,10 +9,10 @@ import openai
 import pytest
 from tornado.platform.asyncio import AsyncIOLoop
 
-from tornado_router import accounts, keys
-from tornado_router.app import RouterApplication
-from tornado_router.db import Storage
-from tornado_router.deployment import read_deployment
+from tornado_router.accounts import accounts, keys
+from tornado_router.runtime.app import RouterApplication
+from tornado_router.runtime.deployment import read_deployment
+from tornado_router.storage.db import Storage
 
 from . import upstream as upstream_module
 from .place import Place

@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 import pytest
 
-from tornado_router import hookspecs, openapi
+from tornado_router import hookspecs
 from tornado_router.cli import main
-from tornado_router.deployment import read_deployment
 from tornado_router.errors import CODES
-from tornado_router.plugins import load_plugins
-from tornado_router.urls import ROUTES
+from tornado_router.http import openapi
+from tornado_router.http.urls import ROUTES
+from tornado_router.plugins.registry import load_plugins
+from tornado_router.runtime.deployment import read_deployment
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tornado_router"

@@ -12,13 +12,13 @@ import pytest
 from loguru import logger
 
 from tornado_router import hookspecs
-from tornado_router.app import RouterApplication
-from tornado_router.auth import Key
-from tornado_router.db import Storage
-from tornado_router.deployment import read_deployment
+from tornado_router.accounts.auth import Key
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.plugins import load_plugins
+from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Call, Provider, hookimpl
+from tornado_router.runtime.app import RouterApplication
+from tornado_router.runtime.deployment import read_deployment
+from tornado_router.storage.db import Storage
 
 HOOKS = [name for name, hook in vars(hookspecs).items() if hasattr(hook, "tornado_router_spec")]
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import tornado_router
 from tornado_router.cli import main
-from tornado_router.plugins import load_plugins
+from tornado_router.plugins.registry import load_plugins
 from tornado_router.scaffold import ScaffoldError, create
 
 from .testing.processes import run_pytest

@@ -12,7 +12,7 @@ from typing import Any
 
 from tools.pages import write_or_check
 from tornado_router.config.options import AT_START, NAMED_SECTIONS, SECTIONS, table_schema
-from tornado_router.plugins import load_plugins
+from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Provider
 
 TYPES = ("echo", "openai", "anthropic", "google")

@@ -6,7 +6,7 @@ import time
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tornado_router.telemetry import STOP_SECONDS
+from tornado_router.observability.telemetry import STOP_SECONDS
 
 from ..collector import attributes, collector
 from ..support import VENDOR_KEY, poll

@@ -15,8 +15,8 @@ import yaml
 from click.testing import CliRunner
 
 from tornado_router.cli.import_command import import_
-from tornado_router.deployment import read_deployment
 from tornado_router.importing.litellm import convert
+from tornado_router.runtime.deployment import read_deployment
 
 pytestmark = pytest.mark.sqlite_suffices
 

@@ -6,7 +6,7 @@ import sys
 from tornado_router.config.options import RedisOptions
 from tornado_router.limits import Demand, LimitReachedError, Purse, Rates
 from tornado_router.limits.redis import RedisLimiter
-from tornado_router.redis_link import RedisLink
+from tornado_router.redis.link import RedisLink
 
 CALLS = 100
 LEASE_SECONDS = 1.2

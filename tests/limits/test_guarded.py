@@ -9,7 +9,7 @@ from tornado_router.limits import LimiterAwayError, LimitReachedError, Purse, Ra
 from tornado_router.limits.guarded import GuardedLimiter
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
-from tornado_router.redis_link import RedisLink
+from tornado_router.redis.link import RedisLink
 
 from ..servers import own_redis
 from .behaviour import Behaviour, demand, refusal

@@ -16,7 +16,7 @@ from tornado_router.limits import Lease, LimiterAwayError, LimitReachedError, Pu
 from tornado_router.limits import redis as redis_module
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
-from tornado_router.redis_link import RedisLink
+from tornado_router.redis.link import RedisLink
 
 from ..servers import own_redis, slow_proxy
 from ..support import DEADLINE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tornado_router.plugins import load_plugins
+from tornado_router.plugins.registry import load_plugins
 from tornado_router.scaffold import create
 from tornado_router.validation import Validator
 

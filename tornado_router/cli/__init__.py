@@ -13,8 +13,9 @@ from typing import Any
 import click
 import orjson
 
-from tornado_router import __version__, accounts, log, openapi, scaffold
-from tornado_router.app import RouterApplication, Server, run_until_stopped
+from tornado_router import __version__, scaffold
+from tornado_router.accounts import accounts
+from tornado_router.accounts.keys import create_key
 from tornado_router.cli.account_commands import credit, invites, plans, users
 from tornado_router.cli.cache_commands import cache
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
@@ -23,16 +24,18 @@ from tornado_router.cli.health_command import health
 from tornado_router.cli.import_command import import_
 from tornado_router.cli.key_commands import keys
 from tornado_router.config import Config
-from tornado_router.db import Storage, User
-from tornado_router.deployment import Deployment
-from tornado_router.keys import create_key
-from tornado_router.plugins import Plugins, load_plugins
-from tornado_router.process_lock import LockedError
-from tornado_router.production import concerns
+from tornado_router.http import openapi
+from tornado_router.http.urls import ROUTES
+from tornado_router.observability import log
+from tornado_router.plugins.registry import Plugins, load_plugins
 from tornado_router.provider import Provider
-from tornado_router.reload import Reloader
-from tornado_router.supervisor import Inheritance, Supervisor, worker_command
-from tornado_router.urls import ROUTES
+from tornado_router.runtime.app import RouterApplication, Server, run_until_stopped
+from tornado_router.runtime.deployment import Deployment
+from tornado_router.runtime.production import concerns
+from tornado_router.runtime.reload import Reloader
+from tornado_router.runtime.supervisor import Inheritance, Supervisor, worker_command
+from tornado_router.storage.db import Storage, User
+from tornado_router.storage.process_lock import LockedError
 from tornado_router.validation import PROFILES, Profile
 
 

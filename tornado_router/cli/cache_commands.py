@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from tornado_router.calls.response_cache import KEY_PREFIX
 from tornado_router.cli.common import config_option, read_config
-from tornado_router.response_cache import KEY_PREFIX
 
 
 @click.group()
@@ -24,11 +24,11 @@ def clear(path: Path) -> None:
         raise click.ClickException(
             "without [redis], each router keeps its cache in its own memory: restart it to empty it"
         )
-    from tornado_router import redis_store  # noqa: PLC0415 - 7 MB, see there
+    from tornado_router.redis import store  # noqa: PLC0415 - 7 MB, see there
 
     try:
-        count = redis_store.clear(options, KEY_PREFIX)
-    except redis_store.StoreAwayError as error:
+        count = store.clear(options, KEY_PREFIX)
+    except store.StoreAwayError as error:
         raise click.ClickException(
             f"the cache at {options.host}:{options.port} was not cleared: {error}"
         ) from None

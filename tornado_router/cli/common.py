@@ -13,16 +13,16 @@ from typing import TypeVar
 import click
 from peewee import DatabaseError
 
-from tornado_router import log
+from tornado_router.accounts.plans import Plans
 from tornado_router.config import Config, environment, load
 from tornado_router.config.options import DURATION, seconds
-from tornado_router.db import Storage
-from tornado_router.deployment import Deployment, read_deployment
-from tornado_router.engines import MissingDriverError, title
 from tornado_router.errors import ApiError, ConfigError, first_line
-from tornado_router.migrating import SchemaError
-from tornado_router.plans import Plans
-from tornado_router.postgres_connection import LocationError
+from tornado_router.observability import log
+from tornado_router.runtime.deployment import Deployment, read_deployment
+from tornado_router.storage.db import Storage
+from tornado_router.storage.engines import MissingDriverError, title
+from tornado_router.storage.migrating import SchemaError
+from tornado_router.storage.postgres_connection import LocationError
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class Books:
     def announce(self, user_id: int) -> None:
         """Has running routers look the user and the keys up anew; they soon do so anyway."""
         if self.config.redis.host:
-            from tornado_router import redis_changes  # noqa: PLC0415 - 7 MB, see there
+            from tornado_router.accounts import redis_changes  # noqa: PLC0415 - 7 MB, see there
 
             redis_changes.announce(self.config.redis_location, user_id)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from tornado_router import migrating
 from tornado_router.cli.common import (
     config_option,
     database_faults_shown,
@@ -16,9 +15,10 @@ from tornado_router.cli.common import (
     read_config,
     show_table,
 )
-from tornado_router.copying import CopyError, copy
-from tornado_router.engines import Engine, Postgres, Sqlite, open_engine, title
-from tornado_router.process_lock import LockedError
+from tornado_router.storage import migrating
+from tornado_router.storage.copying import CopyError, copy
+from tornado_router.storage.engines import Engine, Postgres, Sqlite, open_engine, title
+from tornado_router.storage.process_lock import LockedError
 
 
 @click.group()

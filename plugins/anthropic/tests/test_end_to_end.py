@@ -16,10 +16,10 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from tornado_router import accounts, keys
-from tornado_router.app import RouterApplication
-from tornado_router.db import Storage
-from tornado_router.deployment import read_deployment
+from tornado_router.accounts import accounts, keys
+from tornado_router.runtime.app import RouterApplication
+from tornado_router.runtime.deployment import read_deployment
+from tornado_router.storage.db import Storage
 
 from . import vendor_types
 from .support import KEY, recording

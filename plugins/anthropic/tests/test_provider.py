@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import tornado_router_anthropic
-from tornado_router.plugins import load_plugins
+from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import PLUGIN_API_VERSION, OptionError
 from tornado_router_anthropic import AnthropicProvider
 

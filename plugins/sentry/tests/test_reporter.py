@@ -37,7 +37,7 @@ CALL = RequestFinished(
     duration=1.0,
     first_chunk=None,
     trace_id="4bf92f35",
-    internal_error="KeyError in tornado_router.gateway.Gateway.run:7",
+    internal_error="KeyError in tornado_router.calls.gateway.Gateway.run:7",
 )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tornado_router.importing.litellm.vendors import VENDORS, served
-from tornado_router.plugins import load_plugins
+from tornado_router.plugins.registry import load_plugins
 
 
 @pytest.mark.parametrize(

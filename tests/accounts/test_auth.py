@@ -1,0 +1,308 @@
+"""API keys: made once, kept as a digest, found by it, and refused soon after they are revoked."""
+
+import asyncio
+import hashlib
+import subprocess
+import sys
+
+import pytest
+
+from tornado_router.accounts import auth
+from tornado_router.accounts.accounts import create_administrator
+from tornado_router.accounts.auth import Authenticator
+from tornado_router.accounts.changes import LocalChanges
+from tornado_router.accounts.keys import create_key, digest
+from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.sessions import Sessions
+from tornado_router.errors import ApiError
+from tornado_router.storage.db import ApiKey, Storage, User
+
+
+class CountingStorage(Storage):
+    """Counts what a coroutine asks of it."""
+
+    queries = 0
+
+    async def run(self, work):
+        self.queries += 1
+        return await super().run(work)
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def storage(place):
+    storage = CountingStorage(place.location)
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def key(storage):
+    return storage.call(lambda: create_key(create_administrator(), "laptop"))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(auth, "time", clock)
+    return clock
+
+
+def authenticating(storage, cache_seconds):
+    return Authenticator(storage, Plans({}, "free"), LocalChanges(), cache_seconds)
+
+
+def ask(authenticator, *headers):
+    """The answers to requests that come one after the other: a key's name, or a status."""
+
+    async def main():
+        answers = []
+        for header in headers:
+            try:
+                answers.append((await authenticator.authenticate(header)).name)
+            except ApiError as error:
+                answers.append(error.status)
+        return answers
+
+    return asyncio.run(main())
+
+
+def revoke(storage, name="laptop"):
+    query = ApiKey.update(is_active=False).where(ApiKey.name == name)
+    assert storage.call(query.execute) == 1
+
+
+class TestKeys:
+    def test_are_long_and_never_the_same(self, storage):
+        def make():
+            user = create_administrator()
+            return {create_key(user, "k") for _ in range(20)}
+
+        keys = storage.call(make)
+        assert len(keys) == 20
+        assert all(key.startswith("sk-tr-") and len(key) >= 49 for key in keys)
+
+    def test_only_the_digest_is_in_the_database(self, storage, key, place):
+        (row,) = storage.call(lambda: list(ApiKey.select().dicts()))
+        assert row["key_hash"] == hashlib.sha256(key.encode()).hexdigest()
+        assert row["prefix"] == key[:12]
+        dump = place.dump()
+        assert row["key_hash"] in dump
+        assert key[12:] not in dump
+
+    def test_a_digest_of_anything(self):
+        assert digest("\udcff\u00e9") != digest("?é")
+
+
+class TestAdministrator:
+    def test_is_made_in_an_empty_database_only(self, storage):
+        first, second = storage.call(lambda: (create_administrator(), create_administrator()))
+        assert (first.is_admin, first.email) == (True, "admin@localhost")
+        assert second is None
+
+    def test_is_not_made_beside_others(self, storage):
+        storage.call(lambda: User.create(email="a@b", name="a", password_hash="!"))
+        assert storage.call(create_administrator) is None
+
+    def test_is_made_once_by_processes_that_start_at_once(self, storage, place):
+        code = (
+            "import sys, pathlib; from tornado_router.accounts import accounts;"
+            "from tornado_router.storage import db;"
+            "sys.stdin.read(); place = sys.argv[1];"
+            "storage = db.Storage(place if '://' in place else pathlib.Path(place));"
+            "print(storage.call(accounts.create_administrator))"
+        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        command = [sys.executable, "-c", code, place.location]
+        starts = [subprocess.Popen(command, **pipes) for _ in range(3)]
+        for start in starts:
+            start.stdin.close()
+        said = [start.stdout.read().strip() for start in starts]
+        assert [start.wait() for start in starts] == [0, 0, 0]
+        for start in starts:
+            start.stdout.close()
+        assert sorted(text != "None" for text in said) == [False, False, True]
+        assert storage.call(User.select().count) == 1
+
+
+class TestHeader:
+    @pytest.mark.parametrize(
+        "header",
+        ["Bearer {}", "bearer {}", "BEARER {}", "Bearer   {}", "  Bearer {}  ", "Bearer {} \t"],
+    )
+    def test_forms_that_clients_send(self, storage, key, header):
+        assert ask(authenticating(storage, 60), header.format(key)) == ["laptop"]
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            None,
+            "",
+            " ",
+            "Bearer",
+            "Bearer ",
+            "bearer   ",
+            "{}",
+            "Basic {}",
+            "Token {}",
+            "Bearer:{}",
+        ],
+    )
+    def test_no_key_at_all(self, storage, key, header):
+        header = header and header.format(key)
+        with pytest.raises(ApiError) as caught:
+            asyncio.run(authenticating(storage, 60).authenticate(header))
+        error = caught.value
+        assert (error.status, error.type, error.code) == (401, "invalid_request_error", None)
+        assert error.message.startswith("You didn't provide an API key.")
+        assert error.headers == {"WWW-Authenticate": "Bearer"}
+        assert storage.queries == 0
+
+    @pytest.mark.parametrize(
+        "wrong", ["nope", "sk-tr-", "{}x", "{} x", " {} {}", "\u00e9", "\udcff", "' OR 1=1 --"]
+    )
+    def test_a_wrong_key(self, storage, key, wrong):
+        shown = wrong.format(key, key)
+        with pytest.raises(ApiError) as caught:
+            asyncio.run(authenticating(storage, 60).authenticate(f"Bearer {shown}"))
+        error = caught.value
+        assert (error.status, error.code) == (401, "invalid_api_key")
+        assert key not in str(error.body())
+
+    @pytest.mark.parametrize("user_id", [1, 2**31])
+    def test_a_login_token_is_no_key_and_is_told_so(self, storage, user_id):
+        user = User(id=user_id, session_version=1)
+        token = Sessions("s" * 32, 60).begin(user).token
+        with pytest.raises(ApiError) as caught:
+            asyncio.run(authenticating(storage, 60).authenticate(f"Bearer {token}"))
+        assert caught.value.code == "invalid_api_key"
+        assert "this is a login token" in caught.value.message
+        assert token not in str(caught.value.body())
+
+    def test_the_case_of_a_key_counts(self, storage, key):
+        assert ask(authenticating(storage, 60), f"Bearer {key.swapcase()}") == [401]
+
+    def test_its_first_characters_are_not_enough(self, storage, key):
+        authenticator = authenticating(storage, 60)
+        assert ask(authenticator, f"Bearer {key}", f"Bearer {key[:-1]}") == ["laptop", 401]
+
+    def test_whose_key_it_is(self, storage, key):
+        found = asyncio.run(authenticating(storage, 60).authenticate(f"Bearer {key}"))
+        assert (found.id, found.user_id, found.name) == (1, 1, "laptop")
+
+
+class TestCache:
+    def test_the_database_is_asked_once_a_moment(self, storage, key, clock):
+        authenticator = authenticating(storage, 5)
+        assert ask(authenticator, *[f"Bearer {key}"] * 10) == ["laptop"] * 10
+        assert storage.queries == 1
+        clock.now += 5
+        assert ask(authenticator, *[f"Bearer {key}"] * 10) == ["laptop"] * 10
+        assert storage.queries == 2
+
+    def test_a_revoked_key_works_no_longer_than_the_cache(self, storage, key, clock):
+        authenticator = authenticating(storage, 5)
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+        revoke(storage)
+        clock.now += 4.9
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+        clock.now += 0.1
+        assert ask(authenticator, f"Bearer {key}") == [401]
+
+    def test_use_does_not_prolong_it(self, storage, key, clock):
+        authenticator = authenticating(storage, 5)
+        ask(authenticator, f"Bearer {key}")
+        revoke(storage)
+        answers = []
+        for _ in range(6):
+            clock.now += 1
+            answers += ask(authenticator, f"Bearer {key}")
+        assert answers == ["laptop"] * 4 + [401] * 2
+
+    def test_a_key_that_is_made_after_it_was_refused(self, storage, clock):
+        key = storage.call(lambda: create_key(create_administrator(), "laptop"))
+        storage.call(ApiKey.update(is_active=False).execute)
+        authenticator = authenticating(storage, 5)
+        assert ask(authenticator, f"Bearer {key}") == [401]
+        storage.call(ApiKey.update(is_active=True).execute)
+        clock.now += 5
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+
+    def test_zero_seconds_ask_each_time(self, storage, key):
+        authenticator = authenticating(storage, 0)
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+        revoke(storage)
+        assert ask(authenticator, f"Bearer {key}") == [401]
+
+    def test_wrong_keys_are_cached_too(self, storage, key):
+        authenticator = authenticating(storage, 60)
+        assert ask(authenticator, *["Bearer nope"] * 10) == [401] * 10
+        assert storage.queries == 1
+
+    def test_keys_do_not_push_each_other_out(self, storage, key):
+        other = storage.call(lambda: create_key(User.get(), "phone"))
+        authenticator = authenticating(storage, 60)
+        asked = ask(authenticator, *[f"Bearer {key}", f"Bearer {other}"] * 3)
+        assert asked == ["laptop", "phone"] * 3
+        assert storage.queries == 2
+
+    def test_a_flood_of_made_up_keys_takes_no_more_memory(self, storage, key, monkeypatch):
+        monkeypatch.setattr(auth, "CACHED_KEYS", 10)
+        authenticator = authenticating(storage, 60)
+        for number in range(35):
+            assert ask(authenticator, f"Bearer {number}") == [401]
+            assert len(authenticator._cache) <= 10
+        assert authenticator._lookups == {}
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+
+
+class TestAtOnce:
+    def test_requests_share_one_query(self, storage, key):
+        async def main():
+            authenticator = authenticating(storage, 0)
+            return await asyncio.gather(
+                *(authenticator.authenticate(f"Bearer {key}") for _ in range(50))
+            )
+
+        assert {found.name for found in asyncio.run(main())} == {"laptop"}
+        assert storage.queries == 1
+
+    def test_a_client_that_goes_away_spoils_nobody_elses_query(self, storage, key):
+        async def main():
+            authenticator = authenticating(storage, 60)
+            first, second = (
+                asyncio.get_running_loop().create_task(authenticator.authenticate(f"Bearer {key}"))
+                for _ in range(2)
+            )
+            await asyncio.sleep(0)
+            first.cancel()
+            return await asyncio.gather(first, second, return_exceptions=True)
+
+        gone, found = asyncio.run(main())
+        assert isinstance(gone, asyncio.CancelledError)
+        assert found.name == "laptop"
+        assert storage.queries == 1
+
+    def test_a_database_that_fails_is_asked_again(self, storage, key):
+        async def main():
+            authenticator, run = authenticating(storage, 60), storage.run
+
+            async def fail(work):
+                raise OSError("the disk is gone")
+
+            storage.run = fail
+            with pytest.raises(OSError, match="gone"):
+                await authenticator.authenticate(f"Bearer {key}")
+            storage.run = run
+            return await authenticator.authenticate(f"Bearer {key}")
+
+        assert asyncio.run(main()).name == "laptop"

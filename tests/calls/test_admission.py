@@ -1,0 +1,414 @@
+"""Admission: who may call, what is reserved for a call, what it is charged, and how it is told."""
+
+import asyncio
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tornado_router.accounts.auth import Key
+from tornado_router.calls.admission import (
+    Admission,
+    check_permissions,
+    duration,
+    estimate_request,
+    level_headers,
+)
+from tornado_router.config.options import PriceOptions, PricingOptions, ProviderOptions
+from tornado_router.errors import ApiError
+from tornado_router.limits import Level, LimiterAwayError, Purse, Rates
+from tornado_router.limits.memory import MemoryLimiter
+from tornado_router.plugins.registry import ConfiguredProvider
+from tornado_router.provider import Call
+from tornado_router.routing.bounds import OutputBounds
+from tornado_router.routing.pricing import Prices
+from tornado_router.routing.routing import Target
+from tornado_router.usage import Usage
+
+DOLLAR = 1_000_000_000
+CHEAP, DEAR, UNPRICED = Target("p", "cheap"), Target("p", "dear"), Target("p", "unpriced")
+PRICES = {
+    "p/cheap": PriceOptions(input=1.0, output=2.0),  # 1,000 and 2,000 billionths a token
+    "p/dear": PriceOptions(input=10.0, output=20.0),
+    "p/seeing": PriceOptions(input=0.0, image=0.01),
+}
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0
+
+    def __call__(self):
+        return self.now
+
+
+class World:
+    def __init__(self, *, unpriced="refuse", default_input=0.0, first=100):
+        self.clock = Clock()
+        self.limiter = MemoryLimiter(self.clock)
+        self.bounds = OutputBounds(first)
+        options = PricingOptions(
+            unpriced=unpriced, default_input=default_input, price_package=False
+        )
+        providers = {"p": ConfiguredProvider("p", ProviderOptions(type="t"))}
+        self.admission = Admission(
+            self.limiter,
+            Prices(PRICES, options, providers),
+            self.bounds,
+            refuse_unpriced=unpriced == "refuse",
+        )
+
+    def admit(self, key, targets=(CHEAP,), **body):
+        return asyncio.run(self.admission.admit(call(**body), key, targets))
+
+    def refused(self, key, targets=(CHEAP,), **body):
+        with pytest.raises(ApiError) as caught:
+            self.admit(key, targets, **body)
+        return caught.value
+
+    def extend(self, permit, target, generated):
+        return asyncio.run(self.admission.extend(permit, target, generated))
+
+    def cover(self, permit, target, usage):
+        missing = self.admission.bill(permit, target, usage)
+        if missing:
+            asyncio.run(self.admission.cover(permit, missing))
+
+
+def call(model="m", endpoint="chat.completions", **body):
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi."}], **body}
+    raw = json.dumps(body).encode()
+    return Call("call", endpoint, model, body, raw, stream=bool(body.get("stream")))
+
+
+def prompt_tokens(**body):
+    return -(-len(call(**body).raw) // 4)
+
+
+def rated(requests=None, tokens=None, in_flight=None):
+    return Key(12, 3, "k", rates=(Rates("key:12", requests, tokens, in_flight),))
+
+
+def paying(billionths, **fields):
+    return Key(12, 3, "k", purses=(Purse("credits:3", billionths, 0),), **fields)
+
+
+class TestPermissions:
+    @pytest.mark.parametrize(
+        ("patterns", "model", "allowed"),
+        [
+            ((), "anything", True),
+            ((("gpt-*",),), "gpt-4.1", True),
+            ((("gpt-*",),), "claude", False),
+            ((("gpt-*",),), "GPT-4.1", False),
+            ((("gpt-*",),), "openai/gpt-4.1", False),
+            ((("gpt-*", "claude"),), "claude", True),
+            ((("gpt-*",), ("*-mini",)), "gpt-mini", True),
+            ((("gpt-*",), ("*-mini",)), "gpt-large", False),
+            (((),), "anything", False),
+        ],
+    )
+    def test_models(self, patterns, model, allowed):
+        key = Key(1, 1, "k", models=patterns)
+        if allowed:
+            check_permissions("chat.completions", model, key)
+        else:
+            with pytest.raises(ApiError) as caught:
+                check_permissions("chat.completions", model, key)
+            assert (caught.value.status, caught.value.param) == (403, "model")
+            assert caught.value.code == "model_not_permitted"
+
+    def test_endpoints(self):
+        key = Key(1, 1, "k", endpoints=frozenset(["embeddings"]))
+        check_permissions("embeddings", "m", key)
+        with pytest.raises(ApiError) as caught:
+            check_permissions("chat.completions", "m", key)
+        assert (caught.value.status, caught.value.code) == (403, "endpoint_not_permitted")
+
+    def test_what_is_not_permitted_counts_as_a_request(self):
+        world = World()
+        key = Key(1, 1, "k", models=(("other",),), rates=(Rates("key:1", 1),))
+        assert world.refused(key).status == 403
+        assert world.refused(key).status == 429
+
+
+class TestRates:
+    def test_who_has_no_limits_is_not_asked(self):
+        permit = World().admit(Key(1, 1, "k"))
+        assert permit.lease is None
+        assert permit.headers() == {}
+
+    def test_headers_are_those_that_openai_sends(self):
+        permit = World().admit(rated(60, 6000), max_tokens=10)
+        used = prompt_tokens(max_tokens=10) + 10
+        assert permit.headers() == {
+            "x-ratelimit-limit-requests": "60",
+            "x-ratelimit-remaining-requests": "59",
+            "x-ratelimit-reset-requests": "1s",
+            "x-ratelimit-limit-tokens": "6000",
+            "x-ratelimit-remaining-tokens": str(6000 - used),
+            "x-ratelimit-reset-tokens": duration(used / 100),
+        }
+
+    def test_too_many_requests(self):
+        world, key = World(), rated(2)
+        world.admit(key)
+        world.admit(key)
+        error = world.refused(key, model="gpt-x")
+        assert (error.status, error.type, error.code) == (429, "requests", "rate_limit_exceeded")
+        assert error.message == (
+            "Rate limit reached for gpt-x for this API key on requests per min (RPM): Limit 2, "
+            "Used 2, Requested 1. Please try again in 30s."
+        )
+        assert error.headers["Retry-After"] == "30"
+        assert error.headers["retry-after-ms"] == "30000"
+        assert error.headers["x-ratelimit-remaining-requests"] == "0"
+        world.clock.now += 30_000_000
+        world.admit(key)
+
+    def test_a_users_limit_is_named_as_such(self):
+        key = Key(1, 3, "k", rates=(Rates("user:3", 0),))
+        error = World().refused(key)
+        assert "for your account" in error.message
+        assert error.headers["x-should-retry"] == "false"
+        assert "Retry-After" not in error.headers
+
+    def test_a_request_that_never_fits(self):
+        error = World().refused(rated(None, 50), max_tokens=51)
+        assert (error.type, error.code) == ("tokens", "rate_limit_exceeded")
+        assert error.message.startswith("Request too large for m for this API key on tokens per")
+        assert error.headers["x-should-retry"] == "false"
+
+    def test_a_guess_does_not_keep_a_request_out_for_ever(self):
+        permit = World(first=10_000).admit(rated(None, 50))
+        assert permit.headers()["x-ratelimit-remaining-tokens"] == "0"
+
+    def test_a_prompt_that_never_fits_is_no_guess(self):
+        error = World().refused(rated(None, 10), messages=[{"role": "user", "content": "x" * 99}])
+        assert error.message.startswith("Request too large")
+
+    def test_calls_in_flight(self):
+        world, key = World(), rated(None, None, 1)
+        permit = world.admit(key)
+        error = world.refused(key)
+        assert "on concurrent requests: Limit 1, Used 1" in error.message
+        assert error.headers["Retry-After"] == "1"
+        world.admission.settle(permit, CHEAP, Usage(1, 1))
+        world.admit(key)
+
+    @pytest.mark.parametrize(("choices", "most"), [(None, 50), (1, 50), (3, 50), (3.0, 50.0)])
+    def test_tokens_that_are_reserved(self, choices, most):
+        body = {"max_completion_tokens": most, "n": choices}
+        permit = World().admit(rated(None, 10_000), **body)
+        assert permit.lease.demand.tokens == prompt_tokens(**body) + 50 * int(choices or 1)
+        assert isinstance(permit.lease.demand.tokens, int)
+
+    def test_what_is_learned_is_reserved(self):
+        world, key = World(first=100), rated(None, 100_000)
+        for _ in range(200):
+            world.admission.settle(world.admit(key), CHEAP, Usage(10, 3000))
+            world.clock.now += 60_000_000
+        assert world.admit(key).lease.demand.tokens > 2000
+
+    def test_an_estimate_teaches_nothing(self):
+        world, key = World(first=100), rated(None, 100_000)
+        world.admission.settle(world.admit(key), CHEAP, Usage(10, 3000, estimated=True))
+        assert world.bounds.bound(CHEAP) == 100
+
+    def test_embeddings_have_no_answer_to_reserve(self):
+        permit = World().admit(rated(None, 10_000), endpoint="embeddings")
+        assert permit.lease.demand.tokens == prompt_tokens()
+
+    def test_a_picture_is_no_text(self):
+        picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 9999}}
+        permit = World().admit(
+            rated(None, 10_000), messages=[{"role": "user", "content": [picture]}], max_tokens=1
+        )
+        assert permit.lease.demand.tokens < 1000
+        assert permit.images == 1
+
+    def test_a_picture_cannot_be_hidden_by_how_it_is_written(self):
+        part = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+        asked = call(messages=[{"role": "user", "content": [part]}])
+        asked = replace(asked, raw=asked.raw.replace(b'"image_url"', b'"\\u0069mage_url"'))
+        assert json.loads(asked.raw) == asked.body
+        assert estimate_request(asked)[1] == 1
+
+    def test_parts_of_text_are_text(self):
+        content = [{"type": "text", "text": "image_url " * 10}, {"type": "text", "text": "x"}]
+        asked = call(messages=[{"role": "user", "content": content}])
+        assert estimate_request(asked) == (-(-len(asked.raw) // 4), 0)
+
+    def test_tokens_are_corrected(self):
+        world, key = World(), rated(None, 1000)
+        permit = world.admit(key, max_tokens=900)
+        world.admission.settle(permit, CHEAP, Usage(10, 20))
+        assert world.admit(key, max_tokens=900)
+
+
+class TestMoney:
+    def test_reserves_and_gives_back(self):
+        world = World()
+        key = paying(DOLLAR)
+        permit = world.admit(key, max_tokens=100)
+        assert permit.lease.cost == prompt_tokens(max_tokens=100) * 1000 + 100 * 2000
+        charge = world.admission.settle(permit, CHEAP, Usage(10, 20))
+        assert charge.charged == 10 * 1000 + 20 * 2000
+        assert charge.uncharged == 0
+        assert {name: Decimal(text) for name, text in json.loads(charge.prices).items()}[
+            "output"
+        ] == 2
+
+    def test_the_dearest_target_counts(self):
+        permit = World().admit(paying(DOLLAR), [CHEAP, DEAR], max_tokens=100)
+        assert permit.lease.cost == prompt_tokens(max_tokens=100) * 10_000 + 100 * 20_000
+
+    def test_no_credits(self):
+        error = World().refused(paying(0))
+        assert (error.status, error.type, error.code) == (
+            429,
+            "insufficient_quota",
+            "insufficient_quota",
+        )
+        assert error.headers["x-should-retry"] == "false"
+        assert "credits" in error.message
+
+    def test_credits_that_running_calls_hold_come_back(self):
+        world = World()
+        key = paying(prompt_tokens(max_tokens=100) * 1000 + 200_000)
+        world.admit(key, max_tokens=100)
+        error = world.refused(key, max_tokens=100)
+        assert error.headers["Retry-After"] == "1"
+        assert "x-should-retry" not in error.headers
+
+    def test_a_budget_is_named_as_such(self):
+        key = Key(12, 3, "k", purses=(Purse("budget:12:2026-11-01", 5, 0),))
+        assert "budget" in World().refused(key).message
+
+    def test_free_calls_need_no_credits(self):
+        world = World(unpriced="free")
+        permit = world.admit(paying(0), [UNPRICED])
+        assert world.admission.settle(permit, UNPRICED, Usage(5, 5)) == (0, 0, None)
+
+    def test_a_model_without_a_price_is_refused_to_who_pays(self):
+        error = World().refused(paying(DOLLAR), [UNPRICED], model="local")
+        assert (error.status, error.code, error.param) == (403, "model_not_priced", "model")
+
+    def test_and_served_to_everybody_else(self):
+        world = World()
+        permit = world.admit(Key(1, 1, "k"), [UNPRICED])
+        assert world.admission.settle(permit, UNPRICED, Usage(5, 5)).prices is None
+
+    def test_targets_without_a_price_are_passed_over(self):
+        assert World().admit(paying(DOLLAR), [UNPRICED, CHEAP]).targets == [CHEAP]
+
+    def test_a_default_price(self):
+        world = World(unpriced="default", default_input=3.0)
+        permit = world.admit(paying(DOLLAR), [UNPRICED])
+        assert world.admission.settle(permit, UNPRICED, Usage(10, 5)).charged == 30_000
+
+    def test_the_books_have_a_cost_also_where_nobody_pays(self):
+        world = World()
+        permit = world.admit(Key(1, 1, "k"))
+        assert world.admission.settle(permit, CHEAP, Usage(10, 20)).charged == 50_000
+        assert not permit.from_credits
+
+    def test_a_call_that_reached_nobody_costs_nothing(self):
+        world, key = World(), paying(DOLLAR)
+        permit = world.admit(key)
+        assert world.admission.settle(permit, None, Usage()) == (0, 0, None)
+        assert asyncio.run(world.limiter.extend(permit.lease, 2 * DOLLAR)) <= DOLLAR
+
+    def test_what_it_cost_beyond_the_lease_is_reserved_while_there_is_money(self):
+        world, key = World(first=16), paying(DOLLAR)
+        permit = world.admit(key)
+        usage = Usage(100, 5000)
+        world.cover(permit, CHEAP, usage)
+        charge = world.admission.settle(permit, CHEAP, usage)
+        assert charge[:2] == (100 * 1000 + 5000 * 2000, 0)
+
+    def test_nobody_is_charged_what_is_not_there(self):
+        world, key = World(first=16), paying(200_000)
+        permit = world.admit(key)
+        usage = Usage(100, 5000)
+        world.cover(permit, CHEAP, usage)
+        charge = world.admission.settle(permit, CHEAP, usage)
+        assert charge[:2] == (200_000, 100 * 1000 + 5000 * 2000 - 200_000)
+
+
+class TestPictures:
+    @pytest.mark.parametrize("key", [Key(12, 3, "k"), rated(100, 100_000), paying(10**9)])
+    def test_each_is_paid_whoever_asks(self, key):
+        picture = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+        content = [picture, {"type": "text", "text": "What is it?"}, picture]
+        world, seeing = World(), Target("p", "seeing")
+        permit = world.admit(key, [seeing], messages=[{"role": "user", "content": content}])
+        charge = world.admission.settle(permit, seeing, Usage(800, 20))
+        assert charge.charged == 20_000_000
+
+
+class TestStreams:
+    def test_a_stream_may_spend_what_is_reserved(self):
+        world = World(first=16)
+        permit = world.admit(paying(DOLLAR))
+        assert world.admission.room(permit, CHEAP) == 16 * 4
+
+    def test_and_more_while_there_is_money(self):
+        world = World(first=16)
+        permit = world.admit(paying(DOLLAR))
+        assert world.extend(permit, CHEAP, 16 * 4 + 1)
+        assert world.admission.room(permit, CHEAP) >= (16 + 256) * 4
+
+    def test_but_not_when_it_is_gone(self):
+        world = World(first=16)
+        reserved = prompt_tokens() * 1000 + 16 * 2000
+        permit = world.admit(paying(reserved + 10 * 2000))
+        assert world.extend(permit, CHEAP, 17 * 4)  # the last money there is
+        assert world.admission.room(permit, CHEAP) == 26 * 4
+        assert not world.extend(permit, CHEAP, 26 * 4 + 1)
+
+    @pytest.mark.parametrize("key", [Key(1, 1, "k"), rated(10, 10_000)])
+    def test_who_does_not_pay_has_no_end(self, key):
+        world = World(first=1)
+        permit = world.admit(key)
+        assert world.admission.room(permit, CHEAP) > 10**15
+        assert world.extend(permit, CHEAP, 10**9)
+
+
+def test_limits_that_cannot_be_checked():
+    class Away(MemoryLimiter):
+        async def admit(self, demand):
+            raise LimiterAwayError
+
+    world = World()
+    world.admission._limiter = Away()
+    error = world.refused(rated(5))
+    assert (error.status, error.code) == (503, "limits_unavailable")
+    assert error.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0ms"),
+        (0.0201, "21ms"),
+        (0.9999, "1000ms"),
+        (1, "1s"),
+        (8.64, "8.64s"),
+        (59.5, "59.5s"),
+        (60, "1m0s"),
+        (360, "6m0s"),
+        (3723, "1h2m3s"),
+    ],
+)
+def test_spans_of_time(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_headers_of_one_limit_alone():
+    assert list(level_headers(Level(5, 4, 1.0), None)) == [
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+    ]

@@ -1,0 +1,95 @@
+"""`GET /health`."""
+
+from types import SimpleNamespace
+
+import orjson
+import pytest
+from peewee import OperationalError
+
+from tornado_router import __version__
+from tornado_router.storage.db import DatabaseAwayError
+
+
+@pytest.fixture
+def app_files():
+    return {
+        "router.toml": """
+            [providers.echo]
+            type = "echo"
+            [providers.vendor]
+            type = "openai"
+            api_key = ""
+            [providers.later]
+            type = "openai"
+            api_key = "${LATER_KEY}"
+        """
+    }
+
+
+@pytest.fixture
+def health(http_client, base_url):
+    async def health():
+        answer = await http_client.fetch(base_url + "/health")
+        return orjson.loads(answer.body)
+
+    return health
+
+
+@pytest.mark.gen_test
+async def test_tells_what_serves_and_what_does_not(health):
+    assert await health() == {
+        "status": "ok",
+        "version": __version__,
+        "database": "ok",
+        "redis": "off",
+        "providers": {
+            "echo": {"type": "echo", "state": "on"},
+            "vendor": {"type": "openai", "state": "off", "reason": "api_key is empty"},
+            "later": {"type": "openai", "state": "off", "reason": "LATER_KEY is not set"},
+        },
+        "targets": [],
+        "calls": 0,
+        "loop_lag_ms": 0.0,
+        "ledger_bytes": (await health())["ledger_bytes"],
+        "broken_plugins": {},
+    }
+
+
+@pytest.mark.gen_test
+async def test_tells_which_plugins_are_broken(health, app):
+    app.services.plugins.found[0].broken = "TypeError: no"
+    assert list((await health())["broken_plugins"].values()) == ["TypeError: no"]
+
+
+@pytest.mark.gen_test
+async def test_tells_that_the_database_is_away(health, app):
+    storage = app.services.storage
+
+    def fail():
+        raise OperationalError
+
+    with pytest.raises(DatabaseAwayError):
+        await storage.run(fail)
+    assert (await health())["database"] == "away"
+    await storage.run(lambda: storage.database.execute_sql("SELECT 1"))
+    assert (await health())["database"] == "ok"
+
+
+@pytest.mark.gen_test
+async def test_tells_that_the_database_takes_no_usage(health, app):
+    app.services.ledger.stuck = True
+    told = await health()
+    assert (told["status"], told["database"]) == ("ok", "away")
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(("available", "state"), [(True, "ok"), (False, "away")])
+async def test_tells_how_redis_is(health, app, available, state):
+    app.services.redis = SimpleNamespace(available=available)
+    assert (await health())["redis"] == state
+
+
+@pytest.mark.gen_test
+async def test_tells_that_it_stops(health, app):
+    app.services.stopping = True
+    assert (await health())["status"] == "stopping"

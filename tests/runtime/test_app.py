@@ -1,0 +1,298 @@
+"""Wiring: a file that is proven, a server that starts and stops, and bodies that are too large."""
+
+import asyncio
+import time
+from contextlib import closing
+
+import aiohttp
+import orjson
+import pytest
+
+from tornado_router.accounts import accounts, keys
+from tornado_router.ledger.request_log import Exchange
+from tornado_router.provider import Provider
+from tornado_router.runtime.app import DISCARDED_BODIES, RouterApplication, Server, _Shared
+from tornado_router.runtime.deployment import read_deployment
+from tornado_router.storage.db import DatabaseAwayError, Storage, UsageLog, User
+
+from ..finished import finished
+from ..postgres import own_postgres
+
+ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x" * 40}}]}
+HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out there"}]}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, **environ):
+        (tmp_path / "router.toml").write_text(text)
+        return read_deployment(tmp_path / "router.toml", environ)
+
+    return read
+
+
+class World:
+    """A served deployment, and a client of it."""
+
+    def __init__(self, deployment, storage):
+        self.application = RouterApplication(deployment, storage)
+        self.server = Server(self.application, deployment.config)
+        self.storage = storage
+        self.key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
+        self.port = self.server.start()
+
+    def provide(self, **methods):
+        """Puts another provider behind the model `echo`."""
+        made = type("Other", (Provider,), {"capabilities": {"chat.completions": ()}, **methods})
+        object.__setattr__(
+            self.application.services.serving.providers["echo"], "provider", made("e", {})
+        )
+
+    async def open(self, *, stream=True):
+        """A connection on which a call was sent."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        body = orjson.dumps({**HELLO, "stream": stream})
+        writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (self.key.encode(), len(body), body)
+        )
+        return reader, writer
+
+    async def post(self, data, **headers):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"http://127.0.0.1:{self.port}/v1/chat/completions",
+                data=data,
+                headers={
+                    "Authorization": f"Bearer {self.key}",
+                    "Content-Type": "application/json",
+                    **headers,
+                },
+            ) as response,
+        ):
+            return response.status, orjson.loads(await response.read())
+
+
+@pytest.fixture
+def serve(read, place):
+    """Runs a coroutine with a served deployment."""
+
+    def serve(story, text=""):
+        deployment = read("[server]\nport = 0\n" + text + "\n" + ECHO)
+
+        async def main():
+            return await story(World(deployment, Storage(place.location)))
+
+        return asyncio.run(main())
+
+    return serve
+
+
+@pytest.fixture
+def rows(place):
+    def rows():
+        storage = Storage(place.location)
+        with closing(storage):
+            return storage.call(lambda: list(UsageLog.select().dicts()))
+
+    return rows
+
+
+class TestServer:
+    def test_serves_and_writes_everything_before_it_is_gone(self, serve, rows):
+        async def story(world):
+            status, _ = await world.post(orjson.dumps(HELLO))
+            await world.server.stop()
+            return status
+
+        assert serve(story) == 200
+        assert [row["status"] for row in rows()] == [200]
+
+    def test_a_stop_lets_calls_end(self, serve, rows):
+        async def story(world):
+            began, go = asyncio.Event(), asyncio.Event()
+
+            async def send(self, call, http):
+                began.set()
+                await go.wait()
+                return {"choices": [{"index": 0}]}
+
+            world.provide(send=send)
+            loop = asyncio.get_running_loop()
+            asked = loop.create_task(world.post(orjson.dumps(HELLO)))
+            await began.wait()
+            stopped = loop.create_task(world.server.stop())
+            await asyncio.sleep(0)
+            assert world.application.services.stopping
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await world.post(b"{}")
+            assert not stopped.done()
+            go.set()
+            await stopped
+            return await asked
+
+        assert serve(story)[0] == 200
+        assert [row["status"] for row in rows()] == [200]
+
+    def test_but_not_for_ever(self, serve, rows):
+        async def story(world):
+            began = asyncio.Event()
+
+            async def send(self, call, http):
+                began.set()
+                await asyncio.Event().wait()
+
+            world.provide(send=send)
+            asked = asyncio.get_running_loop().create_task(world.post(orjson.dumps(HELLO)))
+            await began.wait()
+            await world.server.stop()
+            return await asyncio.gather(asked, return_exceptions=True)
+
+        ((status, body),) = serve(story, "shutdown_seconds = 0.05")
+        assert (status, body["error"]["type"], body["error"]["code"]) == (
+            503,
+            "server_error",
+            "stopped",
+        )
+        (row,) = rows()
+        assert (row["status"], row["error_code"]) == (503, "stopped")
+        assert row["prompt_tokens"] > 0
+
+    def test_a_stream_that_a_stop_cuts_off_says_so(self, serve, rows):
+        async def story(world):
+            began = asyncio.Event()
+
+            async def stream(self, call, http):
+                yield [CHUNK]
+                began.set()
+                await asyncio.Event().wait()
+
+            world.provide(stream=stream)
+            reader, writer = await world.open()
+            await began.wait()
+            await world.server.stop()
+            received = await reader.read()
+            writer.close()
+            return received
+
+        received = serve(story, "shutdown_seconds = 0.05")
+        assert received.endswith(b"\r\n0\r\n\r\n")  # whole, as HTTP sees it
+        assert b"event: error\ndata: " in received
+        assert b'"code":"stopped"' in received
+        assert b"[DONE]" not in received
+        (row,) = rows()
+        assert (row["status"], row["error_code"]) == (503, "stopped")
+        assert row["completion_tokens"] == 10
+
+    @pytest.mark.parametrize("streams", [False, True])
+    def test_who_does_not_read_does_not_hold_up_a_stop(self, serve, rows, streams):
+        async def story(world):
+            large = {"index": 0, "message": {"content": "x" * 2**25}}
+
+            async def send(self, call, http):
+                return {"choices": [large]}
+
+            async def stream(self, call, http):
+                while True:
+                    yield [{"id": "c", "choices": [{"index": 0, "delta": large["message"]}]}]
+
+            world.provide(send=send, stream=stream)
+            reader, writer = await world.open(stream=streams)
+            await reader.readline()
+            async with asyncio.timeout(20):
+                await world.server.stop()
+            writer.transport.abort()
+
+        serve(story, "shutdown_seconds = 0.05")
+        assert [row["error_code"] for row in rows()] == ["stopped" if streams else None]
+
+    def test_does_not_wait_long_for_a_database_that_hangs(self, read):
+        """All that waits for it does so at the same time, and its usage is written later."""
+        exchange = Exchange(*"ab", 1, 1, "chat.completions", "m", 200, False, 1.8e9, b"", b"", 0)
+
+        async def main(postgres):
+            application = RouterApplication(read(ECHO), Storage(postgres.url))
+            storage = application.storage
+            await storage.run(User.select().count)
+            postgres.freeze()
+            try:
+                application.ledger.add(finished())
+                application.recorder.add(exchange)
+                loop = asyncio.get_running_loop()
+                asked = [loop.create_task(storage.run(User.select().count)) for _ in range(10)]
+                await asyncio.sleep(0.5)  # some connect, one waits for an answer, others in line
+                began = time.monotonic()
+                await application.close()
+                seconds = time.monotonic() - began
+            finally:
+                postgres.thaw()
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} <= {
+                DatabaseAwayError,
+                asyncio.CancelledError,
+            }
+            assert application.ledger.backlog  # in the journal
+            return seconds
+
+        with own_postgres() as postgres:
+            assert asyncio.run(main(postgres)) < 12
+
+
+class TestLargeBodies:
+    LIMIT = "max_body_bytes = 2000"
+
+    def check(self, serve, data, **headers):
+        async def story(world):
+            answer = await world.post(data, **headers)
+            await world.server.stop()
+            return answer
+
+        return serve(story, self.LIMIT)
+
+    @staticmethod
+    def body(size):
+        raw = orjson.dumps(HELLO)
+        return raw[:-1] + b" " * (size - len(raw)) + raw[-1:]
+
+    @pytest.mark.parametrize("chunked", [False, True])
+    def test_up_to_the_limit(self, serve, chunked):
+        async def pieces():
+            yield self.body(2000)
+
+        assert self.check(serve, pieces() if chunked else self.body(2000))[0] == 200
+
+    @pytest.mark.parametrize("chunked", [False, True])
+    @pytest.mark.parametrize("size", [2001, 2000 * DISCARDED_BODIES])
+    def test_over_the_limit(self, serve, chunked, size):
+        async def pieces():
+            for start in range(0, size, 500):
+                yield self.body(size)[start : start + 500]
+
+        status, body = self.check(serve, pieces() if chunked else self.body(size))
+        assert status == 413
+        assert body["error"] == {
+            "message": "The request body is larger than the limit of 2000 bytes.",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "request_too_large",
+        }
+
+
+def test_what_fails_at_a_stop_leaves_nothing_else_open():
+    closed = []
+
+    class Part:
+        def __init__(self, name):
+            self.name = name
+
+        async def close(self):
+            closed.append(self.name)
+            if self.name == "limiter":
+                raise OSError("no")
+
+    names = ["memory", "responses", "changes", "limiter", "link", "subscription"]
+    with pytest.raises(OSError, match="no"):
+        asyncio.run(_Shared(**{name: Part(name) for name in names}).close())
+    assert closed == ["limiter", "changes", "memory", "responses", "subscription", "link"]

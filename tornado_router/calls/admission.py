@@ -1,0 +1,446 @@
+"""Whether a call may run, what it may spend, and what it is charged: the policy over the limits."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+from typing import NamedTuple
+
+from tornado_router.accounts.auth import Key
+from tornado_router.errors import ApiError
+from tornado_router.limits import (
+    Demand,
+    Lease,
+    Level,
+    Limiter,
+    LimiterAwayError,
+    LimitReachedError,
+)
+from tornado_router.observability.redaction import printable_name
+from tornado_router.provider import Call
+from tornado_router.routing.bounds import OutputBounds
+from tornado_router.routing.pricing import Cost, Price, Prices
+from tornado_router.routing.routing import Target
+from tornado_router.usage import BYTES_PER_TOKEN, Usage, estimate_prompt, media_parts
+
+EXTENSION_TOKENS = 256
+"""What a stream asks for at least when it has used up what was reserved: asking may take a trip
+to Redis, and what is asked for is kept from others."""
+
+NO_BOUND = sys.maxsize
+
+_NOTHING = "(?!)"
+
+
+class Charge(NamedTuple):
+    """What a call comes to, in billionths of a US dollar.
+
+    Attributes:
+        charged: what was taken.
+        uncharged: what it cost beyond the money that was there, or for an answer not taken.
+        prices: JSON object of the prices that were used, or None for a model without.
+    """
+
+    charged: int = 0
+    uncharged: int = 0
+    prices: str | None = None
+
+
+@dataclass(slots=True)
+class Permit:
+    """A call that may run.
+
+    Attributes:
+        targets: those that it may be sent to.
+        key: whose call it is.
+        prompt: tokens of the request, as estimated.
+        images: in the request.
+        answer: tokens of the answer, as estimated.
+        lease: what is reserved for it, or None if nothing holds for it.
+        cost: what it turned out to cost, once that is known; None for a model without a price.
+    """
+
+    targets: Sequence[Target]
+    key: Key
+    prompt: int = 0
+    images: int = 0
+    answer: int = 0
+    lease: Lease | None = None
+    cost: Cost | None = None
+
+    @property
+    def from_credits(self) -> bool:
+        """Whether the user's credits pay for it."""
+        purses = self.key.purses
+        return bool(purses) and purses[0].id.startswith("credits:")
+
+    def headers(self) -> dict[str, str]:
+        """The `x-ratelimit-*` headers that OpenAI's clients know."""
+        return level_headers(self.lease.requests, self.lease.tokens) if self.lease else {}
+
+
+class Admission:
+    """Admits calls.
+
+    Args:
+        limiter: holds the limits.
+        prices: of every target.
+        bounds: what answers without `max_tokens` come to.
+        refuse_unpriced: whether a model without a price is refused to who pays.
+    """
+
+    def __init__(
+        self, limiter: Limiter, prices: Prices, bounds: OutputBounds, *, refuse_unpriced: bool
+    ) -> None:
+        self._limiter = limiter
+        self._prices = prices
+        self._bounds = bounds
+        self._refuse_unpriced = refuse_unpriced
+
+    async def admit(self, call: Call, key: Key, targets: Sequence[Target]) -> Permit:
+        """Reserves what a call may come to, or refuses it.
+
+        Args:
+            call: what the client asked for.
+            key: whose call it is.
+            targets: that could serve it.
+
+        Raises:
+            ApiError: 403, the key may not do that; 429, a limit has no room; 503, nobody knows.
+        """
+        await self.check(call, key)
+        prompt, images = estimate_request(call)
+        answer, known = self._answer_tokens(call, targets)
+        if not key.rates and not key.purses:
+            return Permit(targets, key, prompt, images, answer)
+        tokens, cost = prompt + answer, 0
+        if not known:
+            # A guess must not keep a call out that would fit into an untouched minute.
+            for rates in key.rates:
+                if rates.tokens is not None and tokens > rates.tokens:
+                    tokens = max(prompt, rates.tokens)
+        if key.purses:
+            targets, cost = self._priced(call.model, targets, prompt, answer, images)
+        demand = Demand(call.id, key.rates, key.purses, tokens, cost)
+        lease = await self._reserve(demand, call.model)
+        return Permit(targets, key, prompt, images, answer, lease)
+
+    async def check(self, call: Call, key: Key) -> None:
+        """Refuses what a key, or its user's plan, does not permit; the refusal counts as a request.
+
+        Raises:
+            ApiError: 403, the key may not do that; 429, it is one too many; 503, nobody knows.
+        """
+        try:
+            check_permissions(call.endpoint, call.model, key)
+        except ApiError:
+            await self.count(call, key)
+            raise
+
+    async def admit_free(self, call: Call, key: Key) -> Permit:
+        """Lets a call run that was checked and uses nothing: it counts as a request, no more.
+
+        Raises:
+            ApiError: 429, it is one too many; 503, nobody knows.
+        """
+        demand = Demand(call.id, key.rates)
+        lease = await self._reserve(demand, call.model) if key.rates else None
+        return Permit((), key, lease=lease)
+
+    async def count(self, call: Call, key: Key) -> None:
+        """Counts a call that is refused as a request, for its row is written all the same.
+
+        Raises:
+            ApiError: 429, it is one too many; 503, nobody knows.
+        """
+        if key.rates:
+            lease = await self._reserve(Demand(call.id, key.rates), call.model)
+            self._limiter.settle(lease, 0, 0)
+
+    def room(self, permit: Permit, target: Target) -> int:
+        """How many bytes a streamed answer may have before more has to be reserved for it."""
+        price, lease = self._price(permit, target), permit.lease
+        if price is None or lease is None:
+            return NO_BOUND
+        without = price.estimate(permit.prompt, 0, permit.images)
+        million = price.estimate(permit.prompt, 1_000_000, permit.images) - without
+        if not million:
+            return NO_BOUND
+        return max(0, (lease.cost - without) * 1_000_000 // million) * BYTES_PER_TOKEN
+
+    async def extend(self, permit: Permit, target: Target, generated: int) -> bool:
+        """Reserves more for a stream that has used what was reserved.
+
+        Args:
+            permit: of the stream.
+            target: that it comes from.
+            generated: bytes of text so far.
+
+        Returns:
+            Whether what was generated is paid for, so that it may go on.
+        """
+        price, lease = self._price(permit, target), permit.lease
+        if price is None or lease is None:
+            return True
+        tokens = -(-generated // BYTES_PER_TOKEN)
+        more = max(EXTENSION_TOKENS, tokens // 2)
+        wanted = price.estimate(permit.prompt, tokens + more, permit.images) - lease.cost
+        if wanted > 0:
+            await self._limiter.extend(lease, wanted)
+        return self.room(permit, target) >= generated
+
+    def bill(self, permit: Permit, target: Target, usage: Usage) -> int:
+        """Works out what a call cost; returns what that is beyond its lease, to be covered."""
+        price = self._prices.find(target.provider, target.model)
+        if price is None:
+            return 0
+        cost = permit.cost = price.cost(usage, permit.images)
+        lease = permit.lease
+        if lease is None or not permit.key.purses or cost.billionths <= lease.cost:
+            return 0
+        return cost.billionths - lease.cost
+
+    async def cover(self, permit: Permit, missing: int) -> None:
+        """Reserves what a call cost beyond its lease, as far as there is money."""
+        if permit.lease is not None:
+            await self._limiter.extend(permit.lease, missing)
+
+    def charge(self, permit: Permit, target: Target, usage: Usage) -> Charge:
+        """What a call comes to by now: no more than its lease holds.
+
+        Args:
+            permit: of the call.
+            target: that serves it.
+            usage: so far; the same as in `bill`, if it got that far.
+        """
+        cost, lease = permit.cost, permit.lease
+        if cost is None:
+            price = self._prices.find(target.provider, target.model)
+            if price is None:
+                return Charge()
+            cost = price.cost(usage, permit.images)
+        charged = cost.billionths
+        if lease is not None and permit.key.purses and charged > lease.cost:
+            charged = lease.cost
+        return Charge(charged, cost.billionths - charged, cost.prices)
+
+    def settle(self, permit: Permit, target: Target | None, usage: Usage) -> Charge:
+        """Ends a call: frees what it did not use, and says what it is charged.
+
+        Args:
+            permit: of the call.
+            target: that served it, or None if none was reached.
+            usage: of the whole call; the same as in `bill`, if it got that far.
+        """
+        charge = Charge()
+        if target:
+            if usage.completion and not usage.estimated:
+                self._bounds.learn(target, usage.completion)
+            charge = self.charge(permit, target, usage)
+        if permit.lease is not None:
+            taken = charge.charged if permit.key.purses else 0
+            self._limiter.settle(permit.lease, usage.prompt + usage.completion, taken)
+        return charge
+
+    def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:
+        """Adds what targets may charge that read the prompt of a call in vain: nobody's debt."""
+        prompt = Usage(prompt=permit.prompt, estimated=True)
+        prices = [self._prices.find(target.provider, target.model) for target in targets]
+        costs = [price.cost(prompt, permit.images).billionths for price in prices if price]
+        return charge._replace(uncharged=charge.uncharged + sum(costs))
+
+    async def _reserve(self, demand: Demand, model: str) -> Lease:
+        try:
+            return await self._limiter.admit(demand)
+        except LimitReachedError as refusal:
+            raise _refusal(refusal, model) from None
+        except LimiterAwayError:
+            raise ApiError(
+                503,
+                "The router cannot check your limits at the moment. Please try again shortly.",
+                type="server_error",
+                code="limits_unavailable",
+                headers={"Retry-After": "1"},
+            ) from None
+
+    def _priced(
+        self, model: str, targets: Sequence[Target], prompt: int, answer: int, images: int
+    ) -> tuple[Sequence[Target], int]:
+        """The targets that may serve who pays, and what the dearest of them may cost.
+
+        Raises:
+            ApiError: 403, none has a price.
+        """
+        priced, most = [], 0
+        for target in targets:
+            price = self._prices.find(target.provider, target.model)
+            if price is not None:
+                most = max(most, price.estimate(prompt, answer, images))
+            elif self._refuse_unpriced:
+                continue
+            priced.append(target)
+        if not priced:
+            raise ApiError(
+                403,
+                f"The model '{printable_name(model)}' has no price on this router, so it cannot be "
+                "paid from credits or a budget. Ask the router's administrator to set one.",
+                param="model",
+                code="model_not_priced",
+            )
+        return priced, most
+
+    def _price(self, permit: Permit, target: Target) -> Price | None:
+        """What a call pays; None if nobody's money is at stake."""
+        return self._prices.find(target.provider, target.model) if permit.key.purses else None
+
+    def _answer_tokens(self, call: Call, targets: Sequence[Target]) -> tuple[int, bool]:
+        """Tokens to reserve for the answer, and whether the client itself set that bound."""
+        if call.endpoint != "chat.completions":
+            return 0, True
+        body = call.body
+        # For JSON Schema, 2.0 is an integer.
+        choices = int(body.get("n") or 1)
+        bound = int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
+        if bound:
+            return bound * choices, True
+        return max(map(self._bounds.bound, targets)) * choices, False
+
+
+def check_permissions(endpoint: str, model: str, key: Key) -> None:
+    """Refuses what a key, or its user's plan, does not permit.
+
+    Raises:
+        ApiError: 403.
+    """
+    if key.endpoints is not None and endpoint not in key.endpoints:
+        raise ApiError(
+            403,
+            f"This API key may not be used for this endpoint ({endpoint}).",
+            code="endpoint_not_permitted",
+        )
+    if key.models and not may_use(model, key):
+        raise ApiError(
+            403,
+            f"This API key may not use the model '{printable_name(model)}'.",
+            param="model",
+            code="model_not_permitted",
+        )
+
+
+def may_use(model: str, key: Key) -> bool:
+    """Whether a key, and its user's plan, permit a model."""
+    return all(_pattern(patterns).match(model) for patterns in key.models)
+
+
+@lru_cache(maxsize=1000)
+def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches a name that any of these wildcard patterns does."""
+    return re.compile("|".join(map(translate, patterns)) or _NOTHING)
+
+
+def estimate_request(call: Call) -> tuple[int, int]:
+    """A guess at the tokens of a request, and its images.
+
+    What the bytes of the JSON come to is enough, and a little more than the text would; only what
+    is no text needs a look inside.
+    """
+    media = media_parts(call.body)
+    if media:
+        return estimate_prompt(call.body), media.count("image_url")
+    return -(-len(call.raw) // BYTES_PER_TOKEN), 0
+
+
+def duration(seconds: float) -> str:
+    """A span of time as OpenAI's headers have it: `20ms`, `8.64s`, `6m0s`, `1h2m3s`."""
+    if seconds < 1:
+        return f"{math.ceil(seconds * 1000)}ms"
+    if seconds < 60:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + "s"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
+
+
+def level_headers(requests: Level | None, tokens: Level | None) -> dict[str, str]:
+    """The `x-ratelimit-*` headers: https://platform.openai.com/docs/guides/rate-limits."""
+    headers = {}
+    if requests is not None:
+        headers["x-ratelimit-limit-requests"] = str(requests.limit)
+        headers["x-ratelimit-remaining-requests"] = str(requests.remaining)
+        headers["x-ratelimit-reset-requests"] = duration(requests.reset)
+    if tokens is not None:
+        headers["x-ratelimit-limit-tokens"] = str(tokens.limit)
+        headers["x-ratelimit-remaining-tokens"] = str(tokens.remaining)
+        headers["x-ratelimit-reset-tokens"] = duration(tokens.reset)
+    return headers
+
+
+def retry_headers(seconds: float | None) -> dict[str, str]:
+    """When to come back: `Retry-After` for everybody, and to the millisecond for OpenAI's SDKs.
+
+    Args:
+        seconds: until then; None if it will not help, which those SDKs obey, too.
+    """
+    if seconds is None:
+        return {"x-should-retry": "false"}
+    return {
+        "Retry-After": str(math.ceil(seconds)),
+        "retry-after-ms": str(math.ceil(seconds * 1000)),
+    }
+
+
+def _refusal(refusal: LimitReachedError, model: str) -> ApiError:
+    """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes."""
+    if refusal.kind == "money":
+        message, kind = _no_money(refusal), "insufficient_quota"
+    else:
+        message, kind = _no_room(refusal, model)
+    headers = level_headers(refusal.requests, refusal.tokens)
+    return ApiError(
+        429,
+        message,
+        type=kind,
+        code="insufficient_quota" if refusal.kind == "money" else "rate_limit_exceeded",
+        headers={**headers, **retry_headers(refusal.retry_after)},
+    )
+
+
+def _no_money(refusal: LimitReachedError) -> str:
+    if refusal.name.startswith("budget:"):
+        message = "This API key's budget does not cover the request."
+    else:
+        message = (
+            "You exceeded your current quota: your credits do not cover the request. Ask the "
+            "router's administrator for more."
+        )
+    if refusal.retry_after is not None:
+        message += " Requests that still run hold a part of it; please try again shortly."
+    return message
+
+
+def _no_room(refusal: LimitReachedError, model: str) -> tuple[str, str]:
+    whose = "this API key" if refusal.name.startswith("key:") else "your account"
+    unit, kind = _UNITS[refusal.kind]
+    what = f"{printable_name(model)} for {whose} on {unit}: Limit {refusal.limit}"
+    if refusal.retry_after is None and refusal.limit:
+        message = f"Request too large for {what}, Requested {refusal.requested}."
+    else:
+        message = (
+            f"Rate limit reached for {what}, Used {refusal.used}, Requested {refusal.requested}."
+        )
+    if refusal.retry_after is not None:
+        message += f" Please try again in {duration(refusal.retry_after)}."
+    return message, kind
+
+
+_UNITS = {
+    "requests": ("requests per min (RPM)", "requests"),
+    "tokens": ("tokens per min (TPM)", "tokens"),
+    "in_flight": ("concurrent requests", "requests"),
+}
+"""What a limit is called in a message, and the error's type."""

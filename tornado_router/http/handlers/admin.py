@@ -1,0 +1,397 @@
+"""`/admin/*`: users, their credits, invites and plans, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+from tornado_router.accounts import accounts
+from tornado_router.accounts.auth import credits_purse
+from tornado_router.accounts.passwords import check_password
+from tornado_router.errors import ApiError
+from tornado_router.http.handlers.management import (
+    AdminHandler,
+    body_schema,
+    dollars,
+    integer,
+    seconds,
+    user_body,
+)
+from tornado_router.ledger import request_log
+from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError
+from tornado_router.storage.db import CreditEntry, Invite, RequestLog, User, billionths
+
+_TEXT = {"type": "string"}
+_OPTIONAL_TEXT = {"type": ["string", "null"]}
+_FLAG = {"type": "boolean"}
+_USER = {"name": _TEXT, "plan": _TEXT, "is_admin": _FLAG}
+
+NEW_USER = body_schema({**_USER, "email": _TEXT, "password": _OPTIONAL_TEXT}, required=["email"])
+CHANGES = body_schema({**_USER, "is_active": _FLAG})
+PASSWORD = body_schema({"new_password": _TEXT}, required=["new_password"])
+ENTRY = body_schema(
+    {
+        "amount": {"type": ["number", "string"]},
+        "kind": {"type": "string", "enum": ["top_up", "adjust"]},
+        "reason": _TEXT,
+    },
+    required=["amount", "kind", "reason"],
+)
+INVITE = body_schema(
+    {
+        "email": _OPTIONAL_TEXT,
+        "plan": _OPTIONAL_TEXT,
+        "expires_in": {
+            "type": ["integer", "null"],
+            "minimum": accounts.INVITE_BOUNDS[0],
+            "maximum": accounts.INVITE_BOUNDS[1],
+        },
+    }
+)
+
+
+class PasswordCheckingHandler(AdminHandler):
+    """A request that may set somebody's password."""
+
+    async def hash_password(self, password: str, email: str, param: str) -> str:
+        """The hash of a password for somebody.
+
+        Raises:
+            ApiError: 400, it is not good enough; 503, too many wait already.
+        """
+        shortest = self.services.serving.config.auth.password_min_length
+        check_password(password, min_length=shortest, email=email, param=param)
+        return await self.services.passwords.hash(password)
+
+
+class UsersHandler(PasswordCheckingHandler):
+    """`/admin/users`."""
+
+    async def get(self) -> None:
+        """Lists users.
+
+        Raises:
+            ApiError: 400, a query that cannot be used.
+        """
+        query = self.query("limit", "after", "search", "plan")
+        limit, after = self.page(query)
+        users = await self.run(
+            lambda: accounts.list_users(query.get("search", ""), query.get("plan"), limit, after)
+        )
+        self.write_list([user_body(user, self.services.serving.plans) for user in users], limit)
+
+    async def post(self) -> None:
+        """Makes a user.
+
+        Raises:
+            ApiError: 400, a value cannot be used; 409, the address has an account.
+        """
+        self.query()
+        body = self.read_body(NEW_USER)
+        fields: dict[str, Any] = {
+            name: body[name] for name in ("name", "plan", "is_admin") if name in body
+        }
+        email = accounts.clean_email(body["email"])
+        if body.get("password") is not None:
+            fields["password_hash"] = await self.hash_password(body["password"], email, "password")
+        user = await self.run(
+            lambda: accounts.create_user(
+                self.services.serving.plans, email, actor=self.user.email, **fields
+            )
+        )
+        self.set_status(201)
+        self.write_json(user_body(user, self.services.serving.plans))
+
+
+class UserHandler(AdminHandler):
+    """`/admin/users/{id}`."""
+
+    async def get(self, user_id: str) -> None:
+        """Describes a user.
+
+        Raises:
+            ApiError: 404.
+        """
+        self.query()
+        user = await self.run(lambda: accounts.find_user(int(user_id)))
+        self.write_json(user_body(user, self.services.serving.plans))
+
+    async def patch(self, user_id: str) -> None:
+        """Changes what is given.
+
+        Raises:
+            ApiError: 400, a value cannot be used; 404; 409, it is the last administrator.
+        """
+        self.query()
+        body = self.read_body(CHANGES)
+        user = await self.run(
+            lambda: accounts.set_user(self.services.serving.plans, int(user_id), **body)
+        )
+        await self.services.changes.publish(user.id)
+        self.write_json(user_body(user, self.services.serving.plans))
+
+    async def delete(self, user_id: str) -> None:
+        """Deletes a user and their keys.
+
+        Raises:
+            ApiError: 404; 409, it is the last administrator.
+        """
+        self.query()
+        await self.run(lambda: accounts.delete_account(int(user_id)))
+        await self.services.changes.publish(int(user_id))
+        self.set_status(204)
+
+
+class UserPasswordHandler(PasswordCheckingHandler):
+    """`/admin/users/{id}/password`."""
+
+    async def post(self, user_id: str) -> None:
+        """Gives a user another password, and ends their log-ins.
+
+        Raises:
+            ApiError: 400, the password cannot be used; 404.
+        """
+        self.query()
+        new = self.read_body(PASSWORD)["new_password"]
+        user = await self.run(lambda: accounts.find_user(int(user_id)))
+        password_hash = await self.hash_password(new, user.email, "new_password")
+        await self.run(lambda: accounts.set_password(user.id, password_hash))
+        self.set_status(204)
+
+
+class CreditsHandler(AdminHandler):
+    """`/admin/users/{id}/credits`."""
+
+    async def get(self, user_id: str) -> None:
+        """Lists the changes of a user's credits, newest first.
+
+        Raises:
+            ApiError: 400; 404.
+        """
+        limit, after = self.page(self.query("limit", "after"))
+        entries = await self.run(lambda: accounts.list_entries(int(user_id), limit, after))
+        self.write_list([_entry_body(entry) for entry in entries], limit)
+
+    async def post(self, user_id: str) -> None:
+        """Changes a user's credits.
+
+        Raises:
+            ApiError: 400, a value cannot be used; 404; 409, there would be less than nothing.
+        """
+        self.query()
+        body = self.read_body(ENTRY)
+        amount = accounts.parse_dollars(body["amount"])
+        user = await self.run(lambda: accounts.find_user(int(user_id)))
+
+        def grant() -> tuple[CreditEntry, User]:
+            entry = accounts.grant(user.id, amount, body["kind"], body["reason"], self.user.email)
+            return entry, accounts.find_user(user.id)
+
+        async with self._held(user, amount):
+            entry, user = await self.run(grant)
+            await self.services.changes.publish(user.id)
+        self.set_status(201)
+        self.write_json(
+            {**_entry_body(entry), "user": user_body(user, self.services.serving.plans)}
+        )
+
+    @asynccontextmanager
+    async def _held(self, user: User, amount: Decimal) -> AsyncIterator[None]:
+        """Reserves what is taken away, so that no running call spends it meanwhile.
+
+        Raises:
+            ApiError: 409, calls that run hold it; 503, nobody knows.
+        """
+        plan = self.services.serving.plans.get(user.plan)
+        if amount >= 0 or plan is None or plan.credits is None:
+            yield
+            return
+        limiter = self.services.limiter
+        demand = Demand(self.own_id, (), (credits_purse(user),), cost=billionths(-amount))
+        try:
+            lease = await limiter.admit(demand)
+        except LimitReachedError:
+            raise ApiError(
+                409,
+                "So much is not there, or is held by calls that run now.",
+                param="amount",
+                code="credits_below_zero",
+            ) from None
+        except LimiterAwayError:
+            raise ApiError(
+                503,
+                "The router cannot tell at the moment what is held by running calls.",
+                type="server_error",
+                code="limits_unavailable",
+                headers={"Retry-After": "1"},
+            ) from None
+        try:
+            yield
+        finally:
+            limiter.settle(lease, 0, 0)
+
+
+class PlansHandler(AdminHandler):
+    """`/admin/plans`."""
+
+    async def get(self) -> None:
+        """Lists the plans of router.toml."""
+        self.query()
+        data = [
+            {
+                "object": "plan",
+                "name": name,
+                "is_default": name == self.services.serving.plans.default,
+                "credits": None
+                if plan.credits is None
+                else dollars(self.services.serving.plans.first_credits(name)),
+                "rpm": plan.rpm,
+                "tpm": plan.tpm,
+                "max_in_flight": plan.max_in_flight,
+                "models": plan.models,
+            }
+            for name, plan in sorted(self.services.serving.plans.all().items())
+        ]
+        self.write_json({"object": "list", "data": data, "has_more": False, "next": None})
+
+
+class InvitesHandler(AdminHandler):
+    """`/admin/invites`."""
+
+    async def get(self) -> None:
+        """Lists invites, newest first.
+
+        Raises:
+            ApiError: 400.
+        """
+        limit, after = self.page(self.query("limit", "after"))
+        invites = await self.run(
+            lambda: [_invite_body(one) for one in accounts.list_invites(limit, after)]
+        )
+        self.write_list(invites, limit)
+
+    async def post(self) -> None:
+        """Makes an invite, and shows its code this once.
+
+        Raises:
+            ApiError: 400, a value cannot be used.
+        """
+        self.query()
+        body = self.read_body(INVITE) if self.request.body else {}
+        lasting = body.get("expires_in") or accounts.INVITE_SECONDS
+        invite, code = await self.run(
+            lambda: accounts.create_invite(
+                self.services.serving.plans,
+                actor=self.user.email,
+                email=body.get("email"),
+                plan=body.get("plan"),
+                seconds=lasting,
+            )
+        )
+        self.set_status(201)
+        self.write_json({**_invite_body(invite), "code": code})
+
+
+class InviteHandler(AdminHandler):
+    """`/admin/invites/{id}`."""
+
+    async def delete(self, invite_id: str) -> None:
+        """Revokes an invite that nobody has used.
+
+        Raises:
+            ApiError: 404.
+        """
+        self.query()
+        await self.run(lambda: accounts.revoke_invite(int(invite_id)))
+        self.set_status(204)
+
+
+class RequestLogsHandler(AdminHandler):
+    """`/admin/request-logs`."""
+
+    async def get(self) -> None:
+        """Lists logged requests, newest first, without their texts.
+
+        Raises:
+            ApiError: 400, a query that cannot be used.
+        """
+        query = self.query("limit", "after", "user_id", "key_id", "request_id")
+        limit, after = self.page(query)
+        chosen = {
+            "user_id": integer(query, "user_id", None),
+            "api_key_id": integer(query, "key_id", None),
+            "request_id": query.get("request_id"),
+        }
+        rows = await self.run(lambda: request_log.find_rows(chosen, limit + 1, after))
+        self.write_list([_kept_body(row) for row in rows], limit)
+
+
+class RequestLogHandler(AdminHandler):
+    """`/admin/request-logs/{id}`."""
+
+    async def get(self, row_id: str) -> None:
+        """Shows a logged request and its response.
+
+        Raises:
+            ApiError: 404.
+        """
+        self.query()
+        row = await self.run(lambda: request_log.find_row(int(row_id)))
+        body = {**_kept_body(row), "request": row.request, "response": row.response}
+        self.write_json(body)
+
+    async def delete(self, row_id: str) -> None:
+        """Deletes it.
+
+        Raises:
+            ApiError: 404.
+        """
+        self.query()
+        await self.run(lambda: request_log.delete_row(int(row_id)))
+        self.set_status(204)
+
+
+def _kept_body(row: RequestLog) -> dict[str, Any]:
+    return {
+        "object": "request_log",
+        "id": row.id,
+        "call_id": row.call_id,
+        "request_id": row.request_id,
+        "user_id": row.user_id,
+        "key_id": row.api_key_id,
+        "endpoint": row.endpoint,
+        "model": row.model,
+        "status": row.status,
+        "request_bytes": row.request_bytes,
+        "response_bytes": row.response_bytes,
+        "created_at": seconds(row.created_at),
+    }
+
+
+def _entry_body(entry: CreditEntry) -> dict[str, Any]:
+    return {
+        "object": "credit_entry",
+        "id": entry.id,
+        "amount": dollars(entry.amount),
+        "balance": dollars(entry.balance),
+        "kind": entry.kind,
+        "reason": entry.reason,
+        "actor": entry.actor,
+        "created_at": seconds(entry.created_at),
+    }
+
+
+def _invite_body(invite: Invite) -> dict[str, Any]:
+    return {
+        "object": "invite",
+        "id": invite.id,
+        "email": invite.email,
+        "plan": invite.plan,
+        "created_by": invite.created_by,
+        "created_at": seconds(invite.created_at),
+        "expires_at": seconds(invite.expires_at),
+        "used_at": seconds(invite.used_at),
+        "used_by": invite.used_by.id if invite.used_by else None,
+    }

@@ -1,0 +1,439 @@
+"""What every handler shares: request ids, keys, errors as OpenAI's object, one line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+from loguru import logger
+from tornado.httputil import HTTPServerRequest
+from tornado.web import Application, HTTPError, RequestHandler
+
+from tornado_router.accounts.auth import Authenticator, Key
+from tornado_router.accounts.changes import Changes
+from tornado_router.accounts.passwords import Passwords
+from tornado_router.accounts.sessions import Sessions
+from tornado_router.calls.serving import Serving
+from tornado_router.errors import ApiError, StoppedError
+from tornado_router.http import cors
+from tornado_router.http.client_address import client_address
+from tornado_router.http.overload import Overload
+from tornado_router.http.vitals import Vitals
+from tornado_router.ledger.ledger import Ledger
+from tornado_router.limits import Limiter
+from tornado_router.observability.log import AccessLog, PlainRequest
+from tornado_router.observability.metrics import Metrics
+from tornado_router.observability.redaction import holds_secret
+from tornado_router.observability.trace_context import TraceContext, read_trace_context
+from tornado_router.observability.watchdog import LoopWatchdog
+from tornado_router.plugins.registry import Plugins
+from tornado_router.routing.health import Health
+from tornado_router.storage.db import Storage
+from tornado_router.validation import Validator, parse_json
+
+if TYPE_CHECKING:
+    from tornado_router.redis.link import RedisLink
+
+JSON = "application/json"
+
+MAX_PATH = 1000
+"""Of a path that the log names, so much is looked at."""
+
+STRICT_TRANSPORT = "max-age=31536000"
+"""A browser that came by TLS once comes by nothing else for a year: RFC 6797."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+class RunningRequests:
+    """The requests that are not over yet."""
+
+    def __init__(self) -> None:
+        self._handlers: set[BaseHandler] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+        self._waiting: list[tuple[set[BaseHandler], asyncio.Event]] = []
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._handlers)
+
+    def begin(self, handler: BaseHandler) -> None:
+        """Notes a request that came in."""
+        self._handlers.add(handler)
+        self._none.clear()
+
+    def end(self, handler: BaseHandler) -> None:
+        """Notes that it is over."""
+        self._handlers.discard(handler)
+        if not self._handlers:
+            self._none.set()
+        for handlers, ended in self._waiting:
+            handlers.discard(handler)
+            if not handlers:
+                ended.set()
+
+    def cut_off(self) -> None:
+        """Ends those that call a model, and tells their clients why."""
+        for handler in tuple(self._handlers):
+            handler.cut_off()
+
+    async def present_ended(self) -> None:
+        """Waits until those that run now are over, whatever comes meanwhile."""
+        waiter = set(self._handlers), asyncio.Event()
+        if not waiter[0]:
+            return
+        self._waiting.append(waiter)
+        try:
+            await waiter[1].wait()
+        finally:
+            self._waiting.remove(waiter)
+
+    async def finished(self, seconds: float) -> bool:
+        """Waits until there is none; False if there still is one after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._none.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass
+class Services:
+    """What handlers hand requests on to; wired once, when the application is made.
+
+    Attributes:
+        serving: what router.toml decides; another after a reload.
+        storage: the open database.
+        changes: told of every change of a user or a key, after it was committed.
+        limiter: holds the limits of calls, and of log-ins.
+        sessions: makes and reads the tokens of log-ins.
+        passwords: hashes and checks them.
+        overload: bounds what clients hold.
+        health: of every target.
+        ledger: the books.
+        metrics: what was counted.
+        vitals: how the process is.
+        redis: the link to Redis, or None where none is configured.
+        started: when the server started, in seconds since 1970.
+        requests: those that are not over.
+        watchdog: of the event loop, once the server listens.
+        stopping: whether connections are to be closed once they are idle.
+        cutting_off: whether a stop cuts off the calls that still run; none begins any more.
+    """
+
+    serving: Serving
+    storage: Storage
+    changes: Changes
+    limiter: Limiter
+    sessions: Sessions
+    passwords: Passwords
+    authenticator: Authenticator
+    plugins: Plugins
+    access_log: AccessLog
+    overload: Overload
+    health: Health
+    ledger: Ledger
+    metrics: Metrics
+    vitals: Vitals
+    redis: RedisLink | None = None
+    started: int = field(default_factory=lambda: int(time.time()))
+    requests: RunningRequests = field(default_factory=RunningRequests)
+    watchdog: LoopWatchdog | None = None
+    stopping: bool = False
+    cutting_off: bool = False
+
+    def measure(self) -> None:
+        """Has the metrics take down how the process is now."""
+        self.vitals.measure(self.watchdog.lag if self.watchdog else 0.0)
+
+
+class BaseHandler(RequestHandler):
+    """One request.
+
+    Attributes:
+        open: whether it is served without a key. A subclass that says nothing is closed.
+        counts_refusals: whether its errors are in the metrics, unless the gateway counts them.
+        own_id: the router's own id of this request, never the same twice.
+        request_id: what the client knows it by: its own `x-request-id` if it sent a sane one.
+        key: whose request it is, once that is known.
+        user_id: who makes it, by a key or a log-in, once that is known.
+        logged: whether somebody else logs this request.
+    """
+
+    open: ClassVar[bool] = False
+    counts_refusals: ClassVar[bool] = False
+
+    def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
+        self.own_id = _new_id()
+        given = request.headers.get("X-Request-Id")
+        self.request_id = given if given and _may_be_shown(given) else self.own_id
+        super().__init__(application, request, **kwargs)
+
+    def initialize(self, services: Services) -> None:
+        """Takes what the route table gives every handler."""
+        self.services = services
+        self.started = time.monotonic()
+        self.key: Key | None = None
+        self.user_id: int | None = None
+        self.logged = False
+        self.error: ApiError | None = None
+        services.overload.arrived(self.request)
+        services.requests.begin(self)
+
+    def set_default_headers(self) -> None:
+        """Headers of every answer, errors included."""
+        self.set_header("Content-Type", JSON)
+        self.set_header("X-Request-Id", self.request_id)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.clear_header("Server")
+
+    @property
+    def client_address(self) -> str:
+        """Where the client is, as far as proxies that are trusted say so."""
+        return client_address(
+            self.request.remote_ip or "",
+            self.request.headers.get_list("X-Forwarded-For"),
+            self.services.serving.config.server.trusted_proxies,
+        )
+
+    @property
+    def logged_address(self) -> str:
+        """The same for the log; empty if it is to hold none."""
+        return self.client_address if self.services.serving.config.log.client_addresses else ""
+
+    async def prepare(self) -> None:
+        """Finds out who is asking, unless anybody may.
+
+        Raises:
+            ApiError: 401; 503, the router stops.
+        """
+        self._set_edge_headers()
+        self.refuse_at_stop()
+        if not self.open:
+            await self.authenticate()
+
+    def refuse_at_stop(self) -> None:
+        """Lets nothing begin that would be cut off at once.
+
+        Raises:
+            StoppedError: the router stops.
+        """
+        if self.services.cutting_off:
+            raise StoppedError
+
+    def cut_off(self) -> None:
+        """Ends the work, as the router stops. A request that calls no model is left to end."""
+
+    async def authenticate(self) -> None:
+        """Takes an API key.
+
+        Raises:
+            ApiError: 401.
+        """
+        authorization = self.request.headers.get("Authorization")
+        authenticator = self.services.authenticator
+        self.key = authenticator.recall(authorization) or await authenticator.authenticate(
+            authorization
+        )
+        self.user_id = self.key.user_id
+
+    def read_body(self, validator: Validator) -> dict[str, Any]:
+        """The JSON object that was sent.
+
+        Raises:
+            ApiError: 400, with the field at fault; 415, it is said to be something else.
+        """
+        content_type = self.request.headers.get("Content-Type", JSON)
+        if content_type != JSON and not _is_json(content_type):
+            raise ApiError(
+                415,
+                f"Unsupported content type '{content_type[:100]}'. Send '{JSON}'.",
+                code="unsupported_content_type",
+            )
+        body: dict[str, Any] = parse_json(self.request.body)
+        validator.check(body)
+        return body
+
+    def trace_context(self) -> TraceContext | None:
+        """The trace that the client says the request is part of, or None."""
+        headers = self.request.headers
+        traceparent = headers.get("Traceparent")
+        if traceparent is None:
+            return None
+        trace = read_trace_context(traceparent, headers.get("Tracestate"))
+        if trace and trace.state and holds_secret(trace.state):
+            trace = trace._replace(state="")  # the collector keeps it with the span
+        return trace
+
+    def write_json(self, body: Mapping[str, Any]) -> None:
+        """Answers with a JSON object."""
+        self.finish(orjson.dumps(body))
+
+    def compute_etag(self) -> None:
+        """Answers are never the same twice, so none is hashed."""
+        return
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Renders whatever was raised as OpenAI's error object."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        self.error = self._api_error(status_code, error)
+        self.set_status(self.error.status)
+        for name, value in self.error.headers.items():
+            self.set_header(name, value)
+        self._set_edge_headers()  # Tornado has cleared what `prepare` set
+        self.write_json(self.error.body())
+
+    def _set_edge_headers(self) -> None:
+        """What the connection and the browser behind it are told."""
+        if self.services.stopping:
+            self.set_header("Connection", "close")
+        config = self.services.serving.config
+        if config.server.tls_certificate:
+            self.set_header("Strict-Transport-Security", STRICT_TRANSPORT)
+        if config.cors.origins:
+            origin = self.request.headers.get("Origin")
+            for name, value in cors.answer_headers(config.cors, origin).items():
+                self.set_header(name, value)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Logs where an unexpected error came from; its message may hold a part of a prompt."""
+        if not isinstance(value, ApiError | HTTPError):
+            frames = "".join(traceback.format_tb(tb))
+            name = typ.__name__ if typ else "an error"
+            logger.error("{} in request {}\n{}", name, self.request_id, frames)
+
+    def on_finish(self) -> None:
+        """Logs and counts the request, and lets a stop of the server know that it is over."""
+        self.services.requests.end(self)
+        if self.logged:
+            return
+        error_code = self.error.code or self.error.type if self.error else None
+        if error_code and self.counts_refusals:
+            self.services.metrics.add_refusal(error_code)
+        traceparent = self.request.headers.get("Traceparent")
+        trace = read_trace_context(traceparent, None) if traceparent else None
+        self.services.access_log.add(
+            PlainRequest(
+                request_id=self.request_id,
+                method=self.request.method or "",
+                path=self.request.path[:MAX_PATH],
+                status=self.get_status(),
+                finished_at=time.time(),
+                duration=time.monotonic() - self.started,
+                key_name=self.key.name if self.key else None,
+                error_code=error_code,
+                client_address=self.logged_address,
+                user_id=self.user_id,
+                trace_id=trace.trace_id if trace else None,
+            )
+        )
+
+    def _api_error(self, status: int, error: BaseException | None) -> ApiError:
+        if isinstance(error, ApiError):
+            return error
+        if status == 405:
+            methods = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
+            allowed = [m for m in methods if _has_method(type(self), m)]
+            return ApiError(
+                405,
+                f"Not allowed to {self.request.method} on {self.request.path}.",
+                code="method_not_allowed",
+                headers={"Allow": ", ".join(allowed)},
+            )
+        if status < 500:
+            reason = error.log_message if isinstance(error, HTTPError) else None
+            return ApiError(status, reason or "The request cannot be read.")
+        return ApiError(
+            500,
+            "The router had an error while processing your request.",
+            type="server_error",
+            code="internal_error",
+        )
+
+
+class RefusalHandler(BaseHandler):
+    """Answers with an error that was clear before the request was read."""
+
+    open = True
+    counts_refusals = True
+
+    def initialize(self, services: Services, error: ApiError) -> None:  # type: ignore[override]
+        """Takes the error to answer with."""
+        super().initialize(services)
+        self.refusal = error
+
+    async def prepare(self) -> None:
+        """Refuses, whatever the method.
+
+        Raises:
+            ApiError: the one that was given.
+        """
+        raise self.refusal
+
+
+class PreflightHandler(BaseHandler):
+    """A browser that asks what a page may ask: it shows no key yet."""
+
+    open = True
+
+    async def options(self) -> None:
+        """Tells it."""
+        options = self.services.serving.config.cors
+        for name, value in cors.preflight_headers(options, self.request.headers).items():
+            self.set_header(name, value)
+        self.set_status(204)
+        self.finish()
+
+
+class NotFoundHandler(BaseHandler):
+    """Any path that is not in the route table."""
+
+    open = True
+    counts_refusals = True
+
+    async def prepare(self) -> None:
+        """Refuses, whatever the method.
+
+        Raises:
+            ApiError: 404, in OpenAI's words.
+        """
+        raise ApiError(
+            404,
+            f"Invalid URL ({self.request.method} {self.request.path[:200]})",
+            code="unknown_url",
+        )
+
+
+def _has_method(handler: type[RequestHandler], method: str) -> bool:
+    return getattr(handler, method.lower()) is not getattr(RequestHandler, method.lower())
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == JSON or media_type.endswith("+json")
+
+
+def _may_be_shown(request_id: str) -> bool:
+    """Whether a client's id of a request may stand in logs, tables and traces."""
+    return _REQUEST_ID.fullmatch(request_id) is not None and not holds_secret(request_id)
+
+
+def _new_id() -> str:
+    """Begins with the time, so that the newest rows of a table stand together in its index."""
+    return f"req_{time.time_ns():016x}{random.getrandbits(64):016x}"

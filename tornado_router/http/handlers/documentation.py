@@ -1,0 +1,73 @@
+"""`/openapi.json` and `/docs`: the HTTP API, for programs and for people."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import cast
+
+from tornado_router.errors import ApiError
+from tornado_router.http.handlers.base import JSON, BaseHandler, Services
+from tornado_router.validation import Profile
+
+Describe = Callable[[Profile], bytes]
+
+
+class DocumentHandler(BaseHandler):
+    """A description of the API, for anybody: it holds nothing that the source does not."""
+
+    open = True
+
+    def initialize(self, services: Services, describe: Describe) -> None:  # type: ignore[override]
+        """Takes what makes the description for a profile of validation."""
+        super().initialize(services)
+        self._describe = describe
+
+    async def prepare(self) -> None:
+        """Lets the request pass, where the API is described at all.
+
+        Raises:
+            ApiError: 404.
+        """
+        await super().prepare()
+        if not self.services.serving.config.server.docs:
+            raise ApiError(
+                404, "The API is not described here: [server] docs is off.", code="unknown_url"
+            )
+
+    def write_description(self, content_type: str) -> None:
+        """Answers with it, or with 304 to who has it already: RFC 9110 section 13.1.2."""
+        content = self._describe(cast(Profile, self.services.serving.config.validation.profile))
+        self.set_header("Content-Type", content_type)
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Etag", f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        if self.check_etag_header():
+            self.set_status(304)
+        else:
+            self.finish(content)
+
+
+class OpenApiHandler(DocumentHandler):
+    """`/openapi.json`."""
+
+    async def get(self) -> None:
+        """Describes the API as an OpenAPI document."""
+        self.write_description(JSON)
+
+    head = get
+
+
+class DocsHandler(DocumentHandler):
+    """`/docs`."""
+
+    async def get(self) -> None:
+        """Describes it as a page, which loads and runs nothing."""
+        self.set_header(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'",
+        )
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.write_description("text/html; charset=utf-8")
+
+    head = get

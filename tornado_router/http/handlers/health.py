@@ -1,0 +1,68 @@
+"""`GET /health`: whether the router serves, and with what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tornado_router import __version__
+from tornado_router.http.handlers.base import BaseHandler
+from tornado_router.observability.redaction import printable_name
+from tornado_router.routing.health import TargetHealth
+
+if TYPE_CHECKING:
+    from tornado_router.redis.link import RedisLink
+
+MOST_TARGETS = 200
+
+
+class HealthHandler(BaseHandler):
+    """For load balancers, and for a first look."""
+
+    open = True
+
+    async def get(self) -> None:
+        """Tells the state of the router, of each provider and of each plugin that is broken."""
+        providers: dict[str, Any] = {}
+        for item in self.services.serving.providers.values():
+            state = {"state": "on"} if item.provider else {"state": "off", "reason": item.off}
+            providers[item.name] = {"type": item.common.type, **state}
+        services = self.services
+        # Clients' names make targets, too: of any number, those that are not well come first.
+        targets = sorted(services.health.targets(), key=lambda item: item.state == "closed")
+        # What is known: nobody is asked, as whoever is away would keep this answer waiting.
+        database_away = services.storage.away or services.ledger.stuck
+        self.write_json(
+            {
+                "status": "stopping" if services.stopping else "ok",
+                "version": __version__,
+                "database": "away" if database_away else "ok",
+                "redis": _redis(services.redis),
+                "providers": providers,
+                "targets": [_target(item) for item in targets[:MOST_TARGETS]],
+                "calls": services.overload.calls,
+                "loop_lag_ms": round(services.watchdog.lag * 1000, 1) if services.watchdog else 0.0,
+                "ledger_bytes": services.ledger.backlog,
+                "broken_plugins": services.plugins.broken,
+            }
+        )
+
+    head = get  # what some load balancers and uptime checks send
+
+
+def _redis(link: RedisLink | None) -> str:
+    if link is None:
+        return "off"
+    return "ok" if link.available else "away"
+
+
+def _target(item: TargetHealth) -> dict[str, Any]:
+    first_byte = item.first_byte
+    return {
+        "provider": item.target.provider,
+        "model": printable_name(item.target.model),
+        "state": item.state,
+        "failures": item.failures,
+        "seconds_left": round(item.seconds, 1),
+        "calls": item.in_flight,
+        "first_byte_ms": None if first_byte is None else round(first_byte * 1000, 1),
+    }

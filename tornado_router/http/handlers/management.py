@@ -1,0 +1,187 @@
+"""What the endpoints for accounts, keys and usage share: log-ins, bodies, queries, lists."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from tornado_router.accounts.keys import KEY_PREFIX
+from tornado_router.accounts.plans import Plans
+from tornado_router.errors import ApiError, invalid_request, unauthorized
+from tornado_router.http.handlers.base import BaseHandler
+from tornado_router.storage.db import User
+from tornado_router.validation import Validator
+from tornado_router.validation.engine import RustEngine
+
+T = TypeVar("T")
+
+LARGEST_PAGE = 100
+PAGE = 20
+
+
+def body_schema(properties: Mapping[str, Any], required: Sequence[str] = ()) -> Validator:
+    """A validator for a body with these fields and no others."""
+    return Validator(
+        RustEngine(
+            {
+                "type": "object",
+                "properties": dict(properties),
+                "required": list(required),
+                "additionalProperties": False,
+            }
+        )
+    )
+
+
+class ManagementHandler(BaseHandler):
+    """A request of somebody who is logged in.
+
+    Attributes:
+        user: whose request it is.
+    """
+
+    user: User
+
+    def set_default_headers(self) -> None:
+        """Headers of every answer: none of them may be kept by anybody on its way."""
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+
+    async def authenticate(self) -> None:
+        """Takes the token of a log-in instead of an API key.
+
+        Raises:
+            ApiError: 401.
+        """
+        scheme, _, token = self.request.headers.get("Authorization", "").strip().partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise unauthorized("Log in first: POST /auth/login gives the token to show.", None)
+        if token.startswith(KEY_PREFIX):
+            # Else a key that leaked could make more keys.
+            raise unauthorized(
+                "An API key is not enough here: show the token of POST /auth/login.",
+                "token_required",
+            )
+        user = await self.run(lambda: self.services.sessions.find_user(token))
+        if user is None:
+            raise unauthorized("This log-in is over. Log in again.", "invalid_token")
+        self.user = user
+        self.user_id = user.id
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Runs queries off the event loop."""
+        return await self.services.storage.run(work)
+
+    def query(self, *names: str) -> dict[str, str]:
+        """The query parameters that were given, empty ones aside.
+
+        Args:
+            names: of those that there are.
+
+        Raises:
+            ApiError: 400 for one that there is not, or that is given twice.
+        """
+        given: dict[str, str] = {}
+        for name in self.request.query_arguments:
+            values = self.get_query_arguments(name)
+            if name not in names:
+                raise invalid_request(
+                    f"Unknown parameter: '{name[:64]}'.", name[:64], "unknown_parameter"
+                )
+            if len(values) > 1:
+                raise invalid_request(f"'{name}' is given more than once.", name, "invalid_value")
+            if values[0]:
+                given[name] = values[0]
+        return given
+
+    def page(self, query: Mapping[str, str]) -> tuple[int, int | None]:
+        """The `limit` and `after` of a list.
+
+        Raises:
+            ApiError: 400.
+        """
+        limit = integer(query, "limit", PAGE)
+        assert limit is not None
+        if not 1 <= limit <= LARGEST_PAGE:
+            raise invalid_request(
+                f"'limit' must be between 1 and {LARGEST_PAGE}.", "limit", "invalid_value"
+            )
+        return limit, integer(query, "after", None)
+
+    def write_list(self, rows: Sequence[Mapping[str, Any]], limit: int, **more: Any) -> None:
+        """Answers with one page.
+
+        Args:
+            rows: one more than `limit` if there is a further page; each has an `id`.
+            limit: of the page.
+            more: fields beside.
+        """
+        data = list(rows[:limit])
+        has_more = len(rows) > limit
+        self.write_json(
+            {
+                "object": "list",
+                "data": data,
+                "has_more": has_more,
+                "next": data[-1]["id"] if has_more else None,
+                **more,
+            }
+        )
+
+
+class AdminHandler(ManagementHandler):
+    """A request that only an administrator may make."""
+
+    async def authenticate(self) -> None:
+        """Takes the token of an administrator.
+
+        Raises:
+            ApiError: 401; 403 for anybody else.
+        """
+        await super().authenticate()
+        if not self.user.is_admin:
+            raise ApiError(403, "Only an administrator may do this.", code="admin_required")
+
+
+def integer(query: Mapping[str, str], name: str, default: int | None) -> int | None:
+    """A whole number of a query.
+
+    Raises:
+        ApiError: 400.
+    """
+    text = query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or len(text) > 15:
+        raise invalid_request(f"'{name}' must be a whole number.", name, "invalid_value")
+    return int(text)
+
+
+def seconds(moment: datetime.datetime | None) -> int | None:
+    """A time of a table as JSON has it: seconds since 1970."""
+    return None if moment is None else int(moment.replace(tzinfo=datetime.UTC).timestamp())
+
+
+def dollars(amount: Decimal | int | None) -> str | None:
+    """An amount as JSON has it: text, as a number would be rounded on its way."""
+    return None if amount is None else f"{Decimal(amount).normalize():f}"
+
+
+def user_body(user: User, plans: Plans) -> dict[str, Any]:
+    """An account as JSON has it. The credits of a plan without any are null."""
+    plan = plans.get(user.plan)
+    return {
+        "object": "user",
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "plan": user.plan,
+        "credits": dollars(user.credits) if plan and plan.credits is not None else None,
+        "spent": dollars(user.spent),
+        "is_admin": user.is_admin,
+        "is_active": user.is_active,
+        "created_at": seconds(user.created_at),
+    }

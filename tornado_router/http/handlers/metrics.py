@@ -1,0 +1,36 @@
+"""`GET /metrics`: what the router counted, for Prometheus."""
+
+from __future__ import annotations
+
+import hmac
+
+from tornado_router.errors import unauthorized
+from tornado_router.http.handlers.base import BaseHandler
+from tornado_router.observability.metrics import CONTENT_TYPE
+
+
+class MetricsHandler(BaseHandler):
+    """For who shows the token of `[metrics]`, or for anybody if it says so."""
+
+    async def authenticate(self) -> None:
+        """Takes the token instead of an API key.
+
+        Raises:
+            ApiError: 401, also where there is no token, for then nobody may see them.
+        """
+        options = self.services.serving.config.metrics
+        if options.public:
+            return
+        if not options.token:
+            raise unauthorized("Metrics are off: set `token` in [metrics].", "metrics_are_off")
+        shown = self.request.headers.get("Authorization", "")
+        if not hmac.compare_digest(shown.encode(), f"Bearer {options.token}".encode()):
+            raise unauthorized("Show the token of [metrics].", "invalid_token")
+
+    async def get(self) -> None:
+        """Tells all of it."""
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.services.measure()
+        self.finish(await self.services.metrics.build_text())
+
+    head = get

@@ -1,0 +1,77 @@
+"""The document's schemas: the router's own objects, and OpenAI's as `schemas/` has them.
+
+Generators of clients make a class of each, so they get short names in PascalCase.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from tornado_router.http.openapi.objects import OBJECTS, schema_name, stream_event
+from tornado_router.validation import Profile, load_schema
+from tornado_router.validation.schema import Schema
+
+_RESPONSES = ("chat.completions.response", "chat.completions.chunk", "embeddings.response")
+_REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
+
+
+def component_schemas(endpoints: Iterable[str], profile: Profile) -> dict[str, Schema]:
+    """Every schema, by its name.
+
+    Args:
+        endpoints: whose requests are described.
+        profile: how strictly they are checked.
+    """
+    loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in endpoints}
+    # Vendors write the responses, so nothing is promised that they may not keep.
+    loaded |= {name: load_schema(name, "open") for name in _RESPONSES}
+    shared = _shared([schema.get("$defs", {}) for schema in loaded.values()])
+    taken = Counter([*OBJECTS, *map(schema_name, loaded), *map(schema_name, shared)])
+    for schema in loaded.values():
+        taken.update(schema_name(key) for key in schema.get("$defs", {}).keys() - shared)
+    schemas = {**OBJECTS, "ChatCompletionsEvent": stream_event("chat.completions.chunk")}
+    for file, schema in loaded.items():
+        root = schema_name(file)
+        definitions = schema.pop("$defs", {})
+        del schema["$schema"], schema["$id"]
+        names = {}
+        for key in definitions:
+            name = schema_name(key)
+            names[f"#/$defs/{key}"] = name if taken[name] == 1 else root + name
+        schemas[root] = _renamed(schema, names)
+        for key, definition in definitions.items():
+            schemas[names[f"#/$defs/{key}"]] = _renamed(definition, names)
+    return schemas
+
+
+def _shared(files: Sequence[Mapping[str, Schema]]) -> set[str]:
+    """The definitions that several files have and that mean the same in all of them."""
+    found: dict[str, list[str]] = {}
+    for definitions in files:
+        for key, definition in definitions.items():
+            found.setdefault(key, []).append(orjson.dumps(definition).decode())
+    shared = {key for key, texts in found.items() if len(texts) > 1 and len(set(texts)) == 1}
+    while True:  # what refers to something that differs differs, too
+        different = {key for key in shared if set(_REFERENCE.findall(found[key][0])) - shared}
+        if not different:
+            return shared
+        shared -= different
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """A part of a schema with its references to definitions led to the components."""
+    if isinstance(value, dict):
+        return {
+            key: f"#/components/schemas/{names[entry]}"
+            if key == "$ref" and isinstance(entry, str)
+            else _renamed(entry, names)
+            for key, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [_renamed(entry, names) for entry in value]
+    return value

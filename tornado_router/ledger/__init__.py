@@ -1,0 +1,1 @@
+"""The record of usage: its way from a call to the database, and the queries that read it."""

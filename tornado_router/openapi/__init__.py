@@ -1,6 +1,0 @@
-"""Describes the server's HTTP API: an OpenAPI 3.1 document, and a page for people."""
-
-from tornado_router.openapi.document import document
-from tornado_router.openapi.page import page
-
-__all__ = ["document", "page"]

@@ -1,0 +1,1 @@
+"""The link to Redis, and what is kept or heard through it."""

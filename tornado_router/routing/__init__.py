@@ -1,0 +1,1 @@
+"""Which targets serve a model, in which order: routes, selection, health, retries, prices."""

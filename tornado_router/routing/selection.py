@@ -1,0 +1,191 @@
+"""Which of a route's targets can serve a call, and which goes first."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tornado_router.config.options import TargetOptions
+from tornado_router.errors import ApiError, invalid_request
+from tornado_router.observability.redaction import printable_name
+from tornado_router.provider import Call
+from tornado_router.routing.health import Health
+from tornado_router.routing.pricing import Prices
+from tornado_router.routing.routing import Route, Target
+from tornado_router.usage import estimate_prompt, media_parts
+
+KNOWN_TARGETS = 10_000
+
+_ANYTHING = TargetOptions()
+_MEDIA = {"image_url": "images", "input_audio": "audio", "file": "files"}
+_UNKNOWN = float("inf")
+_PATTERN_CHARACTERS = frozenset("*?[")
+
+
+class Selection:
+    """Chooses targets.
+
+    Args:
+        targets: the `[targets."PROVIDER/MODEL"]` tables.
+        health: of the targets.
+        prices: of the targets.
+        chance: a number from 0 to 1, by chance.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, TargetOptions],
+        health: Health,
+        prices: Prices,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        # As prices: a name before a pattern, and a longer pattern before a shorter one.
+        order = sorted(
+            targets, key=lambda name: (bool(_PATTERN_CHARACTERS & set(name)), -len(name))
+        )
+        self._tables = [(name, targets[name]) for name in order]
+        self._health = health
+        self._prices = prices
+        self._chance = chance
+        self._known: dict[Target, TargetOptions] = {}
+
+    def able(self, route: Route, call: Call) -> Route:
+        """A route with those of its targets that can serve a call.
+
+        Raises:
+            ApiError: 400, none can.
+        """
+        if not self._tables:
+            return route
+        options = {target: self._options(target) for target in route.targets}
+        if all(item is _ANYTHING for item in options.values()):
+            return route
+        needs = _needs(call)
+        able = [target for target in route.targets if not needs & set(options[target].lacks)]
+        if not able:
+            raise _cannot(call, needs, options)
+        tokens = _tokens(call)
+        fitting = [target for target in able if tokens <= _window(options[target])]
+        if not fitting:
+            largest = max(_window(options[target]) for target in able)
+            raise invalid_request(
+                f"This model's maximum context length is {largest:.0f} tokens. However, your "
+                f"request comes to about {tokens} tokens. Please reduce its length, or "
+                "'max_tokens'.",
+                "messages",
+                "context_length_exceeded",
+            )
+        return route if len(fitting) == len(route.targets) else route.only(fitting)
+
+    def order(self, route: Route, call: Call, prompt: int, answer: int) -> Sequence[Target]:
+        """The targets of a route in the order in which to try them.
+
+        Args:
+            route: those that can serve the call.
+            call: what the client asked for.
+            prompt: tokens of it, as estimated.
+            answer: tokens of the answer, as estimated.
+        """
+        targets = route.targets
+        if len(targets) == 1:
+            return targets
+        if route.sticky:
+            value = _field(call.body, route.sticky)
+            if value is not None:
+                return self._by_hash(route, value)
+        match route.strategy:
+            case "weighted":
+                return self._shuffled(route, lambda _: self._chance())
+            case "cheapest":
+                return sorted(targets, key=lambda target: self._cost(target, prompt, answer))
+            case "fastest":  # who is unknown goes first: otherwise it would stay so
+                return sorted(targets, key=lambda target: self._health.first_byte(target) or 0.0)
+            case "least-busy":
+                return sorted(targets, key=self._health.in_flight)
+        return targets
+
+    def _by_hash(self, route: Route, value: object) -> Sequence[Target]:
+        """An order that is the same for equal values, and moves few if a target comes or goes."""
+
+        def number(target: Target) -> float:
+            text = f"{target.provider}/{target.model}\0{value}"
+            digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+            return (int.from_bytes(digest[:8]) + 1) / (2**64 + 1)
+
+        return self._shuffled(route, number)
+
+    @staticmethod
+    def _shuffled(route: Route, number: Callable[[Target], float]) -> Sequence[Target]:
+        """In an order by numbers from 0 to 1, in which a target is first as often as it weighs.
+
+        "Weighted random sampling", https://doi.org/10.1016/j.ipl.2005.11.003.
+        """
+        weights = route.weights or (1.0,) * len(route.targets)
+        keys = {
+            target: number(target) ** (1 / weight) if weight else -1.0
+            for target, weight in zip(route.targets, weights, strict=True)
+        }
+        return sorted(route.targets, key=lambda target: -keys[target])
+
+    def _cost(self, target: Target, prompt: int, answer: int) -> float:
+        price = self._prices.find(target.provider, target.model)
+        return _UNKNOWN if price is None else price.estimate(prompt, answer)
+
+    def _options(self, target: Target) -> TargetOptions:
+        known = self._known.get(target)
+        if known is None:
+            if len(self._known) >= KNOWN_TARGETS:
+                self._known.clear()  # clients' names: those in use are soon known again
+            name = f"{target.provider}/{target.model}"
+            matching = (table for pattern, table in self._tables if fnmatchcase(name, pattern))
+            known = self._known[target] = next(matching, _ANYTHING)
+        return known
+
+
+def _needs(call: Call) -> set[str]:
+    """What a target has to take, as `[targets]` names it."""
+    needs = {_MEDIA[kind] for kind in media_parts(call.body) if kind in _MEDIA}
+    if call.body.get("tools"):
+        needs.add("tools")
+    response_format = call.body.get("response_format")
+    if response_format and response_format.get("type") == "json_schema":
+        needs.add("structured_outputs")
+    return needs
+
+
+def _cannot(call: Call, needs: set[str], options: Mapping[Target, TargetOptions]) -> ApiError:
+    lacking = sorted(needs.intersection(*(set(item.lacks) & needs for item in options.values())))
+    what = ", ".join(lacking or sorted(needs)).replace("_", " ")
+    param = {"tools": "tools", "structured_outputs": "response_format"}.get(
+        lacking[0] if lacking else "", "messages"
+    )
+    return invalid_request(
+        f"The model '{printable_name(call.model)}' does not take {what}.",
+        param,
+        "unsupported_value",
+    )
+
+
+def _tokens(call: Call) -> int:
+    """Tokens of prompt and answer, at most, as far as the client says."""
+    body = call.body
+    return estimate_prompt(body) + (
+        body.get("max_completion_tokens") or body.get("max_tokens") or 0
+    )
+
+
+def _window(options: TargetOptions) -> float:
+    return options.context_window or _UNKNOWN
+
+
+def _field(body: Mapping[str, Any], path: Sequence[str]) -> object:
+    """A field of the request, or None."""
+    value: Any = body
+    for name in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value

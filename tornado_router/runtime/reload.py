@@ -1,0 +1,101 @@
+"""Takes up changed files while the router serves: on SIGHUP, or as soon as they change."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from loguru import logger
+
+from tornado_router.config import keep_fixed, sources
+from tornado_router.errors import ConfigError
+from tornado_router.runtime.app import RouterApplication
+from tornado_router.runtime.deployment import read_deployment
+
+WATCH_SECONDS = 1.0
+"""How often the files are looked at. A change counts once it has lasted for as long, as it may be
+half written."""
+
+_State = dict[Path, tuple[int, int, int] | None]
+
+
+class Reloader:
+    """Reloads the router.toml of an application. To be made and closed on its event loop.
+
+    Args:
+        application: what serves it.
+        environ: values for `${NAME}`, over those of the `.env` beside the file.
+    """
+
+    def __init__(self, application: RouterApplication, environ: Mapping[str, str]) -> None:
+        self._application = application
+        self._environ = environ
+        self._files = self._find_files()
+        self._taken = self._seen = self._look()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGHUP, self.reload)
+        self._timer: asyncio.TimerHandle | None = None
+        if application.deployment.config.server.watch:
+            self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
+
+    def close(self) -> None:
+        """Takes up nothing more."""
+        self._loop.remove_signal_handler(signal.SIGHUP)
+        if self._timer:
+            self._timer.cancel()
+
+    def reload(self) -> bool:
+        """Takes up the files as they are now; if any is wrong, says why and keeps what there was.
+
+        What was wrong is tried again when one of the files changes, not before.
+        """
+        self._files = self._find_files()
+        self._taken = self._look()
+        before = self._application.deployment
+        try:
+            after = read_deployment(before.path, self._environ, before=before)
+            if self._application.tls:
+                self._application.tls.load()
+        except ConfigError as error:
+            logger.error(
+                "{} was not loaded; the previous configuration stays in effect: {}",
+                before.path,
+                error,
+            )
+            return False
+        config, fixed = keep_fixed(before.config, after.config)
+        self._application.adopt(replace(after, config=config))
+        logger.info("loaded {}", before.path)
+        for item in after.providers.values():
+            if item.off and item is not before.providers.get(item.name):
+                logger.warning("the provider {} is off: {}", item.name, item.off)
+        if fixed:
+            logger.warning("these options need a restart: {}", ", ".join(fixed))
+        return True
+
+    def _watch(self) -> None:
+        state = self._look()
+        if state == self._seen and state != self._taken:
+            self.reload()
+        self._seen = state
+        self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
+
+    def _find_files(self) -> list[Path]:
+        """Everything that a reload reads: a renewed certificate or secret is a change, too."""
+        tls = self._application.tls
+        return [*sources(self._application.deployment.path), *(tls.files if tls else ())]
+
+    def _look(self) -> _State:
+        return {path: _state(path) for path in self._files}
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was written, or another put in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

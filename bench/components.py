@@ -22,7 +22,7 @@ from harness import BenchError, bodies
 from harness.process import CALIBRATED_MS, calibrate, two_cores
 
 from tornado_router.accounts import auth, keys
-from tornado_router.accounts.changes import LocalChanges
+from tornado_router.accounts.invalidation import LocalChanges
 from tornado_router.accounts.plans import Plans
 from tornado_router.calls.admission import Admission, Permit
 from tornado_router.calls.answers import ChunkEncoder, encode_whole
@@ -31,9 +31,9 @@ from tornado_router.errors import ApiError
 from tornado_router.limits import Demand, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.provider import Call, Provider, Relayed, UpstreamResponse
-from tornado_router.routing.bounds import OutputBounds
-from tornado_router.routing.pricing import Prices
-from tornado_router.routing.routing import Target
+from tornado_router.routing.output_length import OutputBounds
+from tornado_router.routing.prices import Prices
+from tornado_router.routing.routes import Target
 from tornado_router.sse import Decoder, Event, encode
 from tornado_router.usage import Usage
 from tornado_router.validation import Validator, parse_json

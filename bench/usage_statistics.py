@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tornado_router.ledger import statistics
-from tornado_router.ledger.statistics import Filter
-from tornado_router.storage.db import Storage, UsageLog, now
+from tornado_router.ledger import usage_queries
+from tornado_router.ledger.usage_queries import Filter
+from tornado_router.storage.tables import Storage, UsageLog, now
 
 _BUILD = Path(__file__).parent / "build"
 _DATABASE = _BUILD / "usage.db"
@@ -168,19 +168,19 @@ def _questions(end: datetime.datetime) -> Iterator[tuple[str, Callable[[int | No
         return Filter(first, noon, user_id, **more)
 
     until_now = end - datetime.timedelta(days=30)
-    yield "totals, until now", lambda user: statistics.totals(Filter(until_now, end, user))
-    yield "totals", lambda user: statistics.totals(month(user))
-    for grouping in statistics.GROUPINGS:
+    yield "totals, until now", lambda user: usage_queries.totals(Filter(until_now, end, user))
+    yield "totals", lambda user: usage_queries.totals(month(user))
+    for grouping in usage_queries.GROUPINGS:
         yield (
             f"totals, and groups by {grouping}",
-            lambda user, by=grouping: statistics.groups(month(user), by),
+            lambda user, by=grouping: usage_queries.groups(month(user), by),
         )
-    yield "20 calls", lambda user: statistics.list_calls(month(user), 20)
+    yield "20 calls", lambda user: usage_queries.list_calls(month(user), 20)
     behind = (first + datetime.timedelta(days=2), 1)
-    yield "20 calls, far behind", lambda user: statistics.list_calls(month(user), 20, behind)
+    yield "20 calls, far behind", lambda user: usage_queries.list_calls(month(user), 20, behind)
     embed = {"model": "embed"}
-    yield "20 calls of one model", lambda user: statistics.list_calls(month(user, **embed), 20)
-    yield "1,000 calls, for CSV", lambda user: statistics.list_calls(month(user), 1000)
+    yield "20 calls of one model", lambda user: usage_queries.list_calls(month(user, **embed), 20)
+    yield "1,000 calls, for CSV", lambda user: usage_queries.list_calls(month(user), 1000)
 
 
 def _median(storage: Storage, ask: Callable[[int | None], Any], user_id: int | None) -> float:

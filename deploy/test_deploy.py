@@ -21,14 +21,14 @@ import yaml
 from packaging.requirements import Requirement
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.http.test_vitals import Process
+from tests.http.test_process_metrics import Process
 from tests.observability.test_metrics import CALL
 from tools.lock import direct
 from tornado_router.cli import main
 from tornado_router.config.options import ProviderOptions
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.routing.health import TargetHealth
-from tornado_router.routing.routing import Target
+from tornado_router.routing.routes import Target
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"

@@ -11,8 +11,8 @@ from tornado.platform.asyncio import AsyncIOLoop
 
 from tornado_router.accounts import accounts, keys
 from tornado_router.runtime.app import RouterApplication
-from tornado_router.runtime.deployment import read_deployment
-from tornado_router.storage.db import Storage
+from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.storage.tables import Storage
 
 from . import upstream as upstream_module
 from .place import Place

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from tornado_router.storage.db import MODELS, Storage
+from tornado_router.storage.tables import MODELS, Storage
 
 from .support import poll
 

@@ -16,7 +16,7 @@ from tornado_router.errors import CODES
 from tornado_router.http import openapi
 from tornado_router.http.urls import ROUTES
 from tornado_router.plugins.registry import load_plugins
-from tornado_router.runtime.deployment import read_deployment
+from tornado_router.runtime.loaded_config import read_deployment
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tornado_router"

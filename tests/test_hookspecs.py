@@ -17,8 +17,8 @@ from tornado_router.hookspecs import RequestFinished
 from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Call, Provider, hookimpl
 from tornado_router.runtime.app import RouterApplication
-from tornado_router.runtime.deployment import read_deployment
-from tornado_router.storage.db import Storage
+from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.storage.tables import Storage
 
 HOOKS = [name for name, hook in vars(hookspecs).items() if hasattr(hook, "tornado_router_spec")]
 

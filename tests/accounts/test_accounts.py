@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tornado_router import config
 from tornado_router.accounts import accounts, passwords
 from tornado_router.accounts.keys import create_key
 from tornado_router.accounts.passwords import Passwords, hash_password
 from tornado_router.accounts.plans import Plans
+from tornado_router.config import reader
 from tornado_router.config.options import AuthOptions, PlanOptions
 from tornado_router.errors import ApiError
-from tornado_router.storage.db import ApiKey, CreditEntry, Invite, Storage, User, now
+from tornado_router.storage.tables import ApiKey, CreditEntry, Invite, Storage, User, now
 
 OPEN = AuthOptions(registration="open")
 PASSWORD = "correct horse 7 battery"
@@ -707,9 +707,9 @@ class TestAdministrator:
     def test_is_made_once_by_processes_that_start_at_once(self, place):
         code = (
             "import sys, pathlib; from tornado_router.accounts import accounts;"
-            "from tornado_router.storage import db;"
+            "from tornado_router.storage import tables;"
             "sys.stdin.read(); place = sys.argv[1];"
-            "storage = db.Storage(place if '://' in place else pathlib.Path(place));"
+            "storage = tables.Storage(place if '://' in place else pathlib.Path(place));"
             "print(storage.call(accounts.create_administrator))"
         )
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -740,5 +740,5 @@ class TestConfiguration:
     def test_nobody_registers_for_an_account_without_limits(self, tmp_path, text, faults):
         path = tmp_path / "router.toml"
         path.write_text(f"[auth]\n{text}\n")
-        found = list(accounts.check_registration(config.load(path, {})))
+        found = list(accounts.check_registration(reader.load(path, {})))
         assert [fault.where for fault in found] == ["auth.default_plan"] * faults

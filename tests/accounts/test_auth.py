@@ -10,12 +10,12 @@ import pytest
 from tornado_router.accounts import auth
 from tornado_router.accounts.accounts import create_administrator
 from tornado_router.accounts.auth import Authenticator
-from tornado_router.accounts.changes import LocalChanges
+from tornado_router.accounts.invalidation import LocalChanges
 from tornado_router.accounts.keys import create_key, digest
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.errors import ApiError
-from tornado_router.storage.db import ApiKey, Storage, User
+from tornado_router.storage.tables import ApiKey, Storage, User
 
 
 class CountingStorage(Storage):
@@ -116,9 +116,9 @@ class TestAdministrator:
     def test_is_made_once_by_processes_that_start_at_once(self, storage, place):
         code = (
             "import sys, pathlib; from tornado_router.accounts import accounts;"
-            "from tornado_router.storage import db;"
+            "from tornado_router.storage import tables;"
             "sys.stdin.read(); place = sys.argv[1];"
-            "storage = db.Storage(place if '://' in place else pathlib.Path(place));"
+            "storage = tables.Storage(place if '://' in place else pathlib.Path(place));"
             "print(storage.call(accounts.create_administrator))"
         )
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -15,7 +15,7 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import MAX_RATE, PlanOptions
 from tornado_router.errors import ApiError
 from tornado_router.limits import Purse, Rates
-from tornado_router.storage.db import ApiKey, Storage, UsageDay, User, now
+from tornado_router.storage.tables import ApiKey, Storage, UsageDay, User, now
 
 ENDPOINTS = ("chat.completions", "embeddings")
 PLANS = Plans(

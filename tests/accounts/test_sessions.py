@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer, URLSafeTimedSerializer
 
-from tornado_router import config
 from tornado_router.accounts.sessions import Sessions, check_secret
-from tornado_router.storage.db import Storage, User
+from tornado_router.config import reader
+from tornado_router.storage.tables import Storage, User
 
 SECRET = "a-secret-of-this-test-that-is-long-enough"
 
@@ -155,7 +155,7 @@ class TestSecret:
                 f'[server]\nhost = "{host}"\n[auth]\njwt_secret = "{secret}"\n'
                 f'[redis]\nhost = "{redis}"\n'
             )
-            found = list(check_secret(config.load(path, {})))
+            found = list(check_secret(reader.load(path, {})))
             assert all(fault.where == "auth.jwt_secret" for fault in found)
             assert not secret or all(secret not in fault.message for fault in found)
             return [fault.message.partition(";")[0] for fault in found]

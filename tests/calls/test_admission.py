@@ -21,9 +21,9 @@ from tornado_router.limits import Level, LimiterAwayError, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call
-from tornado_router.routing.bounds import OutputBounds
-from tornado_router.routing.pricing import Prices
-from tornado_router.routing.routing import Target
+from tornado_router.routing.output_length import OutputBounds
+from tornado_router.routing.prices import Prices
+from tornado_router.routing.routes import Target
 from tornado_router.usage import Usage
 
 DOLLAR = 1_000_000_000

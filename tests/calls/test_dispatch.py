@@ -10,14 +10,14 @@ import pytest
 from loguru import logger
 
 from tornado_router.calls.dispatch import Attempts, ChunkStream, Dispatcher
-from tornado_router.calls.memory import Memory
+from tornado_router.calls.tool_state import Memory
 from tornado_router.config.options import ProviderOptions, RoutingOptions
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call, Provider, bad_answer
 from tornado_router.redis.stores import ProcessStore
 from tornado_router.routing.health import Health
-from tornado_router.routing.routing import Target
+from tornado_router.routing.routes import Target
 
 SECRET = "sk-hunter2"
 

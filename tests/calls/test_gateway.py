@@ -15,8 +15,8 @@ from tornado_router.calls import gateway as gateway_module
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import CACHE_DEFAULTS, Gateway
-from tornado_router.calls.memory import Memory
 from tornado_router.calls.response_cache import CacheControl, ResponseCache
+from tornado_router.calls.tool_state import Memory
 from tornado_router.config.options import (
     CacheOptions,
     PriceOptions,
@@ -35,10 +35,10 @@ from tornado_router.observability.trace_context import TraceContext
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call, Provider
 from tornado_router.redis.stores import ProcessStore
-from tornado_router.routing.bounds import OutputBounds
 from tornado_router.routing.health import Health
-from tornado_router.routing.pricing import Prices
-from tornado_router.routing.routing import Router
+from tornado_router.routing.output_length import OutputBounds
+from tornado_router.routing.prices import Prices
+from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
 from tornado_router.sse import Decoder
 

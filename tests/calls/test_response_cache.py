@@ -12,7 +12,7 @@ from tornado_router.calls.response_cache import CacheControl, ResponseCache, rea
 from tornado_router.config.options import CacheOptions
 from tornado_router.provider import Call
 from tornado_router.redis.stores import ProcessStore
-from tornado_router.routing.routing import Route, Target
+from tornado_router.routing.routes import Route, Target
 
 ROUTE = Route((Target("a", "x"),), cache_seconds=60)
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}

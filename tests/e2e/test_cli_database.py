@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tornado_router.storage.migrating import FOLDER
+from tornado_router.storage.migrator import FOLDER
 
 from ..place import Place
 from ..postgres import own_postgres, postgres_server

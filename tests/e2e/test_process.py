@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis as redis_client
 
-from tornado_router.config import environment, load
+from tornado_router.config.reader import environment, load
 
 from ..collector import collector
 from ..servers import own_redis

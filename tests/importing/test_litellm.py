@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from tornado_router.cli.import_command import import_
 from tornado_router.importing.litellm import convert
-from tornado_router.runtime.deployment import read_deployment
+from tornado_router.runtime.loaded_config import read_deployment
 
 pytestmark = pytest.mark.sqlite_suffices
 

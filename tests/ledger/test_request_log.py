@@ -13,7 +13,7 @@ from tornado_router.errors import ApiError
 from tornado_router.ledger import request_log
 from tornado_router.ledger.request_log import Exchange, RequestRecorder, read_stream
 from tornado_router.observability.redaction import REDACTED, Redaction
-from tornado_router.storage.db import RequestLog, Storage, User, now
+from tornado_router.storage.tables import RequestLog, Storage, User, now
 
 from ..support import poll
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tornado_router.config.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
-from tornado_router.observability import bounded_names
+from tornado_router.observability import metric_labels
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metrics import Metrics
 
@@ -127,7 +127,7 @@ class TestCache:
 
 class TestNames:
     def test_those_beyond_a_number_share_one(self, counted, monkeypatch):
-        monkeypatch.setattr(bounded_names, "MOST_NAMES", 3)
+        monkeypatch.setattr(metric_labels, "MOST_NAMES", 3)
         for number in range(10):
             add(counted, CALL._replace(model=f"m{number}"))
         add(counted, CALL._replace(model="m0"))
@@ -136,7 +136,7 @@ class TestNames:
         assert samples["requests_total", "200", "chat.completions", "other", "up"] == 7
 
     def test_clients_cannot_take_those_of_listed_models(self, counted, monkeypatch):
-        monkeypatch.setattr(bounded_names, "MOST_NAMES", 3)
+        monkeypatch.setattr(metric_labels, "MOST_NAMES", 3)
         counted.models.keep({"fast"})
         for number in range(10):
             add(counted, CALL._replace(model=f"junk{number}"))

@@ -7,14 +7,14 @@ import pytest
 from tornado_router.config.options import OtelOptions
 from tornado_router.observability import otlp
 from tornado_router.observability.attempt_record import AttemptRecord
-from tornado_router.observability.bounded_names import MOST_NAMES, OTHER, BoundedNames
+from tornado_router.observability.metric_labels import MOST_NAMES, OTHER, BoundedNames
+from tornado_router.observability.otel_attributes import TracedCall
 from tornado_router.observability.otlp import (
     SPANS_PER_REQUEST,
     CallMetrics,
     CallTraces,
     describe_resource,
 )
-from tornado_router.observability.semconv import TracedCall
 from tornado_router.observability.trace_context import start_trace
 
 from ..collector import attributes, collector

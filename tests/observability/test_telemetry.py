@@ -9,7 +9,7 @@ from loguru import logger
 
 from tornado_router.config.options import OtelOptions
 from tornado_router.observability import telemetry
-from tornado_router.observability.bounded_names import BoundedNames
+from tornado_router.observability.metric_labels import BoundedNames
 from tornado_router.observability.telemetry import (
     STOP_SECONDS,
     Telemetry,

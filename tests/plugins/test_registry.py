@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 from loguru import logger
 
-from tornado_router import config
+from tornado_router.config import reader
 from tornado_router.plugins.registry import Plugins, configure_providers, load_plugins
 from tornado_router.provider import OptionError, Provider, hookimpl
 
@@ -51,7 +51,7 @@ def configure(tmp_path):
     def configure(text, plugins, **environ):
         path = tmp_path / "router.toml"
         path.write_text(text)
-        providers, faults = configure_providers(config.load(path, environ), plugins)
+        providers, faults = configure_providers(reader.load(path, environ), plugins)
         return providers, [str(fault) for fault in faults]
 
     return configure

@@ -7,10 +7,10 @@ import pytest
 import trustme
 from loguru import logger
 
-from tornado_router.accounts.redis_changes import announce
+from tornado_router.accounts.redis_invalidation import announce
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis.link import RedisAwayError, RedisLink
-from tornado_router.redis.store import RedisStore, clear
+from tornado_router.redis.redis_store import RedisStore, clear
 from tornado_router.redis.subscription import RedisSubscription
 from tornado_router.redis.tls import check_redis, explain, redis_context
 

@@ -6,7 +6,7 @@ from loguru import logger
 from tornado_router.config.options import RoutingOptions
 from tornado_router.routing import health
 from tornado_router.routing.health import Health
-from tornado_router.routing.routing import Target
+from tornado_router.routing.routes import Target
 
 A, B = Target("a", "m"), Target("b", "m")
 

@@ -14,8 +14,8 @@ from tornado_router.config.options import (
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 from tornado_router.routing.health import Health
-from tornado_router.routing.pricing import Prices
-from tornado_router.routing.routing import Route, Target
+from tornado_router.routing.prices import Prices
+from tornado_router.routing.routes import Route, Target
 from tornado_router.routing.selection import Selection
 
 A, B, C = Target("a", "x"), Target("b", "x"), Target("c", "x")

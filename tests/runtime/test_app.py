@@ -12,8 +12,8 @@ from tornado_router.accounts import accounts, keys
 from tornado_router.ledger.request_log import Exchange
 from tornado_router.provider import Provider
 from tornado_router.runtime.app import DISCARDED_BODIES, RouterApplication, Server, _Shared
-from tornado_router.runtime.deployment import read_deployment
-from tornado_router.storage.db import DatabaseAwayError, Storage, UsageLog, User
+from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.storage.tables import DatabaseAwayError, Storage, UsageLog, User
 
 from ..finished import finished
 from ..postgres import own_postgres

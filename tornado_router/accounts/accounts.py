@@ -22,10 +22,18 @@ from peewee import IntegrityError
 
 from tornado_router.accounts.passwords import UNUSABLE, Passwords
 from tornado_router.accounts.plans import UNLIMITED, Plans
-from tornado_router.config import Config
 from tornado_router.config.options import MAX_DOLLARS, AuthOptions
+from tornado_router.config.reader import Config
 from tornado_router.errors import ApiError, Fault, invalid_request, unauthorized
-from tornado_router.storage.db import ApiKey, CreditEntry, Invite, RequestLog, Storage, User, now
+from tornado_router.storage.tables import (
+    ApiKey,
+    CreditEntry,
+    Invite,
+    RequestLog,
+    Storage,
+    User,
+    now,
+)
 from tornado_router.validation.engine import RustEngine
 
 UNUSABLE_PASSWORD = UNUSABLE

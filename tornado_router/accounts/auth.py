@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from loguru import logger
 
-from tornado_router.accounts.changes import Changes
+from tornado_router.accounts.invalidation import Changes
 from tornado_router.accounts.keys import Permissions, digest, period, spent_since
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.sessions import looks_like_token
 from tornado_router.config.options import PlanOptions
 from tornado_router.errors import ApiError, unauthorized
 from tornado_router.limits import Purse, Rates
-from tornado_router.storage.db import ApiKey, DatabaseAwayError, Storage, User, billionths, now
+from tornado_router.storage.tables import ApiKey, DatabaseAwayError, Storage, User, billionths, now
 
 CACHED_KEYS = 10_000
 LIVE_SECONDS = 30.0

@@ -30,7 +30,7 @@ from tornado_router.accounts.accounts import (
 from tornado_router.config import check
 from tornado_router.config.options import MAX_RATE
 from tornado_router.errors import ApiError, invalid_request
-from tornado_router.storage.db import ApiKey, MoneyField, UsageDay, User, now, utc
+from tornado_router.storage.tables import ApiKey, MoneyField, UsageDay, User, now, utc
 
 KEY_PREFIX = "sk-tr-"
 SHOWN_CHARACTERS = 12

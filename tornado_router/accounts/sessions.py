@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from tornado_router.config import Config
+from tornado_router.config.reader import Config
 from tornado_router.errors import Fault
-from tornado_router.storage.db import User
+from tornado_router.storage.tables import User
 
 SHORTEST_SECRET = 32
 

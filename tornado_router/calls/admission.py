@@ -23,9 +23,9 @@ from tornado_router.limits import (
 )
 from tornado_router.observability.redaction import printable_name
 from tornado_router.provider import Call
-from tornado_router.routing.bounds import OutputBounds
-from tornado_router.routing.pricing import Cost, Price, Prices
-from tornado_router.routing.routing import Target
+from tornado_router.routing.output_length import OutputBounds
+from tornado_router.routing.prices import Cost, Price, Prices
+from tornado_router.routing.routes import Target
 from tornado_router.usage import BYTES_PER_TOKEN, Usage, estimate_prompt, media_parts
 
 EXTENSION_TOKENS = 256

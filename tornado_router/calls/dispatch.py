@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from loguru import logger
 
-from tornado_router.calls.memory import Memory, Owner, tool_call_ids
+from tornado_router.calls.tool_state import Memory, Owner, tool_call_ids
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ApiError, ProviderError, bad_answer
 from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
@@ -28,7 +28,7 @@ from tornado_router.provider import Body, Call, HTTPClient, Provider, Unsupporte
 from tornado_router.routing.health import Attempt, Health
 from tornado_router.routing.hedging import Start, race
 from tornado_router.routing.retries import Retries, seconds_of
-from tornado_router.routing.routing import Target
+from tornado_router.routing.routes import Target
 
 MAX_WORDS = 4000
 """Of a vendor's message, this much goes on."""

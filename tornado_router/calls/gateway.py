@@ -11,10 +11,10 @@ from typing import Any
 from loguru import logger
 
 from tornado_router.accounts.auth import Key
+from tornado_router.calls.account import Copy, Progress
 from tornado_router.calls.admission import Admission, Charge, Permit
 from tornado_router.calls.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.calls.dispatch import Attempts, ChunkStream, Dispatcher
-from tornado_router.calls.progress import Copy, Progress
 from tornado_router.calls.response_cache import (
     CacheControl,
     CachedResponse,
@@ -24,14 +24,14 @@ from tornado_router.calls.response_cache import (
 )
 from tornado_router.errors import ApiError, StoppedError
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.ledger.ledger import Ledger
 from tornado_router.ledger.request_log import RequestRecorder
+from tornado_router.ledger.writer import Ledger
 from tornado_router.observability.metrics import Metrics
 from tornado_router.observability.telemetry import Telemetry
 from tornado_router.observability.trace_context import TraceContext
 from tornado_router.plugins.registry import FAULTS
 from tornado_router.provider import Call
-from tornado_router.routing.routing import Route, Router
+from tornado_router.routing.routes import Route, Router
 from tornado_router.routing.selection import Selection
 from tornado_router.usage import Usage
 

@@ -20,7 +20,7 @@ from tornado_router.config.options import CacheOptions
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 from tornado_router.redis.stores import Store
-from tornado_router.routing.routing import Route
+from tornado_router.routing.routes import Route
 
 KEY_PREFIX = "cache:"
 """What every key of the cache in its store begins with."""

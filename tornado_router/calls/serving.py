@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tornado_router.accounts.plans import Plans
 from tornado_router.calls.gateway import Gateway
-from tornado_router.config import Config
+from tornado_router.config.reader import Config
 from tornado_router.plugins.registry import ConfiguredProvider
-from tornado_router.routing.routing import Router
+from tornado_router.routing.routes import Router
 from tornado_router.validation import Validator
 
 

@@ -23,19 +23,19 @@ from tornado_router.cli.database_commands import db
 from tornado_router.cli.health_command import health
 from tornado_router.cli.import_command import import_
 from tornado_router.cli.key_commands import keys
-from tornado_router.config import Config
+from tornado_router.config.reader import Config
 from tornado_router.http import openapi
 from tornado_router.http.urls import ROUTES
 from tornado_router.observability import log
 from tornado_router.plugins.registry import Plugins, load_plugins
 from tornado_router.provider import Provider
 from tornado_router.runtime.app import RouterApplication, Server, run_until_stopped
-from tornado_router.runtime.deployment import Deployment
-from tornado_router.runtime.production import concerns
+from tornado_router.runtime.loaded_config import Deployment
+from tornado_router.runtime.production_check import concerns
 from tornado_router.runtime.reload import Reloader
 from tornado_router.runtime.supervisor import Inheritance, Supervisor, worker_command
-from tornado_router.storage.db import Storage, User
 from tornado_router.storage.process_lock import LockedError
+from tornado_router.storage.tables import Storage, User
 from tornado_router.validation import PROFILES, Profile
 
 

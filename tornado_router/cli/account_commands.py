@@ -14,7 +14,7 @@ from tornado_router.accounts.passwords import check_password, hash_password
 from tornado_router.cli.common import ACTOR, Books, Duration, config_option, show_table
 from tornado_router.cli.key_commands import find_user
 from tornado_router.errors import ApiError
-from tornado_router.storage.db import CreditEntry, User
+from tornado_router.storage.tables import CreditEntry, User
 
 _EVERYTHING = 1_000_000
 """Rows of a list that a command prints; lists of the server are read in pages."""

@@ -14,15 +14,15 @@ import click
 from peewee import DatabaseError
 
 from tornado_router.accounts.plans import Plans
-from tornado_router.config import Config, environment, load
 from tornado_router.config.options import DURATION, seconds
+from tornado_router.config.reader import Config, environment, load
 from tornado_router.errors import ApiError, ConfigError, first_line
 from tornado_router.observability import log
-from tornado_router.runtime.deployment import Deployment, read_deployment
-from tornado_router.storage.db import Storage
-from tornado_router.storage.engines import MissingDriverError, title
-from tornado_router.storage.migrating import SchemaError
+from tornado_router.runtime.loaded_config import Deployment, read_deployment
+from tornado_router.storage.databases import MissingDriverError, title
+from tornado_router.storage.migrator import SchemaError
 from tornado_router.storage.postgres_connection import LocationError
+from tornado_router.storage.tables import Storage
 
 T = TypeVar("T")
 
@@ -98,9 +98,9 @@ class Books:
     def announce(self, user_id: int) -> None:
         """Has running routers look the user and the keys up anew; they soon do so anyway."""
         if self.config.redis.host:
-            from tornado_router.accounts import redis_changes  # noqa: PLC0415 - 7 MB, see there
+            from tornado_router.accounts import redis_invalidation  # noqa: PLC0415 - 7 MB, see there
 
-            redis_changes.announce(self.config.redis_location, user_id)
+            redis_invalidation.announce(self.config.redis_location, user_id)
 
 
 def read_config(path: Path) -> Config:

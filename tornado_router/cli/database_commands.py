@@ -15,9 +15,9 @@ from tornado_router.cli.common import (
     read_config,
     show_table,
 )
-from tornado_router.storage import migrating
-from tornado_router.storage.copying import CopyError, copy
-from tornado_router.storage.engines import Engine, Postgres, Sqlite, open_engine, title
+from tornado_router.storage import migrator
+from tornado_router.storage.databases import Engine, Postgres, Sqlite, open_engine, title
+from tornado_router.storage.db_copy import CopyError, copy
 from tornado_router.storage.process_lock import LockedError
 
 
@@ -36,7 +36,7 @@ def migrate(path: Path) -> None:
         database = open_engine(location)
         database.open()
         try:
-            names = migrating.migrate(database)
+            names = migrator.migrate(database)
         finally:
             database.close()
     for name in names:
@@ -56,7 +56,7 @@ def status(path: Path) -> None:
         database = open_engine(location)
         database.open()
         try:
-            steps = migrating.migrations(database)
+            steps = migrator.migrations(database)
         finally:
             database.close()
     click.echo(title(location))
@@ -85,11 +85,11 @@ def rollback(path: Path, name: str, yes: bool) -> None:
     location = read_config(path).database_location
     with database_faults_shown(location):
         database = _open(location)
-        names = migrating.to_revert(database, name)
+        names = migrator.to_revert(database, name)
         if names and not yes:
             click.confirm(f"Undo {', '.join(names)}, and delete what they added?", abort=True)
         with _alone(database, location):
-            names = migrating.rollback(database, name)
+            names = migrator.rollback(database, name)
         database.close()
     for reverted in names:
         click.echo(f"undid {reverted}")
@@ -112,7 +112,7 @@ def copy_database(path: Path, source: Path) -> None:
     with database_faults_shown(source):
         old = _open(source)
         assert isinstance(old, Sqlite)
-        if migrating.pending(old):
+        if migrator.pending(old):
             raise click.ClickException(f"{source}: first migrate it with the router that it is of")
     open_storage(config, migrate=True).close()
     with database_faults_shown(location):

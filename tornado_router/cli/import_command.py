@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tornado_router.config import environment, examine
+from tornado_router.config.reader import environment, examine
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.importing.litellm import Imported, convert
 

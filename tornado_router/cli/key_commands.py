@@ -12,7 +12,7 @@ from tornado_router.accounts import accounts
 from tornado_router.accounts import keys as api_keys
 from tornado_router.cli.common import Books, Duration, config_option, show_table
 from tornado_router.http.urls import ENDPOINTS
-from tornado_router.storage.db import ApiKey, User, now
+from tornado_router.storage.tables import ApiKey, User, now
 
 
 @click.group()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from tornado_router.config import Config
+from tornado_router.config.reader import Config
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.http.certificate import not_after
 

@@ -20,9 +20,9 @@ from tornado_router.config.options import RequestLogOptions
 from tornado_router.errors import ApiError
 from tornado_router.observability.redaction import BYTES_PER_CHARACTER, Redaction, as_json
 from tornado_router.sse import Decoder
-from tornado_router.storage import bulk
-from tornado_router.storage.bulk import Row
-from tornado_router.storage.db import RequestLog, Storage, User, now, utc
+from tornado_router.storage import bulk_insert
+from tornado_router.storage.bulk_insert import Row
+from tornado_router.storage.tables import RequestLog, Storage, User, now, utc
 
 FLUSH_SECONDS = 0.5
 TIDY_SECONDS = 60.0
@@ -161,7 +161,7 @@ class RequestRecorder:
         database = self._storage.database
 
         def insert(some: Sequence[Row]) -> None:
-            bulk.execute(database, _INSERT, some)
+            bulk_insert.execute(database, _INSERT, some)
 
         with database.writing():
             rows = _of_living_users(rows)
@@ -169,7 +169,7 @@ class RequestRecorder:
                 with database.atomic():
                     insert(rows)
             except database.row_faults:
-                bulk.insert_each(database, rows, insert, _complain)
+                bulk_insert.insert_each(database, rows, insert, _complain)
 
     def _tidy(self) -> None:
         try:

@@ -28,7 +28,7 @@ from tornado_router.config.worker_variables import METRICS_VARIABLE, NUMBER_VARI
 from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.attempt_record import AttemptRecord
-from tornado_router.observability.bounded_names import BoundedNames, failure_reason
+from tornado_router.observability.metric_labels import BoundedNames, failure_reason
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

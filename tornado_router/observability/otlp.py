@@ -35,10 +35,10 @@ from opentelemetry.trace import (
 from tornado_router import __version__
 from tornado_router.config.options import OtelOptions
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.observability import semconv
+from tornado_router.observability import otel_attributes
 from tornado_router.observability.attempt_record import AttemptRecord
-from tornado_router.observability.bounded_names import BoundedNames
-from tornado_router.observability.semconv import TracedCall
+from tornado_router.observability.metric_labels import BoundedNames
+from tornado_router.observability.otel_attributes import TracedCall
 from tornado_router.observability.trace_context import TraceContext
 
 EXPORT_SECONDS = 10.0
@@ -136,7 +136,7 @@ class CallTraces:
         assert trace is not None, "it was sampled"
         path = self._paths[event.endpoint]
         self._ids.trace_id = int(trace.trace_id, 16)
-        attributes = semconv.call_attributes(event, path, self._scheme)
+        attributes = otel_attributes.call_attributes(event, path, self._scheme)
         span = self._tracer.start_span(
             f"POST {path}",
             context=_parent(trace),
@@ -145,7 +145,7 @@ class CallTraces:
             start_time=call.nanoseconds(call.ended - event.duration),
         )
         inside = set_span_in_context(span, Context())
-        winner = semconv.winner(event, call.attempts)
+        winner = otel_attributes.winner(event, call.attempts)
         for attempt in call.attempts:
             self._make_attempt_span(call, attempt, inside, attempt is winner)
         _end(span, call.nanoseconds(call.ended), failed="error.type" in attributes)
@@ -154,15 +154,15 @@ class CallTraces:
         self, call: TracedCall, attempt: AttemptRecord, inside: Context, won: bool
     ) -> None:
         event = call.event
-        attributes = semconv.attempt_attributes(event, attempt)
-        attributes |= semconv.answer_attributes(event, attempt)
+        attributes = otel_attributes.attempt_attributes(event, attempt)
+        attributes |= otel_attributes.answer_attributes(event, attempt)
         if won:
-            attributes |= semconv.usage_attributes(event)
-        error = semconv.attempt_error(attempt)
+            attributes |= otel_attributes.usage_attributes(event)
+        error = otel_attributes.attempt_error(attempt)
         if error:
             attributes["error.type"] = error
         span = self._tracer.start_span(
-            f"{semconv.operation(event)} {attributes['gen_ai.request.model']}",
+            f"{otel_attributes.operation(event)} {attributes['gen_ai.request.model']}",
             context=inside,
             kind=SpanKind.CLIENT,
             attributes=attributes,
@@ -235,22 +235,22 @@ class CallMetrics:
 
     def _add(self, call: TracedCall) -> None:
         event = call.event
-        winner = semconv.winner(event, call.attempts)
+        winner = otel_attributes.winner(event, call.attempts)
         for attempt in call.attempts:
             attributes = self._attempt_attributes(event, attempt)
-            first_chunk = semconv.time_to_first_chunk(attempt)
+            first_chunk = otel_attributes.time_to_first_chunk(attempt)
             if first_chunk is not None:
                 self._first_chunk.record(first_chunk, attributes)
             if attempt is winner:
                 if event.cost:
                     self._cost.add(float(event.cost), attributes)
-                for kind, count in semconv.billed_tokens(event):
+                for kind, count in otel_attributes.billed_tokens(event):
                     self._usage.record(count, {**attributes, "gen_ai.token.type": kind})
-            error = semconv.attempt_metric_error(attempt)
+            error = otel_attributes.attempt_metric_error(attempt)
             if error:
                 attributes["error.type"] = error
             self._duration.record(call.end_of(attempt) - attempt.began, attributes)
-        of_call = semconv.call_metric_attributes(event)
+        of_call = otel_attributes.call_metric_attributes(event)
         if "tornado_router.model" in of_call:
             of_call["tornado_router.model"] = self._models.name(
                 of_call["tornado_router.model"], is_real=event.status < 400
@@ -263,10 +263,10 @@ class CallMetrics:
 
     def _attempt_attributes(
         self, event: RequestFinished, attempt: AttemptRecord
-    ) -> semconv.Attributes:
+    ) -> otel_attributes.Attributes:
         """Attributes of an attempt's metrics, for which clients and vendors may make up models."""
-        attributes = semconv.attempt_attributes(event, attempt)
-        for name in semconv.VENDOR_MODELS & attributes.keys():
+        attributes = otel_attributes.attempt_attributes(event, attempt)
+        for name in otel_attributes.VENDOR_MODELS & attributes.keys():
             attributes[name] = self._targets.name(attributes[name], is_real=attempt.answered)
         return attributes
 

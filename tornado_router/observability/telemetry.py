@@ -17,8 +17,8 @@ from tornado_router.config.options import OtelOptions
 from tornado_router.errors import Fault
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.attempt_record import AttemptRecord
-from tornado_router.observability.bounded_names import BoundedNames
-from tornado_router.observability.semconv import TracedCall
+from tornado_router.observability.metric_labels import BoundedNames
+from tornado_router.observability.otel_attributes import TracedCall
 from tornado_router.observability.trace_context import TraceContext
 
 FLUSH_SECONDS = 0.5

@@ -18,9 +18,10 @@ from typing import Any
 import pluggy
 
 from tornado_router import hookspecs
-from tornado_router.config import Config, ProviderTable, check, expand
+from tornado_router.config import check, expand
 from tornado_router.config.credentials import secrets_in
 from tornado_router.config.options import ProviderOptions, table_schema
+from tornado_router.config.reader import Config, ProviderTable
 from tornado_router.errors import Fault, RouterError
 from tornado_router.observability.redaction import redact_forms
 from tornado_router.provider import PLUGIN_API_VERSION, OptionError, Provider

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from loguru import logger
 
 from tornado_router.config.options import RoutingOptions
-from tornado_router.routing.routing import Target
+from tornado_router.routing.routes import Target
 
 WINDOW = 20
 """Answers that are remembered of each target."""

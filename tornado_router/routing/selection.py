@@ -13,8 +13,8 @@ from tornado_router.errors import ApiError, invalid_request
 from tornado_router.observability.redaction import printable_name
 from tornado_router.provider import Call
 from tornado_router.routing.health import Health
-from tornado_router.routing.pricing import Prices
-from tornado_router.routing.routing import Route, Target
+from tornado_router.routing.prices import Prices
+from tornado_router.routing.routes import Route, Target
 from tornado_router.usage import estimate_prompt, media_parts
 
 KNOWN_TARGETS = 10_000

@@ -22,22 +22,23 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from tornado_router.accounts.auth import Authenticator
-from tornado_router.accounts.changes import Changes, LocalChanges
+from tornado_router.accounts.invalidation import Changes, LocalChanges
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway, Observer
-from tornado_router.calls.memory import Memory
 from tornado_router.calls.response_cache import ResponseCache
 from tornado_router.calls.serving import Serving
+from tornado_router.calls.tool_state import Memory
 from tornado_router.calls.upstream import Upstream
-from tornado_router.config import Config
 from tornado_router.config.options import seconds
+from tornado_router.config.reader import Config
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.http import cors
+from tornado_router.http.client_bounds import Overload
 from tornado_router.http.handlers.base import (
     NotFoundHandler,
     PreflightHandler,
@@ -45,33 +46,32 @@ from tornado_router.http.handlers.base import (
     RunningRequests,
     Services,
 )
-from tornado_router.http.overload import Overload
+from tornado_router.http.process_metrics import Vitals
 from tornado_router.http.tls import read_tls
 from tornado_router.http.urls import ENDPOINTS, route_table
-from tornado_router.http.vitals import Vitals
-from tornado_router.ledger.ledger import Ledger
 from tornado_router.ledger.request_log import RequestRecorder
+from tornado_router.ledger.writer import Ledger
 from tornado_router.limits import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.observability.log import AccessLog
+from tornado_router.observability.loop_watchdog import LoopWatchdog
 from tornado_router.observability.metrics import Metrics
 from tornado_router.observability.telemetry import Telemetry
-from tornado_router.observability.watchdog import LoopWatchdog
 from tornado_router.plugins.registry import Plugins
 from tornado_router.redis.stores import ProcessStore, Store, WriteBehind
-from tornado_router.routing.bounds import OutputBounds
 from tornado_router.routing.health import Health
-from tornado_router.routing.pricing import Prices
-from tornado_router.routing.routing import Router
+from tornado_router.routing.output_length import OutputBounds
+from tornado_router.routing.prices import Prices
+from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
-from tornado_router.runtime.deployment import Deployment
-from tornado_router.storage.db import Storage
+from tornado_router.runtime.loaded_config import Deployment
+from tornado_router.storage.tables import Storage
 from tornado_router.validation import Profile, Validator
 
 if TYPE_CHECKING:
     from tornado_router.redis.link import RedisLink
     from tornado_router.redis.subscription import RedisSubscription
-    from tornado_router.routing.redis_targets import RedisTargets
+    from tornado_router.routing.shared_health import RedisTargets
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
@@ -559,13 +559,13 @@ def _keep_in_process(config: Config) -> _Shared:
 
 def _share_in_redis(config: Config) -> _Shared:
     # 7 MB, which a router without Redis has no use for
-    from tornado_router.accounts.redis_changes import RedisChanges  # noqa: PLC0415
+    from tornado_router.accounts.redis_invalidation import RedisChanges  # noqa: PLC0415
     from tornado_router.limits.guarded import GuardedLimiter  # noqa: PLC0415
     from tornado_router.limits.redis import RedisLimiter  # noqa: PLC0415
     from tornado_router.redis.link import RedisLink  # noqa: PLC0415
-    from tornado_router.redis.store import RedisStore  # noqa: PLC0415
+    from tornado_router.redis.redis_store import RedisStore  # noqa: PLC0415
     from tornado_router.redis.subscription import RedisSubscription  # noqa: PLC0415
-    from tornado_router.routing.redis_targets import RedisTargets  # noqa: PLC0415
+    from tornado_router.routing.shared_health import RedisTargets  # noqa: PLC0415
 
     link = RedisLink(config.redis_location)
     subscription = RedisSubscription(config.redis_location)

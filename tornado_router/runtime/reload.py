@@ -10,10 +10,10 @@ from pathlib import Path
 
 from loguru import logger
 
-from tornado_router.config import keep_fixed, sources
+from tornado_router.config.reader import keep_fixed, sources
 from tornado_router.errors import ConfigError
 from tornado_router.runtime.app import RouterApplication
-from tornado_router.runtime.deployment import read_deployment
+from tornado_router.runtime.loaded_config import read_deployment
 
 WATCH_SECONDS = 1.0
 """How often the files are looked at. A change counts once it has lasted for as long, as it may be

@@ -18,8 +18,8 @@ from tornado.web import Application, RequestHandler
 
 from tornado_router.accounts import accounts, keys
 from tornado_router.runtime.app import RouterApplication
-from tornado_router.runtime.deployment import read_deployment
-from tornado_router.storage.db import Storage
+from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.storage.tables import Storage
 
 from . import vendor_types
 from .support import KEY, recording

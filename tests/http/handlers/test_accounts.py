@@ -14,7 +14,7 @@ from tornado_router.errors import ApiError
 from tornado_router.http.handlers.accounts import _network
 from tornado_router.limits import LimiterAwayError
 from tornado_router.observability.log import AccessLog
-from tornado_router.storage.db import ApiKey, CreditEntry, User
+from tornado_router.storage.tables import ApiKey, CreditEntry, User
 
 EMAIL, PASSWORD = "ann@example.com", "correct horse 7 battery"
 ANN = {"email": EMAIL, "password": PASSWORD}

@@ -10,7 +10,7 @@ from tornado_router.accounts import accounts
 from tornado_router.accounts.auth import credits_purse
 from tornado_router.accounts.passwords import hash_password
 from tornado_router.limits import Demand
-from tornado_router.storage.db import CreditEntry, User
+from tornado_router.storage.tables import CreditEntry, User
 
 PASSWORD = "correct horse 7 battery"
 ROUTER_TOML = """

@@ -10,7 +10,7 @@ from tornado_router.http.handlers.calls import MAX_HEADER, _header
 from tornado_router.observability.trace_context import TraceContext
 from tornado_router.provider import Provider
 from tornado_router.sse import Decoder
-from tornado_router.storage.db import UsageLog
+from tornado_router.storage.tables import UsageLog
 
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out there"}]}
 

@@ -7,7 +7,7 @@ from tornado_router.accounts import accounts
 from tornado_router.accounts.auth import find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.accounts.passwords import hash_password
-from tornado_router.storage.db import ApiKey
+from tornado_router.storage.tables import ApiKey
 
 PASSWORD = "correct horse 7 battery"
 ROUTER_TOML = """

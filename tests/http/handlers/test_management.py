@@ -18,7 +18,7 @@ from tornado_router.http.handlers.management import (
     seconds,
     user_body,
 )
-from tornado_router.storage.db import User
+from tornado_router.storage.tables import User
 
 BODY = body_schema(
     {"name": {"type": "string", "maxLength": 5}, "size": {"type": ["integer", "null"]}},

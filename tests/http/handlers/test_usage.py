@@ -19,9 +19,9 @@ from tornado_router.accounts import accounts, keys
 from tornado_router.config.options import LedgerOptions
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers import usage
-from tornado_router.ledger import statistics
-from tornado_router.ledger.ledger import Ledger
-from tornado_router.storage.db import ApiKey, UsageLog, User
+from tornado_router.ledger import usage_queries
+from tornado_router.ledger.writer import Ledger
+from tornado_router.storage.tables import ApiKey, UsageLog, User
 
 from ...finished import EPOCH, finished
 
@@ -552,7 +552,7 @@ class TestCsv:
     @pytest.mark.gen_test
     async def test_an_error_before_the_first_line_is_json(self, get, write, app, monkeypatch):
         write(call())
-        monkeypatch.setattr(statistics, "list_calls", lambda *_: 1 / 0)
+        monkeypatch.setattr(usage_queries, "list_calls", lambda *_: 1 / 0)
         answer = await get("ann", SPAN, format="csv")
         assert error(answer) == (500, "internal_error", None)
         assert answer.headers["Content-Type"] == "application/json"
@@ -562,18 +562,18 @@ class TestCsv:
     async def test_what_breaks_off_does_not_end_well(self, get, write, app, monkeypatch):
         monkeypatch.setattr(usage, "CSV_PAGE", 2)
         write(*(call(number) for number in range(10)))
-        whole, pages = statistics.list_calls, []
+        whole, pages = usage_queries.list_calls, []
 
         def break_off(*args):
             pages.append(args)
             return whole(*args) if len(pages) < 3 else 1 / 0
 
-        monkeypatch.setattr(statistics, "list_calls", break_off)
+        monkeypatch.setattr(usage_queries, "list_calls", break_off)
         with pytest.raises((HTTPClientError, OSError)):
             (await get("ann", SPAN, format="csv")).rethrow()
         assert len(pages) == 3
         assert app.services.requests.count == 0
-        monkeypatch.setattr(statistics, "list_calls", whole)
+        monkeypatch.setattr(usage_queries, "list_calls", whole)
         assert (await get("ann", SPAN, format="csv")).code == 200
 
     @pytest.mark.gen_test
@@ -583,9 +583,9 @@ class TestCsv:
         monkeypatch.setattr(usage, "CSV_PAGE", 1)
         write(*(call(number, model="m" * 100_000) for number in range(200)))
         pages = []
-        whole = statistics.list_calls
+        whole = usage_queries.list_calls
         monkeypatch.setattr(
-            statistics, "list_calls", lambda *args: pages.append(args) or whole(*args)
+            usage_queries, "list_calls", lambda *args: pages.append(args) or whole(*args)
         )
         token = app.storage.call(lambda: app.services.sessions.begin(User.get_by_id(1)).token)
         reader, writer = await asyncio.open_connection(*base_url.rpartition("/")[2].split(":"))

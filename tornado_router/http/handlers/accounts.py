@@ -11,7 +11,7 @@ from tornado_router.calls.admission import duration, retry_headers
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.http.handlers.management import ManagementHandler, body_schema, user_body
 from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError, Rates
-from tornado_router.storage.db import User
+from tornado_router.storage.tables import User
 
 _TEXT = {"type": "string"}
 _OPTIONAL_TEXT = {"type": ["string", "null"]}

@@ -18,25 +18,25 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from tornado_router.accounts.auth import Authenticator, Key
-from tornado_router.accounts.changes import Changes
+from tornado_router.accounts.invalidation import Changes
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.calls.serving import Serving
 from tornado_router.errors import ApiError, StoppedError
 from tornado_router.http import cors
 from tornado_router.http.client_address import client_address
-from tornado_router.http.overload import Overload
-from tornado_router.http.vitals import Vitals
-from tornado_router.ledger.ledger import Ledger
+from tornado_router.http.client_bounds import Overload
+from tornado_router.http.process_metrics import Vitals
+from tornado_router.ledger.writer import Ledger
 from tornado_router.limits import Limiter
 from tornado_router.observability.log import AccessLog, PlainRequest
+from tornado_router.observability.loop_watchdog import LoopWatchdog
 from tornado_router.observability.metrics import Metrics
 from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
-from tornado_router.observability.watchdog import LoopWatchdog
 from tornado_router.plugins.registry import Plugins
 from tornado_router.routing.health import Health
-from tornado_router.storage.db import Storage
+from tornado_router.storage.tables import Storage
 from tornado_router.validation import Validator, parse_json
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from tornado_router.http.handlers.management import (
     integer,
     seconds,
 )
-from tornado_router.storage.db import ApiKey
+from tornado_router.storage.tables import ApiKey
 
 _TEXT_LIST = {"type": ["array", "null"], "items": {"type": "string"}}
 _LIMIT = {"type": ["integer", "null"]}

@@ -11,7 +11,7 @@ from tornado_router.accounts.keys import KEY_PREFIX
 from tornado_router.accounts.plans import Plans
 from tornado_router.errors import ApiError, invalid_request, unauthorized
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.storage.db import User
+from tornado_router.storage.tables import User
 from tornado_router.validation import Validator
 from tornado_router.validation.engine import RustEngine
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tornado_router.calls.admission import may_use
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.routing.routing import Model, model_not_found
+from tornado_router.routing.routes import Model, model_not_found
 
 
 class ModelsHandler(BaseHandler):

@@ -18,10 +18,10 @@ from tornado.iostream import StreamClosedError
 from tornado_router.accounts.accounts import MAX_ID
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.http.handlers.management import ManagementHandler, dollars, integer
-from tornado_router.ledger import statistics
-from tornado_router.ledger.statistics import MAX_GROUPS, Cursor, Filter, Group, Sums
-from tornado_router.storage.db import EPOCH, ApiKey, UsageLog, User, utc
-from tornado_router.storage.db import dollars as decimal_dollars
+from tornado_router.ledger import usage_queries
+from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter, Group, Sums
+from tornado_router.storage.tables import EPOCH, ApiKey, UsageLog, User, utc
+from tornado_router.storage.tables import dollars as decimal_dollars
 
 PARAMETERS = (
     *("from", "to", "model", "provider", "key_id", "user_id"),
@@ -123,8 +123,8 @@ class UsageHandler(ManagementHandler):
 
     def _group_by(self, query: Mapping[str, str]) -> str | None:
         if self.user.is_admin:
-            return _choice(query, "group_by", statistics.GROUPINGS)
-        groupings = [name for name in statistics.GROUPINGS if name != "user"]
+            return _choice(query, "group_by", usage_queries.GROUPINGS)
+        groupings = [name for name in usage_queries.GROUPINGS if name != "user"]
         return _choice(query, "group_by", groupings)
 
     def _check_owner(self, chosen: Filter) -> None:
@@ -151,7 +151,7 @@ class UsageHandler(ManagementHandler):
         """Streams all calls as CSV, a page at a time, as fast as the client takes them."""
         page = await self.run(lambda: _calls_csv(chosen, None))
         self._set_csv_headers()
-        self.write(_csv([statistics.COLUMNS]))
+        self.write(_csv([usage_queries.COLUMNS]))
         try:
             while True:
                 self.write(page.text)
@@ -215,7 +215,7 @@ def _moment(query: Mapping[str, str], name: str) -> datetime.datetime | None:
         moment = _parse_moment(text)
     except (ValueError, OverflowError):
         moment = None
-    if moment is None or moment > statistics.LATEST:
+    if moment is None or moment > usage_queries.LATEST:
         raise invalid_request(
             f"'{name}' must be a day such as 2026-11-24, a time such as 2026-11-24T09:30:00Z, or "
             "seconds since 1970.",
@@ -259,12 +259,12 @@ def _answer(question: _Question) -> dict[str, Any]:
     with UsageLog._meta.database.reading():  # so that the totals are of the same calls
         if question.group_by is None:
             after = question.after
-            cursor = None if after is None else statistics.find_cursor(chosen, after)
-            totals = statistics.totals(chosen)
-            calls = statistics.list_calls(chosen, limit, cursor) if totals.requests else []
+            cursor = None if after is None else usage_queries.find_cursor(chosen, after)
+            totals = usage_queries.totals(chosen)
+            calls = usage_queries.list_calls(chosen, limit, cursor) if totals.requests else []
             data = [_call_body(call) for call in calls]
         else:
-            totals, groups = statistics.groups(chosen, question.group_by, limit)
+            totals, groups = usage_queries.groups(chosen, question.group_by, limit)
             data = [_group_body(question.group_by, group) for group in groups]
     has_more = len(data) > limit
     del data[limit:]
@@ -304,12 +304,12 @@ def _group_body(group_by: str, group: Group) -> dict[str, Any]:
 
 def _calls_csv(chosen: Filter, cursor: Cursor | None) -> _CsvPage:
     """The lines of a page of calls. Blocks."""
-    calls = statistics.list_calls(chosen, CSV_PAGE, cursor)
+    calls = usage_queries.list_calls(chosen, CSV_PAGE, cursor)
     has_more = len(calls) > CSV_PAGE
     calls = calls[:CSV_PAGE]
     last = (calls[-1]["created_at"], calls[-1]["id"]) if has_more else None
     lines = (
-        ({**_call_body(call), "prices": call["prices"]}[name] for name in statistics.COLUMNS)
+        ({**_call_body(call), "prices": call["prices"]}[name] for name in usage_queries.COLUMNS)
         for call in calls
     )
     return _CsvPage(_csv(lines), last)
@@ -319,7 +319,7 @@ def _groups_csv(question: _Question) -> str:
     """All groups as CSV. Blocks."""
     group_by = question.group_by
     assert group_by is not None
-    _, groups = statistics.groups(question.chosen, group_by, limit=None)
+    _, groups = usage_queries.groups(question.chosen, group_by, limit=None)
     header = (*_GROUP_COLUMNS[group_by], *_SUM_COLUMNS)
     return _csv([header, *(_group_body(group_by, group).values() for group in groups)])
 

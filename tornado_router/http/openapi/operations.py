@@ -10,7 +10,7 @@ from tornado_router.http.handlers import accounts, admin, keys
 from tornado_router.http.handlers.management import LARGEST_PAGE
 from tornado_router.http.openapi import examples
 from tornado_router.http.openapi.objects import COUNT, ID, OBJECTS, TEXT, reference, schema_name
-from tornado_router.ledger.statistics import GROUPINGS, MAX_GROUPS
+from tornado_router.ledger.usage_queries import GROUPINGS, MAX_GROUPS
 from tornado_router.validation import Validator
 from tornado_router.validation.schema import Schema
 

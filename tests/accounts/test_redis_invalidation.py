@@ -1,0 +1,153 @@
+"""Word of changes between processes, through a real Redis."""
+
+import asyncio
+import time
+
+import pytest
+
+from tornado_router.accounts.redis_invalidation import CHANNEL, RedisChanges, announce
+from tornado_router.config.options import RedisOptions
+from tornado_router.redis.link import RedisLink
+from tornado_router.redis.subscription import RedisSubscription
+
+from ..servers import own_redis
+from ..support import DEADLINE
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with own_redis(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis
+
+
+@pytest.fixture
+def redis(server):
+    if server.process.poll() is not None:
+        server.start()
+    return server
+
+
+class Router:
+    """A process's part in it, and what it heard."""
+
+    def __init__(self, port):
+        self.options = RedisOptions(host="127.0.0.1", port=port, timeout=0.25)
+        self.heard = []
+
+    async def __aenter__(self):
+        self.link = RedisLink(self.options)
+        self.subscription = RedisSubscription(self.options)
+        self.changes = RedisChanges(self.link, self.subscription)
+        self.changes.listen(self.heard.append)
+        return self
+
+    async def __aexit__(self, *error):
+        await self.changes.close()
+        await self.subscription.close()
+        await self.link.close()
+
+
+async def until(ask):
+    async with asyncio.timeout(DEADLINE):
+        while not ask():  # noqa: ASYNC110 - nothing tells when
+            await asyncio.sleep(0.005)
+
+
+def test_what_one_publishes_another_hears(redis):
+    async def story():
+        async with Router(redis.port) as one, Router(redis.port) as other:
+            await until(lambda: one.changes.live and other.changes.live)
+            assert other.heard == [None]  # anybody may have changed before
+            await one.changes.publish(7)
+            assert one.heard[:2] == [None, 7]
+            await until(lambda: other.heard == [None, 7])
+
+    asyncio.run(story())
+
+
+def test_the_command_line_is_heard(redis):
+    async def story():
+        async with Router(redis.port) as router:
+            await until(lambda: router.changes.live)
+            assert await asyncio.to_thread(announce, router.options, 12)
+            await until(lambda: 12 in router.heard)
+
+    asyncio.run(story())
+
+
+def test_words_that_nobody_understands_mean_anybody(redis):
+    async def story():
+        async with Router(redis.port) as router:
+            await until(lambda: router.changes.live)
+            redis.ask("PUBLISH", CHANNEL, "x")
+            redis.ask("PUBLISH", CHANNEL, "9" * 5000)
+            redis.ask("PUBLISH", CHANNEL, "3")
+            await until(lambda: router.heard == [None, None, None, 3])
+
+    asyncio.run(story())
+
+
+def test_frozen_it_is_not_live_and_thawed_it_is(redis):
+    async def story():
+        async with Router(redis.port) as router:
+            await until(lambda: router.changes.live)
+            loop = asyncio.get_running_loop()
+            with redis.frozen():
+                since = loop.time()
+                await until(lambda: not router.changes.live)
+                waited = loop.time() - since
+                await until(lambda: not router.subscription.live)
+            await until(lambda: router.changes.live)
+            assert router.heard == [None, None]
+            return waited
+
+    assert asyncio.run(story()) < 5
+
+
+def test_stopped_and_started(redis):
+    async def story():
+        async with Router(redis.port) as router:
+            await until(lambda: router.changes.live)
+            redis.stop()
+            await until(lambda: not router.changes.live)
+            await router.changes.publish(5)  # heard here, and elsewhere when Redis is back
+            assert router.heard == [None, 5]
+            await asyncio.to_thread(redis.start)
+            async with Router(redis.port) as other:
+                await until(lambda: router.changes.live and other.changes.live)
+                await until(lambda: not router.changes._unpublished)
+                await router.changes.publish(6)
+                await until(lambda: 6 in other.heard)
+
+    asyncio.run(story())
+
+
+def test_a_lost_subscription_is_made_again(redis):
+    async def story():
+        async with Router(redis.port) as router:
+            await until(lambda: router.changes.live)
+            redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            await until(lambda: router.heard == [None, None])
+            await until(lambda: router.changes.live)
+
+    asyncio.run(story())
+
+
+def test_nobody_there():
+    async def story():
+        async with Router(1) as router:
+            await router.changes.publish(5)
+            assert router.heard == [5]
+            assert not router.changes.live
+
+    asyncio.run(story())
+    assert not announce(RedisOptions(host="127.0.0.1", port=1), 5)
+
+
+def test_the_command_line_does_not_wait_for_a_frozen_redis(redis):
+    options = RedisOptions(host="127.0.0.1", port=redis.port)
+    with redis.frozen():
+        since = time.monotonic()
+        assert not announce(options, 5)
+        waited = time.monotonic() - since
+    assert waited < 5

@@ -1,0 +1,262 @@
+"""The database: its tables, and how a coroutine asks it."""
+
+import asyncio
+import threading
+from decimal import Decimal
+
+import pytest
+from peewee import IntegrityError, fn
+
+from tornado_router.storage.migrator import SchemaError
+from tornado_router.storage.tables import (
+    MODELS,
+    ApiKey,
+    Storage,
+    UsageLog,
+    User,
+    now,
+    utc,
+)
+
+
+@pytest.fixture
+def storage(empty_place):
+    storage = Storage(empty_place.location)
+    yield storage
+    storage.close()
+
+
+def user(email="a@b", **fields):
+    return User.create(email=email, name="a", password_hash="!", **fields)
+
+
+# The tables as the product defines them, in SQLite's words: type, may be null, default.
+USERS = {
+    "id": ("INTEGER", False, None),
+    "email": ("VARCHAR(255)", False, None),
+    "name": ("VARCHAR(255)", False, None),
+    "password_hash": ("VARCHAR(255)", False, None),
+    "plan": ("VARCHAR(255)", False, "'free'"),
+    "credits": ("INTEGER", False, "0"),
+    "created_at": ("DATETIME", False, None),
+    "updated_at": ("DATETIME", False, None),
+}
+API_KEYS = {
+    "id": ("INTEGER", False, None),
+    "user_id": ("INTEGER", False, None),
+    "key_hash": ("VARCHAR(64)", False, None),
+    "name": ("VARCHAR(255)", False, None),
+    "permissions": ("TEXT", False, "'[]'"),
+    "rate_limit_rpm": ("INTEGER", True, "60"),
+    "rate_limit_tpm": ("INTEGER", True, "10000"),
+    "is_active": ("INTEGER", False, "TRUE"),
+    "created_at": ("DATETIME", False, None),
+    "last_used_at": ("DATETIME", True, None),
+}
+USAGE_LOGS = {
+    "id": ("INTEGER", False, None),
+    "user_id": ("INTEGER", True, None),
+    "api_key_id": ("INTEGER", True, None),
+    "provider": ("VARCHAR(255)", True, None),
+    "model": ("VARCHAR(255)", False, None),
+    "prompt_tokens": ("INTEGER", False, None),
+    "completion_tokens": ("INTEGER", False, None),
+    "total_tokens": ("INTEGER", False, None),
+    "cost": ("INTEGER", False, "0"),
+    "created_at": ("DATETIME", False, None),
+}
+
+
+class TestTables:
+    @pytest.mark.parametrize(
+        ("table", "columns"),
+        [("users", USERS), ("api_keys", API_KEYS), ("usage_logs", USAGE_LOGS)],
+    )
+    @pytest.mark.sqlite
+    def test_columns(self, storage, empty_place, table, columns):
+        there = {
+            row["name"]: (row["type"], not row["notnull"], row["dflt_value"])
+            for row in empty_place.rows(f"PRAGMA table_info({table})")
+        }
+        assert {name: there.get(name) for name in columns} == columns
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_the_models_know_every_column_and_no_other(self, storage, model):
+        found = storage.call(lambda: storage.database.get_columns(model._meta.table_name))
+        there = {column.name: column.null for column in found}
+        assert there == {field.column_name: field.null for field in model._meta.sorted_fields}
+
+    def test_foreign_keys(self, storage):
+        def keys():
+            return {
+                (table, key.column): (key.dest_table, key.dest_column, key.on_delete)
+                for table in ("users", "api_keys", "usage_logs")
+                for key in storage.database.get_foreign_keys(table)
+            }
+
+        assert storage.call(keys) == {
+            ("api_keys", "user_id"): ("users", "id", "CASCADE"),
+            ("usage_logs", "user_id"): ("users", "id", "SET NULL"),
+            ("usage_logs", "api_key_id"): ("api_keys", "id", "SET NULL"),
+        }
+
+    def test_indexes(self, storage):
+        def find():
+            return {
+                (table, tuple(index.columns)): index.unique
+                for table in storage.database.get_tables()
+                if table != "schema_migration"
+                for index in storage.database.get_indexes(table)
+                if index.columns != ["id"]
+            }
+
+        indexes = storage.call(find)
+        assert indexes == {
+            ("users", ("email",)): True,
+            ("api_keys", ("key_hash",)): True,
+            ("api_keys", ("user_id",)): False,
+            ("usage_logs", ("call_id",)): True,
+            ("usage_logs", ("user_id", "created_at")): False,
+            ("usage_logs", ("api_key_id", "created_at")): False,
+            ("usage_logs", ("created_at",)): False,
+            ("api_keys", ("previous_hash",)): True,
+            ("usage_days", ("user_id", "day", "api_key_id", "provider", "model")): True,
+            ("usage_days", ("api_key_id", "day")): False,
+            ("usage_days", ("day",)): False,
+            ("invites", ("code_hash",)): True,
+            ("invites", ("used_by_id",)): False,
+            ("credit_entries", ("user_id",)): False,
+            ("request_logs", ("call_id",)): True,
+            ("request_logs", ("request_id",)): False,
+            ("request_logs", ("user_id",)): False,
+            ("request_logs", ("created_at",)): False,
+        }
+
+    @pytest.mark.sqlite
+    def test_sqlite_runs_as_it_should(self, storage):
+        def pragmas():
+            return {
+                name: storage.database.pragma(name)
+                for name in ("journal_mode", "foreign_keys", "synchronous")
+            }
+
+        assert storage.call(pragmas) == {
+            "journal_mode": "wal",
+            "foreign_keys": 1,
+            "synchronous": 1,
+        }
+
+    def test_defaults(self, storage):
+        def make():
+            key = ApiKey.create(user=user(), key_hash="h", prefix="p", name="k")
+            return ApiKey.get_by_id(key.id), User.get()
+
+        key, owner = storage.call(make)
+        assert (owner.plan, owner.credits, owner.is_admin) == ("free", 0, False)
+        assert (key.permissions, key.rate_limit_rpm, key.rate_limit_tpm) == ("[]", 60, 10_000)
+        assert (key.is_active, key.last_used_at) == (True, None)
+        assert abs((now() - key.created_at).total_seconds()) < 3600
+
+    def test_an_email_is_somebodys_alone(self, storage):
+        storage.call(user)
+        with pytest.raises(IntegrityError):
+            storage.call(user)
+
+    def test_keys_go_with_their_user(self, storage):
+        def make():
+            owner = user()
+            ApiKey.create(user=owner, key_hash="h", prefix="p", name="k")
+            owner.delete_instance()
+
+        storage.call(make)
+        assert storage.call(ApiKey.select().count) == 0
+
+    def test_a_key_needs_a_user(self, storage):
+        with pytest.raises(IntegrityError):
+            storage.call(lambda: ApiKey.create(user=99, key_hash="h", prefix="p", name="k"))
+
+
+class TestSchema:
+    def test_is_made(self, empty_place):
+        Storage(empty_place.location).close()
+        assert empty_place.tables() >= {"users", "api_keys", "usage_logs"}
+
+    def test_that_lacks_is_refused_where_nobody_migrates(self, empty_place):
+        with pytest.raises(SchemaError, match="run: tornado-router db migrate"):
+            Storage(empty_place.location, migrate=False)
+        Storage(empty_place.location).close()
+        Storage(empty_place.location, migrate=False).close()
+
+
+class TestMoney:
+    @pytest.mark.parametrize(
+        "amount", ["0", "0.1", "0.000000001", "12345678.987654321", "-3.5", "9000000000"]
+    )
+    def test_comes_back_as_it_was(self, storage, amount):
+        made = storage.call(lambda: User.get_by_id(user(credits=Decimal(amount)).id))
+        assert made.credits == Decimal(amount)
+
+    def test_sums_are_exact(self, storage):
+        def add():
+            for number in range(100):
+                user(f"{number}@b", credits=Decimal("0.1") if number % 2 else Decimal("0.2"))
+            # Without `coerce`, Peewee gives a sum as the database holds it: in billionths.
+            return User.select(fn.SUM(User.credits).coerce()).scalar()
+
+        assert storage.call(add) == Decimal(15)
+
+    def test_the_database_counts_exactly_too(self, storage):
+        def spend():
+            user(credits=Decimal("0.3"))
+            for _ in range(3):
+                User.update(credits=User.credits - Decimal("0.1")).execute()
+            return User.get().credits
+
+        assert storage.call(spend) == 0
+
+    def test_is_held_as_whole_billionths(self, storage, empty_place):
+        storage.call(lambda: user(credits=Decimal("1.5")))
+        assert empty_place.ask("SELECT credits FROM users") == [(1_500_000_000,)]
+
+    def test_comparisons(self, storage):
+        def count():
+            user(credits=Decimal("0.5"))
+            return User.select().where(User.credits >= Decimal("0.5")).count()
+
+        assert storage.call(count) == 1
+
+
+class TestRun:
+    def test_never_on_the_thread_of_the_loop(self, storage):
+        async def main():
+            return await storage.run(threading.get_ident)
+
+        assert asyncio.run(main()) != threading.get_ident()
+
+    def test_what_the_work_raises_is_raised(self, storage):
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(storage.run(lambda: 1 / 0))
+
+    def test_many_at_once(self, storage):
+        async def main():
+            await asyncio.gather(
+                *(storage.run(lambda n=n: user(f"{n}@b")) for n in range(50)),
+            )
+            return await storage.run(lambda: User.select().count())
+
+        assert asyncio.run(main()) == 50
+
+    @pytest.mark.sqlite
+    def test_nothing_stays_open(self, storage):
+        storage.call(user)
+        assert storage.database.is_closed()
+
+
+def test_times_are_utc_without_a_zone():
+    assert utc(0).isoformat() == "1970-01-01T00:00:00"
+    assert utc(1_800_000_000.25).isoformat() == "2027-01-15T08:00:00.250000"
+
+
+def test_usage_needs_nobody():
+    assert UsageLog.user.null
+    assert UsageLog.api_key.null

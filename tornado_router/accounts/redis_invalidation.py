@@ -1,0 +1,99 @@
+"""Word of changed users and keys, carried to every process through Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from tornado_router.accounts.invalidation import Listener
+from tornado_router.config.options import RedisOptions
+from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError, run
+from tornado_router.redis.subscription import RedisSubscription
+
+CHANNEL = "tornado-router:changes"
+ANNOUNCE_SECONDS = 1.0
+
+
+class RedisChanges:
+    """Changes that any process made. To be made and closed on the running event loop.
+
+    Args:
+        link: to Redis, to publish on.
+        subscription: to hear of others.
+    """
+
+    def __init__(self, link: RedisLink, subscription: RedisSubscription) -> None:
+        self._link = link
+        self._subscription = subscription
+        self._listeners: list[Listener] = []
+        self._unpublished: set[int] = set()
+        self._sending: asyncio.Task[None] | None = None
+        link.listen(self._hear_of_link)
+        subscription.listen(CHANNEL, self._receive, self._begin)
+
+    @property
+    def live(self) -> bool:
+        """See `Changes.live`."""
+        return self._subscription.live and self._link.available
+
+    def listen(self, listener: Listener) -> None:
+        """See `Changes.listen`."""
+        self._listeners.append(listener)
+
+    async def publish(self, user_id: int) -> None:
+        """See `Changes.publish`. What does not get through is published when Redis is back."""
+        self._tell(user_id)
+        self._unpublished.add(user_id)
+        await self._publish()
+
+    async def close(self) -> None:
+        """See `Changes.close`."""
+        if self._sending is not None:
+            self._sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sending
+
+    def _tell(self, user_id: int | None) -> None:
+        for listener in self._listeners:
+            listener(user_id)
+
+    def _hear_of_link(self, available: bool) -> None:
+        if available and self._unpublished and (self._sending is None or self._sending.done()):
+            self._sending = asyncio.get_running_loop().create_task(
+                self._publish(), name="changes that wait for Redis"
+            )
+
+    async def _publish(self) -> None:
+        with suppress(RedisAwayError, RedisReplyError):
+            for user_id in list(self._unpublished):
+                await self._link.call("PUBLISH", CHANNEL, user_id)
+                self._unpublished.discard(user_id)
+
+    def _receive(self, data: bytes) -> None:
+        """Passes word on; what is no id may mean anybody."""
+        self._tell(int(data) if data.isdigit() and len(data) < 20 else None)
+
+    def _begin(self) -> None:
+        """Nobody knows what changed before."""
+        self._tell(None)
+
+
+def announce(options: RedisOptions, user_id: int) -> bool:
+    """Tells every router of a change. Blocks; for the command line.
+
+    Args:
+        options: where Redis is.
+        user_id: whose account or keys changed.
+
+    Returns:
+        Whether Redis took it; otherwise the routers notice when what they remember times out.
+    """
+    try:
+        run(
+            options,
+            ANNOUNCE_SECONDS,
+            lambda connection: connection.call(ANNOUNCE_SECONDS, "PUBLISH", CHANNEL, user_id),
+        )
+    except (RedisAwayError, RedisReplyError):
+        return False
+    return True

@@ -1,0 +1,292 @@
+"""Reads router.toml: TOML, then the environment, then a check of every option at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+from urllib.parse import quote
+
+from dotenv import dotenv_values
+
+from tornado_router.config import check, expand
+from tornado_router.config.options import (
+    AT_START,
+    NAMED_SECTIONS,
+    SECTIONS,
+    AuthOptions,
+    CacheOptions,
+    CorsOptions,
+    DatabaseOptions,
+    LedgerOptions,
+    LimitsOptions,
+    LogOptions,
+    MemoryOptions,
+    MetricsOptions,
+    OtelOptions,
+    PlanOptions,
+    PriceOptions,
+    PricingOptions,
+    ProviderOptions,
+    RedisOptions,
+    RequestLogOptions,
+    RouteOptions,
+    RoutingOptions,
+    ServerOptions,
+    TargetOptions,
+    ValidationOptions,
+    file_schema,
+    table_schema,
+)
+from tornado_router.errors import ConfigError, Fault
+
+__all__ = ["Config", "ProviderTable", "environment", "examine", "keep_fixed", "load", "sources"]
+
+
+@dataclass(frozen=True)
+class ProviderTable:
+    """One `[providers.NAME]`.
+
+    Attributes:
+        name: the NAME.
+        common: the options that every provider has.
+        options: the rest of the table, which its plugin checks.
+        off: why the provider is not to be used (a variable of its table is not set), or None.
+    """
+
+    name: str
+    common: ProviderOptions
+    options: Mapping[str, Any] = field(repr=False)  # holds the provider's key
+    off: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole router.toml, with every default filled in.
+
+    Attributes:
+        folder: where the file lies; relative paths in it start here.
+    """
+
+    folder: Path
+    server: ServerOptions
+    cors: CorsOptions
+    database: DatabaseOptions
+    ledger: LedgerOptions
+    redis: RedisOptions
+    auth: AuthOptions
+    limits: LimitsOptions
+    routing: RoutingOptions
+    pricing: PricingOptions
+    log: LogOptions
+    metrics: MetricsOptions
+    otel: OtelOptions
+    memory: MemoryOptions
+    cache: CacheOptions
+    request_log: RequestLogOptions
+    validation: ValidationOptions
+    providers: Mapping[str, ProviderTable]
+    routes: Mapping[str, RouteOptions]
+    targets: Mapping[str, TargetOptions]
+    plans: Mapping[str, PlanOptions]
+    prices: Mapping[str, PriceOptions]
+
+    @property
+    def database_location(self) -> Path | str:
+        """Of the database: an SQLite file, or the URL of a PostgreSQL database."""
+        url, password = self.database.url, self.database.password
+        if not url:
+            return self.folder / self.database.path
+        if not password:
+            return url
+        # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+        return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
+
+    @property
+    def redis_location(self) -> RedisOptions:
+        """Of Redis: `[redis]`, with the path of its CA file as it is found from anywhere."""
+        options = self.redis
+        if not options.tls_ca:
+            return options
+        return replace(options, tls_ca=str(self.folder / options.tls_ca))
+
+
+def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that a file in `folder` sees: that of the process over a `.env` beside it."""
+    beside = dotenv_values(folder / ".env")
+    return {name: value for name, value in beside.items() if value is not None} | dict(environ)
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Reads a configuration, but for what the plugins have to say of it.
+
+    Args:
+        path: the file.
+        environ: values for `${NAME}`; see `environment`.
+
+    Raises:
+        ConfigError: with every fault, not just the first.
+    """
+    config, faults = examine(path, environ)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def examine(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Fault]]:
+    """Reads a configuration as far as it is right, and lists what is wrong with it.
+
+    An option that is wrong has its default, so that the rest can be looked at, too.
+
+    Raises:
+        ConfigError: the file is not there, or is no TOML.
+    """
+    table = _parse(path)
+    faults: list[Fault] = []
+    off = _expand_tables(table, environ, faults)
+    schema = file_schema()
+    table = expand.coerce(table, schema)
+    faults += check.faults(table, schema)
+    return _build(table, path.parent, off), faults
+
+
+def sources(path: Path) -> list[Path]:
+    """Every file that a configuration is read from, whether it is there or not.
+
+    They are the file itself, the `.env` beside it, and those that `${file:...}` names, as far as
+    the file is TOML.
+    """
+    found = [path, path.parent / ".env"]
+    with suppress(ConfigError):
+        for _, holder, key in _strings(_parse(path)):
+            found += expand.files(holder[key])
+    return found
+
+
+def keep_fixed(before: Config, after: Config) -> tuple[Config, list[str]]:
+    """What a running router can take up of a changed file.
+
+    Args:
+        before: what it runs with.
+        after: the file as it is now.
+
+    Returns:
+        `after` with the options of `before` that are read at the start alone, and the names of
+        those among them that differ.
+    """
+    names = [
+        (section, item.name)
+        for section, kind in SECTIONS.items()
+        for item in fields(kind)
+        if not AT_START.isdisjoint((section, f"{section}.{item.name}"))
+    ]
+    kept: dict[str, Any] = {}
+    differing = []
+    for section, name in names:
+        old = getattr(getattr(before, section), name)
+        table = kept.get(section, getattr(after, section))
+        if getattr(table, name) != old:
+            kept[section] = replace(table, **{name: old})
+            differing.append(f"{section}.{name}")
+    return replace(after, **kept), differing
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        message, _, place = str(error).partition(" (at ")
+        raise ConfigError([Fault(place.rstrip(")"), message)]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([Fault("", "is not UTF-8 text")]) from None
+    except OSError as error:
+        raise ConfigError([Fault("", f"cannot be read: {error.strerror}")]) from None
+
+
+def _expand_tables(
+    table: dict[str, Any], environ: Mapping[str, str], faults: list[Fault]
+) -> dict[str, str]:
+    """Expands every string in place; returns why which providers are off.
+
+    A variable that is not set is a fault, but in a provider's table it only says that this
+    deployment does not use that provider.
+    """
+    off: dict[str, str] = {}
+    for path, holder, key in _strings(table):
+        try:
+            holder[key] = expand.expand(holder[key], environ)
+        except expand.ExpansionError as error:
+            if path[0] == "providers" and len(path) > 2 and error.missing:
+                off.setdefault(str(path[1]), error.missing)
+            else:
+                faults.append(Fault(check.dotted(path), str(error)))
+            if isinstance(holder, dict):
+                del holder[key]  # one fault is enough: its default is never at fault
+    return off
+
+
+def _strings(
+    node: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
+    """Each string of a tree: its path, what holds it, and under which key. Safe for changes."""
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in list(items):
+        if isinstance(value, str):
+            yield (*path, key), node, key
+        elif isinstance(value, dict | list):
+            yield from _strings(value, (*path, key))
+
+
+def _build(table: Mapping[str, Any], folder: Path, off: Mapping[str, str]) -> Config:
+    once: dict[str, Any] = {
+        name: _section(kind, table.get(name)) for name, kind in SECTIONS.items()
+    }
+    named: dict[str, Any] = {
+        section: {name: _section(kind, item) for name, item in _tables(table.get(section)).items()}
+        for section, kind in NAMED_SECTIONS.items()
+        if section != "providers"
+    }
+    providers = {
+        name: _provider(name, _tables(item), off.get(name))
+        for name, item in _tables(table.get("providers")).items()
+    }
+    return Config(folder=folder, providers=providers, **named, **once)
+
+
+def _tables(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _provider(name: str, table: Mapping[str, Any], off: str | None) -> ProviderTable:
+    common = {item.name for item in fields(ProviderOptions)}
+    return ProviderTable(
+        name=name,
+        common=_section(ProviderOptions, table),
+        options={key: value for key, value in table.items() if key not in common},
+        off=off,
+    )
+
+
+def _section(kind: Any, table: Any) -> Any:
+    """The options of a table that are right; the others have their defaults."""
+    properties = table_schema(kind)["properties"]
+    hints = get_type_hints(kind)
+    values = {
+        name: _value(hints[name], value)
+        for name, value in _tables(table).items()
+        if name in properties and check.is_valid(value, properties[name])
+    }
+    for item in fields(kind):
+        if item.default is MISSING and item.name not in values:
+            values[item.name] = hints[item.name]()  # a fault says that it lacks
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    (kind, *_) = get_args(hint)
+    return tuple(_section(kind, item) if is_dataclass(kind) else item for item in value)

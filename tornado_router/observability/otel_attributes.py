@@ -1,0 +1,218 @@
+"""Calls and attempts as OpenTelemetry's semantic conventions put them.
+
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/ for calls, and for their attempts
+https://github.com/open-telemetry/semantic-conventions-genai. What these have no word for begins
+with `tornado_router.`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from tornado_router.hookspecs import RequestFinished
+from tornado_router.observability.attempt_record import AttemptRecord
+from tornado_router.observability.metric_labels import failure_reason
+from tornado_router.observability.redaction import REDACTED, holds_secret
+from tornado_router.observability.trace_context import TraceContext
+
+Attributes = dict[str, Any]
+
+CANCELLED = "cancelled"
+"""`error.type` of an attempt that was given up: its client went away, or another was faster."""
+
+VENDOR_MODELS = frozenset({"gen_ai.request.model", "gen_ai.response.model"})
+"""Attributes that name a model as its vendor does."""
+
+_OPERATIONS = {"chat.completions": "chat"}
+_PORTS = {"https": 443, "http": 80}
+_CLIENT_ERROR = 400
+_SERVER_ERROR = 500
+
+
+class TracedCall(NamedTuple):
+    """A call that is over.
+
+    Attributes:
+        event: what is known of it.
+        attempts: to have it served.
+        trace: what it is part of, or None.
+        ended: when it was over, by `time.monotonic()`.
+    """
+
+    event: RequestFinished
+    attempts: tuple[AttemptRecord, ...]
+    trace: TraceContext | None
+    ended: float
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether it is to be seen in a trace."""
+        return self.trace is not None and self.trace.sampled
+
+    def end_of(self, attempt: AttemptRecord) -> float:
+        """When an attempt was over; the call may be settled a moment before its stream is."""
+        return self.ended if attempt.ended is None else min(attempt.ended, self.ended)
+
+    def nanoseconds(self, moment: float) -> int:
+        """A moment of `time.monotonic()` in nanoseconds since 1970."""
+        return int((self.event.finished_at - (self.ended - moment)) * 1e9)
+
+
+def operation(event: RequestFinished) -> str:
+    """The value of `gen_ai.operation.name`."""
+    return _OPERATIONS.get(event.endpoint, event.endpoint)
+
+
+def winner(event: RequestFinished, attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
+    """The attempt that the client was answered from, which the call's usage belongs to."""
+    for attempt in reversed(attempts):
+        if (attempt.provider, attempt.model) == (event.provider, event.target_model):
+            return attempt
+    return None
+
+
+def call_attributes(event: RequestFinished, path: str, scheme: str) -> Attributes:
+    """Attributes of a call's span.
+
+    Args:
+        event: the call.
+        path: where it was sent to.
+        scheme: `http` or `https`.
+    """
+    return _present(
+        {
+            "http.request.method": "POST",
+            "http.route": path,
+            "url.path": path,
+            "url.scheme": scheme,
+            "http.response.status_code": event.status,
+            # As HTTP has it, a server has made an error only if its status is 500 or more.
+            "error.type": event.error_code if event.status >= _SERVER_ERROR else None,
+            "tornado_router.model": event.model,
+            "tornado_router.provider": event.provider,
+            "tornado_router.error_code": event.error_code,
+            "tornado_router.call_id": event.call_id,
+            "tornado_router.request_id": event.request_id,
+            "tornado_router.user_id": event.user_id,
+            "tornado_router.key_id": event.key_id,
+            "tornado_router.stream": event.stream,
+            "tornado_router.cost_dollars": float(event.cost),
+            "tornado_router.cache_hit": event.cache_hit,
+            "tornado_router.overhead_seconds": event.overhead,
+        }
+    )
+
+
+def call_metric_attributes(event: RequestFinished) -> Attributes:
+    """Attributes of a whole call's metrics."""
+    served = event.provider is not None or event.cache_hit
+    error = event.error_code
+    if event.provider is not None and event.status >= _CLIENT_ERROR:  # it may be the vendor's word
+        error = failure_reason(event.status, error)
+    return _present(
+        {
+            "gen_ai.operation.name": operation(event),
+            # Of a call that was refused, it may be any text.
+            "tornado_router.model": event.model if served else None,
+            "http.response.status_code": event.status,
+            "error.type": error,
+        }
+    )
+
+
+def attempt_attributes(event: RequestFinished, attempt: AttemptRecord) -> Attributes:
+    """Attributes of an attempt's span and of all its metrics."""
+    address, port = _server(attempt.url)
+    return _present(
+        {
+            "gen_ai.operation.name": operation(event),
+            "gen_ai.provider.name": attempt.otel_provider_name,
+            "gen_ai.request.model": attempt.model,
+            "gen_ai.response.model": _answered(attempt.response_model),
+            "server.address": address,
+            "server.port": port,
+            "tornado_router.provider": attempt.provider,
+        }
+    )
+
+
+def answer_attributes(event: RequestFinished, attempt: AttemptRecord) -> Attributes:
+    """More attributes of an attempt's span, that metrics would not tell apart."""
+    return _present(
+        {
+            "gen_ai.request.stream": event.stream or None,
+            "gen_ai.response.id": _answered(attempt.response_id),
+            "gen_ai.response.finish_reasons": tuple(map(_answered, attempt.finish_reasons)) or None,
+            "gen_ai.response.time_to_first_chunk": time_to_first_chunk(attempt),
+        }
+    )
+
+
+def usage_attributes(event: RequestFinished) -> Attributes:
+    """What a call used; attributes of the winner's span."""
+    if not event.prompt_tokens and not event.completion_tokens:
+        return {}
+    return _present(
+        {
+            "gen_ai.usage.input_tokens": event.prompt_tokens,
+            "gen_ai.usage.output_tokens": event.completion_tokens,
+            "gen_ai.usage.cache_read.input_tokens": event.cached_tokens,
+            "gen_ai.usage.cache_creation.input_tokens": event.cache_write_tokens,
+            "gen_ai.usage.reasoning.output_tokens": event.reasoning_tokens or None,
+            "tornado_router.usage_estimated": event.usage_estimated,
+        }
+    )
+
+
+def billed_tokens(event: RequestFinished) -> Iterator[tuple[str, int]]:
+    """Values of `gen_ai.token.type` and their tokens; the conventions want no estimates there."""
+    if not event.usage_estimated:
+        counts = (("input", event.prompt_tokens), ("output", event.completion_tokens))
+        yield from ((kind, count) for kind, count in counts if count)
+
+
+def time_to_first_chunk(attempt: AttemptRecord) -> float | None:
+    """Seconds until an attempt's first chunk, or None if there was none."""
+    return None if attempt.first_chunk is None else attempt.first_chunk - attempt.began
+
+
+def attempt_error(attempt: AttemptRecord) -> str | None:
+    """The value of `error.type` for an attempt's span, or None if it went well."""
+    if attempt.status is not None:
+        return attempt.error_code or str(attempt.status)
+    return None if attempt.complete else CANCELLED
+
+
+def attempt_metric_error(attempt: AttemptRecord) -> str | None:
+    """The value of `error.type` for an attempt's metrics: one of few, whatever vendors say."""
+    if attempt.status is not None:
+        return failure_reason(attempt.status, attempt.error_code)
+    return None if attempt.complete else CANCELLED
+
+
+def _server(url: str | None) -> tuple[str | None, int | None]:
+    """Host and port of a URL, the rest of which may hold a key."""
+    try:
+        parts = urlsplit(url or "")
+        return parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None, None
+
+
+def _answered(text: str | None) -> str | None:
+    """What a vendor answered, unless it has the form of a secret."""
+    return REDACTED if text and holds_secret(text) else text
+
+
+def _present(values: Mapping[str, Any]) -> Attributes:
+    """The values that are known, as every collector takes them."""
+    return {name: _clean(value) for name, value in values.items() if value is not None}
+
+
+def _clean(value: Any) -> Any:
+    """A value without halves of surrogate pairs, which OTLP cannot encode."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return tuple(map(_clean, value)) if isinstance(value, tuple) else value

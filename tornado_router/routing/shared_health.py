@@ -1,0 +1,66 @@
+"""Word of targets that fail, carried to every process through Redis.
+
+So that an outage which one router has found costs the others no calls. Each tries by itself whether
+the target is well again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+
+import orjson
+
+from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError
+from tornado_router.redis.subscription import RedisSubscription
+from tornado_router.routing.routes import Target
+
+CHANNEL = "tornado-router:targets"
+
+Listener = Callable[[Target, float], None]
+"""Told of a target that another router leaves out from now on, and for how many seconds."""
+
+
+class RedisTargets:
+    """What the routers tell each other of targets.
+
+    Args:
+        link: to publish on.
+        subscription: to hear of others.
+    """
+
+    def __init__(self, link: RedisLink, subscription: RedisSubscription) -> None:
+        self._link = link
+        self._id = secrets.token_hex(8)
+        self._listener: Listener | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        subscription.listen(CHANNEL, self._receive)
+
+    def listen(self, listener: Listener) -> None:
+        """Has somebody told what others find."""
+        self._listener = listener
+
+    def tell(self, target: Target, seconds: float) -> None:
+        """Tells the others that a target is left out for so long. If Redis is away, they miss it.
+
+        Seconds, as the clocks of machines differ.
+        """
+        message = orjson.dumps([self._id, target.provider, target.model, seconds])
+        task = asyncio.get_running_loop().create_task(self._publish(message), name="word of target")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _publish(self, message: bytes) -> None:
+        with suppress(RedisAwayError, RedisReplyError):
+            await self._link.call("PUBLISH", CHANNEL, message)
+
+    def _receive(self, data: bytes) -> None:
+        try:
+            sender, provider, model, seconds = orjson.loads(data)
+            target, seconds = Target(str(provider), str(model)), float(seconds)
+        except (TypeError, ValueError):
+            return  # of another version
+        if sender != self._id and self._listener:
+            self._listener(target, seconds)

@@ -1,0 +1,144 @@
+"""What a router.toml asks for, read and proven: every fault of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from loguru import logger
+
+from tornado_router.accounts.accounts import check_registration
+from tornado_router.accounts.keys import KEY_PREFIX
+from tornado_router.accounts.sessions import check_secret
+from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
+from tornado_router.config.options import SECTIONS, table_schema
+from tornado_router.config.reader import Config, environment, examine
+from tornado_router.errors import ConfigError, Fault
+from tornado_router.http.client_address import check_proxies
+from tornado_router.http.cors import check_origins
+from tornado_router.http.tls import read_tls
+from tornado_router.observability.redaction import check_patterns
+from tornado_router.observability.telemetry import check_telemetry, read_headers
+from tornado_router.plugins.registry import (
+    ConfiguredProvider,
+    Plugins,
+    configure_providers,
+    load_plugins,
+)
+from tornado_router.redis.tls import check_redis
+from tornado_router.routing.prices import check_prices
+from tornado_router.routing.routes import check_routes, check_targets
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A router.toml that was found to be right.
+
+    Attributes:
+        path: of the file.
+        config: what it says.
+        plugins: what is installed.
+        providers: every configured provider, by name.
+    """
+
+    path: Path
+    config: Config
+    plugins: Plugins
+    providers: Mapping[str, ConfiguredProvider]
+
+    def secrets(self) -> list[str]:
+        """What router.toml holds that must be in no log, row, answer or trace."""
+        found = [secret for item in self.providers.values() for secret in item.secrets]
+        for name, section in SECTIONS.items():
+            found += secrets_in(asdict(getattr(self.config, name)), table_schema(section))
+        headers = read_headers(self.config.otel.headers)
+        return found + in_all_forms(header_secrets(headers))
+
+    def log_plugin_faults(self) -> None:
+        """Logs what is wrong with plugins, once the log is set up."""
+        for label, why in self.plugins.broken.items():
+            logger.error("the plugin {} is not used: {}", label, why)
+        for name, claimants in self.plugins.conflicts.items():
+            labels = " and by ".join(claimants)
+            logger.error("the type '{}' is offered by {}; it is not used", name, labels)
+        for item in self.providers.values():
+            if item.failed:
+                logger.error("the provider {} is off: {}", item.name, item.off)
+
+
+def read_deployment(
+    path: Path,
+    environ: Mapping[str, str],
+    plugins: Plugins | None = None,
+    before: Deployment | None = None,
+) -> Deployment:
+    """Reads and proves a configuration without serving it.
+
+    Args:
+        path: of the router.toml.
+        environ: values for `${NAME}`, over those of a `.env` beside the file.
+        plugins: what is installed, if that is known already.
+        before: what was read last time; a provider whose table has not changed is the same one.
+
+    Raises:
+        ConfigError: with every fault of the file.
+    """
+    config, faults = examine(path, environment(path.parent, environ))
+    plugins = plugins or (before.plugins if before else load_plugins())
+    same = {
+        name: before.providers[name]
+        for name, table in config.providers.items()
+        if before and before.config.providers.get(name) == table
+    }
+    providers, wrong_options = configure_providers(config, plugins, same)
+    faults += wrong_options
+    faults += _check_vendor_keys(config)
+    faults += check_routes(providers, config.routes)
+    faults += check_targets(providers, config.targets)
+    faults += check_prices(config.prices, providers)
+    faults += check_registration(config)
+    faults += check_secret(config)
+    faults += _check_workers(config)
+    faults += check_redis(config.redis_location)
+    faults += check_origins(config.cors.origins)
+    faults += check_proxies(config.server.trusted_proxies)
+    faults += check_telemetry(config.otel)
+    faults += check_patterns(config.request_log.redact)
+    faults += _check_tls(config)
+    if faults:
+        raise ConfigError(faults)
+    return Deployment(path, config, plugins, providers)
+
+
+def _check_vendor_keys(config: Config) -> Iterator[Fault]:
+    """Keeps the router's own keys from being sent to a vendor.
+
+    They are easily mixed up, as clients read theirs from `OPENAI_API_KEY`, too. With a `base_url`,
+    the provider may be another router, whose key looks the same.
+    """
+    for table in config.providers.values():
+        key = table.options.get("api_key")
+        if (
+            isinstance(key, str)
+            and key.startswith(KEY_PREFIX)
+            and not table.options.get("base_url")
+        ):
+            yield Fault(
+                f"providers.{table.name}.api_key",
+                f"begins with {KEY_PREFIX}, so it is an API key of this router and not the "
+                "vendor's (a variable in the environment overrides .env)",
+            )
+
+
+def _check_workers(config: Config) -> Iterator[Fault]:
+    if config.server.workers > 1 and not config.redis.host:
+        yield Fault("server.workers", "several workers share their limits in Redis: set redis.host")
+
+
+def _check_tls(config: Config) -> list[Fault]:
+    try:
+        read_tls(config)
+    except ConfigError as error:
+        return list(error.faults)
+    return []

@@ -12,6 +12,7 @@ TESTS = Path(__file__).parent
 
 UNTESTED = {
     "__init__": "a version",
+    "calls/upstream/__init__": "what it imports is tested where it stands",
     "calls/serving": "what it holds is tested where that is made",
     "config/worker_variables": "three names, tested with the metrics and the supervisor",
     "storage/migrations/0001_initial": "run by every test of the database; see test_tables",
@@ -25,6 +26,7 @@ UNTESTED = {
 
 ELSEWHERE = {
     "calls/account": "calls/test_gateway.py",
+    "calls/upstream/failures": "calls/upstream/test_client.py",
     "cli/__init__": "e2e/test_cli.py",
     "cli/__main__": "e2e/test_cli.py",
     "cli/account_commands": "e2e/test_cli_accounts.py",

@@ -20,9 +20,9 @@ HELLO = [{"role": "user", "content": "hello out there"}]
 ALWAYS = [
     ("empty", 502, "bad_provider_answer", "The provider 'up'"),
     ("redirect", 502, None, "'up' answered with status 302"),
-    ("not-http", 502, "connection_error", "'up' broke off its answer"),
-    ("close", 502, "connection_error", "'up' broke off its answer"),
-    ("reset", 502, "connection_error", "'up' broke off its answer"),
+    ("not-http", 502, "connection_error", "'up' broke off its response"),
+    ("close", 502, "connection_error", "'up' broke off its response"),
+    ("reset", 502, "connection_error", "'up' broke off its response"),
     ("up/status:429", 429, "vendor_429", "Vendor says 429."),
     ("up/status:404", 404, "vendor_404", "Vendor says 404."),
     ("up/status:500", 502, "vendor_500", "'up' answered with status 500"),
@@ -34,8 +34,8 @@ ALWAYS = [
     ("up/plain-status:429", 429, None, "'up' answered with status 429"),
     ("nobody/x", 502, "connection_error", "'nobody' cannot be reached"),
     ("full/x", 504, "timeout", "'full' could not be connected to in time"),
-    ("late/hang", 504, "timeout", "'late' did not answer in time"),
-    ("short/hang", 504, "timeout", "'short' did not answer in time"),
+    ("late/hang", 504, "timeout", "'late' did not respond in time"),
+    ("short/hang", 504, "timeout", "'short' did not respond in time"),
     ("plaintls/x", 502, "tls_error", "'plaintls' has no valid TLS certificate"),
 ]
 WHOLE = [
@@ -45,8 +45,8 @@ WHOLE = [
     ("not-an-object", 502, "bad_provider_answer", "'up' sent something that is no JSON object"),
     ("no-choices", 502, "bad_provider_answer", "'up' has no choices"),
     ("error-200", 502, "overloaded", "The model is overloaded."),
-    ("wrong-length", 502, "connection_error", "'up' broke off its answer"),
-    ("silent/hang-in-body", 504, "timeout", "'silent' did not answer in time"),
+    ("wrong-length", 502, "connection_error", "'up' broke off its response"),
+    ("silent/hang-in-body", 504, "timeout", "'silent' did not respond in time"),
 ]
 STREAMED = [
     *ALWAYS,

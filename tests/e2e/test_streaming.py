@@ -274,12 +274,12 @@ def test_usage_details_survive_a_finish_chunk(router):
     ("model", "status", "code", "message"),
     [
         ("stream-truncated", 502, "bad_provider_answer", "'up' broke off its stream"),
-        ("stream-cut", 502, "connection_error", "'up' broke off its answer"),
+        ("stream-cut", 502, "connection_error", "'up' broke off its response"),
         ("stream-error-event", 502, "overloaded", "Overloaded on the way"),
         ("stream-garbage", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
-        ("silent/hang-in-stream", 504, "timeout", "'silent' did not answer in time"),
-        ("short/hang-in-stream", 504, "timeout", "'short' did not answer in time"),
-        ("short/stream:1000", 504, "timeout", "'short' did not answer in time"),
+        ("silent/hang-in-stream", 504, "timeout", "'silent' did not respond in time"),
+        ("short/hang-in-stream", 504, "timeout", "'short' did not respond in time"),
+        ("short/stream:1000", 504, "timeout", "'short' did not respond in time"),
     ],
 )
 def test_failure_behind_the_first_chunk_is_an_error_event(

@@ -5,92 +5,15 @@ import os
 import ssl
 import sys
 import textwrap
-from contextlib import asynccontextmanager
 
 import pytest
 import trustme
 
-from tornado_router.calls import upstream
-from tornado_router.calls.upstream import Upstream
+from tornado_router.calls.upstream import Upstream, client
 from tornado_router.config.options import ProviderOptions
 from tornado_router.errors import ProviderError
-from tornado_router.provider import UpstreamRequest
 
-SHORT = 0.05
-WHOLE = b"HTTP/1.1 200 OK\r\nX-Kind: Whole\r\nContent-Length: 5\r\n\r\nhello"
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-END = b"0\r\n\r\n"
-
-
-def piece(data):
-    return b"%x\r\n%s\r\n" % (len(data), data)
-
-
-class Vendor:
-    """Plays one script for each request: bytes are sent, an event is waited for."""
-
-    def __init__(self, *scripts):
-        self.scripts = list(scripts)
-        self.connections = 0
-        self.requests = []
-        self.asked = asyncio.Event()
-        self.gone = asyncio.Event()
-
-    async def handle(self, reader, writer):
-        self.connections += 1
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                self.requests.append(head + await reader.readexactly(length(head)))
-                self.asked.set()
-                for item in self.scripts.pop(0):
-                    if item is None:
-                        return
-                    if isinstance(item, bytes):
-                        writer.write(item)
-                        await writer.drain()
-                        continue
-                    hangs_up = loop.create_task(reader.read(1))
-                    goes_on = loop.create_task(item.wait())
-                    waits = {hangs_up, goes_on}
-                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                    is_cut = not goes_on.done()
-                    for wait in waits:
-                        wait.cancel()
-                    await asyncio.gather(*waits, return_exceptions=True)
-                    if is_cut:
-                        return
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self.gone.set()
-            writer.close()
-
-
-def length(head):
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.split(b":")[1])
-    return 0
-
-
-@asynccontextmanager
-async def serving(vendor, *, tls=None, **options):
-    """A vendor that listens, and the connections to it."""
-    server = await asyncio.start_server(vendor.handle, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
-    client = Upstream("acme", ProviderOptions(type="t", **options))
-    try:
-        yield client, f"http{'s' if tls else ''}://localhost:{port}/v1"
-    finally:
-        await client.close()
-        server.close()
-        await asyncio.sleep(0)
-
-
-def post(url, body=b"{}", **headers):
-    return UpstreamRequest(url, body, {"Content-Type": "application/json", **headers})
+from .vendor import CHUNKED, END, SHORT, WHOLE, Vendor, never, piece, post, serving
 
 
 def send(vendor_script, **options):
@@ -122,10 +45,6 @@ def stream(vendor_script, **options):
         return pieces
 
     return asyncio.run(main())
-
-
-def never():
-    return asyncio.Event()
 
 
 class TestSend:
@@ -258,7 +177,7 @@ class TestConnections:
         assert asyncio.run(main()) == 1
 
     def test_its_end_may_come_a_little_later(self, monkeypatch):
-        monkeypatch.setattr(upstream, "END_SECONDS", 30)
+        monkeypatch.setattr(client, "END_SECONDS", 30)
 
         async def main():
             go = asyncio.Event()
@@ -302,7 +221,7 @@ class TestConnections:
         asyncio.run(main())
 
     def test_is_cut_when_the_end_does_not_come(self, monkeypatch):
-        monkeypatch.setattr(upstream, "END_SECONDS", SHORT)
+        monkeypatch.setattr(client, "END_SECONDS", SHORT)
 
         async def main():
             vendor = Vendor([CHUNKED, piece(b"data: [DONE]\n\n"), never()])
@@ -358,26 +277,26 @@ class TestTimeouts:
 
     def test_until_the_answer_begins(self):
         error = send([never()], first_byte_timeout=SHORT)
-        self.check(error, "did not answer in time.")
+        self.check(error, "did not respond in time.")
 
     def test_until_a_stream_begins(self):
         (error,) = stream([never()], first_byte_timeout=SHORT)
-        self.check(error, "did not answer in time.")
+        self.check(error, "did not respond in time.")
 
     def test_between_bytes(self):
         error = send([WHOLE[:-1], never()], between_bytes_timeout=SHORT)
-        self.check(error, "did not answer in time.")
+        self.check(error, "did not respond in time.")
 
     def test_between_bytes_of_a_stream(self):
         script = [CHUNKED, piece(b"a"), never()]
         status, data, error = stream(script, between_bytes_timeout=SHORT)
         assert (status, data) == (200, b"a")
-        self.check(error, "did not answer in time.")
+        self.check(error, "did not respond in time.")
 
     def test_for_all_of_it(self):
         script = [CHUNKED, piece(b"a"), never()]
         *_, error = stream(script, total_timeout=SHORT)
-        self.check(error, "did not answer in time.")
+        self.check(error, "did not respond in time.")
 
     def test_until_there_is_a_connection(self):
         async def main():
@@ -423,9 +342,9 @@ class TestFailures:
         ids=["nothing", "too short", "no last chunk", "no HTTP"],
     )
     def test_an_answer_that_breaks_off(self, script):
-        self.check(send(script), "connection_error", "broke off its answer.")
+        self.check(send(script), "connection_error", "broke off its response.")
         *_, error = stream(script)
-        self.check(error, "connection_error", "broke off its answer.")
+        self.check(error, "connection_error", "broke off its response.")
 
     def test_nobody_listens(self, closed_port):
         async def main():
@@ -518,26 +437,3 @@ class TestTLS:
             return caught.value
 
         assert asyncio.run(main()).status == 502
-
-
-class TestPool:
-    """It tells what aiohttp keeps to itself, so it is looked at with a real one."""
-
-    def test_tells_what_it_has(self):
-        async def main():
-            go_on = asyncio.Event()
-            script = [go_on, WHOLE]
-            vendor = Vendor(*([script] * 5))
-            async with serving(vendor, max_connections=2) as (client, url):
-                pool = client.pool
-                assert (pool.in_use, pool.idle, pool.waiting, pool.limit) == (0, 0, 0, 2)
-                calls = asyncio.gather(*(client.send(post(url)) for _ in range(5)))
-                async with asyncio.timeout(30):
-                    while len(vendor.requests) < 2 or pool.waiting < 3:  # noqa: ASYNC110
-                        await asyncio.sleep(0)
-                assert (pool.in_use, pool.idle, pool.waiting) == (2, 0, 3)
-                go_on.set()
-                await calls
-                assert (pool.in_use, pool.idle, pool.waiting) == (0, 2, 0)
-
-        asyncio.run(main())

@@ -1,13 +1,12 @@
-"""Connections to providers: pooled, timed out, cancelled, and read no faster than the client does.
+"""Sends requests to one vendor: pooled, with time-outs, read no faster than the client reads.
 
-The only module that opens a socket to a vendor. One `Upstream` per configured provider.
+There is one `Upstream` for each configured provider.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -16,8 +15,9 @@ from typing import Any
 import aiohttp
 
 from tornado_router import __version__
+from tornado_router.calls.upstream.aiohttp_internals import Pool, limit_silence
+from tornado_router.calls.upstream.failures import FAILURES, failure
 from tornado_router.config.options import ProviderOptions
-from tornado_router.errors import ProviderError
 from tornado_router.provider import UpstreamRequest, UpstreamResponse
 
 STREAM_BUFFER = 16 * 1024
@@ -34,25 +34,6 @@ END_SECONDS = 0.25
 """For this long the end of a stream is awaited behind its last event, to keep the connection."""
 
 _HEADERS = {"User-Agent": f"tornado-router/{__version__}", "Accept-Encoding": "identity"}
-
-
-class Pool(aiohttp.TCPConnector):
-    """Connections that are kept, and that tell how many they are."""
-
-    @property
-    def in_use(self) -> int:
-        """Connections that requests have, or that are made for them."""
-        return len(self._acquired)
-
-    @property
-    def idle(self) -> int:
-        """Connections that wait for a request."""
-        return sum(map(len, self._conns.values()))
-
-    @property
-    def waiting(self) -> int:
-        """Requests that wait until there is a connection for them."""
-        return sum(map(len, self._waiters.values()))
 
 
 class Upstream:
@@ -94,10 +75,10 @@ class Upstream:
         """
         try:
             async with await self._open(request) as response:
-                self._limit_silence(response)
+                limit_silence(response, self._between_bytes)
                 body = await response.read()
-        except _FAILURES as error:
-            raise self._failure(error) from None
+        except FAILURES as error:
+            raise failure(self._name, error) from None
         return UpstreamResponse(response.status, response.headers, body)
 
     def stream(self, request: UpstreamRequest) -> _Stream:
@@ -119,31 +100,6 @@ class Upstream:
             **how,
         )
 
-    def _limit_silence(self, response: aiohttp.ClientResponse) -> None:
-        """Once an answer has begun, another limit holds between its bytes."""
-        connection = response.connection
-        protocol = connection.protocol if connection is not None else None
-        if protocol is not None:  # it is empty, and so it is false
-            protocol.read_timeout = self._between_bytes
-            if not protocol._reading_paused:  # a timer that runs keeps the limit it began with
-                protocol.start_timeout()
-
-    def _failure(self, error: Exception) -> ProviderError:
-        who = f"The provider '{self._name}'"
-        match error:
-            case aiohttp.ConnectionTimeoutError():
-                return ProviderError(
-                    504, f"{who} could not be connected to in time.", code="timeout"
-                )
-            case TimeoutError():
-                return ProviderError(504, f"{who} did not answer in time.", code="timeout")
-            case aiohttp.ClientSSLError() | ssl.SSLError():
-                return ProviderError(502, f"{who} has no valid TLS certificate.", code="tls_error")
-            case aiohttp.ClientConnectorError():
-                return ProviderError(502, f"{who} cannot be reached.", code="connection_error")
-            case _:
-                return ProviderError(502, f"{who} broke off its answer.", code="connection_error")
-
 
 class _Stream:
     """An answer that is read as it arrives (`UpstreamStream`)."""
@@ -159,8 +115,8 @@ class _Stream:
     async def __aenter__(self) -> _Stream:
         try:
             self._response = await self._upstream._open(self._request, read_bufsize=STREAM_BUFFER)
-        except _FAILURES as error:
-            raise self._upstream._failure(error) from None
+        except FAILURES as error:
+            raise failure(self._upstream._name, error) from None
         self.status = self._response.status
         self.headers = self._response.headers
         return self
@@ -189,24 +145,21 @@ class _Stream:
     async def __anext__(self) -> bytes:
         try:
             piece = await self._response.content.read(PIECE)
-        except _FAILURES as error:
-            raise self._upstream._failure(error) from None
+        except FAILURES as error:
+            raise failure(self._upstream._name, error) from None
         if not piece:
             raise StopAsyncIteration
         if not self._begun:
             self._begun = True
-            self._upstream._limit_silence(self._response)
+            limit_silence(self._response, self._upstream._between_bytes)
         return piece
 
     async def read(self) -> bytes:
         """The rest of the body, whole."""
         try:
             return await self._response.read()
-        except _FAILURES as error:
-            raise self._upstream._failure(error) from None
-
-
-_FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
+        except FAILURES as error:
+            raise failure(self._upstream._name, error) from None
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

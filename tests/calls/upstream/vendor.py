@@ -1,0 +1,88 @@
+"""A vendor on a real socket that plays scripts, and the connections to it."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from tornado_router.calls.upstream import Upstream
+from tornado_router.config.options import ProviderOptions
+from tornado_router.provider import UpstreamRequest
+
+SHORT = 0.05
+WHOLE = b"HTTP/1.1 200 OK\r\nX-Kind: Whole\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def piece(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+class Vendor:
+    """Plays one script for each request: bytes are sent, an event is waited for."""
+
+    def __init__(self, *scripts):
+        self.scripts = list(scripts)
+        self.connections = 0
+        self.requests = []
+        self.asked = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def handle(self, reader, writer):
+        self.connections += 1
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                self.requests.append(head + await reader.readexactly(length(head)))
+                self.asked.set()
+                for item in self.scripts.pop(0):
+                    if item is None:
+                        return
+                    if isinstance(item, bytes):
+                        writer.write(item)
+                        await writer.drain()
+                        continue
+                    hangs_up = loop.create_task(reader.read(1))
+                    goes_on = loop.create_task(item.wait())
+                    waits = {hangs_up, goes_on}
+                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                    is_cut = not goes_on.done()
+                    for wait in waits:
+                        wait.cancel()
+                    await asyncio.gather(*waits, return_exceptions=True)
+                    if is_cut:
+                        return
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.gone.set()
+            writer.close()
+
+
+def length(head):
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.split(b":")[1])
+    return 0
+
+
+@asynccontextmanager
+async def serving(vendor, *, tls=None, **options):
+    """A vendor that listens, and the connections to it."""
+    server = await asyncio.start_server(vendor.handle, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    client = Upstream("acme", ProviderOptions(type="t", **options))
+    try:
+        yield client, f"http{'s' if tls else ''}://localhost:{port}/v1"
+    finally:
+        await client.close()
+        server.close()
+        await asyncio.sleep(0)
+
+
+def post(url, body=b"{}", **headers):
+    return UpstreamRequest(url, body, {"Content-Type": "application/json", **headers})
+
+
+def never():
+    return asyncio.Event()

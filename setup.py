@@ -49,7 +49,6 @@ setup(
         "uvloop>=0.21; sys_platform != 'win32' and implementation_name == 'cpython'",
     ],
     extras_require={
-        "import": ["pyyaml>=6", "tomlkit>=0.13"],
         "otel": [
             "opentelemetry-exporter-otlp-proto-http>=1.30,<2",
             "opentelemetry-sdk>=1.30,<2",

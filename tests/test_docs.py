@@ -53,7 +53,9 @@ def named_codes():
 
 
 def commands(group=main, words=()):
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*words, name))
         else:

@@ -33,7 +33,6 @@ ELSEWHERE = {
     "cli/cache_commands": "e2e/test_cache.py",
     "cli/common": "e2e/test_cli.py",
     "cli/database_commands": "e2e/test_cli_database.py",
-    "cli/import_command": "importing/test_litellm.py",
     "cli/health_command": "e2e/test_overload.py",
     "cli/key_commands": "e2e/test_cli_accounts.py",
     "http/openapi/__init__": "http/openapi/test_document.py",

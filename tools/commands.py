@@ -34,7 +34,9 @@ def page() -> str:
 
 def _sections(parent: click.Context) -> Iterator[str]:
     assert isinstance(parent.command, click.Group)
-    for name, command in sorted(parent.command.commands.items()):
+    for name in parent.command.list_commands(parent):
+        command = parent.command.get_command(parent, name)
+        assert command is not None
         context = click.Context(command, parent, info_name=name)
         is_group = isinstance(command, click.Group)
         if not is_group or command.invoke_without_command:

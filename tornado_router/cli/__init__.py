@@ -21,8 +21,8 @@ from tornado_router.cli.cache_commands import cache
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
 from tornado_router.cli.database_commands import db
 from tornado_router.cli.health_command import health
-from tornado_router.cli.import_command import import_
 from tornado_router.cli.key_commands import keys
+from tornado_router.cli.plugin_commands import OpenGroup, fault_of, plugin_commands
 from tornado_router.config.reader import Config
 from tornado_router.http import openapi
 from tornado_router.http.urls import ROUTES
@@ -39,14 +39,24 @@ from tornado_router.storage.tables import Storage, User
 from tornado_router.validation import PROFILES, Profile
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OpenGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tornado-router")
 def main() -> None:
     """One server in front of every LLM provider, speaking the OpenAI API."""
 
 
-for command in (keys, users, credit, invites, plans, health, db, cache, import_):
+for command in (keys, users, credit, invites, plans, health, db, cache):
     main.add_command(command)
+
+
+@main.group(
+    "import",
+    cls=OpenGroup,
+    prefix="import.",
+    separate={"litellm": "tornado-llm-router-import-litellm"},
+)
+def import_() -> None:
+    """Make a router.toml from the configuration of another gateway."""
 
 
 @main.command()
@@ -125,11 +135,17 @@ def plugins(context: click.Context, path: Path) -> None:
         click.echo(f"  state: {'broken: ' + plugin.broken if plugin.broken else 'loaded'}")
         for name, kind in sorted(plugin.types.items()):
             click.echo(f"  type {name}: {_abilities(kind)}{_conflict(installed, name)}")
+    unusable = False
+    for offer in plugin_commands():
+        fault = fault_of(main, offer)
+        unusable = unusable or fault is not None
+        click.echo(f"{offer.label}")
+        click.echo(f"  command {offer.path.replace('.', ' ')}: {fault or 'loaded'}")
     if path.exists():
         click.echo(f"{path}:")
         for line in _summary(read_or_exit(path)):
             click.echo(f"  {line}")
-    if installed.broken or installed.conflicts:
+    if installed.broken or installed.conflicts or unusable:
         raise SystemExit(1)
 
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from tornado_router.config.options import RoutingOptions, table_schema
 from tornado_router.errors import Fault
-from tornado_router.importing.litellm.prices import NAMES, Prices
-from tornado_router.importing.litellm.providers import Providers, base_setting, seconds, split
-from tornado_router.importing.litellm.routes import NO_LIMIT, Routes
-from tornado_router.importing.litellm.vendors import VARIABLES, VENDORS, Served, served
-from tornado_router.importing.references import References
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.prices import NAMES, Prices
+from tornado_router_import_litellm.providers import Providers, base_setting, seconds, split
+from tornado_router_import_litellm.references import References
+from tornado_router_import_litellm.routes import NO_LIMIT, Routes
+from tornado_router_import_litellm.settings import Settings
+from tornado_router_import_litellm.vendors import VARIABLES, VENDORS, Served, served
 
 ENVIRONMENT = "os.environ/"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tornado_router.importing.litellm.vendors import VENDORS, served
 from tornado_router.plugins.registry import load_plugins
+from tornado_router_import_litellm.vendors import VENDORS, served
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tornado_router.importing.litellm.prices import Prices
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.prices import Prices
+from tornado_router_import_litellm.settings import Settings
 
 
 def prices(params, info=None, embeds=False):

@@ -1,4 +1,4 @@
-"""`tornado-router import`: a router.toml from the configuration of another gateway."""
+"""`tornado-router import litellm`: a router.toml from the configuration of a LiteLLM proxy."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import tomlkit
+import yaml
 
 from tornado_router.config.reader import environment, examine
 from tornado_router.errors import ConfigError, Fault
-from tornado_router.importing.litellm import Imported, convert
+from tornado_router_import_litellm.conversion import Imported, convert
 
 
-@click.group("import")
-def import_() -> None:
-    """Make a router.toml from the configuration of another gateway."""
-
-
-@import_.command()
+@click.command()
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--output",
@@ -35,7 +32,7 @@ def litellm(source: Path, output: Path, force: bool) -> None:
     What has no equivalent is listed, and noted in the file as comments. No secret is copied.
     """
     if output.exists() and not force:
-        raise click.ClickException(f"{output} is there already; --force replaces it")
+        raise click.ClickException(f"{output} exists; --force replaces it")
     imported = convert(_read(source))
     output.write_text(_toml(imported, source), encoding="utf-8")
     for note in imported.notes:
@@ -51,25 +48,17 @@ def litellm(source: Path, output: Path, force: bool) -> None:
 
 def _read(source: Path) -> Mapping[str, Any]:
     try:
-        import yaml  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise click.ClickException(
-            "this needs packages: pip install 'tornado-llm-router[import]'"
-        ) from None
-    try:
         found = yaml.safe_load(source.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise click.ClickException(f"{source} is not UTF-8 text") from None
     except yaml.YAMLError as error:
-        raise click.ClickException(f"{source} is no YAML: {error}") from None
+        raise click.ClickException(f"{source} is not YAML: {error}") from None
     if not isinstance(found, Mapping):
-        raise click.ClickException(f"{source} holds no settings")
+        raise click.ClickException(f"{source} has no settings")
     return found
 
 
 def _toml(imported: Imported, source: Path) -> str:
-    import tomlkit  # noqa: PLC0415 - an extra
-
     document = tomlkit.document()
     rest = "Not in it, or to be looked at:" if imported.notes else "Nothing was left out."
     document.add(tomlkit.comment(f"Made from {source.name}. {rest}"))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tornado_router.importing.litellm.routes import Routes
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.routes import Routes
+from tornado_router_import_litellm.settings import Settings
 
 
 class File:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from tornado_router.importing.references import Note
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.references import Note
+from tornado_router_import_litellm.settings import Settings
 
 NAMES = {
     "input_cost_per_token": "input",

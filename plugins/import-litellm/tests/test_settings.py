@@ -2,7 +2,7 @@
 
 import pytest
 
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.settings import Settings
 
 
 def test_what_nobody_read_is_left():

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tornado_router.importing.references import Note, plain
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.references import Note, plain
+from tornado_router_import_litellm.settings import Settings
 
 STRATEGIES = {
     "simple-shuffle": "weighted",

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from tornado_router.importing.litellm.vendors import Vendor
-from tornado_router.importing.references import Note, References, plain
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.references import Note, References, plain
+from tornado_router_import_litellm.settings import Settings
+from tornado_router_import_litellm.vendors import Vendor
 
 NO_KEY = frozenset(
     {"", "-", "dummy", "empty", "fake", "n/a", "na", "no-key", "none", "not-needed", "null", "x"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tornado_router.importing.references import References, plain, shout
+from tornado_router_import_litellm.references import References, plain, shout
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tornado_router.importing.litellm.providers import Providers
-from tornado_router.importing.litellm.vendors import VARIABLES, VENDORS
-from tornado_router.importing.references import References
-from tornado_router.importing.settings import Settings
+from tornado_router_import_litellm.providers import Providers
+from tornado_router_import_litellm.references import References
+from tornado_router_import_litellm.settings import Settings
+from tornado_router_import_litellm.vendors import VARIABLES, VENDORS
 
 
 class Deployments:

@@ -1,0 +1,1 @@
+"""A Tornado Router command that makes a router.toml from the configuration of a LiteLLM proxy."""

@@ -1,1 +1,0 @@
-"""Reads what other gateways are configured by, and writes a router.toml that does the same."""

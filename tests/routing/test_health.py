@@ -140,6 +140,17 @@ class TestHalfOpen:
         world.fail(times=3)
         assert world.state().seconds == 10.0
 
+    def test_ten_thousand_failures_are_as_good_as_ten(self, world):
+        """Bookkeeping must never decide a call."""
+        for _ in range(10_000):
+            world.fail()
+            world.clock.now += health.LONGEST_SECONDS
+        assert world.state().state == "half-open"
+        world.fail()
+        assert world.state().seconds == health.LONGEST_SECONDS
+        world.succeed()
+        assert world.state().state == "closed"
+
     def test_what_began_before_decides_nothing(self, world):
         calm = World(breaker_failures=3, breaker_seconds=10.0)
         early = [calm.health.begin(A) for _ in range(3)]
@@ -187,6 +198,19 @@ class TestSlow:
     def test_and_not_otherwise(self, world):
         world.succeed(seconds=100.0, times=30)
         assert world.well() == [A, B]
+
+    @pytest.mark.parametrize("begun", [False, True])
+    def test_one_that_is_slow_and_then_fails_failed_once(self, begun):
+        world = World(slow_seconds=2.0)
+        attempt = world.health.begin(A)
+        world.clock.now += 3.0
+        if begun:
+            attempt.succeeded()
+        else:
+            attempt.end()
+        attempt.failed()
+        attempt.end()
+        assert world.state().failures == 1
 
 
 class TestMeasures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
@@ -12,7 +13,7 @@ import orjson
 from tornado_router.accounts.auth import Key
 from tornado_router.calls.admission import Charge, Permit
 from tornado_router.calls.answers import encode_error
-from tornado_router.calls.dispatch import Attempts
+from tornado_router.calls.attempt import Attempts
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
 from tornado_router.hookspecs import RequestFinished
@@ -108,13 +109,18 @@ class Progress:
     copy: Copy | None = None
     internal_error: str | None = None
 
+    @property
+    def dropped(self) -> Sequence[str]:
+        """The parameters that the provider left out."""
+        return self.cached.dropped if self.cached else self.attempts.dropped
+
     def headers(self) -> dict[str, str]:
         """What the client is told beside the answer: its limits, and what served it."""
         headers = self.permit.headers() if self.permit else {}
-        target = self.attempts.last
+        target = self.attempts.target
         if target is not None:
             headers["x-router-target"] = _shown(target)
-            headers["x-router-attempts"] = str(len(self.attempts.targets))
+            headers["x-router-attempts"] = str(len(self.attempts.made))
             headers["x-router-overhead-ms"] = f"{self.begin_answer() * 1000:.2f}"
         if self.cached:
             headers |= {"x-router-cache": "hit", "age": str(int(self.cached.age))}
@@ -175,7 +181,7 @@ class Progress:
             charge: what that costs.
         """
         call, key, attempts, permit = self.call, self.key, self.attempts, self.permit
-        target = attempts.last
+        target = attempts.target
         return RequestFinished(
             call_id=call.id,
             request_id=self.request_id,
@@ -189,7 +195,7 @@ class Progress:
             stream=call.stream,
             status=self.status,
             error_code=self.error_code[:MAX_NAME] if self.error_code else None,
-            dropped_params=tuple(map(printable_name, attempts.dropped[:MOST_DROPPED])),
+            dropped_params=tuple(map(printable_name, self.dropped[:MOST_DROPPED])),
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,
             cached_tokens=usage.cached,
@@ -233,7 +239,7 @@ class Progress:
         )
 
     def _estimate(self) -> None:
-        if self.attempts.targets:
+        if self.attempts.made:
             self.usage = estimate_usage(self.call.body, 0)
 
 

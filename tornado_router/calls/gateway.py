@@ -14,7 +14,8 @@ from tornado_router.accounts.auth import Key
 from tornado_router.calls.account import Copy, Progress
 from tornado_router.calls.admission import Admission, Charge, Permit
 from tornado_router.calls.answers import ChunkEncoder, encode_error, encode_whole
-from tornado_router.calls.dispatch import Attempts, ChunkStream, Dispatcher
+from tornado_router.calls.attempt import Attempt, Attempts
+from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.response_cache import (
     CacheControl,
     CachedResponse,
@@ -75,7 +76,7 @@ class _Meter:
     def __init__(
         self, admission: Admission, encoder: ChunkEncoder, progress: Progress, permit: Permit
     ) -> None:
-        target = progress.attempts.last
+        target = progress.attempts.target
         assert target is not None, "a stream comes from somewhere"
         self._admission = admission
         self._encoder = encoder
@@ -220,11 +221,12 @@ class Gateway:
             route = route.only(permit.targets)
         targets = self._selection.order(route, call, permit.prompt, permit.answer)
         self._ledger.begin(progress.running())
-        answer = await self._dispatcher.send(call, targets, progress.attempts, route.hedge_seconds)
-        if isinstance(answer, ChunkStream):
-            events = await self._begin(answer, progress, permit)
-            return Reply(progress.attempts.dropped, progress.headers(), events=events)
-        body, progress.usage = encode_whole(call, answer, self._name(call))
+        attempt = await self._dispatcher.send(call, targets, progress.attempts, route.hedge_seconds)
+        if call.stream:
+            events = await self._begin(attempt, progress, permit)
+            return Reply(progress.dropped, progress.headers(), events=events)
+        assert attempt.body is not None, "it has succeeded"
+        body, progress.usage = encode_whole(call, attempt.body, self._name(call))
         progress.take(body)
         missing = self._bill(progress, permit)
         if missing:
@@ -232,8 +234,8 @@ class Gateway:
         progress.begin_answer()
         self._settle(progress)
         if entry:
-            await entry.put(body, tuple(progress.attempts.dropped))
-        return Reply(progress.attempts.dropped, progress.headers(), body)
+            await entry.put(body, tuple(progress.dropped))
+        return Reply(progress.dropped, progress.headers(), body)
 
     def _reason(self, error: BaseException) -> BaseException:
         """Why a call ends: it is cancelled if its client went away, and if the router stops."""
@@ -283,7 +285,6 @@ class Gateway:
 
     def _replay(self, progress: Progress, response: CachedResponse) -> Reply:
         progress.take(response.data)
-        progress.attempts.dropped = list(response.dropped)
         self._settle(progress)
         headers = progress.headers()
         if progress.call.stream:
@@ -306,37 +307,37 @@ class Gateway:
             raise
 
     async def _begin(
-        self, stream: ChunkStream, progress: Progress, permit: Permit
+        self, attempt: Attempt, progress: Progress, permit: Permit
     ) -> AsyncGenerator[bytes, None]:
         """Makes the first event before anything is sent, as it may still turn out an error."""
         progress.first_chunk = time.monotonic() - progress.started
         encoder = ChunkEncoder(progress.call, self._name(progress.call))
         try:
-            first = b"".join(map(encoder.encode, stream.first))
+            first = b"".join(map(encoder.encode, attempt.first))
         except BaseException:
-            await stream.rest.aclose()
+            await attempt.aclose()
             raise
-        events = self._relay(first, stream, encoder, progress, permit)
+        events = self._relay(first, attempt, encoder, progress, permit)
         await anext(events)
         return events
 
     async def _relay(
         self,
         first: bytes,
-        stream: ChunkStream,
+        attempt: Attempt,
         encoder: ChunkEncoder,
         progress: Progress,
         permit: Permit,
     ) -> AsyncGenerator[bytes, None]:
         try:
-            async with aclosing(stream.rest) as rest:
+            async with aclosing(attempt):
                 meter = _Meter(self._admission, encoder, progress, permit)
                 yield b""  # to `_begin`: once begun, it settles even if nobody reads it
                 if first:
                     progress.take(first)
                     yield first
                     self._check_stop()
-                async for batch in rest:
+                while (batch := await attempt.next()) is not None:
                     events = b"".join(map(encoder.encode, batch))
                     if encoder.generated > meter.room and not await meter.extend():
                         progress.error_code = "insufficient_quota"
@@ -375,13 +376,13 @@ class Gateway:
         """Caches a stream that ended well, if all of it was copied."""
         entry, copy = progress.entry, progress.copy
         if entry and copy and copy.size <= entry.room:
-            await entry.put(copy.data(), tuple(progress.attempts.dropped))
+            await entry.put(copy.data(), tuple(progress.dropped))
 
     def _name(self, call: Call) -> str | None:
         return call.model if self._names_as_asked else None
 
     def _bill(self, progress: Progress, permit: Permit) -> int:
-        target = progress.attempts.last
+        target = progress.attempts.target
         assert target is not None, "somebody has answered"
         return self._admission.bill(permit, target, progress.usage)
 
@@ -401,7 +402,7 @@ class Gateway:
     def _note(self, progress: Progress, usage: Usage, now: float) -> None:
         """Notes what a stream has come to, as the client has that much of it."""
         progress.noted = now
-        permit, target = progress.permit, progress.attempts.last
+        permit, target = progress.permit, progress.attempts.target
         assert permit is not None, "it was admitted"
         assert target is not None, "it comes from somewhere"
         charge = self._admission.charge(permit, target, usage)
@@ -418,7 +419,7 @@ class Gateway:
         charge = Charge()
         if permit:
             attempts = progress.attempts
-            charge = self._admission.settle(permit, attempts.last, progress.usage)
+            charge = self._admission.settle(permit, attempts.target, progress.usage)
             if attempts.outrun:
                 charge = self._admission.add_prompts(charge, permit, attempts.outrun)
         finished = progress.finished(progress.usage, charge)

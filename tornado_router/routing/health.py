@@ -1,4 +1,4 @@
-"""Which targets are well: how they answered lately, how fast, and how many calls they have now.
+"""Which targets are well: how they responded lately, how fast, and how many calls they have now.
 
 A target that fails too often is left out for a while, then one call tries whether it is well
 again: https://martinfowler.com/bliki/CircuitBreaker.html.
@@ -16,25 +16,29 @@ from tornado_router.config.options import RoutingOptions
 from tornado_router.routing.routes import Target
 
 WINDOW = 20
-"""Answers that are remembered of each target."""
+"""Attempts that are remembered of each target."""
 
 _ALL = (1 << WINDOW) - 1
 
 LONGEST_SECONDS = 300.0
+
+MOST_DOUBLED = 64
+"""How often the time is doubled that a target is left out: any is the longest by then."""
+
 LIMITED_SECONDS = 1.0
-"""How long a target is left out that has no room for us and does not say for how long."""
+"""How long a target is left out that has no room and gives no time."""
 
 KNOWN_TARGETS = 10_000
-"""Clients' names make targets, too, where a provider offers a pattern."""
+"""Most targets that are watched: where a provider offers a pattern, clients' names make targets."""
 
 WEIGHT = 0.2
-"""Of the newest answer, in the average of how fast a target is."""
+"""Of the newest response, in the average of how fast a target is."""
 
 STALE_SECONDS = 60.0
-"""Nobody knows how fast a target is that has not answered for so long."""
+"""After so long without a response, it is not known how fast a target is."""
 
 OnOpen = Callable[[Target, float], None]
-"""Told of a target that is left out from now on, and for how many seconds."""
+"""Called with a target that is left out from now on, and for how many seconds."""
 
 
 class TargetHealth(NamedTuple):
@@ -43,10 +47,10 @@ class TargetHealth(NamedTuple):
     Attributes:
         target: the provider and its model.
         state: `closed`, calls go there; `open`, none do; `half-open`, one tries it.
-        failures: among the last answers.
+        failures: among the last attempts.
         seconds: until it is tried again, or 0.
         in_flight: calls that it has now.
-        first_byte: seconds until an answer begins, on the average of the last; None if unknown.
+        first_byte: seconds until a response begins, on the average of the last; None if unknown.
     """
 
     target: Target
@@ -70,7 +74,7 @@ class _State:
 
     def __init__(self) -> None:
         self.history = 0
-        """A bit for each of the last answers, the newest lowest: whether it was a failure."""
+        """A bit for each of the last attempts, the newest lowest: whether it was a failure."""
         self.open_until = 0.0
         self.openings = 0
         self.probing = False
@@ -87,7 +91,7 @@ class Health:
         clock: seconds, of a clock that never goes back.
 
     Attributes:
-        on_open: told of each that is left out, if anybody wants to hear of it.
+        on_open: called for each that is left out, unless it is None.
     """
 
     def __init__(
@@ -101,13 +105,13 @@ class Health:
         self._states: dict[Target, _State] = {}
 
     def configure(self, options: RoutingOptions) -> None:
-        """Goes by other options from now on."""
+        """Uses other options from now on."""
         self._failures = options.breaker_failures
         self._seconds = options.breaker_seconds
         self._slow = options.slow_seconds
 
     def forget(self, providers: Collection[str]) -> None:
-        """Knows nothing any more of the targets of some providers, which are gone or are others."""
+        """Forgets the targets of some providers, which are gone or have changed."""
         self._states = {
             target: state
             for target, state in self._states.items()
@@ -122,14 +126,14 @@ class Health:
         well = [target for target in targets if self._is_well(target, now)]
         return well or targets
 
-    def begin(self, target: Target) -> Attempt:
-        """Begins an attempt; it has to be ended, whatever comes of it."""
+    def begin(self, target: Target) -> Observation:
+        """Begins to watch an attempt; it has to be ended, whatever comes of it."""
         state = self._state(target)
         state.in_flight += 1
         probes = state.open_until > 0
         if probes:
             state.probing = True
-        return Attempt(self, target, state, probes=probes)
+        return Observation(self, target, state, probes=probes)
 
     def in_flight(self, target: Target) -> int:
         """The calls that a target has now."""
@@ -137,7 +141,7 @@ class Health:
         return state.in_flight if state else 0
 
     def first_byte(self, target: Target) -> float | None:
-        """Seconds until a target's answers begin, on the average; None if nobody knows."""
+        """Seconds until a target's responses begin, on the average; None if unknown."""
         state = self._states.get(target)
         if state is None or self._clock() > state.measured + STALE_SECONDS:
             return None
@@ -174,10 +178,10 @@ class Health:
             return True
         return now >= state.open_until and not state.probing
 
+    def _is_slow(self, seconds: float) -> bool:
+        return bool(self._slow) and seconds > self._slow
+
     def _succeeded(self, target: Target, state: _State, seconds: float, *, probed: bool) -> None:
-        if self._slow and seconds > self._slow:
-            self._failed(target, state, probed=probed)
-            return
         if probed:
             if state.open_until:
                 logger.info("the target {} is well again", target.title)
@@ -193,10 +197,6 @@ class Health:
             state.latency += (seconds - state.latency) * WEIGHT
         state.measured = now
 
-    def _abandoned(self, target: Target, state: _State, seconds: float, *, probed: bool) -> None:
-        if self._slow and seconds > self._slow:
-            self._failed(target, state, probed=probed)
-
     def _failed(self, target: Target, state: _State, *, probed: bool) -> None:
         state.history = (state.history << 1 | 1) & _ALL
         if state.open_until:
@@ -204,7 +204,7 @@ class Health:
                 return  # it began before
         elif state.history.bit_count() < self._failures:
             return
-        seconds = min(self._seconds * 2**state.openings, LONGEST_SECONDS)
+        seconds = min(self._seconds * 2.0 ** min(state.openings, MOST_DOUBLED), LONGEST_SECONDS)
         state.openings += 1
         self._open(target, state, seconds)
 
@@ -237,10 +237,19 @@ class Health:
         self._states = {target: states[target] for target in kept}
 
 
-class Attempt:
-    """One try of a call on a target. It begins when it is made."""
+class Observation:
+    """What the breaker sees of one attempt. It begins when it is made."""
 
-    __slots__ = ("_answered", "_ended", "_health", "_probes", "_started", "_state", "_target")
+    __slots__ = (
+        "_decided",
+        "_ended",
+        "_failed",
+        "_health",
+        "_probes",
+        "_started",
+        "_state",
+        "_target",
+    )
 
     def __init__(self, health: Health, target: Target, state: _State, *, probes: bool) -> None:
         self._health = health
@@ -248,46 +257,53 @@ class Attempt:
         self._state = state
         self._probes = probes
         self._started = health._clock()
-        self._answered = False
+        self._decided = False
+        self._failed = False
         self._ended = False
 
     def succeeded(self) -> None:
-        """An answer has begun."""
-        self._health._succeeded(self._target, self._state, self.seconds(), probed=self._probes)
-        self._decided()
+        """A response has begun."""
+        seconds = self.seconds()
+        if self._health._is_slow(seconds):
+            self.failed()
+            return
+        self._health._succeeded(self._target, self._state, seconds, probed=self._probes)
+        self._decide()
 
     def failed(self) -> None:
-        """There was no answer, or it broke off."""
-        self._health._failed(self._target, self._state, probed=self._probes)
-        self._decided()
+        """There was no response, or it broke off. However often, it is one failure."""
+        if not self._failed:
+            self._failed = True
+            self._health._failed(self._target, self._state, probed=self._probes)
+        self._decide()
 
     def limited(self, seconds: float | None) -> None:
-        """The target is well but has no room for us, for so many seconds if it says so."""
+        """The target is well but has no room, for so many seconds if that is known."""
         self._health._open(self._target, self._state, seconds or LIMITED_SECONDS)
-        self._decided()
+        self._decide()
 
     def end(self) -> float:
         """The call does not need the target any more; returns the seconds that it did.
 
-        If it had not answered by then, it may have been too slow: the call was cut off, as its
+        If no response had begun by then, it may have been too slow: the call was cut off, as its
         client or the router did not want to wait.
         """
         seconds = self.seconds()
         if not self._ended:
             self._ended = True
             self._state.in_flight -= 1
-            if not self._answered:
-                self._health._abandoned(self._target, self._state, seconds, probed=self._probes)
-            self._decided()
+            if not self._decided and self._health._is_slow(seconds):
+                self.failed()
+            self._decide()
         return seconds
 
     def seconds(self) -> float:
         """Seconds since it began."""
         return self._health._clock() - self._started
 
-    def _decided(self) -> None:
+    def _decide(self) -> None:
         """If it was the one call that tried whether the target is well, another may follow."""
-        self._answered = True
+        self._decided = True
         if self._probes:
             self._probes = False
             self._state.probing = False

@@ -1,0 +1,277 @@
+"""One attempt: a call, as one provider gets it, sent to one target."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+from loguru import logger
+
+from tornado_router.calls.tool_state import Memory, Owner
+from tornado_router.calls.vendor_errors import Cause, Verdict, judge
+from tornado_router.errors import ApiError, bad_answer
+from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
+from tornado_router.observability.redaction import printable_name
+from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
+from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router.routing.health import Observation
+from tornado_router.routing.routes import Target
+
+
+class Attempt:
+    """One attempt to have a call served by a target.
+
+    It is made with `send`. If the client wants a stream, `first` holds the first chunks after that,
+    the others come from `next`, and `aclose` ends it; otherwise `body` holds the whole response.
+
+    Args:
+        configured: the provider.
+        client: its connections.
+        call: as the provider gets it.
+        target: where it is sent.
+        observation: for the breaker, begun.
+        number: of this attempt among those of its call, from 1.
+        traced: whether what is sent and received is noted for traces, too.
+
+    Attributes:
+        target: where it was sent.
+        record: of it, for metrics and traces.
+        body: the whole response.
+        first: the chunks that came first.
+        verdict: on the error that ended it, or None.
+        seconds: until the response began, or it failed.
+    """
+
+    __slots__ = (
+        "_batches",
+        "_call",
+        "_client",
+        "_configured",
+        "_memory",
+        "_number",
+        "_observation",
+        "_owner",
+        "_provider",
+        "_traced",
+        "body",
+        "first",
+        "record",
+        "seconds",
+        "target",
+        "verdict",
+    )
+
+    def __init__(
+        self,
+        configured: ConfiguredProvider,
+        client: HTTPClient,
+        call: Call,
+        target: Target,
+        observation: Observation,
+        *,
+        memory: Memory,
+        owner: Owner,
+        number: int,
+        traced: bool,
+    ) -> None:
+        provider = configured.provider
+        assert provider is not None, "routing plans no target that is off"
+        self._configured = configured
+        self._provider: Provider = provider
+        self._call = call
+        self._observation = observation
+        self._memory = memory
+        self._owner = owner
+        self._number = number
+        self._traced = traced
+        self._batches: AsyncGenerator[Sequence[Body], None] | None = None
+        self.target = target
+        self.record = AttemptRecord(
+            target.provider,
+            provider.otel_provider_name or configured.common.type,
+            printable_name(target.model),
+        )
+        self._client = RecordingClient(client, self.record) if traced else client
+        self.body: Body | None = None
+        self.first: Sequence[Body] = ()
+        self.verdict: Verdict | None = None
+        self.seconds = 0.0
+
+    @property
+    def dropped(self) -> list[str]:
+        """The parameters that the provider left out."""
+        return self._call.dropped
+
+    @property
+    def error(self) -> ApiError | None:
+        """What the client is told of the failure, or None."""
+        return self.verdict.error if self.verdict else None
+
+    async def send(self, seconds: float | None) -> None:
+        """Sends the call and waits for the response, or for the first chunks of it.
+
+        Args:
+            seconds: until when it must be there, or None.
+
+        Raises:
+            ApiError: it failed.
+        """
+        receive = self._receive_first if self._call.stream else self._receive_whole
+        try:
+            if seconds is None:
+                await receive()
+            else:
+                async with asyncio.timeout(seconds):
+                    await receive()
+        except FAULTS as error:  # a plugin's fault stays the plugin's
+            raise self._fail(error) from None
+        finally:
+            self.seconds = self._observation.seconds()
+            if self.record.first_chunk is None:  # it is no stream that goes on
+                self._end()
+        if self._call.kept:
+            try:
+                await self._keep()
+            except BaseException:
+                await self.aclose()
+                raise
+
+    async def next(self) -> Sequence[Body] | None:
+        """The next chunks of a stream; None at its end.
+
+        Raises:
+            ApiError: it broke off.
+        """
+        assert self._batches is not None, "it has begun"
+        try:
+            batch = await anext(self._batches, None)
+        except FAULTS as error:  # a plugin's fault stays the plugin's
+            raise self._fail(error) from None
+        if batch is None:
+            self.record.complete = True
+            self._end()
+        elif self._traced:
+            self.record.read(batch)
+        if self._call.kept:  # before the client sees the tool call: it may reply at once
+            await self._keep()
+        return batch
+
+    async def aclose(self) -> None:
+        """Ends a stream, read to its end or not."""
+        try:
+            if self._batches is not None:
+                await self._batches.aclose()
+        except FAULTS as error:  # the response is over: nothing is left to fail
+            self._log(judge(error, self._configured))
+        finally:
+            self._end()
+
+    async def _receive_whole(self) -> None:
+        body = await self._provider.send(self._call, self._client)
+        if body is None:
+            raise TypeError("a provider has to return a response")
+        self._succeed()
+        self.body = body
+        self.record.complete = True
+        if self._traced:
+            self.record.read((body,))
+
+    async def _receive_first(self) -> None:
+        """Waits for the first chunks: a failure before them can still be met otherwise."""
+        batches = self._batches = self._provider.stream(self._call, self._client)
+        first = await anext(batches, None)
+        if first is None:
+            name = self._configured.name
+            raise bad_answer(f"The provider '{name}' ended its stream before it began.")
+        self._succeed()
+        self.first = first
+        self.record.first_chunk = time.monotonic()
+        if self._traced:
+            self.record.read(first)
+
+    async def _keep(self) -> None:
+        """Keeps what the provider needs back on the next turn."""
+        await self._memory.keep(self._owner, self._call.kept)
+        self._call.kept.clear()
+
+    def _succeed(self) -> None:
+        self.record.answered = True
+        self._observation.succeeded()
+
+    def _end(self) -> None:
+        self.record.end()
+        self._observation.end()
+
+    def _fail(self, error: BaseException) -> ApiError:
+        """Notes a failure; returns the error for the client."""
+        verdict = self.verdict = judge(error, self._configured)
+        if verdict.cause is Cause.TARGET:
+            self._observation.failed()
+        elif verdict.cause is Cause.LIMIT:
+            self._observation.limited(verdict.retry_after)
+        self.record.fail(verdict.error.status, verdict.error.code)
+        self._log(verdict)
+        self._end()
+        return verdict.error
+
+    def _log(self, verdict: Verdict) -> None:
+        if not verdict.told:
+            return
+        place = f"(attempt {self._number}) in request {self._call.id}"
+        if verdict.frames:
+            logger.error("{} {} {}\n{}", self.target.title, verdict.told, place, verdict.frames)
+        else:
+            logger.warning("{} {} {}", self.target.title, verdict.told, place)
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts of one call.
+
+    Attributes:
+        user_id: whose call it is.
+        started: when the call came in, by `time.monotonic()`.
+        traced: whether what attempts send and receive is noted, too, for traces.
+        made: all of them, in the order in which they began.
+        decisive: the one whose response or error is the client's, once that is known.
+        waited: seconds that providers took until they responded or failed, and pauses between.
+    """
+
+    user_id: int
+    started: float
+    traced: bool = False
+    made: list[Attempt] = field(default_factory=list)
+    decisive: Attempt | None = None
+    waited: float = 0.0
+
+    @property
+    def last(self) -> Attempt | None:
+        """The decisive one; while there is none, the one that began last."""
+        return self.decisive or (self.made[-1] if self.made else None)
+
+    @property
+    def target(self) -> Target | None:
+        """The target that serves the call, or None."""
+        return self.last.target if self.last else None
+
+    @property
+    def dropped(self) -> Sequence[str]:
+        """The parameters that its provider left out."""
+        return self.last.dropped if self.last else ()
+
+    @property
+    def outrun(self) -> list[Target]:
+        """The targets of hedged attempts that were cut off, as another was faster."""
+        last = self.last
+        return [
+            attempt.target
+            for attempt in self.made
+            if attempt is not last and attempt.verdict is None
+        ]
+
+    @property
+    def records(self) -> list[AttemptRecord]:
+        """The records of all, for metrics and traces."""
+        return [attempt.record for attempt in self.made]

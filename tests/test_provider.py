@@ -264,7 +264,7 @@ class TestParseError:
     )
     def test_anything_else_is_told_by_its_status(self, body):
         assert parse_error(400, body).body()["error"] == {
-            "message": "The provider 'vendor' answered with status 400.",
+            "message": "The provider 'vendor' responded with status 400.",
             "type": "api_error",
             "param": None,
             "code": None,

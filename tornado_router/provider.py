@@ -432,7 +432,7 @@ class Provider:
                 raise error
 
     def _refusal(self, status: int) -> str:
-        return f"The provider '{self.name}' answered with status {status}."
+        return f"The provider '{self.name}' responded with status {status}."
 
 
 def _parse(

@@ -19,19 +19,19 @@ HELLO = [{"role": "user", "content": "hello out there"}]
 # model, status, code, and what the client reads
 ALWAYS = [
     ("empty", 502, "bad_provider_answer", "The provider 'up'"),
-    ("redirect", 502, None, "'up' answered with status 302"),
+    ("redirect", 502, None, "'up' responded with status 302"),
     ("not-http", 502, "connection_error", "'up' broke off its response"),
     ("close", 502, "connection_error", "'up' broke off its response"),
     ("reset", 502, "connection_error", "'up' broke off its response"),
     ("up/status:429", 429, "vendor_429", "Vendor says 429."),
     ("up/status:404", 404, "vendor_404", "Vendor says 404."),
-    ("up/status:500", 502, "vendor_500", "'up' answered with status 500"),
-    ("up/status:503", 503, "vendor_503", "'up' answered with status 503"),
-    ("up/status:529", 503, "vendor_529", "'up' answered with status 529"),
+    ("up/status:500", 502, "vendor_500", "'up' responded with status 500"),
+    ("up/status:503", 503, "vendor_503", "'up' responded with status 503"),
+    ("up/status:529", 503, "vendor_529", "'up' responded with status 529"),
     ("up/status:401", 502, "provider_refused_credentials", "'up' refused the router's credentials"),
     ("up/status:403", 502, "provider_refused_credentials", "'up' refused the router's credentials"),
-    ("up/plain-status:500", 502, None, "'up' answered with status 500"),
-    ("up/plain-status:429", 429, None, "'up' answered with status 429"),
+    ("up/plain-status:500", 502, None, "'up' responded with status 500"),
+    ("up/plain-status:429", 429, None, "'up' responded with status 429"),
     ("nobody/x", 502, "connection_error", "'nobody' cannot be reached"),
     ("full/x", 504, "timeout", "'full' could not be connected to in time"),
     ("late/hang", 504, "timeout", "'late' did not respond in time"),
@@ -150,7 +150,7 @@ def test_every_target_fails(router_project, router_toml, upstream):
     router = router_project({"router.toml": toml}).serve()
     answer = router.post(body("doomed"))
     assert answer.status == 503
-    assert "'well' answered with status 503" in answer.error["message"]
+    assert "'well' responded with status 503" in answer.error["message"]
     assert len(upstream.exchanges()) == 6  # each once, and twice more
 
 

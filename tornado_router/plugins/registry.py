@@ -29,7 +29,7 @@ from tornado_router.provider import PLUGIN_API_VERSION, OptionError, Provider
 ENTRY_POINT_GROUP = "tornado_router"
 
 FAULTS = (Exception, SystemExit)
-"""What a plugin may raise. To exit is no more its business than anybody else's who is imported."""
+"""What counts as a fault of a plugin. One that calls `sys.exit` has failed as well."""
 
 
 class _UnusableError(RouterError):
@@ -47,7 +47,7 @@ class ConfiguredProvider:
         off: why it is off, or None.
         failed: whether it is off because its plugin raised an exception.
         secrets: values that must be in no message.
-        fingerprint: a digest of what decides its answers: two tables with the same one may share
+        fingerprint: a digest of what decides its responses: two tables with the same one may share
             cached responses. Keys are not part of it, so they can be replaced.
     """
 
@@ -97,7 +97,7 @@ class Plugins:
         found: every plugin, in the order of their names.
         types: provider classes that can be used, by the name that `type` asks for.
         conflicts: provider types that several plugins offer, and which; none of them is used, as
-            nobody could say which was meant.
+            it is not clear which was meant.
     """
 
     manager: pluggy.PluginManager
@@ -175,7 +175,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint, manager: pluggy.PluginManager
     """Imports one plugin and asks it for its provider types.
 
     Raises:
-        Exception: whatever is wrong with it; nothing of it stays behind.
+        Exception: the plugin cannot be used; nothing of it stays registered.
     """
     module: ModuleType = entry_point.load()
     plugin.api_version = getattr(module, "TORNADO_ROUTER_API", None)
@@ -266,7 +266,7 @@ def _fingerprint(
 ) -> str:
     """See `ConfiguredProvider`.
 
-    Time-outs and the size of the pool decide no answer. Neither do keys, but headers may, though
+    Time-outs and the size of the pool decide no response. Neither do keys, but headers may, though
     they are secrets, too.
     """
     decisive = {

@@ -31,7 +31,7 @@ _FILES = {"gitignore": ".gitignore", "gitattributes": ".gitattributes"}
 
 
 class ScaffoldError(ValueError):
-    """Why no package is made; for the person who asked."""
+    """Why no package is made, as a message for the user."""
 
 
 def create(name: str, folder: Path, taken: Mapping[str, str] = MappingProxyType({})) -> Path:

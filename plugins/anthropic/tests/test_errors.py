@@ -40,7 +40,7 @@ def test_retry_after_passes(claude):
 def test_the_vendors_words_are_the_clients_below_500_only(claude):
     assert fail(claude, 400, "invalid_request_error", "tools: no").message == "tools: no"
     assert fail(claude, 500, "api_error", "at 10.0.0.1").message == (
-        "The provider 'anthropic' answered with status 500."
+        "The provider 'anthropic' responded with status 500."
     )
 
 
@@ -78,7 +78,7 @@ def test_no_credit_is_no_fault_of_the_clients(claude, status, message):
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {}}'])
 def test_a_body_of_no_use(claude, body):
     error = claude.provider.parse_error(UpstreamResponse(400, {}, body))
-    assert error.message == "The provider 'anthropic' answered with status 400."
+    assert error.message == "The provider 'anthropic' responded with status 400."
 
 
 @pytest.mark.parametrize(

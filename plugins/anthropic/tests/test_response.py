@@ -127,7 +127,7 @@ def test_an_answer_that_the_api_does_not_promise(claude, found, field):
         claude.answer(found)
     assert failed.value.status == 502
     assert failed.value.message == (
-        f"The provider 'anthropic' sent an answer whose field '{field}' is missing or wrong."
+        f"The provider 'anthropic' sent a response whose field '{field}' is missing or wrong."
     )
 
 

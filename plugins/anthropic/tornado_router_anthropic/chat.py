@@ -53,7 +53,7 @@ class ChatCompletions(Translator):
         return UpstreamRequest(self._url, data, headers)
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
-        """OpenAI's body of a whole answer."""
+        """OpenAI's body of a whole response."""
         return parse_message(call, response.body, self._settings)
 
     def parse_stream(self, call: Call) -> StreamParser:

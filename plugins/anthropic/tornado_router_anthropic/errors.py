@@ -59,11 +59,11 @@ _OVERLOADED_SECONDS = "5"
 """When to come back, where the vendor does not say; it says so in 429 only."""
 
 _OUT_OF_CREDIT = "credit balance"
-"""A 400 that is no fault of the client's: "Your credit balance is too low to access ..."."""
+"""A 400 that the client did not cause: "Your credit balance is too low to access ..."."""
 
 
 def parse_error(provider: str, response: UpstreamResponse) -> ProviderError:
-    """The error behind an answer whose status is no success."""
+    """The error behind a response whose status is no success."""
     try:
         body = orjson.loads(response.body)
     except orjson.JSONDecodeError:
@@ -103,7 +103,7 @@ def _error(provider: str, status: int, error: object, retry_after: str | None) -
 def _plain(provider: str, status: int) -> str:
     if status == OVERLOADED:
         return f"The provider '{provider}' is overloaded."
-    return f"The provider '{provider}' answered with status {status}."
+    return f"The provider '{provider}' responded with status {status}."
 
 
 def _code(status: int, message: str) -> str | None:

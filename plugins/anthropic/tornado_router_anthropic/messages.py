@@ -1,7 +1,7 @@
 """OpenAI's messages as Anthropic's turns.
 
 Turns alternate here. What belongs to one turn is gathered into it: all results of the tool calls
-before it come first, whatever their order, then what the user says. An instruction in the middle
+before it come first, in any order, then what the user says. An instruction in the middle
 stays in the middle, so that the prefix before it is still found in the vendor's cache: as a
 system message where the model takes one, which must stand behind a user's turn, else in the
 user's turn, marked as an instruction. From
@@ -169,7 +169,7 @@ class Conversation:
         }
 
     def _unique(self, identifier: str) -> str:
-        """An id that no call before has: some vendors number theirs anew in each answer."""
+        """An id that no call before has: some vendors number theirs anew in each response."""
         count = self._used_ids.get(identifier, 0)
         self._used_ids[identifier] = count + 1
         return self._unique(f"{identifier}_{count}") if count else identifier
@@ -199,7 +199,7 @@ class Conversation:
     def _end_user_turn(self) -> None:
         blocks = self._results + self._said
         if not blocks and self._instructions:
-            # Nobody spoke since the assistant did, so there is no place for a system message.
+            # No message follows the assistant's, so there is no place for a system message.
             blocks, self._instructions = _marked(self._instructions), []
         if self._open_calls and blocks:
             raise self._unanswered()
@@ -231,7 +231,7 @@ class Conversation:
         )
 
     def _prefill(self, path: str) -> None:
-        """Lets the answer begin as the last message says, where the model can."""
+        """Lets the response begin as the last message says, where the model can."""
         if not self._model.prefill:
             self._params.unsupported(path)
             self.messages.pop()

@@ -35,7 +35,7 @@ HINTS = frozenset(
         "user",
     }
 )
-"""Fields that change nothing about an answer; of some the vendor has its own."""
+"""Fields that change nothing about a response; of some the vendor has its own."""
 
 _MAX_USER_ID = 256
 _MIN_TOP_P_WITH_THINKING = 0.95
@@ -119,7 +119,7 @@ def _max_tokens(params: Params, model: Model, settings: Settings) -> int:
 def _output(
     call: Call, params: Params, model: Model, talk: Conversation, thinking: Thinking
 ) -> dict[str, Any]:
-    """`output_config`: the effort and the format of an answer.
+    """`output_config`: the effort and the format of a response.
 
     Any JSON object at all is a format that the vendor does not have: it is asked for in words,
     and named among what was dropped.

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tornado_router.provider import Call, dump_json
-from tornado_router_anthropic.answers import (
-    Answer,
+from tornado_router_anthropic.settings import Settings
+from tornado_router_anthropic.thinking import Layout, keep_layout
+from tornado_router_anthropic.tools import is_legacy
+from tornado_router_anthropic.vendor_response import (
+    VendorResponse,
     finish_reason,
     read_usage,
     refusal_text,
     service_tier,
 )
-from tornado_router_anthropic.settings import Settings
-from tornado_router_anthropic.thinking import Layout, keep_layout
-from tornado_router_anthropic.tools import is_legacy
 
 
 @dataclass(slots=True)
@@ -30,26 +30,26 @@ class _Content:
 
 
 def parse_message(call: Call, data: bytes, settings: Settings) -> dict[str, Any]:
-    """OpenAI's body of an answer.
+    """OpenAI's body of a response.
 
     Raises:
         ProviderError: it is not what the API promises.
     """
-    answer = Answer(settings.name, call)
-    message = answer.load(data)
+    response = VendorResponse(settings.name, call)
+    message = response.load(data)
     blocks, stop_reason = message.get("content"), message.get("stop_reason")
     if not isinstance(blocks, list):
-        raise answer.wrong("content")
+        raise response.wrong("content")
     if not isinstance(stop_reason, str):
-        raise answer.wrong("stop_reason")
+        raise response.wrong("stop_reason")
     content = _Content()
     for index, block in enumerate(blocks):
-        _add(content, block, answer, f"content[{index}]")
+        _add(content, block, response, f"content[{index}]")
     legacy = is_legacy(call.body)
     if not legacy:
         keep_layout(call, content.layout)
     usage = message.get("usage")
-    body = answer.identity(message, "chat.completion")
+    body = response.identity(message, "chat.completion")
     body["choices"] = [
         {
             "index": 0,
@@ -84,19 +84,19 @@ def _message(
     return made
 
 
-def _add(content: _Content, block: Any, answer: Answer, path: str) -> None:
-    """Sorts one block; kinds that nobody asked for are none of the client's business."""
+def _add(content: _Content, block: Any, response: VendorResponse, path: str) -> None:
+    """Sorts one block; kinds that were not asked for are left out."""
     kind = block.get("type") if isinstance(block, dict) else None
     match kind:
         case "text":
             text = block.get("text")
             if not isinstance(text, str):
-                raise answer.wrong(f"{path}.text")
+                raise response.wrong(f"{path}.text")
             if text:
                 content.texts.append(text)
                 content.layout.append(len(text))
         case "tool_use":
-            content.calls.append(_tool_call(block, answer, path))
+            content.calls.append(_tool_call(block, response, path))
             content.layout.append(block["id"])
         case "thinking" | "redacted_thinking":
             content.layout.append(block)
@@ -104,13 +104,13 @@ def _add(content: _Content, block: Any, answer: Answer, path: str) -> None:
             if isinstance(thought, str):
                 content.thoughts.append(thought)
         case None:
-            raise answer.wrong(f"{path}.type")
+            raise response.wrong(f"{path}.type")
 
 
-def _tool_call(block: Mapping[str, Any], answer: Answer, path: str) -> dict[str, Any]:
+def _tool_call(block: Mapping[str, Any], response: VendorResponse, path: str) -> dict[str, Any]:
     for name, kind in (("id", str), ("name", str), ("input", dict)):
         if not isinstance(block.get(name), kind):
-            raise answer.wrong(f"{path}.{name}")
+            raise response.wrong(f"{path}.{name}")
     return {
         "id": block["id"],
         "type": "function",

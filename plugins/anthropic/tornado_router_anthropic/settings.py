@@ -9,7 +9,7 @@ from typing import Any
 from tornado_router_anthropic.models import Model, facts_of
 
 NO_SAMPLING_SINCE = "2026-10-21"
-"""API versions from this on know no sampling parameter, whatever the model:
+"""API versions from this on know no sampling parameters, for any model:
 https://platform.claude.com/docs/en/api/versioning."""
 
 

@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from tornado_router.provider import Body, Call, Event, dump_json
-from tornado_router_anthropic.answers import (
-    Answer,
+from tornado_router_anthropic.errors import reported_error
+from tornado_router_anthropic.settings import Settings
+from tornado_router_anthropic.thinking import Layout, keep_layout
+from tornado_router_anthropic.tools import is_legacy
+from tornado_router_anthropic.vendor_response import (
+    VendorResponse,
     finish_reason,
     merge_usage,
     read_usage,
     refusal_text,
 )
-from tornado_router_anthropic.errors import reported_error
-from tornado_router_anthropic.settings import Settings
-from tornado_router_anthropic.thinking import Layout, keep_layout
-from tornado_router_anthropic.tools import is_legacy
 
 Chunks = Iterable[Body]
 
@@ -36,7 +36,7 @@ class MessageStream:
     def __init__(self, call: Call, settings: Settings) -> None:
         self.done = False
         self._call = call
-        self._answer = Answer(settings.name, call)
+        self._response = VendorResponse(settings.name, call)
         self._shows_thoughts = settings.reasoning_content
         self._legacy = is_legacy(call.body)
         self._identity: dict[str, Any] = {}
@@ -64,7 +64,7 @@ class MessageStream:
         Raises:
             ProviderError: it reports a failure, or is not what the API promises.
         """
-        data = self._answer.load(event.data)
+        data = self._response.load(event.data)
         kind = data.get("type")
         reader = self._readers.get(kind) if isinstance(kind, str) else None
         return reader(data) if reader else ()
@@ -76,21 +76,21 @@ class MessageStream:
             ProviderError: it is not.
         """
         if not self.done:
-            raise self._answer.fault("a stream that breaks off")
+            raise self._response.fault("a stream that breaks off")
         return ()
 
     def _begin(self, data: dict[str, Any]) -> Chunks:
         message = data.get("message")
         if not isinstance(message, dict):
-            raise self._answer.wrong("message")
-        self._identity = self._answer.identity(message, "chat.completion.chunk")
+            raise self._response.wrong("message")
+        self._identity = self._response.identity(message, "chat.completion.chunk")
         merge_usage(self._usage, message.get("usage"))
         return (self._chunk({"role": "assistant", "content": "", "refusal": None}),)
 
     def _begin_block(self, data: dict[str, Any]) -> Chunks:
         block = data.get("content_block")
         if not self._identity or not isinstance(block, dict):
-            raise self._answer.wrong("content_block")
+            raise self._response.wrong("content_block")
         self._block, self._length, self._thought = block, 0, {}
         match block.get("type"):
             case "text":
@@ -102,7 +102,7 @@ class MessageStream:
     def _begin_call(self, block: dict[str, Any]) -> Chunks:
         identifier, name = block.get("id"), block.get("name")
         if not isinstance(identifier, str) or not isinstance(name, str):
-            raise self._answer.wrong("content_block.id" if name else "content_block.name")
+            raise self._response.wrong("content_block.id" if name else "content_block.name")
         self._layout.append(identifier)
         self._calls += 1
         self._has_arguments = False
@@ -116,7 +116,7 @@ class MessageStream:
     def _delta(self, data: dict[str, Any]) -> Chunks:
         delta = data.get("delta")
         if not isinstance(delta, dict):
-            raise self._answer.wrong("delta")
+            raise self._response.wrong("delta")
         match delta.get("type"):
             case "text_delta":
                 return self._text(delta.get("text"))
@@ -127,12 +127,12 @@ class MessageStream:
             case "signature_delta":
                 return self._think("signature", delta)
             case None:
-                raise self._answer.wrong("delta.type")
+                raise self._response.wrong("delta.type")
         return ()  # citations, and what is yet to come
 
     def _text(self, text: object) -> Chunks:
         if not isinstance(text, str):
-            raise self._answer.wrong("delta.text")
+            raise self._response.wrong("delta.text")
         if not text:
             return ()
         self._length += len(text)
@@ -141,7 +141,7 @@ class MessageStream:
     def _think(self, part: str, delta: dict[str, Any]) -> Chunks:
         text = delta.get(part)
         if not isinstance(text, str):
-            raise self._answer.wrong(f"delta.{part}")
+            raise self._response.wrong(f"delta.{part}")
         self._thought.setdefault(part, []).append(text)
         if text and self._shows_thoughts and part == "thinking":
             return (self._chunk({"reasoning_content": text}),)
@@ -149,7 +149,7 @@ class MessageStream:
 
     def _arguments(self, text: object) -> Chunks:
         if not isinstance(text, str):
-            raise self._answer.wrong("delta.partial_json")
+            raise self._response.wrong("delta.partial_json")
         if not text or self._block.get("type") != "tool_use":
             return ()
         self._has_arguments = True
@@ -192,17 +192,17 @@ class MessageStream:
 
     def _stop(self, data: dict[str, Any]) -> Chunks:
         if not self._finished:
-            raise self._answer.wrong("stop_reason")
+            raise self._response.wrong("stop_reason")
         self.done = True
         usage = read_usage(self._usage)
         return ({**self._identity, "choices": [], "usage": usage},) if usage else ()
 
     def _fail(self, data: dict[str, Any]) -> Chunks:
-        raise reported_error(self._answer.provider, data.get("error"))
+        raise reported_error(self._response.provider, data.get("error"))
 
     def _chunk(self, delta: dict[str, Any]) -> dict[str, Any]:
         if not self._identity:
-            raise self._answer.fault("a stream without a beginning")
+            raise self._response.fault("a stream without a beginning")
         return {
             **self._identity,
             "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}],

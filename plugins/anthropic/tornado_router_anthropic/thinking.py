@@ -2,7 +2,7 @@
 
 https://platform.claude.com/docs/en/build-with-claude/thinking: a turn that called tools has to
 come back with its thinking blocks, unchanged and where they were. An OpenAI client carries none,
-so an answer's layout is kept with its first tool call, and laid out again.
+so a response's layout is kept with its first tool call, and laid out again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEVELS = ("minimal", "low", "medium", "high", "xhigh", "max")
 _WITHOUT_WORDS = frozenset({"user", "system", "developer"})
 
 Layout = list[Block | int | str]
-"""An answer in order: a thinking block, the length of a text, or the id of a tool call."""
+"""A response in order: a thinking block, the length of a text, or the id of a tool call."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Thinking:
         on: whether the model may think, and so may be shown its thoughts.
         config: the field `thinking`, or None to leave it to the model's default.
         effort: `output_config.effort`, or None.
-        max_tokens: of the answer, thoughts included.
+        max_tokens: of the response, thoughts included.
     """
 
     on: bool
@@ -79,7 +79,7 @@ def may_drop_misfits(thinking: Thinking) -> None:
 
 
 def keep_layout(call: Call, layout: Layout) -> None:
-    """Has the core keep an answer's layout, if it called a tool and there are thoughts in it."""
+    """Has the core keep a response's layout, if it called a tool and there are thoughts in it."""
     if any(isinstance(item, dict) for item in layout):
         for item in layout:
             if isinstance(item, str):
@@ -88,7 +88,7 @@ def keep_layout(call: Call, layout: Layout) -> None:
 
 
 def recall_layout(call: Call, tool_call_ids: Iterable[str]) -> Layout | None:
-    """The layout of an earlier answer by its tool calls; a model is shown no other's thoughts."""
+    """The layout of an earlier response by its tool calls; a model is shown no other's thoughts."""
     for tool_call_id in tool_call_ids:
         kept = call.memory.get(tool_call_id)
         if isinstance(kept, Mapping) and kept.get("model") == call.model:
@@ -100,7 +100,7 @@ def recall_layout(call: Call, tool_call_ids: Iterable[str]) -> Layout | None:
 def lay_out(
     layout: Layout, text: str | None, texts: list[Block], calls: Sequence[tuple[str, Block]]
 ) -> list[Block]:
-    """An earlier answer with its thoughts where they were.
+    """An earlier response with its thoughts where they were.
 
     Args:
         layout: as it was kept.

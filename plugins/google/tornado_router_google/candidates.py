@@ -30,11 +30,11 @@ _FAILURES = frozenset(
         "UNEXPECTED_TOOL_CALL",
     }
 )
-"""The model made no answer at all; another attempt may well."""
+"""The model made no response at all; another attempt may well."""
 
 
 def candidates_of(body: Mapping[str, Any], provider: str) -> list[dict[str, Any]]:
-    """The candidates of an answer; none when the prompt was blocked."""
+    """The candidates of a response; none when the prompt was blocked."""
     candidates = body.get("candidates")
     if candidates is None:
         return []
@@ -61,7 +61,7 @@ def index_of(candidate: Mapping[str, Any], provider: str) -> int:
 
 
 def parts_of(candidate: Mapping[str, Any], provider: str) -> list[Any]:
-    """The parts of a candidate's content; an answer that was cut short may have none."""
+    """The parts of a candidate's content; a response that was cut short may have none."""
     content = candidate.get("content")
     if content is None:
         return []
@@ -76,7 +76,7 @@ def parts_of(candidate: Mapping[str, Any], provider: str) -> list[Any]:
 
 
 def text_of(part: Any, provider: str) -> str:
-    """The text of a part; of a thought, or of a part that is no text, none."""
+    """The text of a part; of a thought, or of a part that is not text, none."""
     if not isinstance(part, dict):
         raise invalid(provider, "candidates[].content.parts[]")
     text = part.get("text", "")
@@ -122,7 +122,7 @@ class FunctionCall:
 
 
 class CallReader:
-    """Reads the function calls of one answer: gives each an id, and keeps its signature."""
+    """Reads the function calls of one response: gives each an id, and keeps its signature."""
 
     def __init__(self, call: Call, provider: str) -> None:
         self._call = call
@@ -151,8 +151,8 @@ class CallReader:
         """Google's own id, or one that no other call has, ever."""
         call_id = given if isinstance(given, str) else ""
         if not call_id or call_id in self._ids:
-            answer = self.response_id if isinstance(self.response_id, str) else ""
-            call_id = f"call_{answer or uuid4().hex}_{len(self._ids)}"
+            response = self.response_id if isinstance(self.response_id, str) else ""
+            call_id = f"call_{response or uuid4().hex}_{len(self._ids)}"
         self._ids.add(call_id)
         return call_id
 

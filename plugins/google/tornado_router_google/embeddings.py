@@ -86,7 +86,7 @@ class Embeddings(Translator):
         if call.body.get("dimensions"):
             vectors = [_unit(vector) for vector in vectors]
         base64 = call.body.get("encoding_format") == "base64"
-        answer: dict[str, Any] = {
+        result: dict[str, Any] = {
             "object": "list",
             "data": [
                 {"object": "embedding", "index": index, "embedding": _encode(vector, base64)}
@@ -95,8 +95,8 @@ class Embeddings(Translator):
             "model": call.model,
         }
         if tokens is not None:
-            answer["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return answer
+            result["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return result
 
     def parse_stream(self, call: Call) -> StreamParser:
         """None: only chat is streamed."""

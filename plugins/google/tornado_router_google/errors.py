@@ -25,7 +25,7 @@ _TOO_LONG = "exceeds the maximum number of tokens"
 
 
 def read_error(provider: str, response: UpstreamResponse) -> ProviderError:
-    """The error behind an answer whose status is no success."""
+    """The error behind a response whose status is no success."""
     try:
         body = orjson.loads(response.body)
     except orjson.JSONDecodeError:
@@ -42,7 +42,7 @@ def error_of(
     Args:
         provider: the name to speak of.
         body: Google's; some of its servers wrap it into a list.
-        status: of the answer; None for a body that came behind a status 200.
+        status: of the response; None for a body that came behind a status 200.
         retry_after: the header, where there is one.
     """
     error = _error(body)
@@ -54,7 +54,7 @@ def error_of(
         status = 401  # the router's key is wrong, not the client's request
     message = error.get("message") if status < 500 else None
     if not isinstance(message, str) or not message:
-        message = f"The provider '{provider}' answered with status {status}."
+        message = f"The provider '{provider}' responded with status {status}."
     retry_after = retry_after or _retry_after(details)
     return ProviderError(
         status,

@@ -64,7 +64,7 @@ def service_tier(params: Params, on_vertex: bool) -> str | None:
 
 
 def take_defaults(params: Params) -> None:
-    """Takes what asks for nothing but what every answer is anyway."""
+    """Takes what asks for nothing but what every response is anyway."""
     for name, defaults in (
         ("modalities", (["text"], [])),
         ("verbosity", ("medium",)),

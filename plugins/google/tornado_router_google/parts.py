@@ -89,7 +89,7 @@ class PartReader:
 
     def _image(self, image: Mapping[str, Any], path: str) -> Part | None:
         if image.get("detail") not in (None, "auto"):
-            self._dropped.append(f"{path}.detail")  # it changes the price more than the answer
+            self._dropped.append(f"{path}.detail")  # it changes the price more than the response
         url = image["url"]
         if url[:5].lower() == "data:":
             return _inline(url, f"{path}.url")

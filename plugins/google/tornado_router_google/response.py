@@ -1,4 +1,4 @@
-"""A whole answer: https://ai.google.dev/api/generate-content#generatecontentresponse."""
+"""A whole response: https://ai.google.dev/api/generate-content#generatecontentresponse."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def completion(call: Call, provider: str, data: bytes) -> dict[str, Any]:
     with `content_filter`, as it does in a stream, for it is answered, counted and paid for.
 
     Raises:
-        ProviderError: the answer is not what Google's API promises.
+        ProviderError: the response is not what Google's API promises.
     """
     body = load_json_object(data, provider)
     if "error" in body:
@@ -47,15 +47,15 @@ def completion(call: Call, provider: str, data: bytes) -> dict[str, Any]:
         if not is_blocked(body):
             raise invalid(provider, "candidates")
         choices = [_blocked()]
-    answer = {**identity(call, body, "chat.completion"), "choices": choices}
+    result = {**identity(call, body, "chat.completion"), "choices": choices}
     usage = usage_of(body.get("usageMetadata"))
     if usage:
-        answer["usage"] = usage
-    return answer
+        result["usage"] = usage
+    return result
 
 
 def identity(call: Call, body: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """The fields that an answer and all its chunks begin with."""
+    """The fields that a response and all its chunks begin with."""
     response_id, model = body.get("responseId"), body.get("modelVersion")
     return {
         "id": f"chatcmpl-{response_id if isinstance(response_id, str) else call.id}",

@@ -1,4 +1,4 @@
-"""A streamed answer: each event is a whole answer that holds what is new.
+"""A streamed response: each event is a whole response that holds what is new.
 
 Google ends a stream by closing it. The finish reason may come in any event (older models send
 STOP in every one), and the usage grows from event to event; so both are remembered, and said

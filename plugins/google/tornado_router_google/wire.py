@@ -1,4 +1,4 @@
-"""What is said of an answer that is not what was promised, or of what Google cannot be told."""
+"""What is said of a response that is not what was promised, or of what Google cannot be told."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from tornado_router.provider import ProviderError, bad_answer
 
 
 def invalid(provider: str, field: str) -> ProviderError:
-    """The error for a field of an answer that is not what Google's API promises."""
-    return bad_answer(f"The answer of the provider '{provider}' has no valid '{field}'.")
+    """The error for a field of a response that is not what Google's API promises."""
+    return bad_answer(f"The response of the provider '{provider}' has no valid '{field}'.")
 
 
 def cannot(message: str, param: str) -> ProviderError:

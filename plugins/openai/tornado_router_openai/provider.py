@@ -20,7 +20,7 @@ class OpenAIProvider(Provider):
         key_header: the header that carries the key; `Authorization` has `Bearer` before it.
         asks_usage: whether usage in streams has to be asked for.
         renamed: fields of a request that the vendor calls otherwise.
-        unknown_hints: fields that change nothing about the answer but make the vendor refuse the
+        unknown_hints: fields that change nothing about the response but make the vendor refuse the
             request; left out, and reported to the client.
     """
 

@@ -29,12 +29,12 @@ _ABSENT = object()
 
 
 class Relay(Translator):
-    """An endpoint whose requests and answers need no translation.
+    """An endpoint whose requests and responses need no translation.
 
     Args:
         provider: whose base URL and headers are used.
         path: of the endpoint, behind the base URL.
-        content: the field without which an answer is none.
+        content: the field without which a response is none.
     """
 
     def __init__(self, provider: OpenAIProvider, path: str, content: str) -> None:
@@ -70,11 +70,11 @@ class Relay(Translator):
         return changes
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
-        """The vendor's bytes, once they are known to be an answer."""
+        """The vendor's bytes, once they are known to be a response."""
         name = self._provider.name
         body = _object(response.body, name)
         if not body.get(self._content):
-            raise bad_answer(f"The answer of the provider '{name}' has no {self._content}.")
+            raise bad_answer(f"The response of the provider '{name}' has no {self._content}.")
         return Relayed(body, response.body)
 
     def parse_stream(self, call: Call) -> StreamParser:
@@ -149,10 +149,10 @@ class ChatStreamParser:
 
 
 def _object(data: bytes, provider: str) -> Mapping[str, Any]:
-    """The JSON object in an answer or an event, unless it tells of an error.
+    """The JSON object in a response or an event, unless it tells of an error.
 
     Raises:
-        ProviderError: it is no JSON object, or the vendor reports an error behind a status 200.
+        ProviderError: it is not a JSON object, or the vendor reports an error behind a status 200.
     """
     body = load_json_object(data, provider)
     error = body.get("error")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 2.0
 
 RELEASE = f"tornado-llm-router@{__version__}"
-"""The SDK would take the commit of whatever repository the router is started in."""
+"""The SDK would otherwise take the commit of the repository that the router is started in."""
 
 
 class Reporter:
@@ -83,7 +83,7 @@ class Reporter:
 
 
 def _without_host(event: Event, hint: Hint) -> Event:
-    """The SDK adds the name of this host, whatever its options say."""
+    """The SDK adds the name of this host, regardless of its options."""
     event.pop("server_name", None)
     return event
 

@@ -1,4 +1,4 @@
-"""What whole answers and streams have in common: ids, reasons to stop, and usage."""
+"""What whole responses and streams have in common: ids, reasons to stop, and usage."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _TIERS = {"standard": "default", "priority": "priority"}
 _INPUT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
-class Answer:
+class VendorResponse:
     """What is being read, and how to complain about it.
 
     Args:
         provider: its name.
-        call: which is being answered.
+        call: the call that it responds to.
     """
 
     def __init__(self, provider: str, call: Call) -> None:
@@ -39,7 +39,7 @@ class Answer:
         self.call = call
 
     def load(self, data: bytes) -> dict[str, Any]:
-        """The JSON object in an answer or an event.
+        """The JSON object in a response or an event.
 
         Raises:
             ProviderError: it is none.
@@ -47,7 +47,7 @@ class Answer:
         return load_json_object(data, self.provider)
 
     def identity(self, message: Mapping[str, Any], kind: str) -> dict[str, Any]:
-        """The fields that say what an answer is."""
+        """The fields that say what a response is."""
         identifier, model = message.get("id"), message.get("model")
         return {
             "id": identifier if isinstance(identifier, str) else f"msg_{self.call.id}",
@@ -58,15 +58,15 @@ class Answer:
 
     def wrong(self, field: str) -> ProviderError:
         """The error of a field that is missing, or holds what it must not."""
-        return self.fault(f"an answer whose field '{field}' is missing or wrong")
+        return self.fault(f"a response whose field '{field}' is missing or wrong")
 
     def fault(self, what: str) -> ProviderError:
-        """The error of an answer that is not what the API promises; quotes nothing of it."""
+        """The error of a response that is not what the API promises; quotes nothing of it."""
         return bad_answer(f"The provider '{self.provider}' sent {what}.")
 
 
 def finish_reason(stop_reason: str, has_calls: bool, legacy: bool) -> str:
-    """OpenAI's word for why an answer ended; one yet unknown is taken for a plain end."""
+    """OpenAI's word for why a response ended; one yet unknown is taken for a plain end."""
     reason = _FINISH_REASONS.get(stop_reason, "stop")
     if reason == "tool_calls" or (reason == "stop" and has_calls):
         if not has_calls:
@@ -76,7 +76,7 @@ def finish_reason(stop_reason: str, has_calls: bool, legacy: bool) -> str:
 
 
 def refusal_text(holder: Mapping[str, Any]) -> str | None:
-    """Why the model was kept from answering, where the vendor says so."""
+    """Why the model was kept from responding, where the vendor says so."""
     details = holder.get("stop_details")
     text = details.get("explanation") if isinstance(details, Mapping) else None
     return text if isinstance(text, str) and text else None

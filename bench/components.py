@@ -152,7 +152,7 @@ def _limit_components() -> Iterator[Component]:
         lambda: limiter.settle(_now(limiter.admit(demand)), 400, 9_000),
     )
     prices = Prices({"gpt-4o": PriceOptions(input=2.5, output=10.0)}, PricingOptions(), {})
-    targets, usage = [Target("openai", "gpt-4o")], Usage(212, 117, cached=100)
+    targets, usage = [Target("openai", "gpt-4o")], Usage(212, 117, cached_tokens=100)
     price = prices.find("openai", "gpt-4o")
     assert price is not None
     yield Component("price: cost of a call", lambda: price.cost(usage))

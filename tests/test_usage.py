@@ -16,7 +16,9 @@ FULL = {
 
 
 def test_reads_what_openai_sends():
-    assert read_usage(FULL) == Usage(prompt=11, completion=7, cached=3, reasoning=2)
+    assert read_usage(FULL) == Usage(
+        prompt_tokens=11, completion_tokens=7, cached_tokens=3, reasoning_tokens=2
+    )
 
 
 def test_zero_is_believed():
@@ -43,7 +45,7 @@ def test_what_cannot_be_true_is_not_believed(name, wrong):
 
 
 def test_the_most_that_is_believed():
-    assert read_usage({**FULL, "prompt_tokens": MAX_TOKENS}).prompt == MAX_TOKENS
+    assert read_usage({**FULL, "prompt_tokens": MAX_TOKENS}).prompt_tokens == MAX_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def test_the_most_that_is_believed():
 )
 def test_details_may_be_missing_or_odd(details):
     usage = read_usage({**FULL, "prompt_tokens_details": details})
-    assert usage == Usage(11, 7, cached=0, reasoning=2)
+    assert usage == Usage(11, 7, cached_tokens=0, reasoning_tokens=2)
 
 
 def test_details_are_never_more_than_what_they_are_part_of():
@@ -63,7 +65,7 @@ def test_details_are_never_more_than_what_they_are_part_of():
             "completion_tokens_details": {"reasoning_tokens": 60},
         }
     )
-    assert usage == Usage(5, 6, cached=5, reasoning=6)
+    assert usage == Usage(5, 6, cached_tokens=5, reasoning_tokens=6)
 
 
 anything = st.recursive(
@@ -77,13 +79,13 @@ anything = st.recursive(
 def test_whatever_a_vendor_sends_is_read_or_left(value):
     usage = read_usage(value)
     assert usage is None or (
-        0 <= usage.cached <= usage.prompt <= MAX_TOKENS
-        and 0 <= usage.reasoning <= usage.completion <= MAX_TOKENS
+        0 <= usage.cached_tokens <= usage.prompt_tokens <= MAX_TOKENS
+        and 0 <= usage.reasoning_tokens <= usage.completion_tokens <= MAX_TOKENS
     )
 
 
 def test_body_is_openais_object():
-    assert Usage(11, 7, 3, 2).body() == {
+    assert Usage(11, 7, 3, 0, 2).body() == {
         "prompt_tokens": 11,
         "completion_tokens": 7,
         "total_tokens": 18,
@@ -92,15 +94,15 @@ def test_body_is_openais_object():
 
 def prompt_tokens(*content, **fields):
     body = {"model": "m", "messages": [{"role": "user", "content": list(content)}], **fields}
-    return estimate_usage(body, 0).prompt
+    return estimate_usage(body, 0).prompt_tokens
 
 
 def test_a_guess_says_that_it_is_one():
     body = {"messages": [{"role": "user", "content": "x" * 400}]}
     usage = estimate_usage(body, 40)
     assert usage.estimated
-    assert 100 <= usage.prompt <= 102  # and the role
-    assert usage.completion == 10
+    assert 100 <= usage.prompt_tokens <= 102  # and the role
+    assert usage.completion_tokens == 10
 
 
 def test_nothing_costs_nothing():
@@ -134,9 +136,9 @@ def test_each_image_counts():
 
 
 def test_embeddings_of_texts_and_of_tokens():
-    assert estimate_usage({"input": "x" * 40}, 0).prompt == 10
-    assert estimate_usage({"input": ["x" * 40, "y" * 40]}, 0).prompt == 20
-    assert estimate_usage({"input": [[1, 2, 3], [4]]}, 0).prompt == 4
+    assert estimate_usage({"input": "x" * 40}, 0).prompt_tokens == 10
+    assert estimate_usage({"input": ["x" * 40, "y" * 40]}, 0).prompt_tokens == 20
+    assert estimate_usage({"input": [[1, 2, 3], [4]]}, 0).prompt_tokens == 4
 
 
 def test_half_a_character_does_no_harm():

@@ -1,9 +1,9 @@
-"""What a call used, read from OpenAI's `usage` object, or guessed where a vendor gives none."""
+"""The usage of a call: its quantities, read from a `usage` object or estimated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 BYTES_PER_TOKEN = 4
@@ -22,33 +22,51 @@ MAX_SECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one call used.
+    """The quantities of one call.
+
+    Tokens of every kind are columns of the ledger's tables; see `QUANTITIES`.
 
     Attributes:
-        prompt: tokens of the request.
-        completion: tokens of the answer.
-        cached: those of the prompt that the vendor read from its cache.
-        cache_write: those of the prompt that the vendor wrote to its cache.
-        reasoning: those of the completion that were reasoning.
+        prompt_tokens: tokens of the request.
+        completion_tokens: tokens of the response, as far as it was generated.
+        cached_tokens: prompt tokens that the vendor read from its cache.
+        cache_write_tokens: prompt tokens that the vendor wrote to its cache.
+        reasoning_tokens: completion tokens that the vendor spent on reasoning.
         seconds: of audio.
-        estimated: whether the vendor said nothing, and this is a guess.
+        estimated: whether the vendor reported nothing, so that this is an estimate.
     """
 
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    reasoning: int = 0
-    cache_write: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
     seconds: float = 0.0
     estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion; the other kinds of tokens are parts of these."""
+        return self.prompt_tokens + self.completion_tokens
 
     def body(self) -> dict[str, int]:
         """OpenAI's `usage` object."""
         return {
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.completion,
-            "total_tokens": self.prompt + self.completion,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
         }
+
+
+QUANTITIES = tuple(field.name for field in fields(Usage) if field.name.endswith("_tokens"))
+"""The quantities that are recorded and summed.
+
+Each is a field of `Usage`, a column of the tables, a metric's `kind` and a property of the API:
+whatever handles all of them iterates over this.
+"""
+
+QUANTITIES_AND_TOTAL = (*QUANTITIES[:2], "total_tokens", *QUANTITIES[2:])
+"""The same in the order of the API, with the total behind its two parts."""
 
 
 def read_usage(value: object) -> Usage | None:
@@ -75,8 +93,8 @@ def read_usage(value: object) -> Usage | None:
         prompt,
         completion,
         cached,
-        reasoning,
         written,
+        reasoning,
         0.0 if seconds is None else _seconds(seconds),
     )
 

@@ -65,7 +65,7 @@ class TestUsage:
         details = {**USAGE, "prompt_tokens_details": {"cached_tokens": 4}}
         chunks, usage = sent(ASKS, *map(form, [*WORDS, {**LAST, "usage": details}]))
         assert chunks[-1]["usage"] == details
-        assert usage == Usage(11, 7, cached=4)
+        assert usage == Usage(11, 7, cached_tokens=4)
 
     def test_in_the_chunk_that_finishes_is_moved_behind_it(self, form):
         finish = chunk(finish_reason="stop", usage=USAGE)
@@ -98,8 +98,8 @@ class TestUsage:
     def test_that_never_comes_is_guessed_and_shown(self, form):
         chunks, usage = sent(ASKS, *map(form, WORDS))
         assert usage.estimated
-        assert usage.prompt >= 10
-        assert usage.completion == 3  # eleven bytes
+        assert usage.prompt_tokens >= 10
+        assert usage.completion_tokens == 3  # eleven bytes
         assert chunks[-1]["choices"] == []
         assert chunks[-1]["usage"] == usage.body()
         assert {key: chunks[-1][key] for key in IDENTITY} == IDENTITY
@@ -120,11 +120,11 @@ class TestUsage:
 
     def test_of_a_stream_that_breaks_is_a_guess_of_what_came(self, form):
         encoder = ChunkEncoder(SILENT)
-        assert encoder.usage().completion == 0
+        assert encoder.usage().completion_tokens == 0
         encoder.encode(form(chunk("x" * 20)))
         encoder.encode(form(chunk("y" * 20)))
         assert encoder.usage().estimated
-        assert encoder.usage().completion == 10
+        assert encoder.usage().completion_tokens == 10
 
 
 class TestChunks:
@@ -161,7 +161,7 @@ class TestChunks:
         encoder = ChunkEncoder(SILENT)
         for delta in deltas:
             encoder.encode({**IDENTITY, "choices": [{"index": 0, "delta": delta}, {"index": 1}]})
-        assert encoder.usage().completion == 6
+        assert encoder.usage().completion_tokens == 6
 
     @pytest.mark.parametrize("options", [None, {}, {"include_usage": False}])
     def test_options_that_do_not_ask(self, options):
@@ -213,8 +213,8 @@ class TestWhole:
     def test_without_usage_that_can_be_true_it_is_guessed(self, wrong):
         _, usage = encode_whole(SILENT, {**self.BODY, "usage": wrong})
         assert usage.estimated
-        assert usage.prompt >= 10
-        assert usage.completion == 10
+        assert usage.prompt_tokens >= 10
+        assert usage.completion_tokens == 10
 
     def test_a_guess_is_told_to_the_client_unless_bytes_are_relayed(self):
         raw, usage = encode_whole(SILENT, self.BODY)
@@ -275,7 +275,7 @@ def test_an_answer_without_content_is_none(answer):
 def test_a_guess_counts_bytes_and_not_characters():
     answer = {"choices": [{"message": {"content": "模型" * 20}}]}
     _, usage = encode_whole(CALL, answer)
-    assert usage.completion == 30
+    assert usage.completion_tokens == 30
 
 
 class TestNameOfTheModel:

@@ -14,7 +14,7 @@ from tornado_router.background import batch
 from tornado_router.config.options import LedgerOptions
 from tornado_router.ledger import writer
 from tornado_router.ledger.writer import Ledger, RunningCall
-from tornado_router.storage.tables import ApiKey, Storage, User
+from tornado_router.storage.tables import SUMS, ApiKey, Storage, User
 
 from ..finished import finished
 
@@ -511,13 +511,13 @@ class TestBooks:
 
     @staticmethod
     def sums(database):
-        names = ", ".join(f"SUM({name})" for name in writer._SUMS[2:])
+        names = ", ".join(f"SUM({name})" for name in SUMS[2:])
         rows = database.execute(
             "SELECT COUNT(*), SUM(CASE WHEN status >= 400 THEN 1 ELSE 0 END), "
             f"{names} FROM usage_logs"
         ).fetchone()
         days = database.execute(
-            f"SELECT {', '.join(f'SUM({name})' for name in writer._SUMS)} FROM usage_days"
+            f"SELECT {', '.join(f'SUM({name})' for name in SUMS)} FROM usage_days"
         ).fetchone()
         return rows, days
 

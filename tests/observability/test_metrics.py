@@ -20,7 +20,6 @@ from ..finished import FINISHED
 CALL = FINISHED._replace(
     provider="up",
     target_model="m",
-    cache_write_tokens=0,
     cost=Decimal("0.5"),
     uncharged=Decimal("0.25"),
     duration=2.0,
@@ -53,6 +52,7 @@ def test_a_call_is_counted_with_all_that_it_used(counted):
     samples = read(counted.text())
     assert samples["requests_total", "200", "chat.completions", "fast", "up"] == 2
     assert samples["tokens_total", "fast", "prompt", "up"] == 22
+    assert samples["tokens_total", "cache_write", "fast", "up"] == 8
     assert samples["tokens_total", "completion", "fast", "up"] == 14
     assert samples["tokens_total", "cached", "fast", "up"] == 6
     assert samples["tokens_total", "fast", "reasoning", "up"] == 4

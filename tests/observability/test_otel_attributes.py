@@ -16,7 +16,9 @@ from tornado_router.observability.otel_attributes import (
     usage_attributes,
     winner,
 )
+from tornado_router.usage import QUANTITIES
 
+from ..finished import finished
 from .test_log import CALL
 
 
@@ -146,3 +148,9 @@ def test_times_of_a_call():
     assert call.end_of(AttemptRecord("up", "openai", "m", began=1.0, ended=51.0)) == 50.0
     assert call.end_of(AttemptRecord("up", "openai", "m", began=1.0)) == 50.0
     assert not call.is_sampled
+
+
+def test_every_quantity_of_usage_has_an_attribute():
+    event = finished(**dict.fromkeys(QUANTITIES, 5))
+    counts = [value for value in usage_attributes(event).values() if value is not False]
+    assert counts == [5] * len(QUANTITIES)

@@ -55,9 +55,9 @@ def usage_of_a_call(draw):
     return Usage(
         prompt,
         completion,
-        cached=cached,
-        cache_write=draw(st.integers(0, prompt - cached)),
-        reasoning=draw(st.integers(0, completion)),
+        cached_tokens=cached,
+        cache_write_tokens=draw(st.integers(0, prompt - cached)),
+        reasoning_tokens=draw(st.integers(0, completion)),
         seconds=float(draw(st.decimals(0, 10_000, places=3))),
     )
 
@@ -69,7 +69,7 @@ def exact_cost(options, usage, images):
     """A second opinion, in billionths, from the words of the documentation."""
     layers = [options]
     for tier in sorted(options.tiers, key=lambda tier: tier.above):
-        if usage.prompt > tier.above:
+        if usage.prompt_tokens > tier.above:
             layers = [tier, options]
 
     def price(*names):
@@ -80,11 +80,11 @@ def exact_cost(options, usage, images):
         raise AssertionError(names)
 
     tokens = (
-        (usage.prompt - usage.cached - usage.cache_write) * price("input")
-        + usage.cached * price("cached_input", "input")
-        + usage.cache_write * price("cache_write", "input")
-        + (usage.completion - usage.reasoning) * price("output")
-        + usage.reasoning * price("reasoning", "output")
+        (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens) * price("input")
+        + usage.cached_tokens * price("cached_input", "input")
+        + usage.cache_write_tokens * price("cache_write", "input")
+        + (usage.completion_tokens - usage.reasoning_tokens) * price("output")
+        + usage.reasoning_tokens * price("reasoning", "output")
     )
     others = (
         Fraction(str(options.request))
@@ -154,13 +154,15 @@ class TestPackage:
 
     def test_openai(self):
         price = self.prices().find("openai", "gpt-4.1")
-        cost = price.cost(Usage(1_000_000, 1_000_000, cached=500_000))
+        cost = price.cost(Usage(1_000_000, 1_000_000, cached_tokens=500_000))
         assert Decimal(cost.billionths) / BILLION == Decimal("1.0") + Decimal("0.25") + 8
 
     def test_what_is_written_to_a_cache_and_read_from_it(self):
         price = self.prices().find("anthropic", "claude-sonnet-4-5")
-        assert price.cost(Usage(100_000, 0, cache_write=100_000)).billionths == 100_000 * 3750
-        assert price.cost(Usage(100_000, 0, cached=100_000)).billionths == 100_000 * 300
+        assert (
+            price.cost(Usage(100_000, 0, cache_write_tokens=100_000)).billionths == 100_000 * 3750
+        )
+        assert price.cost(Usage(100_000, 0, cached_tokens=100_000)).billionths == 100_000 * 300
 
     def test_long_prompts(self):
         price = self.prices().find("google", "gemini-2.5-pro")
@@ -216,7 +218,9 @@ class TestCost:
                 second=0.0001,
             )
         )
-        usage = Usage(1000, 100, cached=200, reasoning=40, cache_write=300, seconds=2.5)
+        usage = Usage(
+            1000, 100, cached_tokens=200, reasoning_tokens=40, cache_write_tokens=300, seconds=2.5
+        )
         expected = (
             (500 * 1000 + 200 * 100 + 300 * 1250 + 60 * 10_000 + 40 * 20_000)
             + 10_000_000
@@ -227,7 +231,7 @@ class TestCost:
 
     def test_what_has_no_price_of_its_own_costs_as_its_kind(self):
         price = Price(PriceOptions(input=1.0, output=2.0))
-        usage = Usage(1000, 100, cached=200, reasoning=40, cache_write=300)
+        usage = Usage(1000, 100, cached_tokens=200, reasoning_tokens=40, cache_write_tokens=300)
         assert price.cost(usage).billionths == 1000 * 1000 + 100 * 2000
 
     def test_half_a_billionth_is_rounded_up_once(self):
@@ -255,7 +259,7 @@ class TestCost:
         assert price.cost(Usage(100, 1)).billionths == 100 * 1000 + 5000
         assert price.cost(Usage(101, 1)).billionths == 101 * 2000 + 5000
         assert price.cost(Usage(201, 1)).billionths == 201 * 4000 + 8000
-        assert price.cost(Usage(201, 0, cached=1)).billionths == 200 * 4000 + 500
+        assert price.cost(Usage(201, 0, cached_tokens=1)).billionths == 200 * 4000 + 500
 
     @given(st.data())
     def test_is_exact(self, data):
@@ -268,8 +272,8 @@ class TestCost:
     def test_an_estimate_is_never_too_low(self, data):
         options = data.draw(tables)
         usage = replace(data.draw(usages), seconds=0.0)
-        prompt = usage.prompt + data.draw(st.integers(0, 1000))
-        completion = usage.completion + data.draw(st.integers(0, 1000))
+        prompt = usage.prompt_tokens + data.draw(st.integers(0, 1000))
+        completion = usage.completion_tokens + data.draw(st.integers(0, 1000))
         images = data.draw(st.integers(0, 3))
         price = Price(options)
         cost = price.cost(usage, images).billionths
@@ -277,7 +281,7 @@ class TestCost:
 
     def test_an_estimate_minds_what_is_read_from_a_cache(self):
         price = Price(PriceOptions(input=1.0, cached_input=3.0))
-        assert price.estimate(100, 0) == price.cost(Usage(100, 0, cached=100)).billionths
+        assert price.estimate(100, 0) == price.cost(Usage(100, 0, cached_tokens=100)).billionths
 
     def test_an_estimate_minds_that_the_prompt_may_be_shorter(self):
         tiers = (PriceTier(above=100, input=1.0, output=2.0),)

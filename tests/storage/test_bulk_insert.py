@@ -6,7 +6,11 @@ from peewee import IntegrityError
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.databases import open_engine
 
-INSERT = "INSERT INTO words (word, number) VALUES {} ON CONFLICT DO NOTHING RETURNING word"
+IGNORE = "ON CONFLICT DO NOTHING RETURNING word"
+
+
+def words(*pairs):
+    return [{"word": word, "number": number} for word, number in pairs]
 
 
 @pytest.fixture
@@ -19,28 +23,36 @@ def database(empty_place):
 
 
 def test_more_rows_than_a_statement_takes(database):
-    rows = [(f"w{number}", number) for number in range(70_000)]
-    assert bulk_insert.execute(database, INSERT, rows) == [(word,) for word, _ in rows]
-    assert bulk_insert.execute(database, INSERT, [("w1", 1), ("new", 2)]) == [("new",)]
+    rows = words(*((f"w{number}", number) for number in range(70_000)))
+    returned = bulk_insert.insert(database, "words", rows, IGNORE)
+    assert returned == [(row["word"],) for row in rows]
+    returned = bulk_insert.insert(database, "words", words(("w1", 1), ("new", 2)), IGNORE)
+    assert returned == [("new",)]
     cursor = database.execute_sql("SELECT COUNT(*) FROM words")
     assert cursor.fetchone() == (70_001,)
 
 
 def test_a_statement_that_returns_nothing(database):
-    assert bulk_insert.execute(database, INSERT.partition(" ON")[0], [("a", 1)]) == []
-    assert bulk_insert.execute(database, INSERT, []) == []
+    assert bulk_insert.insert(database, "words", words(("a", 1))) == []
+    assert bulk_insert.insert(database, "words", [], IGNORE) == []
+
+
+def test_values_go_by_the_names_of_their_columns(database):
+    bulk_insert.insert(database, "words", [{"number": 1, "word": "a"}, {"word": "b", "number": 2}])
+    cursor = database.execute_sql("SELECT word, number FROM words ORDER BY number")
+    assert cursor.fetchall() == [("a", 1), ("b", 2)]
 
 
 def test_a_bad_row_does_not_hold_up_the_others(database):
     bad = []
-    rows = [("a", 1), ("b", None), ("c", 3)]
+    rows = words(("a", 1), ("b", None), ("c", 3))
     with database.writing():
         bulk_insert.insert_each(
             database,
             rows,
-            lambda some: bulk_insert.execute(database, INSERT, some),
+            lambda some: bulk_insert.insert(database, "words", some),
             lambda row, error: bad.append((row, type(error))),
         )
-    assert bad == [(("b", None), IntegrityError)]
+    assert bad == [({"word": "b", "number": None}, IntegrityError)]
     cursor = database.execute_sql("SELECT word FROM words ORDER BY number")
     assert cursor.fetchall() == [("a",), ("c",)]

@@ -239,17 +239,17 @@ class Admission:
         """
         charge = Charge()
         if target:
-            if usage.completion and not usage.estimated:
-                self._bounds.learn(target, usage.completion)
+            if usage.completion_tokens and not usage.estimated:
+                self._bounds.learn(target, usage.completion_tokens)
             charge = self.charge(permit, target, usage)
         if permit.lease is not None:
             taken = charge.charged if permit.key.purses else 0
-            self._limiter.settle(permit.lease, usage.prompt + usage.completion, taken)
+            self._limiter.settle(permit.lease, usage.prompt_tokens + usage.completion_tokens, taken)
         return charge
 
     def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:
         """Adds what targets may charge that read the prompt of a call in vain: nobody's debt."""
-        prompt = Usage(prompt=permit.prompt, estimated=True)
+        prompt = Usage(prompt_tokens=permit.prompt, estimated=True)
         prices = [self._prices.find(target.provider, target.model) for target in targets]
         costs = [price.cost(prompt, permit.images).billionths for price in prices if price]
         return charge._replace(uncharged=charge.uncharged + sum(costs))

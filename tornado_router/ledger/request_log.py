@@ -30,12 +30,6 @@ WAITING_BYTES = 64 * 1024 * 1024
 ROWS_PER_TRANSACTION = 100
 """Written or deleted: the database is locked for as long as they take."""
 
-_COLUMNS = [field.column_name for field in RequestLog._meta.sorted_fields if field.name != "id"]
-_INSERT = (
-    f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES {{}} "  # noqa: S608 - names are ours
-    "ON CONFLICT (call_id) DO NOTHING"
-)
-_USER = _COLUMNS.index("user_id")
 _LISTED = [
     field for field in RequestLog._meta.sorted_fields if field.name not in ("request", "response")
 ]
@@ -73,7 +67,7 @@ class _Entry:
     def __init__(self, exchange: Exchange) -> None:
         self.size = len(exchange.request) + len(exchange.response)
         self._exchange: Exchange | None = exchange
-        self._row: Row = ()
+        self._row: Row = {}
 
     def row(self, make: Callable[[Exchange], Row]) -> Row:
         """Its row, which is made once, however often the database refuses it."""
@@ -161,7 +155,7 @@ class RequestRecorder:
         database = self._storage.database
 
         def insert(some: Sequence[Row]) -> None:
-            bulk_insert.execute(database, _INSERT, some)
+            bulk_insert.insert(database, "request_logs", some, "ON CONFLICT (call_id) DO NOTHING")
 
         with database.writing():
             rows = _of_living_users(rows)
@@ -203,22 +197,22 @@ class RequestRecorder:
                 RequestLog.delete().where(RequestLog.id.in_(ids)).execute()
 
     def _row(self, exchange: Exchange) -> Row:
-        """The values of a row, in the order of `_COLUMNS`."""
         request_bytes = len(exchange.request)
-        return (
-            exchange.call_id,
-            exchange.request_id,
-            exchange.user_id,
-            exchange.key_id,
-            exchange.endpoint,
-            _storable(self._redaction.text(exchange.model))[: RequestLog.model.max_length],
-            exchange.status,
-            self._text(lambda: self._redaction.body(exchange.request), request_bytes),
-            request_bytes,
-            self._text(lambda: self._answer(exchange), exchange.response_bytes),
-            exchange.response_bytes,
-            str(utc(exchange.finished_at)),
-        )
+        model = _storable(self._redaction.text(exchange.model))
+        return {
+            "call_id": exchange.call_id,
+            "request_id": exchange.request_id,
+            "user_id": exchange.user_id,
+            "api_key_id": exchange.key_id,
+            "endpoint": exchange.endpoint,
+            "model": model[: RequestLog.model.max_length],
+            "status": exchange.status,
+            "request": self._text(lambda: self._redaction.body(exchange.request), request_bytes),
+            "request_bytes": request_bytes,
+            "response": self._text(lambda: self._answer(exchange), exchange.response_bytes),
+            "response_bytes": exchange.response_bytes,
+            "created_at": str(utc(exchange.finished_at)),
+        }
 
     def _text(self, make: Callable[[], str], size: int) -> str:
         try:
@@ -249,15 +243,15 @@ class RequestRecorder:
 
 
 def _complain(row: Row, error: Exception) -> None:
-    logger.error("request log: {} cannot be written: {}", row[0], type(error).__name__)
+    logger.error("request log: {} cannot be written: {}", row["call_id"], type(error).__name__)
 
 
 def _of_living_users(rows: Sequence[Row]) -> list[Row]:
     """The rows of users who were not deleted while their calls ran or waited here."""
-    ids = {row[_USER] for row in rows}
+    ids = {row["user_id"] for row in rows}
     living = User.select(User.id).where(User.id.in_(ids), User.deleted_at.is_null())
     known = {user.id for user in living}
-    return [row for row in rows if row[_USER] in known]
+    return [row for row in rows if row["user_id"] in known]
 
 
 def find_rows(chosen: Mapping[str, Any], limit: int, after: int | None) -> list[RequestLog]:

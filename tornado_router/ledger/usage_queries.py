@@ -8,14 +8,15 @@ open.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from peewee import fn
 
 from tornado_router.errors import invalid_request
-from tornado_router.storage.tables import UsageDay, UsageLog, now
+from tornado_router.storage.tables import SUMS, UsageDay, UsageLog, now
+from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 DAY = datetime.timedelta(days=1)
 
@@ -41,12 +42,7 @@ COLUMNS = (
     "stream",
     "status",
     "error_code",
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
+    *QUANTITIES_AND_TOTAL,
     "usage_estimated",
     "cache_hit",
     "cost",
@@ -84,17 +80,8 @@ class Filter:
     provider: str | None = None
 
 
-class Sums(NamedTuple):
-    """Sums over calls; `cost` is in billionths of a US dollar."""
-
-    requests: int = 0
-    errors: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-    cost: int = 0
+Sums = dict[str, int]
+"""Sums over calls, by the names in `SUMS`; `cost` is in billionths of a US dollar."""
 
 
 class Group(NamedTuple):
@@ -130,10 +117,10 @@ _GROUPINGS = {
 GROUPINGS = tuple(_GROUPINGS)
 """What calls can be grouped by."""
 
-_TOTALS = ", ".join(f"COALESCE(SUM({name}), 0)" for name in Sums._fields)
-_SUMS = ", ".join(f"SUM({name}) AS {name}" for name in Sums._fields)
-_OVER_ALL = ", ".join(f"SUM(SUM({name})) OVER () AS all_{name}" for name in Sums._fields)
-_OF_DAY = ", ".join(Sums._fields)
+_TOTALS = ", ".join(f"COALESCE(SUM({name}), 0)" for name in SUMS)
+_SUMS = ", ".join(f"SUM({name}) AS {name}" for name in SUMS)
+_OVER_ALL = ", ".join(f"SUM(SUM({name})) OVER () AS all_{name}" for name in SUMS)
+_OF_DAY = ", ".join(SUMS)
 
 
 class _Edge(NamedTuple):
@@ -148,7 +135,7 @@ def totals(chosen: Filter) -> Sums:
     """The sums over all calls that are meant."""
     sql, values = _totals_query(chosen)
     (row,) = _execute(sql, values)
-    return Sums(*map(int, row))
+    return _sums(row)
 
 
 def groups(
@@ -169,13 +156,10 @@ def groups(
     sql, values = _groups_query(chosen, grouping, limit)
     rows = _execute(sql, values)
     if not rows:
-        return Sums(), []
-    count = len(Sums._fields)
-    # PostgreSQL's sums are decimals.
-    overall = Sums(*map(int, rows[0][1 + count : 1 + 2 * count]))
-    return overall, [
-        Group(_value(row[0]), row[-1], Sums(*map(int, row[1 : 1 + count]))) for row in rows
-    ]
+        return _sums([0] * len(SUMS)), []
+    count = len(SUMS)
+    overall = _sums(rows[0][1 + count : 1 + 2 * count])
+    return overall, [Group(_value(row[0]), row[-1], _sums(row[1 : 1 + count])) for row in rows]
 
 
 def find_cursor(chosen: Filter, call_id: int) -> Cursor:
@@ -218,6 +202,11 @@ def list_calls(chosen: Filter, limit: int, cursor: Cursor | None = None) -> list
         chosen = narrowed
     rows = _calls_query(chosen, limit, cursor).tuples()
     return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+
+def _sums(values: Iterable[Any]) -> Sums:
+    """Sums by name; PostgreSQL returns decimals."""
+    return dict(zip(SUMS, map(int, values), strict=True))
 
 
 def _value(value: Any) -> str | int | None:
@@ -291,7 +280,9 @@ def _parts(chosen: Filter, grouping: _Grouping | None) -> tuple[str, list[Any]]:
 def _of_call(sign: str) -> str:
     """What one call adds to sums, or takes off."""
     added = [f"{sign}1 AS requests", f"CASE WHEN status >= 400 THEN {sign}1 ELSE 0 END AS errors"]
-    return ", ".join(added + [f"{sign}{name} AS {name}" for name in Sums._fields[2:]])
+    return ", ".join(
+        added + [f"{sign}{name} AS {name}" for name in SUMS if name not in ("requests", "errors")]
+    )
 
 
 def _conditions(chosen: Filter) -> tuple[str, list[Any]]:

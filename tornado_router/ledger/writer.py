@@ -23,7 +23,8 @@ from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger.journal import Journal, Segment, left_behind
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
-from tornado_router.storage.tables import ApiKey, Storage, UsageLog, User, billionths, utc
+from tornado_router.storage.tables import SUMS, ApiKey, Storage, UsageLog, User, billionths, utc
+from tornado_router.usage import QUANTITIES
 
 FLUSH_SECONDS = 0.25
 LONGEST_STOP_SECONDS = 8.0
@@ -37,7 +38,6 @@ BATCH_BYTES = 200_000
 """Of the journal, some 500 calls: the database is locked for as long as they take."""
 
 MEGABYTE = 1024 * 1024
-_COLUMNS = [field.column_name for field in UsageLog._meta.sorted_fields if field.name != "id"]
 _TEXTS = {
     field.name: field.max_length
     for field in UsageLog._meta.sorted_fields
@@ -45,26 +45,10 @@ _TEXTS = {
 }
 """The columns with a text that somebody else chose, and its length."""
 
-_INSERT = (
-    f"INSERT INTO usage_logs ({', '.join(_COLUMNS)}) VALUES {{}} "  # noqa: S608 - names are ours
-    "ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
-)
-
-_SUMS = (
-    "requests",
-    "errors",
-    "prompt_tokens",
-    "completion_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost",
-)
+_ONCE = "ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
 _DAY = ("user_id", "day", "api_key_id", "provider", "model")
-_ADD_TO_DAY = (
-    f"INSERT INTO usage_days ({', '.join(_DAY + _SUMS)}) VALUES {{}} "  # noqa: S608 - names are ours
-    f"ON CONFLICT ({', '.join(_DAY)}) DO UPDATE SET "
-    + ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in _SUMS)
+_ADD_TO_DAY = f"ON CONFLICT ({', '.join(_DAY)}) DO UPDATE SET " + ", ".join(
+    f"{name} = usage_days.{name} + excluded.{name}" for name in SUMS
 )
 
 Day = tuple[int, int, int, str, str]
@@ -316,37 +300,45 @@ class Ledger:
 
         def complain(row: Row, error: Exception) -> None:
             self._invalid += 1
-            logger.critical("the usage of {} cannot be written: {}", row[0], first_line(error))
+            logger.critical(
+                "the usage of {} cannot be written: {}", row["call_id"], first_line(error)
+            )
 
         bulk_insert.insert_each(self._storage.database, rows, insert, complain)
         return written
 
     def _insert_many(self, rows: Sequence[Row]) -> set[str]:
-        inserted = bulk_insert.execute(self._storage.database, _INSERT, rows)
+        inserted = bulk_insert.insert(self._storage.database, "usage_logs", rows, _ONCE)
         return {call_id for (call_id,) in inserted}
 
     def _add_to_days(self, calls: Iterable[RequestFinished]) -> None:
-        days: dict[Day, list[int]] = {}
+        days: dict[Day, dict[str, int]] = {}
         for call in calls:
             day = int(call.finished_at // DAY_SECONDS)
             key = (call.user_id, day, call.key_id, call.provider or "", call.model)
             sums = days.get(key)
             if sums is None:
-                sums = days[key] = [0] * len(_SUMS)
-            sums[0] += 1
-            sums[1] += call.status >= 400
-            sums[2] += call.prompt_tokens
-            sums[3] += call.completion_tokens
-            sums[4] += call.cached_tokens
-            sums[5] += call.cache_write_tokens
-            sums[6] += call.reasoning_tokens
-            sums[7] += billionths(call.cost)
+                sums = days[key] = dict.fromkeys(SUMS, 0)
+            sums["requests"] += 1
+            sums["errors"] += call.status >= 400
+            sums["cost"] += billionths(call.cost)
+            for name in QUANTITIES:
+                sums[name] += getattr(call, name)
         # In order, so that two routers never wait for each other's rows crosswise.
         rows: list[Row] = []
         for key in sorted(days):
-            user_id, day, *rest = key
-            rows.append((user_id, utc(day * DAY_SECONDS).date(), *rest, *days[key]))
-        bulk_insert.execute(self._storage.database, _ADD_TO_DAY, rows)
+            user_id, day, key_id, provider, model = key
+            rows.append(
+                {
+                    "user_id": user_id,
+                    "day": utc(day * DAY_SECONDS).date(),
+                    "api_key_id": key_id,
+                    "provider": provider,
+                    "model": model,
+                    **days[key],
+                }
+            )
+        bulk_insert.insert(self._storage.database, "usage_days", rows, _ADD_TO_DAY)
 
     def _take_credits(self, calls: Iterable[RequestFinished]) -> None:
         spent: dict[int, Decimal] = {}
@@ -429,50 +421,44 @@ def _storable(call: RequestFinished) -> RequestFinished:
 
 
 def _row(call: RequestFinished) -> Row:
-    """The values of a row, in the order of `_COLUMNS`."""
     first_chunk = call.first_chunk
-    return (
-        call.call_id,
-        call.request_id,
-        call.user_id,
-        call.key_id,
-        call.endpoint,
-        call.provider,
-        call.model,
-        call.target_model,
-        bool(call.stream),
-        call.status,
-        call.error_code,
-        call.prompt_tokens,
-        call.completion_tokens,
-        call.prompt_tokens + call.completion_tokens,
-        call.cached_tokens,
-        call.cache_write_tokens,
-        call.reasoning_tokens,
-        bool(call.usage_estimated),
-        bool(call.cache_hit),
-        billionths(call.cost),
-        billionths(call.uncharged),
-        bool(call.paid_from_credits),
-        call.prices,
-        round(call.duration * 1000, 3),
-        None if first_chunk is None else round(first_chunk * 1000, 3),
-        str(utc(call.finished_at)),
-    )
+    return {
+        "call_id": call.call_id,
+        "request_id": call.request_id,
+        "user_id": call.user_id,
+        "api_key_id": call.key_id,
+        "endpoint": call.endpoint,
+        "provider": call.provider,
+        "model": call.model,
+        "target_model": call.target_model,
+        "stream": bool(call.stream),
+        "status": call.status,
+        "error_code": call.error_code,
+        **{name: getattr(call, name) for name in QUANTITIES},
+        "total_tokens": call.prompt_tokens + call.completion_tokens,
+        "usage_estimated": bool(call.usage_estimated),
+        "cache_hit": bool(call.cache_hit),
+        "cost": billionths(call.cost),
+        "uncharged": billionths(call.uncharged),
+        "from_credits": bool(call.paid_from_credits),
+        "prices": call.prices,
+        "duration_ms": round(call.duration * 1000, 3),
+        "first_chunk_ms": None if first_chunk is None else round(first_chunk * 1000, 3),
+        "created_at": str(utc(call.finished_at)),
+    }
 
 
 def _without_deleted(rows: Sequence[Row]) -> list[Row]:
-    user_column, key_column = _COLUMNS.index("user_id"), _COLUMNS.index("api_key_id")
-    user_ids = {row[user_column] for row in rows}
-    key_ids = {row[key_column] for row in rows}
+    """The rows without the users and keys that were deleted since."""
+    user_ids = {row["user_id"] for row in rows}
+    key_ids = {row["api_key_id"] for row in rows}
     users = {user.id for user in User.select(User.id).where(User.id.in_(user_ids))}
     keys = {key.id for key in ApiKey.select(ApiKey.id).where(ApiKey.id.in_(key_ids))}
-    kept = []
-    for row in rows:
-        values = list(row)
-        if values[user_column] not in users:
-            values[user_column] = None
-        if values[key_column] not in keys:
-            values[key_column] = None
-        kept.append(tuple(values))
-    return kept
+    return [
+        {
+            **row,
+            "user_id": row["user_id"] if row["user_id"] in users else None,
+            "api_key_id": row["api_key_id"] if row["api_key_id"] in keys else None,
+        }
+        for row in rows
+    ]

@@ -29,6 +29,7 @@ from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import BoundedNames, failure_reason
+from tornado_router.usage import QUANTITIES
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -37,6 +38,7 @@ if NUMBER_VARIABLE in os.environ:  # before anything is counted
     values.ValueClass = values.MultiProcessValue(lambda: _NUMBER)  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_TOKEN_KINDS = tuple((name, name.removesuffix("_tokens")) for name in QUANTITIES)
 _OVERHEAD = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
 
 
@@ -133,14 +135,10 @@ class Metrics:
             uncharged.inc(float(event.uncharged))
         if event.cost:
             self._cost[model, provider].inc(float(event.cost))
-        if event.prompt_tokens:
-            self._tokens[model, provider, "prompt"].inc(event.prompt_tokens)
-        if event.completion_tokens:
-            self._tokens[model, provider, "completion"].inc(event.completion_tokens)
-        if event.cached_tokens:
-            self._tokens[model, provider, "cached"].inc(event.cached_tokens)
-        if event.reasoning_tokens:
-            self._tokens[model, provider, "reasoning"].inc(event.reasoning_tokens)
+        for name, kind in _TOKEN_KINDS:
+            count = getattr(event, name)
+            if count:
+                self._tokens[model, provider, kind].inc(count)
 
     def _add_attempt(self, attempt: AttemptRecord, code: str | None) -> None:
         """Counts an attempt.

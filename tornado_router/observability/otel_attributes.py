@@ -16,6 +16,7 @@ from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import failure_reason
 from tornado_router.observability.redaction import REDACTED, holds_secret
 from tornado_router.observability.trace_context import TraceContext
+from tornado_router.usage import QUANTITIES
 
 Attributes = dict[str, Any]
 
@@ -26,6 +27,16 @@ VENDOR_MODELS = frozenset({"gen_ai.request.model", "gen_ai.response.model"})
 """Attributes that name a model as its vendor does."""
 
 _OPERATIONS = {"chat.completions": "chat"}
+_REASONING = "gen_ai.usage.reasoning.output_tokens"
+_QUANTITIES = {
+    "prompt_tokens": "gen_ai.usage.input_tokens",
+    "completion_tokens": "gen_ai.usage.output_tokens",
+    "cached_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
+    "reasoning_tokens": _REASONING,
+}
+"""The conventions' name of each quantity of usage."""
+
 _PORTS = {"https": 443, "http": 80}
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
@@ -154,16 +165,9 @@ def usage_attributes(event: RequestFinished) -> Attributes:
     """What a call used; attributes of the winner's span."""
     if not event.prompt_tokens and not event.completion_tokens:
         return {}
-    return _present(
-        {
-            "gen_ai.usage.input_tokens": event.prompt_tokens,
-            "gen_ai.usage.output_tokens": event.completion_tokens,
-            "gen_ai.usage.cache_read.input_tokens": event.cached_tokens,
-            "gen_ai.usage.cache_creation.input_tokens": event.cache_write_tokens,
-            "gen_ai.usage.reasoning.output_tokens": event.reasoning_tokens or None,
-            "tornado_router.usage_estimated": event.usage_estimated,
-        }
-    )
+    counts = {_QUANTITIES[name]: getattr(event, name) for name in QUANTITIES}
+    counts[_REASONING] = counts[_REASONING] or None
+    return _present({**counts, "tornado_router.usage_estimated": event.usage_estimated})
 
 
 def billed_tokens(event: RequestFinished) -> Iterator[tuple[str, int]]:

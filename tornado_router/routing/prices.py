@@ -100,15 +100,15 @@ class Price:
             usage: of the call.
             images: in its prompt.
         """
-        rate = self._rate(usage.prompt) if self._tiers else self._base
-        total = (usage.prompt - usage.cached - usage.cache_write) * rate.input
-        total += (usage.completion - usage.reasoning) * rate.output
-        if usage.cached:
-            total += usage.cached * rate.cached_input
-        if usage.cache_write:
-            total += usage.cache_write * rate.cache_write
-        if usage.reasoning:
-            total += usage.reasoning * rate.reasoning
+        rate = self._rate(usage.prompt_tokens) if self._tiers else self._base
+        total = (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens) * rate.input
+        total += (usage.completion_tokens - usage.reasoning_tokens) * rate.output
+        if usage.cached_tokens:
+            total += usage.cached_tokens * rate.cached_input
+        if usage.cache_write_tokens:
+            total += usage.cache_write_tokens * rate.cache_write
+        if usage.reasoning_tokens:
+            total += usage.reasoning_tokens * rate.reasoning
         if usage.seconds:
             total += _decimal(usage.seconds) * self._second
         total += self._request

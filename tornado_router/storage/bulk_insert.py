@@ -1,8 +1,8 @@
-"""Writes many rows at once: as many in a statement as a database takes, without the bad ones."""
+"""Inserts many rows with few statements, and skips those that the database refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tornado_router.storage.databases import Engine
@@ -11,30 +11,38 @@ ROWS_PER_STATEMENT = 200
 """SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535:
 https://www.sqlite.org/limits.html."""
 
-Row = tuple[Any, ...]
+Row = Mapping[str, Any]
+"""The values of a row by the names of their columns."""
 
 
-def execute(database: Engine, statement: str, rows: Sequence[Row]) -> list[Row]:
-    """Runs a statement for rows, as often as there are too many for one.
+def insert(
+    database: Engine, table: str, rows: Sequence[Row], on_conflict: str = ""
+) -> list[tuple[Any, ...]]:
+    """Inserts rows, in several statements if they are too many for one.
 
-    Plain SQL, as Peewee's `insert_many` costs 30 us a row, and a thread that writes shares the
+    Plain SQL: Peewee's `insert_many` takes 30 us a row, and the thread that writes shares the
     processor with the event loop.
 
     Args:
-        database: that is open in this thread.
-        statement: with `{}` for the placeholders of the values.
-        rows: their values.
+        database: open in this thread.
+        table: name of the table.
+        rows: what to insert; all have the same columns.
+        on_conflict: SQL behind the values, such as `ON CONFLICT DO NOTHING`.
 
     Returns:
-        What the statement returns.
+        The rows of a `RETURNING` clause.
     """
-    returned: list[Row] = []
+    returned: list[tuple[Any, ...]] = []
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         part = rows[start : start + ROWS_PER_STATEMENT]
-        one = "(" + ", ".join([database.param] * len(part[0])) + ")"
-        places = ", ".join([one] * len(part))
-        values = [value for row in part for value in row]
-        cursor = database.execute_sql(statement.format(places), values)
+        columns = list(part[0])
+        place = f"({', '.join([database.param] * len(columns))})"
+        statement = (
+            f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608 - the names are ours
+            f"VALUES {', '.join([place] * len(part))} {on_conflict}"
+        )
+        values = [row[column] for row in part for column in columns]
+        cursor = database.execute_sql(statement, values)
         if cursor.description:
             returned += cursor.fetchall()
     return returned
@@ -46,13 +54,13 @@ def insert_each(
     insert: Callable[[Sequence[Row]], object],
     complain: Callable[[Row, Exception], None],
 ) -> None:
-    """Inserts rows one at a time, so that a bad one does not hold up the others.
+    """Inserts rows one at a time, so that an invalid one does not hold up the others.
 
     Args:
-        database: that is open in this thread, in a transaction.
-        rows: their values.
+        database: open in this thread, in a transaction.
+        rows: what to insert.
         insert: inserts some of them.
-        complain: told of a row that the database does not take, and why.
+        complain: called with a row that the database refuses, and its error.
     """
     for row in rows:
         try:

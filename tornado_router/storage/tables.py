@@ -36,6 +36,7 @@ from peewee import (
 from tornado_router.errors import ApiError
 from tornado_router.storage import migrator
 from tornado_router.storage.databases import open_engine
+from tornado_router.usage import QUANTITIES
 
 T = TypeVar("T")
 
@@ -179,12 +180,7 @@ class UsageLog(Model):
     stream = BooleanField()
     status = IntegerField()
     error_code = CharField(null=True)
-    prompt_tokens = IntegerField()
-    completion_tokens = IntegerField()
     total_tokens = IntegerField()
-    cached_tokens = IntegerField()
-    cache_write_tokens = IntegerField(default=0)
-    reasoning_tokens = IntegerField()
     usage_estimated = BooleanField()
     cache_hit = BooleanField(default=False)
     cost = MoneyField(default=0)
@@ -219,11 +215,6 @@ class UsageDay(Model):
     model = CharField()
     requests = IntegerField(default=0)
     errors = IntegerField(default=0)
-    prompt_tokens = BigIntegerField(default=0)
-    completion_tokens = BigIntegerField(default=0)
-    cached_tokens = BigIntegerField(default=0)
-    cache_write_tokens = BigIntegerField(default=0)
-    reasoning_tokens = BigIntegerField(default=0)
     cost = MoneyField(default=0)
 
     class Meta:
@@ -233,6 +224,14 @@ class UsageDay(Model):
             (("api_key_id", "day"), False),
             (("day",), False),
         )
+
+
+for _name in QUANTITIES:  # each is a column of both tables
+    UsageLog._meta.add_field(_name, IntegerField(default=0))
+    UsageDay._meta.add_field(_name, BigIntegerField(default=0))
+
+SUMS = ("requests", "errors", *QUANTITIES, "cost")
+"""The columns of `UsageDay` that are sums."""
 
 
 class CreditEntry(Model):

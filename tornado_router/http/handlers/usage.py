@@ -22,6 +22,7 @@ from tornado_router.ledger import usage_queries
 from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter, Group, Sums
 from tornado_router.storage.tables import EPOCH, ApiKey, UsageLog, User, utc
 from tornado_router.storage.tables import dollars as decimal_dollars
+from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 PARAMETERS = (
     *("from", "to", "model", "provider", "key_id", "user_id"),
@@ -39,10 +40,7 @@ _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """What a spreadsheet takes for the beginning of something to compute:
 https://owasp.org/www-community/attacks/CSV_Injection."""
 
-_SUM_COLUMNS = (
-    *("requests", "errors", "prompt_tokens", "completion_tokens", "total_tokens"),
-    *("cached_tokens", "cache_write_tokens", "reasoning_tokens", "cost"),
-)
+_SUM_COLUMNS = ("requests", "errors", *QUANTITIES_AND_TOTAL, "cost")
 _GROUP_COLUMNS = {
     "day": ("day",),
     "model": ("model",),
@@ -261,7 +259,7 @@ def _answer(question: _Question) -> dict[str, Any]:
             after = question.after
             cursor = None if after is None else usage_queries.find_cursor(chosen, after)
             totals = usage_queries.totals(chosen)
-            calls = usage_queries.list_calls(chosen, limit, cursor) if totals.requests else []
+            calls = usage_queries.list_calls(chosen, limit, cursor) if totals["requests"] else []
             data = [_call_body(call) for call in calls]
         else:
             totals, groups = usage_queries.groups(chosen, question.group_by, limit)
@@ -291,9 +289,11 @@ def _call_body(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sums_body(sums: Sums) -> dict[str, Any]:
-    values = sums._asdict()
-    values["total_tokens"] = sums.prompt_tokens + sums.completion_tokens
-    values["cost"] = dollars(decimal_dollars(sums.cost))
+    values = {
+        **sums,
+        "total_tokens": sums["prompt_tokens"] + sums["completion_tokens"],
+        "cost": dollars(decimal_dollars(sums["cost"])),
+    }
     return {name: values[name] for name in _SUM_COLUMNS}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tornado_router.usage import QUANTITIES_AND_TOTAL
 from tornado_router.validation.schema import Schema
 
 ID: Schema = {"type": "integer", "minimum": 1}
@@ -183,12 +184,7 @@ _KEPT = record(
 _SUMS = {
     "requests": COUNT,
     "errors": COUNT,
-    "prompt_tokens": COUNT,
-    "completion_tokens": COUNT,
-    "total_tokens": COUNT,
-    "cached_tokens": COUNT,
-    "cache_write_tokens": COUNT,
-    "reasoning_tokens": COUNT,
+    **dict.fromkeys(QUANTITIES_AND_TOTAL, COUNT),
     "cost": DOLLARS,
 }
 
@@ -206,12 +202,7 @@ _CALL = record(
     stream=FLAG,
     status=COUNT,
     error_code=nullable(TEXT),
-    prompt_tokens=COUNT,
-    completion_tokens=COUNT,
-    total_tokens=COUNT,
-    cached_tokens=COUNT,
-    cache_write_tokens=COUNT,
-    reasoning_tokens=COUNT,
+    **dict.fromkeys(QUANTITIES_AND_TOTAL, COUNT),
     usage_estimated={
         **FLAG,
         "description": "Whether the tokens are an estimate, as the provider reported none.",

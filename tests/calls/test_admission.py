@@ -11,13 +11,12 @@ from tornado_router.accounts.auth import Key
 from tornado_router.calls.admission import (
     Admission,
     check_permissions,
-    duration,
     estimate_request,
-    level_headers,
 )
+from tornado_router.calls.refusals import duration
 from tornado_router.config.options import PriceOptions, PricingOptions, ProviderOptions
 from tornado_router.errors import ApiError
-from tornado_router.limits import Level, LimiterAwayError, Purse, Rates
+from tornado_router.limits import LimiterAwayError, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call
@@ -386,29 +385,3 @@ def test_limits_that_cannot_be_checked():
     error = world.refused(rated(5))
     assert (error.status, error.code) == (503, "limits_unavailable")
     assert error.headers["Retry-After"] == "1"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0ms"),
-        (0.0201, "21ms"),
-        (0.9999, "1000ms"),
-        (1, "1s"),
-        (8.64, "8.64s"),
-        (59.5, "59.5s"),
-        (60, "1m0s"),
-        (360, "6m0s"),
-        (3723, "1h2m3s"),
-    ],
-)
-def test_spans_of_time(seconds, text):
-    assert duration(seconds) == text
-
-
-def test_headers_of_one_limit_alone():
-    assert list(level_headers(Level(5, 4, 1.0), None)) == [
-        "x-ratelimit-limit-requests",
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-reset-requests",
-    ]

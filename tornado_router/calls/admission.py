@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from collections.abc import Sequence
@@ -12,11 +11,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tornado_router.accounts.auth import Key
+from tornado_router.calls.refusals import (
+    level_headers,
+    limits_unavailable,
+    model_not_priced,
+    refusal_of,
+)
 from tornado_router.errors import ApiError
 from tornado_router.limits import (
     Demand,
     Lease,
-    Level,
     Limiter,
     LimiterAwayError,
     LimitReachedError,
@@ -258,15 +262,9 @@ class Admission:
         try:
             return await self._limiter.admit(demand)
         except LimitReachedError as refusal:
-            raise _refusal(refusal, model) from None
+            raise refusal_of(refusal, model) from None
         except LimiterAwayError:
-            raise ApiError(
-                503,
-                "The router cannot check your limits at the moment. Please try again shortly.",
-                type="server_error",
-                code="limits_unavailable",
-                headers={"Retry-After": "1"},
-            ) from None
+            raise limits_unavailable() from None
 
     def _priced(
         self, model: str, targets: Sequence[Target], prompt: int, answer: int, images: int
@@ -285,13 +283,7 @@ class Admission:
                 continue
             priced.append(target)
         if not priced:
-            raise ApiError(
-                403,
-                f"The model '{printable_name(model)}' has no price on this router, so it cannot be "
-                "paid from credits or a budget. Ask the router's administrator to set one.",
-                param="model",
-                code="model_not_priced",
-            )
+            raise model_not_priced(model)
         return priced, most
 
     def _price(self, permit: Permit, target: Target) -> Price | None:
@@ -353,94 +345,3 @@ def estimate_request(call: Call) -> tuple[int, int]:
     if media:
         return estimate_prompt(call.body), media.count("image_url")
     return -(-len(call.raw) // BYTES_PER_TOKEN), 0
-
-
-def duration(seconds: float) -> str:
-    """A span of time as OpenAI's headers have it: `20ms`, `8.64s`, `6m0s`, `1h2m3s`."""
-    if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms"
-    if seconds < 60:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + "s"
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
-
-
-def level_headers(requests: Level | None, tokens: Level | None) -> dict[str, str]:
-    """The `x-ratelimit-*` headers: https://platform.openai.com/docs/guides/rate-limits."""
-    headers = {}
-    if requests is not None:
-        headers["x-ratelimit-limit-requests"] = str(requests.limit)
-        headers["x-ratelimit-remaining-requests"] = str(requests.remaining)
-        headers["x-ratelimit-reset-requests"] = duration(requests.reset)
-    if tokens is not None:
-        headers["x-ratelimit-limit-tokens"] = str(tokens.limit)
-        headers["x-ratelimit-remaining-tokens"] = str(tokens.remaining)
-        headers["x-ratelimit-reset-tokens"] = duration(tokens.reset)
-    return headers
-
-
-def retry_headers(seconds: float | None) -> dict[str, str]:
-    """When to come back: `Retry-After` for everybody, and to the millisecond for OpenAI's SDKs.
-
-    Args:
-        seconds: until then; None if it will not help, which those SDKs obey, too.
-    """
-    if seconds is None:
-        return {"x-should-retry": "false"}
-    return {
-        "Retry-After": str(math.ceil(seconds)),
-        "retry-after-ms": str(math.ceil(seconds * 1000)),
-    }
-
-
-def _refusal(refusal: LimitReachedError, model: str) -> ApiError:
-    """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes."""
-    if refusal.kind == "money":
-        message, kind = _no_money(refusal), "insufficient_quota"
-    else:
-        message, kind = _no_room(refusal, model)
-    headers = level_headers(refusal.requests, refusal.tokens)
-    return ApiError(
-        429,
-        message,
-        type=kind,
-        code="insufficient_quota" if refusal.kind == "money" else "rate_limit_exceeded",
-        headers={**headers, **retry_headers(refusal.retry_after)},
-    )
-
-
-def _no_money(refusal: LimitReachedError) -> str:
-    if refusal.name.startswith("budget:"):
-        message = "This API key's budget does not cover the request."
-    else:
-        message = (
-            "You exceeded your current quota: your credits do not cover the request. Ask the "
-            "router's administrator for more."
-        )
-    if refusal.retry_after is not None:
-        message += " Requests that still run hold a part of it; please try again shortly."
-    return message
-
-
-def _no_room(refusal: LimitReachedError, model: str) -> tuple[str, str]:
-    whose = "this API key" if refusal.name.startswith("key:") else "your account"
-    unit, kind = _UNITS[refusal.kind]
-    what = f"{printable_name(model)} for {whose} on {unit}: Limit {refusal.limit}"
-    if refusal.retry_after is None and refusal.limit:
-        message = f"Request too large for {what}, Requested {refusal.requested}."
-    else:
-        message = (
-            f"Rate limit reached for {what}, Used {refusal.used}, Requested {refusal.requested}."
-        )
-    if refusal.retry_after is not None:
-        message += f" Please try again in {duration(refusal.retry_after)}."
-    return message, kind
-
-
-_UNITS = {
-    "requests": ("requests per min (RPM)", "requests"),
-    "tokens": ("tokens per min (TPM)", "tokens"),
-    "in_flight": ("concurrent requests", "requests"),
-}
-"""What a limit is called in a message, and the error's type."""

@@ -7,7 +7,7 @@ import ipaddress
 
 from tornado_router.accounts import accounts
 from tornado_router.accounts.passwords import check_password
-from tornado_router.calls.admission import duration, retry_headers
+from tornado_router.calls.refusals import duration, retry_headers
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.http.handlers.management import ManagementHandler, body_schema, user_body
 from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError, Rates

@@ -1,0 +1,122 @@
+"""What the client of a refused call is told: texts and headers, as OpenAI has them."""
+
+from __future__ import annotations
+
+import math
+
+from tornado_router.errors import ApiError
+from tornado_router.limits import Level, LimitReachedError
+from tornado_router.observability.redaction import printable_name
+
+
+def duration(seconds: float) -> str:
+    """A span of time as OpenAI's headers have it: `20ms`, `8.64s`, `6m0s`, `1h2m3s`."""
+    if seconds < 1:
+        return f"{math.ceil(seconds * 1000)}ms"
+    if seconds < 60:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + "s"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
+
+
+def level_headers(requests: Level | None, tokens: Level | None) -> dict[str, str]:
+    """The `x-ratelimit-*` headers: https://platform.openai.com/docs/guides/rate-limits."""
+    headers = {}
+    if requests is not None:
+        headers["x-ratelimit-limit-requests"] = str(requests.limit)
+        headers["x-ratelimit-remaining-requests"] = str(requests.remaining)
+        headers["x-ratelimit-reset-requests"] = duration(requests.reset)
+    if tokens is not None:
+        headers["x-ratelimit-limit-tokens"] = str(tokens.limit)
+        headers["x-ratelimit-remaining-tokens"] = str(tokens.remaining)
+        headers["x-ratelimit-reset-tokens"] = duration(tokens.reset)
+    return headers
+
+
+def retry_headers(seconds: float | None) -> dict[str, str]:
+    """When to retry: `Retry-After`, and to the millisecond for OpenAI's SDKs.
+
+    Args:
+        seconds: until then; None if waiting will not help, which those SDKs obey, too.
+    """
+    if seconds is None:
+        return {"x-should-retry": "false"}
+    return {
+        "Retry-After": str(math.ceil(seconds)),
+        "retry-after-ms": str(math.ceil(seconds * 1000)),
+    }
+
+
+def refusal_of(reached: LimitReachedError, model: str) -> ApiError:
+    """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes."""
+    if reached.kind == "money":
+        message, kind = _no_money(reached), "insufficient_quota"
+    else:
+        message, kind = _no_room(reached, model)
+    headers = level_headers(reached.requests, reached.tokens)
+    return ApiError(
+        429,
+        message,
+        type=kind,
+        code="insufficient_quota" if reached.kind == "money" else "rate_limit_exceeded",
+        headers={**headers, **retry_headers(reached.retry_after)},
+    )
+
+
+def _no_money(reached: LimitReachedError) -> str:
+    if reached.name.startswith("budget:"):
+        message = "This API key's budget does not cover the request."
+    else:
+        message = (
+            "You exceeded your current quota: your credits do not cover the request. Ask the "
+            "router's administrator for more."
+        )
+    if reached.retry_after is not None:
+        message += " Requests that still run hold a part of it; please try again shortly."
+    return message
+
+
+def _no_room(reached: LimitReachedError, model: str) -> tuple[str, str]:
+    whose = "this API key" if reached.name.startswith("key:") else "your account"
+    unit, kind = _UNITS[reached.kind]
+    subject = f"{printable_name(model)} for {whose} on {unit}: Limit {reached.limit}"
+    if reached.retry_after is None and reached.limit:
+        message = f"Request too large for {subject}, Requested {reached.requested}."
+    else:
+        message = (
+            f"Rate limit reached for {subject}, Used {reached.used}, Requested {reached.requested}."
+        )
+    if reached.retry_after is not None:
+        message += f" Please try again in {duration(reached.retry_after)}."
+    return message, kind
+
+
+_UNITS = {
+    "requests": ("requests per min (RPM)", "requests"),
+    "tokens": ("tokens per min (TPM)", "tokens"),
+    "in_flight": ("concurrent requests", "requests"),
+}
+"""What a limit is called in a message, and the error's type."""
+
+
+def limits_unavailable() -> ApiError:
+    """The refusal of a call whose limits cannot be checked, as Redis is away."""
+    return ApiError(
+        503,
+        "The router cannot check your limits at the moment. Please try again shortly.",
+        type="server_error",
+        code="limits_unavailable",
+        headers={"Retry-After": "1"},
+    )
+
+
+def model_not_priced(model: str) -> ApiError:
+    """The refusal of a model without a price to a client that pays."""
+    return ApiError(
+        403,
+        f"The model '{printable_name(model)}' has no price on this router, so it cannot be "
+        "paid from credits or a budget. Ask the router's administrator to set one.",
+        param="model",
+        code="model_not_priced",
+    )

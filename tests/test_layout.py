@@ -41,6 +41,7 @@ ELSEWHERE = {
     "http/openapi/headers": "http/openapi/test_document.py",
     "http/openapi/objects": "http/openapi/test_document.py",
     "http/openapi/operations": "http/openapi/test_document.py",
+    "provider/translator": "provider/test_base.py",
     "runtime/reload": "e2e/test_reload.py",
     "runtime/supervisor": "e2e/test_workers.py",
 }

@@ -42,7 +42,7 @@ WHOLE = [
     *ALWAYS,
     ("html", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
     ("truncated-json", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
-    ("not-an-object", 502, "bad_provider_answer", "'up' sent something that is no JSON object"),
+    ("not-an-object", 502, "bad_provider_answer", "'up' sent something that is not a JSON object"),
     ("no-choices", 502, "bad_provider_answer", "'up' has no choices"),
     ("error-200", 502, "overloaded", "The model is overloaded."),
     ("wrong-length", 502, "connection_error", "'up' broke off its response"),

@@ -174,6 +174,7 @@ class Dispatcher:
             call.stream,
             cast(Unsupported, configured.common.unsupported),
             await self._recall(configured, owner, call),
+            files=call.files,
         )
         attempt = Attempt(
             configured,

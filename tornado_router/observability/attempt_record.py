@@ -13,6 +13,7 @@ from tornado_router.provider import (
     Relayed,
     UpstreamRequest,
     UpstreamResponse,
+    UpstreamSocket,
     UpstreamStream,
 )
 
@@ -109,6 +110,13 @@ class RecordingClient:
         """Sends a request; the body is read inside the `async with`. Raises as `send`."""
         self._record.url = request.url
         return self._client.stream(request)
+
+    def connect(
+        self, request: UpstreamRequest, protocols: tuple[str, ...] = ()
+    ) -> AbstractAsyncContextManager[UpstreamSocket]:
+        """Opens a websocket; it is used inside the `async with`. Raises as `send`."""
+        self._record.url = request.url
+        return self._client.connect(request, protocols)
 
 
 def _text(value: object) -> str | None:

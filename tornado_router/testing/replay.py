@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,13 @@ import orjson
 from tornado_router.provider import (
     Body,
     Call,
+    Parts,
     Provider,
     Relayed,
     Unsupported,
     UpstreamRequest,
     UpstreamResponse,
+    UpstreamSocket,
     UpstreamStream,
 )
 
@@ -91,6 +93,12 @@ class ReplayClient:
             yield ReplayStream(response.status, response.headers, pieces)
         finally:
             self.open_streams -= 1
+
+    def connect(
+        self, request: UpstreamRequest, protocols: tuple[str, ...] = ()
+    ) -> AbstractAsyncContextManager[UpstreamSocket]:
+        """No recording holds a websocket."""
+        raise HttpUsedError
 
     def _take(self, request: UpstreamRequest) -> UpstreamResponse:
         self.requests.append(request)
@@ -278,6 +286,11 @@ def make_call(
         unsupported=unsupported,
         memory=memory or {},
     )
+
+
+def sent_body(request: UpstreamRequest) -> bytes:
+    """The bytes of a request's body; of a form, what is sent of it."""
+    return b"".join(request.body.pieces()) if isinstance(request.body, Parts) else request.body
 
 
 def plain(body: Body) -> Mapping[str, Any]:

@@ -135,7 +135,9 @@ def test_an_answer_that_the_api_does_not_promise(claude, found, field):
 def test_an_answer_that_is_no_object(claude, found):
     with pytest.raises(ProviderError) as failed:
         Claude().answer(found if not isinstance(found, str) else [found])
-    assert failed.value.message == "The provider 'anthropic' sent something that is no JSON object."
+    assert (
+        failed.value.message == "The provider 'anthropic' sent something that is not a JSON object."
+    )
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def delta(**fields):
         ([delta(type="text_delta", text="x")], "without a beginning"),
         ([START, {"type": "message_stop"}], "field 'stop_reason'"),
         ([START], "breaks off"),
-        ([START, "x"], "no JSON object"),
+        ([START, "x"], "not a JSON object"),
         ([], "breaks off"),
     ],
 )

@@ -155,7 +155,7 @@ def test_prompts_of_tools_are_part_of_the_prompt(google):
     ("body", "field"),
     [
         (b"<html>", "not JSON"),
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
         ({}, "candidates"),
         ({"candidates": []}, "candidates"),
         ({"candidates": "x"}, "candidates"),

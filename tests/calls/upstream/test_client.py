@@ -5,6 +5,7 @@ import os
 import ssl
 import sys
 import textwrap
+from contextlib import ExitStack, suppress
 
 import pytest
 import trustme
@@ -12,6 +13,7 @@ import trustme
 from tornado_router.calls.upstream import Upstream, client
 from tornado_router.config.options import ProviderOptions
 from tornado_router.errors import ProviderError
+from tornado_router.provider import CallFile, Part, Parts, UpstreamRequest
 
 from .vendor import CHUNKED, END, SHORT, WHOLE, Vendor, never, piece, post, serving
 
@@ -98,6 +100,90 @@ class TestSend:
             return vendor.requests[1]
 
         assert b"cookie" not in asyncio.run(main()).lower()
+
+
+class TestForms:
+    """Forms are sent from memory or disk, whole, again and again."""
+
+    @pytest.fixture
+    def make_form(self):
+        with ExitStack() as stack:
+
+            def make(size, memory_bytes):
+                file = CallFile("file", "a.mp3", "audio/mpeg", memory_bytes=memory_bytes)
+                stack.callback(file.close)
+                file.write(bytes(size))
+                return Parts((Part("model", "m"), Part("file", file)))
+
+            yield make
+
+    @pytest.mark.parametrize("memory_bytes", [10_000_000, 0], ids=["memory", "disk"])
+    @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+    def test_a_form_goes_out_and_can_be_sent_again(self, make_form, memory_bytes, streamed):
+        form = make_form(900_000, memory_bytes)
+
+        async def main():
+            vendor = Vendor([WHOLE], [WHOLE])
+            async with serving(vendor) as (client, url):
+                request = UpstreamRequest(url, form, {"content-type": "never/this"})
+                for _ in range(2):
+                    if streamed:
+                        async with client.stream(request) as response:
+                            await response.read()
+                    else:
+                        await client.send(request)
+            return vendor.requests
+
+        first, again = asyncio.run(main())
+        assert first == again
+        head, _, body = first.partition(b"\r\n\r\n")
+        assert body == b"".join(form.pieces())
+        lines = head.lower().split(b"\r\n")
+        assert f"content-type: {form.content_type}".encode() in lines
+        assert f"content-length: {form.size}".encode() in lines
+        assert not any(b"never/this" in line or b"transfer-encoding" in line for line in lines)
+
+    def test_a_vendor_that_refuses_a_form_early_is_heard(self, make_form):
+        class Hasty(Vendor):
+            async def handle(self, reader, writer):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 413 No\r\nContent-Length: 5\r\n\r\nlarge")
+                await writer.drain()
+                with suppress(ConnectionError):
+                    while await reader.read(65536):
+                        pass
+                writer.close()
+
+        async def main():
+            form = make_form(20_000_000, 0)
+            async with serving(Hasty()) as (client, url):
+                return await client.send(UpstreamRequest(url, form, {}))
+
+        response = asyncio.run(main())
+        assert (response.status, response.body) == (413, b"large")
+
+    def test_a_vendor_that_stops_reading_is_not_read_for(self, make_form):
+        """What is not sent is not read from the disk, and cancelling ends it."""
+
+        class Deaf(Vendor):
+            async def handle(self, reader, writer):
+                await reader.readuntil(b"\r\n\r\n")
+                self.asked.set()
+                await self.gone.wait()
+                writer.close()
+
+        async def main():
+            vendor, form = Deaf(), make_form(40_000_000, 0)
+            async with serving(vendor) as (client, url):
+                loop = asyncio.get_running_loop()
+                sending = loop.create_task(client.send(UpstreamRequest(url, form, {})))
+                await vendor.asked.wait()
+                sending.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await sending
+                vendor.gone.set()
+
+        asyncio.run(main())
 
 
 class TestStream:
@@ -401,7 +487,7 @@ class TestTLS:
         code = """
             import asyncio, sys
             from tornado_router.config.options import ProviderOptions
-            from tornado_router.provider import UpstreamRequest
+            from tornado_router.provider import CallFile, Part, Parts, UpstreamRequest
             from tornado_router.calls.upstream import Upstream
 
             async def main():

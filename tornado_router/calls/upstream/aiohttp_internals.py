@@ -7,6 +7,8 @@ or means something else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aiohttp
 
 CHECKED = ("3.12.0", "3.14.5")
@@ -47,3 +49,8 @@ def limit_silence(response: aiohttp.ClientResponse, seconds: float | None) -> No
         protocol.read_timeout = seconds
         if not protocol._reading_paused:  # a timer that runs keeps the limit it began with
             protocol.start_timeout()
+
+
+def handshake_headers(socket: aiohttp.ClientWebSocketResponse) -> Mapping[str, str]:
+    """The headers of the response that opened a websocket."""
+    return socket._response.headers

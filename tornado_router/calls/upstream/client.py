@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
 
 from tornado_router import __version__
 from tornado_router.calls.upstream.aiohttp_internals import Pool, limit_silence
 from tornado_router.calls.upstream.failures import FAILURES, failure
+from tornado_router.calls.upstream.websocket import WebSocket, WebSocketConnector
 from tornado_router.config.options import ProviderOptions
-from tornado_router.provider import UpstreamRequest, UpstreamResponse
+from tornado_router.provider import Parts, UpstreamRequest, UpstreamResponse
 
 STREAM_BUFFER = 16 * 1024
 """Of a stream that its client does not read, the HTTP client holds twice this, and one read."""
@@ -49,6 +51,8 @@ class Upstream:
 
     def __init__(self, name: str, options: ProviderOptions) -> None:
         self._name = name
+        self._options = options
+        self._sockets: WebSocketConnector | None = None
         self._between_bytes = options.between_bytes_timeout
         self.pool = Pool(
             limit=options.max_connections,
@@ -68,10 +72,10 @@ class Upstream:
         )
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """Sends a request and reads the whole answer.
+        """Sends a request and reads the whole response.
 
         Raises:
-            ProviderError: no whole answer came: 502, or 504 after a time-out.
+            ProviderError: no whole response came: 502, or 504 after a time-out.
         """
         try:
             async with await self._open(request) as response:
@@ -82,19 +86,31 @@ class Upstream:
         return UpstreamResponse(response.status, response.headers, body)
 
     def stream(self, request: UpstreamRequest) -> _Stream:
-        """Sends a request; the answer is read inside `async with`. Raises as `send`."""
+        """Sends a request; the response is read inside `async with`. Raises as `send`."""
         return _Stream(self, request)
+
+    def connect(self, request: UpstreamRequest, protocols: tuple[str, ...] = ()) -> WebSocket:
+        """Opens a websocket, which is used inside `async with`; see `HTTPClient.connect`."""
+        if self._sockets is None:
+            self._sockets = WebSocketConnector(self._name, self._options, self.pool, _HEADERS)
+        return self._sockets.connect(request, protocols)
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._sockets is not None:
+            await self._sockets.close()
         await self._session.close()
 
     async def _open(self, request: UpstreamRequest, **how: Any) -> aiohttp.ClientResponse:
+        body: bytes | AsyncIterator[bytes]
+        body, headers = request.body, request.headers  # type: ignore[assignment]
+        if isinstance(request.body, Parts):
+            body, headers = _pieces(request.body), _form_headers(request)
         return await self._session.request(
             request.method,
             request.url,
-            data=request.body,
-            headers=request.headers,
+            data=body,
+            headers=headers,
             # A redirect would carry the provider's key to a host that nobody configured.
             allow_redirects=False,
             **how,
@@ -102,7 +118,7 @@ class Upstream:
 
 
 class _Stream:
-    """An answer that is read as it arrives (`UpstreamStream`)."""
+    """An response that is read as it arrives (`UpstreamStream`)."""
 
     status: int
     headers: Mapping[str, str]
@@ -132,7 +148,7 @@ class _Stream:
             with suppress(TimeoutError, aiohttp.ClientError):
                 async with asyncio.timeout(END_SECONDS):
                     await content.readany()
-        # Keeps the connection if the answer was read to its end, and cuts it if not: that is how
+        # Keeps the connection if the response was read to its end, and cuts it if not: that is how
         # a vendor learns that nobody listens any more.
         if content.at_eof():
             self._response.release()
@@ -160,6 +176,25 @@ class _Stream:
             return await self._response.read()
         except FAILURES as error:
             raise failure(self._upstream._name, error) from None
+
+
+async def _pieces(parts: Parts) -> AsyncIterator[bytes]:
+    """A form as it is sent. A file on disk is read by another thread."""
+    pieces = parts.pieces()
+    if not parts.on_disk:
+        for piece in pieces:
+            yield piece
+        return
+    while (read := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield read
+
+
+def _form_headers(request: UpstreamRequest) -> Mapping[str, str]:
+    assert isinstance(request.body, Parts)
+    headers = CIMultiDict(request.headers)
+    headers["Content-Type"] = request.body.content_type
+    headers["Content-Length"] = str(request.body.size)
+    return headers
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

@@ -8,19 +8,19 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tornado_router.errors import ApiError
-from tornado_router.provider import Call, Provider, UpstreamRequest
+from tornado_router.provider import Call, Parts, Provider, UpstreamRequest
 from tornado_router.testing import corpus, generated
 from tornado_router.testing.json_paths import texts
 from tornado_router.testing.probes import PROBES, Probe
 from tornado_router.testing.recordings import CHAT, EMBEDDINGS
-from tornado_router.testing.replay import CLIENT_MODEL, Player
+from tornado_router.testing.replay import CLIENT_MODEL, Player, sent_body
 from tornado_router.testing.rules.base import (
     Rules,
     declares,
@@ -75,7 +75,8 @@ class RequestRules(Rules):
         needs_vendor(player)
         faults = []
         for label, call, request in self._built(player):
-            sent = f"{request.url} {request.body.decode('utf-8', 'replace')}"
+            body = sent_body(request).decode("utf-8", "replace")
+            sent = f"{request.url} {unquote(request.url)} {body}"
             if CLIENT_MODEL in sent:
                 faults.append(f"{label}: the client's name of the model is sent")
             if call.model not in sent:
@@ -94,7 +95,7 @@ class RequestRules(Rules):
         request = _or_skip(player, call)
         if not _is_json(request):
             pytest.skip("the body is not JSON")
-        found = [value for _, value in texts(orjson.loads(request.body))]
+        found = [value for _, value in texts(orjson.loads(sent_body(request)))]
         assert any(_UNICODE in value for value in found), (
             f"no text in the request is the client's {_UNICODE!r}"
         )
@@ -271,7 +272,7 @@ def _same(one: UpstreamRequest, other: UpstreamRequest) -> bool:
 
 
 def _value(request: UpstreamRequest) -> Any:
-    return orjson.loads(request.body) if _is_json(request) else request.body
+    return orjson.loads(sent_body(request)) if _is_json(request) else request.body
 
 
 def _or_skip(player: Player, call: Call) -> UpstreamRequest:
@@ -282,6 +283,8 @@ def _or_skip(player: Player, call: Call) -> UpstreamRequest:
 
 
 def _is_json(request: UpstreamRequest) -> bool:
+    if isinstance(request.body, Parts):
+        return False
     try:
         json.loads(request.body)
     except ValueError:
@@ -307,9 +310,21 @@ def _form_faults(request: UpstreamRequest) -> Iterator[str]:
             yield f"the header {name!r} cannot be sent"
         if name.lower() in _CORE_HEADERS:
             yield f"the header {name!r} is set by the core"
-    if type(request.body) is not bytes:
-        yield "the body is not bytes"
+    if isinstance(request.body, Parts):
+        if "content-type" in kinds:
+            yield "the core sets the `Content-Type` of a form, as it holds the boundary"
+        yield from _part_faults(request.body)
+    elif type(request.body) is not bytes:
+        yield "the body is neither bytes nor `Parts`"
     elif request.body and "json" in kinds.get("content-type", "json") and not _is_json(request):
         yield "the body is not JSON, though no `Content-Type` says otherwise"
     elif request.body and "content-type" not in kinds:
         yield "there is no `Content-Type`"
+
+
+def _part_faults(parts: Parts) -> Iterator[str]:
+    for part in parts.parts:
+        if not part.name:
+            yield "a part of the form has no name"
+        if part.content_type is not None and "/" not in part.content_type:
+            yield f"the part `{part.name}` has the content type {part.content_type!r}"

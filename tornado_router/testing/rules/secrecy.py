@@ -17,7 +17,7 @@ from tornado_router.errors import ApiError
 from tornado_router.provider import Provider, UpstreamResponse
 from tornado_router.testing import corpus
 from tornado_router.testing.recordings import CHAT, DEFAULT_REQUESTS
-from tornado_router.testing.replay import Player
+from tornado_router.testing.replay import Player, sent_body
 from tornado_router.testing.rules.base import Rules, no_faults, secrets, serves
 from tornado_router.testing.rules.failures import ERROR_BODIES, STATUSES, UNREADABLE, _answer
 
@@ -41,7 +41,9 @@ class SecrecyRules(Rules):
                     continue
                 if request and _leaks(player.provider, request.url):
                     faults.append(f"{sample.label}: the URL holds a secret")
-                if request and _leaks(player.provider, request.body.decode("utf-8", "replace")):
+                if request and _leaks(
+                    player.provider, sent_body(request).decode("utf-8", "replace")
+                ):
                     faults.append(f"{sample.label}: the body holds a secret")
         no_faults(faults)
 

@@ -1,0 +1,200 @@
+"""A provider over HTTP: what the base class does for a plugin, over a connection of the core's."""
+
+import asyncio
+from contextlib import aclosing
+from typing import ClassVar
+
+import orjson
+import pytest
+
+from tornado_router.errors import ApiError
+from tornado_router.provider import Provider, ProviderError, UpstreamRequest, UpstreamResponse
+
+from .connection import VENDOR, Connection, call
+
+
+def send(connection):
+    return asyncio.run(VENDOR.send(call(), connection))
+
+
+def stream(connection, count=None):
+    """The batches of chunks of a stream, all of them or so many."""
+
+    async def main():
+        batches = []
+        async with aclosing(VENDOR.stream(call(), connection)) as chunks:
+            async for batch in chunks:
+                batches.append([chunk["shouted"] for chunk in batch])
+                if len(batches) == count:
+                    break
+        return batches
+
+    return asyncio.run(main())
+
+
+class TestSend:
+    def test_builds_a_request_and_parses_the_answer(self):
+        connection = Connection([b"HEY", b"!"])
+        assert send(connection) == {"shouted": "HEY!"}
+        assert connection.sent == [UpstreamRequest("https://shout/v1", b"hey", {"X-Id": "r1"})]
+        assert connection.sent[0].method == "POST"
+
+    @pytest.mark.parametrize("status", [200, 201, 299])
+    def test_success(self, status):
+        assert send(Connection([b"HEY"], status)) == {"shouted": "HEY"}
+
+    @pytest.mark.parametrize("status", [199, 302, 400, 500])
+    def test_anything_else_is_an_error(self, status):
+        with pytest.raises(ProviderError) as caught:
+            send(Connection([b"HEY"], status))
+        assert caught.value.status == status
+
+
+class TestStream:
+    def test_chunks_that_arrive_together_are_given_together(self):
+        pieces = [b"data: a\n\ndata: b\n\n", b": ping\n\n", b"data: c\n", b"\n", b"data: END\n\n"]
+        assert stream(Connection(pieces)) == [["a", "b"], ["c"], ["3 words"]]
+
+    def test_it_ends_when_the_vendor_says_so_whatever_follows(self):
+        connection = Connection([b"data: a\n\n", b"data: END\n\n", AssertionError("read on")])
+        assert stream(connection) == [["a"], ["1 words"]]
+        assert connection.closed == 1
+
+    def test_an_event_may_lack_its_blank_line_at_the_end(self):
+        assert stream(Connection([b"data: a\n\n", b"data: END"])) == [["a"], ["1 words"]]
+
+    def test_a_stream_that_is_cut_off_is_an_error_behind_what_came(self):
+        batches = []
+
+        async def main(connection):
+            async for batch in VENDOR.stream(call(), connection):
+                batches.append(batch)
+
+        connection = Connection([b"data: a\n\n"])
+        with pytest.raises(ProviderError, match="cut off"):
+            asyncio.run(main(connection))
+        assert len(batches) == 1
+        assert connection.closed == 1
+
+    def test_an_empty_stream_is_an_error(self):
+        with pytest.raises(ProviderError, match="cut off"):
+            stream(Connection([]))
+
+    def test_an_error_inside(self):
+        with pytest.raises(ProviderError, match="It hurts"):
+            stream(Connection([b"data: a\n\n", b"data: OUCH\n\n"]))
+
+    def test_what_came_with_an_error_and_before_it_is_not_lost(self):
+        batches = []
+
+        async def main():
+            pieces = [b"data: a\n\n", b"data: b\n\ndata: OUCH\n\ndata: c\n\n"]
+            async for batch in VENDOR.stream(call(), Connection(pieces)):
+                batches.append([chunk["shouted"] for chunk in batch])
+
+        with pytest.raises(ProviderError, match="It hurts"):
+            asyncio.run(main())
+        assert batches == [["a"], ["b"]]
+
+    def test_an_error_in_the_first_piece_gives_nothing_so_another_target_can_serve(self):
+        with pytest.raises(ProviderError, match="It hurts"):
+            stream(Connection([b"data: a\n\ndata: OUCH\n\n"]), count=1)
+
+    def test_what_stands_behind_the_end_is_not_read(self):
+        pieces = [b"data: a\n\ndata: END\n\ndata: OUCH\n\n"]
+        assert stream(Connection(pieces)) == [["a"], ["1 words"]]
+
+    def test_an_error_before_is_read_whole(self):
+        body = [b'{"error": {"mess', b'age": "Too much."}}']
+        with pytest.raises(ProviderError, match="Too much") as caught:
+            stream(Connection(body, 429, {"retry-after": "7"}))
+        assert caught.value.status == 429
+        assert caught.value.headers == {"Retry-After": "7"}
+
+    def test_a_client_that_stops_reading_closes_the_connection(self):
+        connection = Connection([b"data: a\n\n", b"data: b\n\n", AssertionError("read on")])
+        assert stream(connection, count=1) == [["a"]]
+        assert connection.closed == 1
+
+    def test_events_keep_their_names(self):
+        async def main():
+            connection = Connection([b"event: word\ndata: a\n\ndata: END\n\n"])
+            return [chunk async for batch in VENDOR.stream(call(), connection) for chunk in batch]
+
+        assert asyncio.run(main())[0] == {"shouted": "a", "as": "word"}
+
+
+def parse_error(status, body, **headers):
+    error = VENDOR.parse_error(UpstreamResponse(status, headers, body))
+    assert isinstance(error, ApiError)
+    return error
+
+
+class TestParseError:
+    def test_openais_object(self):
+        error = {"message": "No.", "type": "rate_limit", "param": "n", "code": "slow", "x": 1}
+        found = parse_error(429, orjson.dumps({"error": error}))
+        assert found.status == 429
+        assert found.body()["error"] == {
+            "message": "No.",
+            "type": "rate_limit",
+            "param": "n",
+            "code": "slow",
+        }
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"<html><h1>Bad Gateway</h1></html>",
+            b"{",
+            b"\xff\xfe",
+            b"null",
+            b"[]",
+            b"5",
+            b'"error"',
+            b"{}",
+            b'{"detail": "Unauthorized"}',
+            b'{"error": null}',
+            b'{"error": "no such model"}',
+            b'{"error": {}}',
+            b'{"error": {"message": ""}}',
+            b'{"error": {"message": {"deep": 1}, "type": 5, "param": [], "code": 404}}',
+            b"[" * 100_000,
+        ],
+        ids=lambda body: repr(body[:30]),
+    )
+    def test_anything_else_is_told_by_its_status(self, body):
+        assert parse_error(400, body).body()["error"] == {
+            "message": "The provider 'vendor' responded with status 400.",
+            "type": "api_error",
+            "param": None,
+            "code": None,
+        }
+
+    def test_a_traceback_of_the_vendors_is_not_passed_on(self):
+        body = orjson.dumps({"error": {"message": "Traceback (most recent call last)..."}})
+        assert "Traceback" not in parse_error(500, body).message
+
+    @pytest.mark.parametrize(
+        ("status", "retryable"),
+        [
+            *((status, True) for status in (401, 403, 404, 408, 409, 429, 500, 502, 503, 529)),
+            *((status, False) for status in (400, 413, 415, 422)),
+        ],
+    )
+    def test_whether_another_target_may_do_better(self, status, retryable):
+        assert parse_error(status, b"").retryable is retryable
+
+    def test_how_long_to_wait_is_passed_on(self):
+        assert parse_error(503, b"", **{"retry-after": "30"}).headers == {"Retry-After": "30"}
+        assert parse_error(503, b"").headers == {}
+
+
+def test_a_provider_serves_what_it_says_it_can():
+    class Chat(Provider):
+        capabilities: ClassVar = {"chat.completions": ("stream",)}
+
+    assert Chat("c", {}).supports("chat.completions")
+    assert not Chat("c", {}).supports("embeddings")
+    assert not Provider("p", {}).supports("chat.completions")

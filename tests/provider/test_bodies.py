@@ -1,0 +1,39 @@
+"""Bodies on their way to the vendor and to the client."""
+
+import orjson
+import pytest
+
+from tornado_router import provider as public
+from tornado_router.errors import ApiError
+from tornado_router.provider import Binary
+
+
+def test_json_with_what_orjson_cannot_write_is_written_all_the_same():
+    assert public.dump_json({"a": 2**70}) == b'{"a":%d}' % 2**70
+    assert orjson.loads(public.dump_json({"a": "é", "b": 2**70}).replace(b"%d" % 2**70, b"0")) == {
+        "a": "é",
+        "b": 0,
+    }
+
+
+def test_json_nested_without_end_is_refused():
+    body = {}
+    for _ in range(200_000):
+        body = {"a": body}
+    with pytest.raises(ApiError) as caught:
+        public.dump_json(body)
+    assert (caught.value.status, caught.value.param) == (400, "messages")
+    while body:  # or its end recurses, too
+        body = body.pop("a")
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"[1]", b"null", b'"x"', b"\xff"])
+def test_an_answer_that_is_no_object_is_a_502(data):
+    with pytest.raises(ApiError, match="'mine'") as caught:
+        public.load_json_object(data, "mine")
+    assert caught.value.status == 502
+
+
+def test_the_bytes_of_a_response_are_not_in_a_repr():
+    assert "secret" not in repr(Binary("audio/mpeg", b"secret"))
+    assert "secret" not in repr(public.Relayed({}, b"secret"))

@@ -1,0 +1,90 @@
+"""The public plugin API: what a provider is, and the values that pass between it and the core.
+
+A provider maps data and owns no socket. The core owns connections, time-outs, retries,
+cancellation, back-pressure and framing; a plugin defines how a request is built and how a response
+is read. Everything here is for third parties to import, and nothing else is needed to write a
+provider. A change that would break one raises `PLUGIN_API_VERSION`.
+
+| module | holds |
+|---|---|
+| `base` | `Provider`: one table of router.toml |
+| `translator` | `Translator`: one endpoint of a provider |
+| `call` | `Call`: what a client asked for, and `Params`, which reads it |
+| `http` | requests, responses and connections to the vendor |
+| `bodies` | responses on their way to the client: `Body` |
+| `files`, `multipart` | uploaded files, and forms that pass them on |
+| `credentials` | keys that expire and requests that are signed |
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from tornado_router.errors import ApiError, ProviderError, bad_answer
+from tornado_router.framing import (
+    AWSEvent,
+    AWSEventStream,
+    Framing,
+    JSONLines,
+    RawBytes,
+    ServerSentEvents,
+)
+from tornado_router.provider.base import OptionError, Provider
+from tornado_router.provider.bodies import Binary, Body, Relayed, dump_json, load_json_object
+from tornado_router.provider.call import Call, Params, Unsupported
+from tornado_router.provider.credentials import Credentials, Token, TokenCredentials
+from tornado_router.provider.files import CallFile
+from tornado_router.provider.http import (
+    HTTPClient,
+    UpstreamRequest,
+    UpstreamResponse,
+    UpstreamSocket,
+    UpstreamStream,
+)
+from tornado_router.provider.multipart import Part, Parts
+from tornado_router.provider.translator import StreamParser, Translator
+from tornado_router.sse import Event
+
+PLUGIN_API_VERSION = 1
+"""A plugin module states the version it was written for as `TORNADO_ROUTER_API = 1`."""
+
+hookimpl = pluggy.HookimplMarker("tornado_router")
+"""Marks a function of a plugin as the implementation of one of `tornado_router.hookspecs`."""
+
+__all__ = [
+    "PLUGIN_API_VERSION",
+    "AWSEvent",
+    "AWSEventStream",
+    "ApiError",
+    "Binary",
+    "Body",
+    "Call",
+    "CallFile",
+    "Credentials",
+    "Event",
+    "Framing",
+    "HTTPClient",
+    "JSONLines",
+    "OptionError",
+    "Params",
+    "Part",
+    "Parts",
+    "Provider",
+    "ProviderError",
+    "RawBytes",
+    "Relayed",
+    "ServerSentEvents",
+    "StreamParser",
+    "Token",
+    "TokenCredentials",
+    "Translator",
+    "Unsupported",
+    "UpstreamRequest",
+    "UpstreamResponse",
+    "UpstreamSocket",
+    "UpstreamStream",
+    "bad_answer",
+    "dump_json",
+    "hookimpl",
+    "load_json_object",
+]

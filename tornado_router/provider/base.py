@@ -1,0 +1,171 @@
+"""One configured table of router.toml, and how it serves a call over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import orjson
+
+from tornado_router.errors import ApiError, ProviderError
+from tornado_router.provider.bodies import Body
+from tornado_router.provider.call import Call
+from tornado_router.provider.credentials import AuthorizedClient, Credentials
+from tornado_router.provider.http import HTTPClient, UpstreamResponse, is_retryable
+from tornado_router.provider.translator import StreamParser, Translator
+from tornado_router.sse import Event
+
+
+class OptionError(ValueError):
+    """An option of a provider's table that no schema can refuse; raised by `Provider.__init__`."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+        self.message = message
+
+
+class Provider:
+    """One configured `[providers.NAME]` table of router.toml.
+
+    A subclass declares the options that its table may hold, and gives each endpoint it serves a
+    translator. One that is not HTTP (an SDK, a model in this process) overrides `send` and
+    `stream` instead.
+
+    Attributes:
+        capabilities: what it can do, by endpoint; the core routes no other endpoint to it. The
+            words for `chat.completions` are `stream`, `tools`, `parallel_tools`, `images`,
+            `audio`, `files`, `json_object`, `json_schema`, `logprobs`, `n` and `reasoning`.
+        remembers: whether it uses `Call.keep` and `Call.memory`.
+        otel_provider_name: the vendor's value of OpenTelemetry's `gen_ai.provider.name`, such as
+            `gcp.gemini`; empty for the name by which `type` asks for the class. `__init__` may set
+            another.
+        options_schema: JSON Schema of the table; its `properties` carry a `description` each.
+            An option that is `writeOnly` is a secret, or an object such as headers whose values
+            are: it is kept out of every message and log, and a provider in whose table it is
+            empty is off.
+        name: the NAME of the table.
+        options: the table, checked against the schema.
+        endpoints: the translators, by endpoint: `{"chat.completions": ...}`.
+        credentials: what authorizes requests where that is no fixed header, such as a token that
+            expires; None if `build_request` does. See `authorized`.
+    """
+
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {}
+    remembers: ClassVar[bool] = False
+    otel_provider_name: str = ""
+    options_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "properties": {}}
+    endpoints: Mapping[str, Translator]
+    credentials: Credentials | None = None
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        """Takes the table. Does no I/O.
+
+        Raises:
+            OptionError: an option is wrong in a way that the schema cannot express.
+        """
+        self.name = name
+        self.options = options
+        self.endpoints = {}
+
+    def supports(self, endpoint: str) -> bool:
+        """Whether calls of an endpoint can be sent here."""
+        return endpoint in self.capabilities
+
+    def authorized(self, http: HTTPClient) -> HTTPClient:
+        """The connection with the provider's credentials added to each request.
+
+        `send` and `stream` use it; a provider that overrides them uses it for its own requests.
+        """
+        return http if self.credentials is None else AuthorizedClient(http, self.credentials)
+
+    def parse_error(self, response: UpstreamResponse) -> ApiError:
+        """The error behind a response whose status is not a success.
+
+        Reads OpenAI's error object; a vendor with another format overrides this. The core
+        takes secrets out of the message, and responds 502 to a refusal of its own credentials.
+        """
+        error: Mapping[str, Any] = {}
+        try:
+            body = orjson.loads(response.body)
+            if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+                error = body["error"]
+        except orjson.JSONDecodeError:
+            pass  # an HTML page, or nothing: the status has to do
+        message = error.get("message") if response.status < 500 else None
+        retry_after = response.headers.get("retry-after")
+        return ProviderError(
+            response.status,
+            message if isinstance(message, str) and message else self._refusal(response.status),
+            retryable=is_retryable(response.status),
+            type=_text(error.get("type")) or "api_error",
+            param=_text(error.get("param")),
+            code=_text(error.get("code")),
+            headers={"Retry-After": retry_after} if retry_after else None,
+        )
+
+    async def send(self, call: Call, http: HTTPClient) -> Body:
+        """Serves a call whole.
+
+        Raises:
+            ApiError: the provider failed or refused.
+        """
+        translator = self.endpoints[call.endpoint]
+        response = await self.authorized(http).send(translator.build_request(call))
+        if not 200 <= response.status < 300:
+            raise self.parse_error(response)
+        return translator.parse_response(call, response)
+
+    async def stream(self, call: Call, http: HTTPClient) -> AsyncGenerator[Sequence[Body], None]:
+        """Serves a call as chunks; those that arrived together are yielded together.
+
+        Raises:
+            ApiError: the provider failed or refused, at first or on the way.
+        """
+        translator = self.endpoints[call.endpoint]
+        async with self.authorized(http).stream(translator.build_request(call)) as response:
+            head = UpstreamResponse(response.status, response.headers, b"")
+            if not 200 <= response.status < 300:
+                head.body = await response.read()
+                raise self.parse_error(head)
+            decoder, parser, begun = translator.framing(), translator.open_stream(call, head), False
+            async for piece in response:
+                chunks, error = _parse(parser, decoder.feed(piece))
+                if error and not begun:
+                    raise error  # nothing is lost yet: the call can still be served elsewhere
+                if chunks:
+                    begun = True
+                    yield chunks
+                if error:
+                    raise error
+                if parser.done:
+                    break
+            chunks, error = _parse(parser, decoder.finish())
+            if not error:
+                chunks += parser.finish()
+            if chunks:
+                yield chunks
+            if error:
+                raise error
+
+    def _refusal(self, status: int) -> str:
+        return f"The provider '{self.name}' responded with status {status}."
+
+
+def _parse(
+    parser: StreamParser, events: Iterable[Event]
+) -> tuple[list[Body], ProviderError | None]:
+    """The chunks of some events, and the failure that ended them; the chunks before it are good."""
+    chunks: list[Body] = []
+    try:
+        for event in events:
+            if parser.done:
+                break  # what comes after the end is not part of the response
+            chunks.extend(parser.feed(event))
+    except ProviderError as error:
+        return chunks, error
+    return chunks, None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

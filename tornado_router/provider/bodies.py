@@ -1,0 +1,78 @@
+"""Responses on their way to the client: JSON, JSON whose bytes are passed on, or other bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tornado_router.errors import ApiError, bad_answer
+
+
+@dataclass(slots=True)
+class Relayed:
+    """A body in OpenAI's format whose very bytes go on to the client.
+
+    Attributes:
+        body: what the core reads usage and finish reasons from.
+        raw: the JSON text that `body` was read from.
+    """
+
+    body: Mapping[str, Any]
+    raw: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class Binary:
+    """A response that is not JSON, such as speech: its bytes go to the client as they are.
+
+    `Provider.send` returns one for a whole response. `Provider.stream` yields one for each piece:
+    the first gives the content type, and data that is empty is a piece that only reports usage.
+
+    Attributes:
+        content_type: such as `audio/mpeg`.
+        data: the bytes.
+        usage: OpenAI's usage object, where the vendor reports one; in a stream with the last
+            piece. None leaves it to the core to estimate.
+    """
+
+    content_type: str
+    data: bytes = field(repr=False)
+    usage: Mapping[str, Any] | None = None
+
+
+Body = Mapping[str, Any] | Relayed | Binary
+"""A whole response or one chunk of a stream: in OpenAI's format, or bytes that are not JSON."""
+
+
+def dump_json(body: Mapping[str, Any]) -> bytes:
+    """The bytes of a request to the vendor.
+
+    Raises:
+        ApiError: 400, it is nested too deeply to be sent.
+    """
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # orjson knows no integers beyond 64 bits; a client may send one
+        try:
+            return json.dumps(body, separators=(",", ":")).encode()
+        except RecursionError:
+            raise ApiError(400, "The request is nested too deeply.", param="messages") from None
+
+
+def load_json_object(data: bytes, provider: str) -> dict[str, Any]:
+    """The JSON object in a vendor's response or event.
+
+    Raises:
+        ProviderError: 502 that names the provider, if it is something else.
+    """
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise bad_answer(f"The provider '{provider}' sent something that is not JSON.") from None
+    if not isinstance(body, dict):
+        raise bad_answer(f"The provider '{provider}' sent something that is not a JSON object.")
+    return body

@@ -71,7 +71,7 @@ def judge(error: BaseException, configured: ConfiguredProvider) -> Verdict:
     """
     name = configured.name
     if isinstance(error, TimeoutError):
-        message = f"The provider '{name}' did not answer in time."
+        message = f"The provider '{name}' did not respond in time."
         error = ProviderError(504, message, code="timeout")
     if not isinstance(error, ApiError):
         # The message may hold a part of the prompt, so only the place is logged.

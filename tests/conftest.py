@@ -10,6 +10,7 @@ import pytest
 from tornado.platform.asyncio import AsyncIOLoop
 
 from tornado_router.accounts import accounts, keys
+from tornado_router.http.tornado_front import TornadoFront
 from tornado_router.runtime.app import RouterApplication
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.storage.tables import Storage
@@ -258,7 +259,7 @@ def app_files():
 
 @pytest.fixture
 def app(io_loop, tmp_path, app_files, place):
-    """The application in this process, not listening; `http_server` serves it."""
+    """The application in this process, which `http_server` serves."""
     for name, text in app_files.items():
         (tmp_path / name).write_text(text)
     deployment = read_deployment(tmp_path / "router.toml", {})
@@ -269,6 +270,27 @@ def app(io_loop, tmp_path, app_files, place):
     application = io_loop.run_sync(make)
     yield application
     io_loop.run_sync(application.close)
+
+
+@pytest.fixture
+def http_server(io_loop, app, _unused_port):
+    """Serves `app` as a router does; pytest-tornado's own knows another server."""
+    bounds = app.services.bounds
+
+    async def serve():
+        bounds.start()
+        front = TornadoFront(app, bounds, app.deployment.config.server)
+        await front.listen([_unused_port[0]])
+        return front
+
+    async def stop(front):
+        front.stop_listening()
+        await front.close()
+        bounds.close()
+
+    front = io_loop.run_sync(serve)
+    yield front
+    io_loop.run_sync(lambda: stop(front))
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ import json
 import socket
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 
 import openai
 import pytest
 
-from ..support import VENDOR_KEY, connected, poll, read_response
+from ..support import DEADLINE, VENDOR_KEY, connected, poll, read_response
 
 pytestmark = pytest.mark.sqlite_suffices
 
@@ -26,6 +27,9 @@ format = "json"
 type = "openai"
 api_key = "{key}"
 base_url = "{upstream}/v1"
+[providers.echo]
+type = "echo"
+models = ["echo"]
 [metrics]
 public = true
 """
@@ -38,9 +42,67 @@ def project(router_project, upstream):
     )
 
 
+NOT_READ = "closed connection from 127.0.0.1: response not read within stalled_seconds"
+
+
+@contextmanager
+def not_reading(router, request):
+    """A connection whose client sends requests and reads nothing."""
+    host, port = router.origin.removeprefix("http://").split(":")
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(DEADLINE)
+        sock.connect((host, int(port)))
+        sock.sendall(request)
+        yield sock
+
+
+def post(router, call):
+    """A call as it is sent."""
+    body = json.dumps(call).encode()
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n"
+        b"Content-Type: application/json\r\nAuthorization: Bearer %s\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (router.key.encode(), len(body), body)
+    )
+
+
+def logged(router, text):
+    poll(lambda: [line for line in router.log() if text in line["message"]])
+
+
+def is_closed(sock):
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def refusals(router):
+    name = "tornado_router_client_connections_refused_total "
+    text = router.request("GET", "/metrics").body.decode()
+    return sum(
+        float(line.removeprefix(name)) for line in text.splitlines() if line.startswith(name)
+    )
+
+
 @pytest.fixture
 def router(project):
     return project.serve()
+
+
+@pytest.fixture
+def few(project):
+    """A router with a limit on connections."""
+
+    def few(limit):
+        path = project.folder / "router.toml"
+        path.write_text(
+            path.read_text().replace("[server]", f"[server]\nmax_connections = {limit}")
+        )
+        return project.serve()
+
+    return few
 
 
 def test_calls_beyond_the_bound_are_turned_away_and_the_sdk_comes_back(router, upstream):
@@ -69,13 +131,12 @@ def test_calls_beyond_the_bound_are_turned_away_and_the_sdk_comes_back(router, u
     ids=["length", "chunked"],
 )
 def test_who_sends_too_slowly_is_hung_up_on(router, begun):
-    host, port = router.origin.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as sock:
+    with connected(router.origin) as sock:
         sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n" + begun)
         began = time.monotonic()
         assert sock.recv(100) == b""
         assert time.monotonic() - began > 0.9
-    assert poll(lambda: [line for line in router.log() if "did not come whole" in line["message"]])
+    logged(router, "closed connection from 127.0.0.1: no complete request within body_seconds")
     assert router.post({"model": "up/ok", "messages": HELLO}).status == 200
 
 
@@ -86,7 +147,7 @@ def test_who_does_not_ask_is_hung_up_on(router, begun):
         began = time.monotonic()
         assert sock.recv(100) == b""
         assert time.monotonic() - began > 0.9
-    assert poll(lambda: [line for line in router.log() if "not send a request" in line["message"]])
+    logged(router, "closed connection from 127.0.0.1: no complete request within body_seconds")
 
 
 def test_who_has_asked_may_rest(router):
@@ -98,30 +159,80 @@ def test_who_has_asked_may_rest(router):
 
 
 def test_who_does_not_read_is_hung_up_on_and_the_provider_too(router, upstream):
-    host, port = router.origin.removeprefix("http://").split(":")
-    body = json.dumps({"model": "up/stream-flood", "messages": HELLO, "stream": True}).encode()
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.connect((host, int(port)))
-        sock.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n"
-            b"Content-Type: application/json\r\nAuthorization: Bearer "
-            + router.key.encode()
-            + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
-            + body
-        )
+    call = {"model": "up/stream-flood", "messages": HELLO, "stream": True}
+    with not_reading(router, post(router, call)):
         row = router.usage("mine")
     assert row["status"] == 499
     assert row["completion_tokens"] > 0
     assert upstream.cut()["cut"]
-    assert [line for line in router.log() if "does not read its answer" in line["message"]]
+    logged(router, NOT_READ)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/v1/chat/completions"])
+def test_nor_may_any_other_response_be_left_unread(router, path):
+    """Each is more than the buffers of both systems hold, or is asked for again and again."""
+    if path.startswith("/v1"):
+        content = "word " * 1_500_000
+        request = post(
+            router, {"model": "echo", "messages": [{"role": "user", "content": content}]}
+        )
+    else:
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 100
+    with not_reading(router, request):
+        logged(router, NOT_READ)
+    assert router.post({"model": "up/ok", "messages": HELLO}).status == 200
+
+
+def test_who_reads_slowly_is_waited_for(router):
+    content = "word " * 1_500_000
+    call = {"model": "echo", "messages": [{"role": "user", "content": content}]}
+    with not_reading(router, post(router, call)) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
+        end = time.monotonic() + 3  # three times the limit
+        received = b""
+        while time.monotonic() < end:
+            received += sock.recv(200_000)
+            time.sleep(0.1)
+        while len(received) < 7_500_000:
+            received += sock.recv(2**20)
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    assert not [line for line in router.log() if NOT_READ in line["message"]]
+
+
+def test_idle_connections_make_room_for_new_ones(few):
+    router = few(4)
+    ask = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    with ExitStack() as stack:
+        socks = []
+        for _ in range(10):
+            socks.append(stack.enter_context(connected(router.origin)))
+            socks[-1].sendall(ask)
+            assert read_response(socks[-1], "GET").status == 200
+        assert [sock.recv(1) for sock in socks[:6]] == [b""] * 6
+        for sock in socks[-3:]:
+            sock.sendall(ask)
+            assert read_response(sock, "GET").status == 200
+    assert "client_connections_limit 4.0" in router.request("GET", "/metrics").body.decode()
+
+
+def test_connections_in_use_do_not(few, upstream):
+    router = few(2)
+    gated = {"model": "up/gated", "messages": HELLO}
+    with router.asking(gated) as first, router.asking(gated) as second:
+        poll(lambda: len(upstream.exchanges()) == 2)
+        with connected(router.origin) as refused:
+            assert is_closed(refused)
+        logged(router, "max_connections are open and in use: 1")
+        upstream.step(2)
+        assert (first.getresponse().status, second.getresponse().status) == (200, 200)
+    assert poll(lambda: refusals(router)) == 1
 
 
 def test_the_command_shows_how_a_router_is(project, router):
     router.post({"model": "up/ok", "messages": HELLO})
     shown = project.cli("health", "--url", router.origin)
     assert shown.returncode == 0, shown.stderr
-    first, second, third, *table = shown.stdout.splitlines()
+    first, second, third, _, *table = shown.stdout.splitlines()
     assert first.startswith("ok: 0 calls in flight, the event loop was up to ")
     assert second == "database: ok"
     assert third == "provider up (openai): on"

@@ -1,157 +1,227 @@
-"""Clients that want too much at once, or hold a connection for nothing."""
+"""Clients that want too much at once, or keep a connection without progress."""
 
 import asyncio
-from types import SimpleNamespace as Namespace
+import itertools
 
 import pytest
+from loguru import logger
 
 from tornado_router.config.options import ServerOptions
 from tornado_router.errors import ApiError
 from tornado_router.http import client_bounds
-from tornado_router.http.client_bounds import Overload
+from tornado_router.http.client_bounds import PROGRESS_BYTES, ClientBounds
 
 from ..support import DEADLINE
 
 
-class Stream:
-    def __init__(self):
-        self.is_closed = False
-
-    def closed(self):
-        return self.is_closed
-
-    def close(self):
-        self.is_closed = True
-
-
 class Connection:
+    peer = "127.0.0.1"
+    secure = False
+    unsent = 0
+    taken = 0
+    aborted = False
+
+    def abort(self):
+        self.aborted = True
+
+
+class Clock:
     def __init__(self):
-        self.stream = Stream()
+        self.now = 1000.0
 
-
-class Request:
-    remote_ip = "127.0.0.1"
-
-    def __init__(self):
-        self.connection = Connection()
-
-
-class Writer:
-    def __init__(self):
-        self.request = Request()
-        self.blocked_since = None
+    def monotonic(self):
+        return self.now
 
 
 @pytest.fixture(autouse=True)
-def often(monkeypatch):
-    monkeypatch.setattr(client_bounds, "SWEEP_SECONDS", 0.01)
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(client_bounds, "time", clock)
+    return clock
 
 
-def watched(options, *work, seconds=0.3):
-    """Whether the router hung up on each, having watched them for so long."""
+@pytest.fixture
+def make():
+    def make(**options):
+        return ClientBounds(ServerOptions(**options))
 
-    async def main():
-        guard = Overload(ServerOptions(**options))
-        guard.start()
-        requests = [begin(guard) for begin in work]
-        await asyncio.sleep(seconds)
-        guard.close()
-        return [request.connection.stream.is_closed for request in requests]
+    return make
 
-    return asyncio.run(main())
+
+def fresh(bounds):
+    connection = Connection()
+    assert bounds.opened(connection)
+    return connection
+
+
+def receiving(bounds):
+    connection = fresh(bounds)
+    bounds.receiving(connection)
+    return connection
+
+
+def serving(bounds):
+    connection = receiving(bounds)
+    bounds.received(connection)
+    return connection
+
+
+def idle(bounds):
+    connection = serving(bounds)
+    bounds.responded(connection)
+    return connection
+
+
+def unread(bounds):
+    connection = serving(bounds)
+    connection.unsent = 100_000
+    return connection
+
+
+def unread_but_over(bounds):
+    connection = unread(bounds)
+    bounds.responded(connection)
+    return connection
+
+
+@pytest.fixture
+def aborted(clock, make):
+    """Which connections are aborted within some seconds, a sweep in each."""
+
+    def aborted(options, seconds, *begins, meanwhile=lambda connection: None):
+        bounds = make(**options)
+        connections = [begin(bounds) for begin in begins]
+        for _ in range(seconds):
+            clock.now += 1
+            bounds.sweep()
+            for connection in connections:
+                meanwhile(connection)
+        return [connection.aborted for connection in connections]
+
+    return aborted
 
 
 class TestCalls:
-    def test_there_are_no_more_than_configured(self):
-        guard = Overload(ServerOptions(max_calls=2))
-        guard.begin_call()
-        guard.begin_call()
+    def test_there_are_no_more_than_configured(self, make):
+        bounds = make(max_calls=2)
+        bounds.begin_call()
+        bounds.begin_call()
         with pytest.raises(ApiError) as caught:
-            guard.begin_call()
+            bounds.begin_call()
         assert (caught.value.status, caught.value.code) == (503, "overloaded")
         assert caught.value.headers == {"Retry-After": "1"}
-        guard.end_call()
-        guard.begin_call()
-        assert guard.calls == 2
+        bounds.end_call()
+        bounds.begin_call()
+        assert bounds.calls == 2
 
 
-class TestHeads:
-    @staticmethod
-    def silent(guard):
-        connection = Connection()
-        guard.opened(connection.stream, "127.0.0.1")
-        return Namespace(connection=connection)
+class TestConnections:
+    def test_beyond_the_limit_the_longest_idle_one_makes_room(self, make):
+        bounds = make(max_connections=3)
+        busy, first, second = serving(bounds), idle(bounds), idle(bounds)
+        new = serving(bounds)
+        assert [item.aborted for item in (busy, first, second)] == [False, True, False]
+        newer = serving(bounds)
+        assert [item.aborted for item in (busy, second, new)] == [False, True, False]
+        assert set(bounds.connections) == {busy, new, newer}
+        assert bounds.refused == 0
 
-    @staticmethod
-    def asking(guard):
-        request = Request()
-        guard.opened(request.connection.stream, "127.0.0.1")
-        guard.arriving(request)
-        guard.arrived(request)
-        return request
+    def test_so_does_one_that_never_sent_a_request(self, make):
+        bounds = make(max_connections=2)
+        _, silent = serving(bounds), fresh(bounds)
+        fresh(bounds)
+        assert silent.aborted
 
-    def test_who_connects_and_asks_nothing_is_hung_up_on(self):
-        assert watched({"body_seconds": 0.05}, self.silent, self.asking) == [True, False]
+    def test_but_not_one_that_is_written_to(self, make):
+        bounds = make(max_connections=1)
+        writing = idle(bounds)
+        writing.unsent = 1
+        assert not bounds.opened(Connection())
+        assert not writing.aborted
 
-    def test_but_not_too_soon(self):
-        assert watched({"body_seconds": 60.0}, self.silent) == [False]
+    def test_nor_one_that_has_become_busy(self, make):
+        bounds = make(max_connections=3)
+        first, second, third = idle(bounds), idle(bounds), idle(bounds)
+        bounds.opened(Connection())
+        bounds.receiving(second)
+        bounds.opened(Connection())
+        assert [item.aborted for item in (first, second, third)] == [True, False, True]
 
-    def test_connections_that_are_gone_are_forgotten(self):
-        async def main():
-            guard = Overload(ServerOptions())
-            guard.start()
-            self.silent(guard).connection.stream.close()
-            async with asyncio.timeout(DEADLINE):
-                while guard._opened:  # noqa: ASYNC110 - nothing tells when
-                    await asyncio.sleep(0.01)
-            guard.close()
+    def test_if_all_are_in_use_a_new_one_is_refused(self, make):
+        bounds = make(max_connections=2)
+        busy = [serving(bounds), receiving(bounds)]
+        assert not bounds.opened(Connection())
+        assert bounds.refused == 1
+        assert [item.aborted for item in busy] == [False, False]
+        bounds.closed(busy[0])
+        assert bounds.opened(Connection())
 
-        asyncio.run(main())
+    def test_those_refused_are_logged_once_a_sweep(self, make):
+        bounds = make(max_connections=1)
+        serving(bounds)
+        lines = []
+        sink = logger.add(lines.append, format="{message}")
+        for _ in range(3):
+            bounds.opened(Connection())
+        bounds.sweep()
+        bounds.sweep()
+        logger.remove(sink)
+        assert lines == ["connections refused, as max_connections are open and in use: 3\n"]
 
-
-class TestBodies:
-    @staticmethod
-    def slow(guard):
-        request = Request()
-        guard.arriving(request)
-        return request
-
-    @staticmethod
-    def quick(guard):
-        request = Request()
-        guard.arriving(request)
-        guard.arrived(request)
-        return request
-
-    def test_who_sends_too_slowly_is_hung_up_on(self):
-        assert watched({"body_seconds": 0.05}, self.slow, self.quick) == [True, False]
-
-    def test_but_not_too_soon(self):
-        assert watched({"body_seconds": 60.0}, self.slow) == [False]
+    def test_what_comes_of_a_closed_one_is_ignored(self, make):
+        bounds = make()
+        connection = fresh(bounds)
+        bounds.closed(connection)
+        for note in (bounds.receiving, bounds.received, bounds.responded, bounds.closed):
+            note(connection)
+        assert not bounds.connections
 
 
-class TestStreams:
-    @staticmethod
-    def stalled(guard):
-        writer = Writer()
-        guard.begin_writing(writer)
-        writer.blocked_since = 0.0
-        return writer.request
+class TestRequests:
+    def test_one_that_does_not_come_closes_its_connection(self, aborted):
+        begins = (fresh, receiving, serving, idle)
+        assert aborted({"body_seconds": 5}, 6, *begins) == [True, True, False, False]
 
-    @staticmethod
-    def waiting_for_the_provider(guard):
-        writer = Writer()
-        guard.begin_writing(writer)
-        return writer.request
+    def test_but_not_too_soon(self, aborted):
+        assert aborted({"body_seconds": 5}, 5, fresh, receiving) == [False, False]
 
-    @staticmethod
-    def over(guard):
-        writer = Writer()
-        guard.begin_writing(writer)
-        writer.blocked_since = 0.0
-        guard.end_writing(writer)
-        return writer.request
 
-    def test_who_does_not_read_is_hung_up_on(self):
-        begin = (self.stalled, self.waiting_for_the_provider, self.over)
-        assert watched({"stalled_seconds": 0.05}, *begin) == [True, False, False]
+class TestResponses:
+    def test_one_that_is_not_read_closes_its_connection(self, aborted):
+        begins = (unread, unread_but_over, serving)
+        assert aborted({"stalled_seconds": 5}, 7, *begins) == [True, True, False]
+
+    def test_but_not_too_soon(self, aborted):
+        assert aborted({"stalled_seconds": 5}, 6, unread) == [False]
+
+    @pytest.mark.parametrize(("step", "gone"), [(PROGRESS_BYTES // 4, False), (1, True)])
+    def test_who_reads_slowly_has_to_make_progress(self, aborted, step, gone):
+        def read_on(connection):
+            connection.taken += step
+
+        assert aborted({"stalled_seconds": 5}, 60, unread, meanwhile=read_on) == [gone]
+
+    def test_who_has_read_everything_begins_anew(self, aborted):
+        numbers = itertools.count()
+
+        def read_now_and_then(connection):
+            connection.unsent = 100_000 if next(numbers) % 5 else 0
+
+        options = {"stalled_seconds": 5}
+        assert aborted(options, 60, unread, meanwhile=read_now_and_then) == [False]
+
+
+def test_it_sweeps_by_itself(clock, monkeypatch):
+    monkeypatch.setattr(client_bounds, "SWEEP_SECONDS", 0.01)
+
+    async def main():
+        bounds = ClientBounds(ServerOptions())
+        connection = fresh(bounds)
+        bounds.start()
+        async with asyncio.timeout(DEADLINE):
+            while not connection.aborted:
+                clock.now += 10
+                await asyncio.sleep(0.01)
+        bounds.close()
+
+    asyncio.run(main())

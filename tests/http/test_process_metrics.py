@@ -17,7 +17,7 @@ from tornado_router.config.worker_variables import (
     NUMBER_VARIABLE,
     RESTARTS_VARIABLE,
 )
-from tornado_router.http.process_metrics import Vitals
+from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.ledger import request_log
 from tornado_router.ledger.request_log import Exchange, RequestRecorder
 from tornado_router.observability import metric_labels
@@ -32,14 +32,16 @@ class Process:
     def __init__(self, *, link=None, tls=None):
         self.metrics = Metrics()
         self.targets = []
-        self.overload = SimpleNamespace(calls=4, limit=1000)
+        self.bounds = SimpleNamespace(
+            calls=4, max_calls=1000, connections=range(7), max_connections=5000, refused=0
+        )
         self.ledger = SimpleNamespace(backlog=100, limit=2**20, lost=0)
         self.upstreams = {}
         self.recorder = SimpleNamespace(dropped=0)
         self.telemetry = SimpleNamespace(dropped=0)
-        self.vitals = Vitals(
+        self.process_metrics = ProcessMetrics(
             self.metrics,
-            overload=self.overload,
+            bounds=self.bounds,
             ledger=self.ledger,
             health=SimpleNamespace(targets=lambda: iter(self.targets)),
             upstreams=self.upstreams,
@@ -51,7 +53,7 @@ class Process:
 
     def measured(self, lag=0.0):
         async def measure():
-            self.vitals.measure(lag)
+            self.process_metrics.measure(lag)
 
         asyncio.run(measure())
         return read(self.metrics.text())
@@ -70,6 +72,8 @@ def test_what_it_has_and_how_much_it_may_have(process):
     samples = process.measured(lag=0.25)
     assert samples["calls_in_flight",] == 4
     assert samples["calls_limit",] == 1000
+    assert samples["client_connections",] == 7
+    assert samples["client_connections_limit",] == 5000
     assert samples["ledger_bytes",] == 100
     assert samples["ledger_limit_bytes",] == 2**20
     assert samples["event_loop_lag_seconds",] == 0.25

@@ -116,7 +116,7 @@ class TestServed:
         with connected(router.origin) as sock:
             sock.sendall(b"\x16\x03\x01")  # the first bytes of a ClientHello
             assert sock.recv(100) == b""
-        poll(lambda: "did not send a request" in router.stderr)
+        poll(lambda: "no complete request within body_seconds" in router.stderr)
 
     def test_metrics_say_when_it_expires(self, project, authority):
         path = project.folder / "router.toml"

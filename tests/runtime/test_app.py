@@ -40,7 +40,10 @@ class World:
         self.server = Server(self.application, deployment.config)
         self.storage = storage
         self.key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
-        self.port = self.server.start()
+
+    async def start(self):
+        self.port = await self.server.start()
+        return self
 
     def provide(self, **methods):
         """Puts another provider behind the model `echo`."""
@@ -83,7 +86,7 @@ def serve(read, place):
         deployment = read("[server]\nport = 0\n" + text + "\n" + ECHO)
 
         async def main():
-            return await story(World(deployment, Storage(place.location)))
+            return await story(await World(deployment, Storage(place.location)).start())
 
         return asyncio.run(main())
 

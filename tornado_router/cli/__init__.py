@@ -191,7 +191,7 @@ async def _serve(deployment: Deployment, storage: Storage) -> None:
     application = _application(deployment, storage)
     server = Server(application, deployment.config)
     try:
-        port = server.start()
+        port = await server.start()
     except OSError as error:
         await application.close()
         raise _cannot_listen(deployment, error) from None
@@ -213,7 +213,7 @@ async def _work(deployment: Deployment, storage: Storage, inheritance: Inheritan
     """Serves as one of several workers."""
     application = _application(deployment, storage)
     server = Server(application, deployment.config)
-    server.start(inheritance.sockets)
+    await server.start(inheritance.sockets)
     stop = asyncio.Event()
     inheritance.on_end(stop.set)
     try:

@@ -90,6 +90,12 @@ class ServerOptions:
         "Model calls that one process has in flight; more are refused with status 503.",
         minimum=1,
     )
+    max_connections: int = option(
+        5000,
+        "Connections of clients that one process has open. Beyond that, the one that has been idle "
+        "for longest is closed for a new one; if all are in use, new ones are refused.",
+        minimum=1,
+    )
     body_seconds: float = option(
         60.0,
         "How many seconds a client may take to send the headers of its first request, including "
@@ -98,7 +104,8 @@ class ServerOptions:
     )
     stalled_seconds: float = option(
         120.0,
-        "How many seconds a client may leave its stream unread before the connection is closed.",
+        "How many seconds a client may leave a response unread before the connection is closed: "
+        "while more waits, it has to take 16 KB in that time.",
         exclusiveMinimum=0,
     )
     shutdown_seconds: float = option(

@@ -1,90 +1,124 @@
-"""Bounds on what clients may hold of a process: calls at once, and time without progress."""
+"""Bounds what clients hold of a process: connections, calls, and time without progress."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from typing import NamedTuple, Protocol
+from collections import OrderedDict
+from collections.abc import Collection
 
 from loguru import logger
-from tornado.httputil import HTTPServerRequest
-from tornado.iostream import IOStream
 
 from tornado_router.config.options import ServerOptions
 from tornado_router.errors import ApiError
+from tornado_router.http.connection import ClientConnection
 
 SWEEP_SECONDS = 1.0
 
+PROGRESS_BYTES = 16 * 1024
+"""A client that takes less of a response in `stalled_seconds`, while more waits, is stalled."""
+
+LOOKED_AT = 100
+"""So many idle connections at most are looked at for one whose response was read."""
+
 RETRY_SECONDS = 1
-"""When a client that was turned away may come back: calls end all the time."""
+"""When a refused client may come back: calls end all the time."""
 
 
-class Writer(Protocol):
-    """Something that writes to a client.
+class _Watched:
+    """What is known of one connection.
 
     Attributes:
-        blocked_since: since when it waits until the client has taken something, by
-            `time.monotonic()`; None while it does not wait.
+        receiving_since: when the head or the body of a request began to be due, or None.
+        blocked_since: when the client last took something while more waited, or None.
+        taken: what it had taken by then.
     """
 
-    blocked_since: float | None
-    request: HTTPServerRequest
+    __slots__ = ("blocked_since", "receiving_since", "taken")
+
+    def __init__(self, now: float) -> None:
+        self.receiving_since: float | None = now
+        self.blocked_since: float | None = None
+        self.taken = 0
 
 
-class _Opened(NamedTuple):
-    since: float
-    address: str
+class ClientBounds:
+    """Refuses connections and calls beyond a number, and closes connections without progress.
 
-
-class Overload:
-    """Turns calls away beyond a number, and hangs up on clients that hold a connection for nothing.
-
-    One sweep a second looks at all of them: a timer for each would cost every request.
+    One sweep a second looks at all connections: a timer for each would cost every request.
 
     Args:
         options: `[server]`.
 
     Attributes:
         calls: that run now.
-        limit: the most that may.
+        max_calls: the most that may.
+        max_connections: the most that may be open.
+        refused: connections that were refused so far.
     """
 
     def __init__(self, options: ServerOptions) -> None:
-        self.limit = options.max_calls
-        self._send_seconds = options.body_seconds
-        self._read_seconds = options.stalled_seconds
-        self._opened: dict[IOStream, _Opened] = {}
-        self._arriving: dict[HTTPServerRequest, float] = {}
-        self._writing: set[Writer] = set()
+        self.max_calls = options.max_calls
+        self.max_connections = options.max_connections
+        self._receive_seconds = options.body_seconds
+        self._stalled_seconds = options.stalled_seconds
+        self._watched: dict[ClientConnection, _Watched] = {}
+        self._idle: OrderedDict[ClientConnection, None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._refused_before = 0
         self.calls = 0
+        self.refused = 0
 
     def start(self) -> None:
         """Begins to sweep, on the running event loop."""
-        self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+        self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep_again)
 
     def close(self) -> None:
         """Stops sweeping."""
         if self._timer:
             self._timer.cancel()
 
-    def opened(self, stream: IOStream, address: str) -> None:
+    @property
+    def connections(self) -> Collection[ClientConnection]:
+        """Those that are open."""
+        return self._watched.keys()
+
+    def opened(self, connection: ClientConnection) -> bool:
         """A client has connected; its TLS handshake and its first request are still to come.
 
-        Args:
-            stream: the connection.
-            address: of the client.
+        At the limit, the connection that has been idle for longest makes room; without an idle one,
+        the new connection is refused (False).
         """
-        self._opened[stream] = _Opened(time.monotonic(), address)
+        if len(self._watched) >= self.max_connections and not self._make_room():
+            self.refused += 1
+            return False
+        self._watched[connection] = _Watched(time.monotonic())
+        self._idle[connection] = None
+        return True
 
-    def arriving(self, request: HTTPServerRequest) -> None:
+    def closed(self, connection: ClientConnection) -> None:
+        """The connection is closed."""
+        self._watched.pop(connection, None)
+        self._idle.pop(connection, None)
+
+    def receiving(self, connection: ClientConnection) -> None:
         """The head of a request is here; its body may still come."""
-        self._opened.pop(_stream(request), None)  # type: ignore[arg-type]  # None is not there
-        self._arriving[request] = time.monotonic()
+        watched = self._watched.get(connection)
+        if watched:  # it may be closed by now, here as below
+            watched.receiving_since = time.monotonic()
+            self._idle.pop(connection, None)
 
-    def arrived(self, request: HTTPServerRequest) -> None:
-        """All of it is here."""
-        self._arriving.pop(request, None)
+    def received(self, connection: ClientConnection) -> None:
+        """The whole request is here."""
+        watched = self._watched.get(connection)
+        if watched:
+            watched.receiving_since = None
+
+    def responded(self, connection: ClientConnection) -> None:
+        """The response is written, though the client may not have read it."""
+        if connection in self._watched:
+            self._idle[connection] = None
 
     def begin_call(self) -> None:
         """Lets a call begin; it has to be ended.
@@ -92,7 +126,7 @@ class Overload:
         Raises:
             ApiError: 503, there are too many.
         """
-        if self.calls >= self.limit:
+        if self.calls >= self.max_calls:
             raise ApiError(
                 503,
                 "The router has too many calls at the moment. Please try again shortly.",
@@ -106,39 +140,44 @@ class Overload:
         """A call that began is over."""
         self.calls -= 1
 
-    def begin_writing(self, writer: Writer) -> None:
-        """Somebody writes a stream."""
-        self._writing.add(writer)
-
-    def end_writing(self, writer: Writer) -> None:
-        """The stream is written."""
-        self._writing.discard(writer)
-
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """Closes connections whose clients neither send nor read in time."""
         now = time.monotonic()
-        for stream, opened in list(self._opened.items()):
-            if stream.closed() or now - opened.since > self._send_seconds:
-                del self._opened[stream]
-                _hang_up(stream, opened.address, "it did not send a request")
-        for request, since in list(self._arriving.items()):
-            if now - since > self._send_seconds:
-                del self._arriving[request]
-                _hang_up(_stream(request), request.remote_ip, "its request did not come whole")
-        for writer in list(self._writing):
-            since_ = writer.blocked_since
-            if since_ is not None and now - since_ > self._read_seconds:
-                self._writing.discard(writer)
-                request = writer.request
-                _hang_up(_stream(request), request.remote_ip, "it does not read its answer")
+        for connection, watched in list(self._watched.items()):
+            since = watched.receiving_since
+            if since is not None and now - since > self._receive_seconds:
+                _abort(connection, "no complete request within body_seconds")
+            elif self._is_stalled(connection, watched, now):
+                _abort(connection, "response not read within stalled_seconds")
+        if self.refused > self._refused_before:
+            count = self.refused - self._refused_before
+            logger.warning("connections refused, as max_connections are open and in use: {}", count)
+            self._refused_before = self.refused
+
+    def _make_room(self) -> bool:
+        """Closes the connection that has been idle for longest, if there is one."""
+        for connection in itertools.islice(self._idle, LOOKED_AT):
+            if not connection.unsent:
+                self.closed(connection)
+                connection.abort()
+                return True
+        return False
+
+    def _sweep_again(self) -> None:
+        self.sweep()
         self.start()
 
+    def _is_stalled(self, connection: ClientConnection, watched: _Watched, now: float) -> bool:
+        if not connection.unsent:
+            watched.blocked_since = None
+            return False
+        taken = connection.taken
+        if watched.blocked_since is None or taken - watched.taken >= PROGRESS_BYTES:
+            watched.blocked_since, watched.taken = now, taken
+            return False
+        return now - watched.blocked_since > self._stalled_seconds
 
-def _stream(request: HTTPServerRequest) -> IOStream | None:
-    """The connection that a request came by; only an HTTP1Connection has one."""
-    return getattr(request.connection, "stream", None)
 
-
-def _hang_up(stream: IOStream | None, address: str | None, why: str) -> None:
-    if stream is not None and not stream.closed():
-        logger.info("hung up on {}: {}", address, why)
-        stream.close()
+def _abort(connection: ClientConnection, why: str) -> None:
+    logger.info("closed connection from {}: {}", connection.peer, why)
+    connection.abort()

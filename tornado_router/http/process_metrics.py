@@ -1,6 +1,6 @@
-"""Measures how a process is: what it has in hand, how much of that it may have, and what it lost.
+"""Metrics of one process: its load, the limits of that, and what it lost.
 
-Each worker takes that down every second, as any other may be the one that Prometheus asks.
+Each worker updates its own every second, as any other may be the one that Prometheus scrapes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge, ProcessCollector
 from tornado_router import __version__
 from tornado_router.calls.upstream import Upstream
 from tornado_router.config.worker_variables import RESTARTS_VARIABLE
-from tornado_router.http.client_bounds import Overload
+from tornado_router.http.client_bounds import ClientBounds
 from tornado_router.http.tls import Tls
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 _STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
-class Vitals:
-    """Looks at the parts of a process, and tells its metrics.
+class ProcessMetrics:
+    """Copies the state of the parts of a process to its metrics.
 
-    With several workers, what is told is their sum, or the worst of them.
+    With several workers, a metric is their sum, or the worst of them.
 
     Args:
-        metrics: where to.
-        overload: has the calls.
-        ledger: has the usage that waits for the database.
+        metrics: that get the samples.
+        bounds: calls and connections.
+        ledger: usage that waits for the database.
         health: of the targets.
         upstreams: the connections to each provider; may change at any time.
-        recorder: of requests.
+        recorder: of the request log.
         telemetry: of calls, or None.
         link: to Redis, or None where there is one process.
         tls: how connections are encrypted, or None.
@@ -51,7 +51,7 @@ class Vitals:
         self,
         metrics: Metrics,
         *,
-        overload: Overload,
+        bounds: ClientBounds,
         ledger: Ledger,
         health: Health,
         upstreams: Mapping[str, Upstream],
@@ -61,7 +61,7 @@ class Vitals:
         tls: Tls | None = None,
     ) -> None:
         self._metrics = metrics
-        self._overload = overload
+        self._bounds = bounds
         self._ledger = ledger
         self._health = health
         self._upstreams = upstreams
@@ -79,13 +79,16 @@ class Vitals:
         self._known_providers: set[str] = set()
 
     def measure(self, lag: float) -> None:
-        """Takes down how all of it is now.
+        """Updates all of them.
 
         Args:
-            lag: seconds that the event loop was late, at worst, a moment ago.
+            lag: seconds that the event loop was late lately, at worst.
         """
-        self._calls.set(self._overload.calls)
-        self._calls_limit.set(self._overload.limit)
+        self._calls.set(self._bounds.calls)
+        self._calls_limit.set(self._bounds.max_calls)
+        self._clients.set(len(self._bounds.connections))
+        self._clients_limit.set(self._bounds.max_connections)
+        self._refused.follow(self._bounds.refused)
         self._tasks.set(len(asyncio.all_tasks()))
         self._lag.set(lag)
         self._ledger_bytes.set(self._ledger.backlog)
@@ -97,7 +100,7 @@ class Vitals:
         self._lost.follow(self._ledger.lost)
         self._unlogged.follow(self._recorder.dropped)
         if self._telemetry:
-            self._untold.follow(self._telemetry.dropped)
+            self._unexported.follow(self._telemetry.dropped)
         self._measure_targets()
         self._measure_upstreams()
         self._measure_process()
@@ -107,55 +110,83 @@ class Vitals:
         added = {**self._own, "multiprocess_mode": "livesum"}
         worst = {**self._own, "multiprocess_mode": "livemax"}
         least = {**self._own, "multiprocess_mode": "livemin"}
-        self._calls = Gauge("calls_in_flight", "Calls of models that run now.", **added)
-        self._calls_limit = Gauge("calls_limit", "The most that may (max_calls).", **added)
+        self._calls = Gauge("calls_in_flight", "Calls in progress.", **added)
+        self._calls_limit = Gauge(
+            "calls_limit", "Configured limit on concurrent calls (max_calls).", **added
+        )
+        self._clients = Gauge("client_connections", "Open connections of clients.", **added)
+        self._clients_limit = Gauge(
+            "client_connections_limit",
+            "Configured limit on connections of clients (server.max_connections).",
+            **added,
+        )
         self._tasks = Gauge("tasks", "Tasks of the event loop.", **added)
         self._lag = Gauge(
-            "event_loop_lag_seconds", "The worst delay of the event loop lately.", **worst
+            "event_loop_lag_seconds",
+            "Longest delay of the event loop in the last 15 to 30 seconds.",
+            **worst,
         )
-        self._ledger_bytes = Gauge("ledger_bytes", "Usage that waits for the database.", **added)
-        self._ledger_limit = Gauge("ledger_limit_bytes", "The most that may (journal_mb).", **added)
-        self._target_calls = Gauge("target_calls", "Calls that a target has now.", of, **added)
+        self._ledger_bytes = Gauge(
+            "ledger_bytes", "Bytes of usage that are not in the database yet.", **added
+        )
+        self._ledger_limit = Gauge(
+            "ledger_limit_bytes", "Configured limit on ledger_bytes (journal_mb).", **added
+        )
+        self._target_calls = Gauge("target_calls", "Calls in progress, by target.", of, **added)
         self._target_state = Gauge(
-            "target_state", "Of a target: 0 is well, 1 is tried again, 2 is left out.", of, **worst
+            "target_state",
+            "State of a target: 0 healthy, 1 being tried again, 2 left out.",
+            of,
+            **worst,
         )
         self._connections = Gauge(
             "upstream_connections",
-            "Connections to a provider: in_use (also those being made) or idle.",
+            "Connections to a provider: in_use (including those being opened) or idle.",
             ("provider", "state"),
             **added,
         )
         self._waiting = Gauge(
-            "upstream_waiting", "Requests that wait for a connection.", ("provider",), **added
+            "upstream_waiting", "Requests waiting for a connection.", ("provider",), **added
         )
         self._connections_limit = Gauge(
             "upstream_connections_limit",
-            "The most connections in use (max_connections).",
+            "Configured limit on connections to a provider (max_connections).",
             ("provider",),
             **added,
         )
         self._redis_up = None
-        if self._link:  # without Redis, nobody is to be alarmed that it is not there
+        if self._link:  # without Redis, a 0 would raise an alarm
             self._redis_up = Gauge("redis_up", "Whether Redis answers.", **least)
-        build = Gauge("build_info", "What runs.", ("version", "python"), **worst)
+        build = Gauge(
+            "build_info", "Version of the router and of Python.", ("version", "python"), **worst
+        )
         build.labels(__version__, platform.python_version()).set(1)
 
     def _make_totals(self) -> None:
-        self._lost = _Total(Counter("ledger_lost", "Calls that were not recorded.", **self._own))
-        self._unlogged = _Total(
-            Counter("request_log_dropped", "Calls that [request_log] should have.", **self._own)
+        self._lost = _Total(
+            Counter("ledger_lost", "Calls whose usage was not recorded.", **self._own)
         )
-        restarts = Counter("worker_restarts", "Workers that were started again.", **self._own)
-        # The count of the ones before this one is still there, but maybe not of all.
+        self._refused = _Total(
+            Counter(
+                "client_connections_refused",
+                "Connections refused as max_connections were in use.",
+                **self._own,
+            )
+        )
+        self._unlogged = _Total(
+            Counter("request_log_dropped", "Calls missing from the request log.", **self._own)
+        )
+        restarts = Counter("worker_restarts", "Workers that were restarted.", **self._own)
+        # The counts of workers before this one are still there, but maybe not of all.
         counted = self._metrics.registry.get_sample_value("tornado_router_worker_restarts_total")
         restarts.inc(max(int(os.environ.get(RESTARTS_VARIABLE, "0")) - (counted or 0), 0))
         if self._telemetry:
-            self._untold = _Total(
-                Counter("telemetry_dropped", "Calls that [otel] did not export.", **self._own)
+            self._unexported = _Total(
+                Counter("telemetry_dropped", "Calls missing from OpenTelemetry.", **self._own)
             )
 
     def _show_not_after(self, moment: float) -> None:
-        """A router without a certificate has no such metric: a 0 would look like one of 1970."""
+        """Without a certificate there is no such metric: a 0 would look like 1970."""
         if self._not_after is None:
             self._not_after = Gauge(
                 "certificate_not_after_timestamp_seconds",
@@ -170,12 +201,12 @@ class Vitals:
         calls = dict(states)
         for item in self._health.targets():
             target = item.target
-            # One that answers is a model that there is; a client may have made up any other.
+            # A model that has responded exists; a client may have made up any other.
             name = self._metrics.targets.name(target.model, is_real=item.first_byte is not None)
             labels = (name, target.provider)
             states[labels] = max(states.get(labels, 0), _STATES[item.state])
             calls[labels] = calls.get(labels, 0) + item.in_flight
-        for labels, state in states.items():  # those that are gone, too: their values would stay
+        for labels, state in states.items():  # forgotten ones too: their values would stay
             self._target_state.labels(*labels).set(state)
             self._target_calls.labels(*labels).set(calls[labels])
         self._known_targets = set(states)
@@ -184,21 +215,21 @@ class Vitals:
         gone = self._known_providers - self._upstreams.keys()
         self._known_providers = set(self._upstreams)
         for provider in gone:
-            self._tell_pool(provider, 0, 0, 0, 0)
+            self._set_pool(provider, 0, 0, 0, 0)
         for provider, upstream in self._upstreams.items():
             pool = upstream.pool
-            self._tell_pool(provider, pool.in_use, pool.idle, pool.waiting, pool.limit)
+            self._set_pool(provider, pool.in_use, pool.idle, pool.waiting, pool.limit)
 
-    def _tell_pool(self, provider: str, in_use: int, idle: int, waiting: int, limit: int) -> None:
+    def _set_pool(self, provider: str, in_use: int, idle: int, waiting: int, limit: int) -> None:
         self._connections.labels(provider, "in_use").set(in_use)
         self._connections.labels(provider, "idle").set(idle)
         self._waiting.labels(provider).set(waiting)
         self._connections_limit.labels(provider).set(limit)
 
     def _measure_process(self) -> None:
-        """What Prometheus's client tells of a process, as far as the system does.
+        """Copies the process metrics of Prometheus's client.
 
-        With several workers, it would tell of one of them.
+        With several workers, its own collector would report one of them.
         """
         for family in self._process.collect():
             (sample,) = family.samples
@@ -220,7 +251,7 @@ class Vitals:
 
 
 class _Total:
-    """A counter that goes by what somebody else has counted."""
+    """A counter that follows a count kept elsewhere."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter

@@ -12,12 +12,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakSet
 
 from loguru import logger
-from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
-from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -38,7 +35,8 @@ from tornado_router.config.reader import Config
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.http import cors
-from tornado_router.http.client_bounds import Overload
+from tornado_router.http.client_bounds import ClientBounds
+from tornado_router.http.connection import connection_of
 from tornado_router.http.handlers.base import (
     NotFoundHandler,
     PreflightHandler,
@@ -46,8 +44,9 @@ from tornado_router.http.handlers.base import (
     RunningRequests,
     Services,
 )
-from tornado_router.http.process_metrics import Vitals
+from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.http.tls import read_tls
+from tornado_router.http.tornado_front import TornadoFront
 from tornado_router.http.urls import ENDPOINTS, route_table
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
@@ -129,7 +128,7 @@ class RouterApplication(Application):
         self._authenticator = Authenticator(
             storage, _plans(config), self.shared.changes, config.auth.key_cache_seconds
         )
-        self._bounds = OutputBounds(config.limits.default_output_tokens)
+        self._output_bounds = OutputBounds(config.limits.default_output_tokens)
         self.metrics = Metrics()
         self._observers: dict[str, Observer] = {
             "the access log": self.access_log.add,
@@ -146,7 +145,7 @@ class RouterApplication(Application):
                 targets=self.metrics.targets,
             )
         self._upstreams: dict[str, Upstream] = {}
-        self._overload = Overload(config.server)
+        self._bounds = ClientBounds(config.server)
         self._retiring: set[asyncio.Task[None]] = set()
         self._secrets: set[str] = set()
         self.services = Services(
@@ -159,13 +158,13 @@ class RouterApplication(Application):
             authenticator=self._authenticator,
             plugins=deployment.plugins,
             access_log=self.access_log,
-            overload=self._overload,
+            bounds=self._bounds,
             health=self._health,
             ledger=self.ledger,
             metrics=self.metrics,
-            vitals=Vitals(
+            process_metrics=ProcessMetrics(
                 self.metrics,
-                overload=self._overload,
+                bounds=self._bounds,
                 ledger=self.ledger,
                 health=self._health,
                 upstreams=self._upstreams,
@@ -231,7 +230,7 @@ class RouterApplication(Application):
                 Admission(
                     self.shared.limiter,
                     prices,
-                    self._bounds,
+                    self._output_bounds,
                     refuse_unpriced=config.pricing.unpriced == "refuse",
                 ),
                 Dispatcher(
@@ -275,7 +274,7 @@ class RouterApplication(Application):
         self, request: HTTPServerRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:
         """Tornado asks this for every request; adds the bound on its body."""
-        self.services.overload.arriving(request)
+        self.services.bounds.receiving(connection_of(request))
         if cors.is_preflight(request.method or "", request.headers) and cors.is_allowed(
             self.services.serving.config.cors, request.headers.get("Origin", "")
         ):
@@ -337,15 +336,12 @@ class Server:
     def __init__(self, application: RouterApplication, config: Config) -> None:
         self._application = application
         self._options = config.server
-        self._http = _HTTPServer(
-            application,
-            max_body_size=config.server.max_body_bytes * DISCARDED_BODIES,
-            max_header_size=config.server.max_header_bytes,
-            idle_connection_timeout=config.server.idle_seconds,
-            ssl_options=application.tls.context if application.tls else None,
+        self._bounds = application.services.bounds
+        self._front = TornadoFront(
+            application, self._bounds, config.server, DISCARDED_BODIES, application.tls
         )
 
-    def start(self, sockets: list[socket.socket] | None = None) -> int:
+    async def start(self, sockets: list[socket.socket] | None = None) -> int:
         """Begins to listen; returns the port.
 
         Args:
@@ -356,9 +352,9 @@ class Server:
         """
         if sockets is None:
             sockets = bind_sockets(self._options.port, self._options.host, backlog=1024)
-        self._http.add_sockets(sockets)
+        await self._front.listen(sockets)
         plugins = self._application.services.plugins.found
-        self._application.services.overload.start()
+        self._bounds.start()
         self._watchdog = LoopWatchdog({plugin.package: plugin.label for plugin in plugins})
         self._application.services.watchdog = self._watchdog
         self._measure()
@@ -371,7 +367,7 @@ class Server:
         """
         services = self._application.services
         services.stopping = True
-        self._http.stop()
+        self._front.stop_listening()
         if services.requests.count:
             count = services.requests.count
             running = "1 request still runs" if count == 1 else f"{count} requests still run"
@@ -383,13 +379,11 @@ class Server:
             logger.warning("stopping: {} requests are cut off", services.requests.count)
             services.requests.cut_off()
             await self._drain(services.requests, NOTICE_SECONDS)
-        for stream in list(self._http.streams):
-            stream.close()
-        await self._http.close_all_connections()
+        await self._front.close()
         await services.requests.finished(CUT_OFF_SECONDS)
         self._timer.cancel()
         self._watchdog.close()
-        services.overload.close()
+        self._bounds.close()
         await self._application.close()
 
     def _measure(self) -> None:
@@ -406,32 +400,12 @@ class Server:
         """Waits until no request runs and no answer is on its way; False if it takes too long."""
         deadline = time.monotonic() + seconds
         while await requests.finished(deadline - time.monotonic()):
-            await asyncio.sleep(DRAIN_SECONDS if self._http.streams else 0)
-            if not requests.count and not any(item.writing() for item in self._http.streams):
+            await asyncio.sleep(DRAIN_SECONDS if self._bounds.connections else 0)
+            if not requests.count and not any(item.unsent for item in self._bounds.connections):
                 return True
             if time.monotonic() >= deadline:  # which `finished` does not heed if nothing runs
                 break
         return False
-
-
-class _HTTPServer(HTTPServer):
-    """Knows its connections, so that all can be closed at one moment, or one that sends nothing.
-
-    Attributes:
-        streams: those that may be open.
-    """
-
-    def initialize(  # type: ignore[override]  # Tornado's has an argument for each option
-        self, application: RouterApplication, **kwargs: Any
-    ) -> None:
-        self.streams: WeakSet[IOStream] = WeakSet()
-        self._overload = application.services.overload
-        super().initialize(application, **kwargs)
-
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        self.streams.add(stream)
-        self._overload.opened(stream, str(address[0]))
-        super().handle_stream(stream, address)
 
 
 def _stop_second() -> None:

@@ -17,7 +17,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from tornado_router.accounts import accounts, keys
-from tornado_router.runtime.app import RouterApplication
+from tornado_router.runtime.app import RouterApplication, Server
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.storage.tables import Storage
 
@@ -95,18 +95,16 @@ async def router(folder, seen):
         (folder / "router.toml").write_text(ROUTER_TOML.format(key=KEY, port=port))
         deployment = read_deployment(folder / "router.toml", {})
         storage = Storage(deployment.config.database_location)
-        application = RouterApplication(deployment, storage)
+        server = Server(RouterApplication(deployment, storage), deployment.config)
         key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
         try:
-            async with (
-                serving(application) as router_port,
-                openai.AsyncOpenAI(
-                    base_url=f"http://127.0.0.1:{router_port}/v1", api_key=key, max_retries=0
-                ) as client,
-            ):
+            router_port = await server.start()
+            async with openai.AsyncOpenAI(
+                base_url=f"http://127.0.0.1:{router_port}/v1", api_key=key, max_retries=0
+            ) as client:
                 yield client
         finally:
-            await application.close()
+            await server.stop()
 
 
 async def ask(client, messages, stream):

@@ -25,8 +25,9 @@ from tornado_router.calls.serving import Serving
 from tornado_router.errors import ApiError, StoppedError
 from tornado_router.http import cors
 from tornado_router.http.client_address import client_address
-from tornado_router.http.client_bounds import Overload
-from tornado_router.http.process_metrics import Vitals
+from tornado_router.http.client_bounds import ClientBounds
+from tornado_router.http.connection import connection_of
+from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.ledger.writer import Ledger
 from tornado_router.limits import Limiter
 from tornado_router.observability.log import AccessLog, PlainRequest
@@ -119,11 +120,11 @@ class Services:
         limiter: holds the limits of calls, and of log-ins.
         sessions: makes and reads the tokens of log-ins.
         passwords: hashes and checks them.
-        overload: bounds what clients hold.
+        bounds: of what clients hold of this process.
         health: of every target.
         ledger: the books.
         metrics: what was counted.
-        vitals: how the process is.
+        process_metrics: load and losses of this process.
         redis: the link to Redis, or None where none is configured.
         started: when the server started, in seconds since 1970.
         requests: those that are not over.
@@ -141,11 +142,11 @@ class Services:
     authenticator: Authenticator
     plugins: Plugins
     access_log: AccessLog
-    overload: Overload
+    bounds: ClientBounds
     health: Health
     ledger: Ledger
     metrics: Metrics
-    vitals: Vitals
+    process_metrics: ProcessMetrics
     redis: RedisLink | None = None
     started: int = field(default_factory=lambda: int(time.time()))
     requests: RunningRequests = field(default_factory=RunningRequests)
@@ -155,7 +156,7 @@ class Services:
 
     def measure(self) -> None:
         """Has the metrics take down how the process is now."""
-        self.vitals.measure(self.watchdog.lag if self.watchdog else 0.0)
+        self.process_metrics.measure(self.watchdog.lag if self.watchdog else 0.0)
 
 
 class BaseHandler(RequestHandler):
@@ -169,6 +170,7 @@ class BaseHandler(RequestHandler):
         key: whose request it is, once that is known.
         user_id: who makes it, by a key or a log-in, once that is known.
         logged: whether somebody else logs this request.
+        connection: of the client.
     """
 
     open: ClassVar[bool] = False
@@ -188,7 +190,8 @@ class BaseHandler(RequestHandler):
         self.user_id: int | None = None
         self.logged = False
         self.error: ApiError | None = None
-        services.overload.arrived(self.request)
+        self.connection = connection_of(self.request)
+        services.bounds.received(self.connection)
         services.requests.begin(self)
 
     def set_default_headers(self) -> None:
@@ -298,12 +301,12 @@ class BaseHandler(RequestHandler):
         """What the connection and the browser behind it are told."""
         if self.services.stopping:
             self.set_header("Connection", "close")
-        config = self.services.serving.config
-        if config.server.tls_certificate:
+        if self.connection.secure:
             self.set_header("Strict-Transport-Security", STRICT_TRANSPORT)
-        if config.cors.origins:
+        options = self.services.serving.config.cors
+        if options.origins:
             origin = self.request.headers.get("Origin")
-            for name, value in cors.answer_headers(config.cors, origin).items():
+            for name, value in cors.answer_headers(options, origin).items():
                 self.set_header(name, value)
 
     def log_exception(
@@ -321,6 +324,7 @@ class BaseHandler(RequestHandler):
     def on_finish(self) -> None:
         """Logs and counts the request, and lets a stop of the server know that it is over."""
         self.services.requests.end(self)
+        self.services.bounds.responded(self.connection)
         if self.logged:
             return
         error_code = self.error.code or self.error.type if self.error else None

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from urllib.parse import quote
 
-from tornado.iostream import StreamClosedError
-
 from tornado_router.calls.gateway import CACHE_DEFAULTS
 from tornado_router.calls.response_cache import read_cache_control
+from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.base import BaseHandler, Services
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
@@ -30,7 +28,7 @@ class CallHandler(BaseHandler):
         self.endpoint = endpoint
         self._task: asyncio.Task[None] | None = None
         self._client_gone = False
-        self.blocked_since: float | None = None
+        self._flushing = False
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
@@ -39,14 +37,14 @@ class CallHandler(BaseHandler):
         self.logged = True  # the gateway accounts for it from here on
         try:
             await self._serve(call)
-        except StreamClosedError:
+        except ClientGoneError:
             pass  # the client went away while it was written to
         except asyncio.CancelledError:
             if not self._client_gone:
                 raise
         finally:
             self._task = None
-            self.services.overload.end_call()
+            self.services.bounds.end_call()
 
     def on_connection_close(self) -> None:
         """Ends the work for a client that went away, so that the provider's ends too."""
@@ -60,7 +58,7 @@ class CallHandler(BaseHandler):
         A call that waits for its client ends by itself, once the client has taken what was written:
         cancelled meanwhile, it could not tell whether that was the end of the answer.
         """
-        if self._task and self.blocked_since is None:
+        if self._task and not self._flushing:
             self._task.cancel()
 
     def _begin(self) -> Call:
@@ -72,7 +70,7 @@ class CallHandler(BaseHandler):
         self.refuse_at_stop()  # it may have come while the key was looked up
         self.services.serving.gateway.check_room()
         call = self._read_call()
-        self.services.overload.begin_call()
+        self.services.bounds.begin_call()
         return call
 
     def _read_call(self) -> Call:
@@ -123,19 +121,14 @@ class CallHandler(BaseHandler):
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")  # nginx would gather chunks
-        overload = self.services.overload
-        overload.begin_writing(self)
-        try:
-            async with aclosing(events):
-                async for data in events:
-                    self.write(data)
-                    # Waits until the client has taken it, and the provider waits with us: what a
-                    # slow reader has not read is never held here.
-                    self.blocked_since = time.monotonic()
-                    await self.flush()
-                    self.blocked_since = None
-        finally:
-            overload.end_writing(self)
+        async with aclosing(events):
+            async for data in events:
+                self.write(data)
+                # Waits until the client has taken it, and the provider waits with us: what a slow
+                # reader has not read is never held here.
+                self._flushing = True
+                await self.flush()
+                self._flushing = False
 
 
 def _header(names: Sequence[str]) -> str:

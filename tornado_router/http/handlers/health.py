@@ -39,7 +39,7 @@ class HealthHandler(BaseHandler):
                 "redis": _redis(services.redis),
                 "providers": providers,
                 "targets": [_target(item) for item in targets[:MOST_TARGETS]],
-                "calls": services.overload.calls,
+                "calls": services.bounds.calls,
                 "loop_lag_ms": round(services.watchdog.lag * 1000, 1) if services.watchdog else 0.0,
                 "ledger_bytes": services.ledger.backlog,
                 "broken_plugins": services.plugins.broken,

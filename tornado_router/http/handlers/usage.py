@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from tornado.iostream import StreamClosedError
 
 from tornado_router.accounts.accounts import MAX_ID
 from tornado_router.errors import ApiError, invalid_request
+from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.management import ManagementHandler, dollars, integer
 from tornado_router.ledger import usage_queries
 from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter, Group, Sums
@@ -157,12 +157,12 @@ class UsageHandler(ManagementHandler):
                 if page.cursor is None:
                     return
                 page = await self.run(functools.partial(_calls_csv, chosen, page.cursor))
-        except StreamClosedError:
+        except ClientGoneError:
             return  # the client went away
         except Exception as error:  # noqa: BLE001 - the status is sent, so nobody else can tell
             self.log_exception(type(error), error, error.__traceback__)
             # Without its end, so that the client does not take a part for the whole.
-            self.request.connection.stream.close()  # type: ignore[union-attr]
+            self.connection.abort()
 
     def _set_csv_headers(self) -> None:
         self.set_header("Content-Type", "text/csv; charset=utf-8")

@@ -1,0 +1,152 @@
+"""The front that is Tornado's own HTTP server: the one place that reaches behind its interface.
+
+Not documented by Tornado, and thus checked by a test of their own with each version that
+`setup.py` allows (last: 6.5 and 6.6): `stream` of its server connections, and the counters
+`_total_write_index` and `_total_write_done_index` of a stream.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import sys
+import termios
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
+from tornado.iostream import IOStream, SSLIOStream
+
+from tornado_router.config.options import ServerOptions
+from tornado_router.http.connection import ConnectionObserver
+from tornado_router.http.tls import Tls
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time to linger: closing resets the connection and frees its send buffer."""
+
+
+class TornadoConnection:
+    """A `ClientConnection` over one of Tornado's streams.
+
+    Args:
+        stream: the connection.
+        address: of the other end, as `socket.accept` returns it.
+    """
+
+    __slots__ = ("_stream", "peer", "secure")
+
+    def __init__(self, stream: IOStream, address: Any) -> None:
+        self._stream = stream
+        self.peer = str(address[0])
+        self.secure = isinstance(stream, SSLIOStream)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of responses that wait in this process until the client reads."""
+        stream: Any = self._stream
+        unsent: int = stream._total_write_index - stream._total_write_done_index
+        return unsent if not stream.closed() else 0
+
+    @property
+    def taken(self) -> int:
+        """Bytes of responses that the client's system has confirmed so far, as far as is known."""
+        stream: Any = self._stream
+        done: int = stream._total_write_done_index
+        return done - _in_send_buffer(stream.socket)
+
+    def abort(self) -> None:
+        """Closes it at once and drops what is unsent. Does nothing if it is closed."""
+        if self._stream.closed():
+            return
+        if self.unsent:
+            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._stream.close()
+
+
+class TornadoFront:
+    """A `Front` that is Tornado's HTTP server.
+
+    Args:
+        application: serves the requests.
+        observer: called for each connection.
+        options: `[server]`.
+        discarded_bodies: a body of up to so many times the limit is read all the same, so that its
+            sender gets to see why it was refused; the connection of a larger one is closed.
+        tls: how connections are encrypted, or None.
+    """
+
+    def __init__(
+        self,
+        application: HTTPServerConnectionDelegate,
+        observer: ConnectionObserver,
+        options: ServerOptions,
+        discarded_bodies: int = 1,
+        tls: Tls | None = None,
+    ) -> None:
+        self._server = _Server(
+            application,
+            observer=observer,
+            max_body_size=options.max_body_bytes * discarded_bodies,
+            max_header_size=options.max_header_bytes,
+            idle_connection_timeout=options.idle_seconds,
+            ssl_options=tls.context if tls else None,
+        )
+
+    async def listen(self, sockets: list[socket.socket]) -> None:
+        """Begins to accept connections, on the running event loop."""
+        self._server.add_sockets(sockets)
+
+    def stop_listening(self) -> None:
+        """Accepts no more connections; those that are open stay so."""
+        self._server.stop()
+
+    async def close(self) -> None:
+        """Aborts all connections, and returns when they are closed."""
+        for client in list(self._server.clients.values()):
+            client.abort()
+        await self._server.close_all_connections()
+
+
+class _Server(HTTPServer):
+    """Tornado's server, with our connection in place of its own as the opaque `server_conn`.
+
+    Attributes:
+        clients: every open connection, by its stream.
+    """
+
+    def initialize(  # type: ignore[override]  # Tornado's has an argument for each option
+        self,
+        application: HTTPServerConnectionDelegate,
+        observer: ConnectionObserver,
+        **options: Any,
+    ) -> None:
+        self.clients: dict[IOStream, TornadoConnection] = {}
+        self._observer = observer
+        super().initialize(application, **options)
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        client = TornadoConnection(stream, address)
+        if not self._observer.opened(client):
+            stream.close()
+            return
+        self.clients[stream] = client
+        super().handle_stream(stream, address)
+
+    def start_request(self, server_conn: Any, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        return super().start_request(self.clients[server_conn.stream], request_conn)
+
+    def on_close(self, server_conn: Any) -> None:
+        super().on_close(server_conn)
+        self._observer.closed(self.clients.pop(server_conn.stream))
+
+
+def _in_send_buffer(sock: socket.socket | None) -> int:
+    """Bytes that the system holds until the client's system confirms them; Linux alone counts."""
+    if sock is None or sys.platform != "linux":
+        return 0
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))
+    except OSError:
+        return 0
+    return int(count)

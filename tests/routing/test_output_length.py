@@ -44,9 +44,13 @@ def test_stays_above_most_answers(first, mean):
     assert 0.02 < longer / 4000 < 0.10
 
 
-def test_names_that_clients_make_up_do_not_pile_up(monkeypatch):
+def test_names_that_clients_make_up_push_out_none_that_is_in_use(monkeypatch):
     monkeypatch.setattr(output_length, "KNOWN_TARGETS", 10)
-    known = OutputBounds(1024)
-    for number in range(25):
-        known.learn(Target("p", f"made-up-{number}"), 5)
-    assert len(known._bounds) <= 10
+    known, alone = OutputBounds(1024), OutputBounds(1024)
+    made_up = [Target("p", f"made-up-{number}") for number in range(25)]
+    for target in made_up:
+        known.learn(target, 5)
+        known.learn(ONE, 5)
+        alone.learn(ONE, 5)
+    assert known.bound(ONE) == alone.bound(ONE)
+    assert known.bound(made_up[0]) == 1024, "it is forgotten"

@@ -140,11 +140,19 @@ class TestOrder:
         assert find({"openai/*": 0}, "openai/gpt-4.1", package=True) == 0
 
     def test_names_that_clients_make_up_do_not_pile_up(self, monkeypatch):
+        """Nor do they push out a name that is in use, which would be looked up for every call."""
         monkeypatch.setattr("tornado_router.routing.prices.KNOWN_TARGETS", 5)
-        prices = Prices({}, PricingOptions(price_package=False), {})
+        looked_up = []
+        monkeypatch.setattr(
+            "tornado_router.routing.prices._from_package", lambda _, model: looked_up.append(model)
+        )
+        prices = Prices({}, PricingOptions(), {"openai": provider("openai")})
         for number in range(12):
+            prices.find("openai", "in-use")
             prices.find("openai", f"made-up-{number}")
-        assert len(prices._known) <= 5
+        assert looked_up.count("in-use") == 1
+        prices.find("openai", "made-up-0")
+        assert looked_up.count("made-up-0") == 2, "it is forgotten"
 
 
 class TestPackage:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from loguru import logger
 
 from tornado_router.config.options import RoutingOptions
-from tornado_router.routing.routes import Target
+from tornado_router.routing.routes import KNOWN_TARGETS, Target
 
 WINDOW = 20
 """Attempts that are remembered of each target."""
@@ -27,9 +27,6 @@ MOST_DOUBLED = 64
 
 LIMITED_SECONDS = 1.0
 """How long a target is left out that has no room and gives no time."""
-
-KNOWN_TARGETS = 10_000
-"""Most targets that are watched: where a provider offers a pattern, clients' names make targets."""
 
 WEIGHT = 0.2
 """Of the newest response, in the average of how fast a target is."""

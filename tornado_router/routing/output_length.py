@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tornado_router.routing.routes import Target
+from collections import OrderedDict
+
+from tornado_router.routing.routes import KNOWN_TARGETS, Target
 
 QUANTILE = 0.95
 STEP = 0.2
 LEAST = 16
-KNOWN_TARGETS = 10_000
 
 
 class OutputBounds:
@@ -23,7 +24,7 @@ class OutputBounds:
 
     def __init__(self, first: int) -> None:
         self._first = first
-        self._bounds: dict[Target, float] = {}
+        self._bounds: OrderedDict[Target, float] = OrderedDict()
 
     def bound(self, target: Target) -> int:
         """The tokens to reserve for one answer."""
@@ -31,10 +32,9 @@ class OutputBounds:
 
     def learn(self, target: Target, tokens: int) -> None:
         """Takes the length of a finished answer into account."""
-        bound = self._bounds.get(target)
-        if bound is None:
-            if len(self._bounds) >= KNOWN_TARGETS:
-                self._bounds.clear()  # clients' names: those in use are soon known again
-            bound = self._first
+        bound = self._bounds.get(target, self._first)
         bound += bound * STEP * (QUANTILE if tokens > bound else QUANTILE - 1)
         self._bounds[target] = max(bound, LEAST)
+        self._bounds.move_to_end(target)
+        if len(self._bounds) > KNOWN_TARGETS:
+            self._bounds.popitem(last=False)

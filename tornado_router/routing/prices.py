@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,6 +19,8 @@ from tornado_router.config import check
 from tornado_router.config.options import PriceOptions, PriceTier, PricingOptions
 from tornado_router.errors import Fault
 from tornado_router.plugins.registry import ConfiguredProvider
+from tornado_router.routing.pattern_table import PatternTable, is_pattern
+from tornado_router.routing.routes import KNOWN_TARGETS
 from tornado_router.storage.tables import BILLION
 from tornado_router.usage import Usage
 
@@ -26,12 +28,8 @@ MILLION = 1_000_000
 PER_TOKEN = BILLION / MILLION
 """Billionths of a dollar for a token, of dollars for a million tokens."""
 
-KNOWN_TARGETS = 10_000
-
 PACKAGE_PROVIDERS = {"xai": "x-ai"}
 """What genai-prices calls a vendor, where our plugins' types say it otherwise."""
-
-_PATTERN_CHARACTERS = frozenset("*?[")
 
 
 class Cost(NamedTuple):
@@ -155,10 +153,10 @@ class Prices:
         options: PricingOptions,
         providers: Mapping[str, ConfiguredProvider],
     ) -> None:
-        # A name with its provider goes before a bare one, a name before a pattern, and a longer
-        # pattern before a shorter one.
-        order = sorted(tables, key=lambda key: ("/" not in key, _is_pattern(key), -len(key)))
-        self._tables = [(key, Price(tables[key])) for key in order]
+        prices = {key: Price(table) for key, table in tables.items()}
+        # A name with its provider goes before a bare one.
+        self._whole = PatternTable({key: prices[key] for key in prices if "/" in key})
+        self._bare = PatternTable({key: prices[key] for key in prices if "/" not in key})
         self._sources = {name: _source(item) for name, item in providers.items()}
         self._use_package = options.price_package
         self._default: Price | None = None
@@ -166,28 +164,21 @@ class Prices:
             self._default = Price(
                 PriceOptions(input=options.default_input, output=options.default_output)
             )
-        self._known: dict[tuple[str, str], Price | None] = {}
+        self._known = lru_cache(KNOWN_TARGETS)(self._find)
         for item in providers.values():  # so that no call has to wait until the package is loaded
             for model in item.common.models:
-                if not _is_pattern(model):
+                if not is_pattern(model):
                     self.find(item.name, model)
 
     def find(self, provider: str, model: str) -> Price | None:
         """The price of a provider's model, or None if it has none."""
-        try:
-            return self._known[provider, model]
-        except KeyError:
-            pass
-        if len(self._known) >= KNOWN_TARGETS:
-            self._known.clear()  # clients' names: those in use are soon known again
-        price = self._known[provider, model] = self._find(provider, model)
-        return price
+        return self._known(provider, model)
 
     def _find(self, provider: str, model: str) -> Price | None:
         whole = f"{provider}/{model}"
-        for key, price in self._tables:
-            if fnmatchcase(whole, key) or fnmatchcase(model, key):
-                return price
+        price = self._whole.find(whole, model) or self._bare.find(whole, model)
+        if price:
+            return price
         source = self._sources.get(provider)
         if self._use_package and source:
             options = _from_package(source, model)
@@ -210,16 +201,12 @@ def check_prices(
         provider, slash, _ = key.partition("/")
         # The name of a model may hold a slash, too, but then a provider has to offer it.
         offered = any(key in item.common.models for item in providers.values())
-        if slash and not offered and not _is_pattern(provider) and provider not in providers:
+        if slash and not offered and not is_pattern(provider) and provider not in providers:
             hint = check.meant(provider, providers)
             yield Fault(where, f"there is no provider '{provider}'{hint}")
         bounds = [tier.above for tier in table.tiers]
         if bounds != sorted(set(bounds)):
             yield Fault(f"{where}.tiers", "must begin above ever more tokens")
-
-
-def _is_pattern(key: str) -> bool:
-    return bool(_PATTERN_CHARACTERS & set(key))
 
 
 def _decimal(number: float) -> Decimal:

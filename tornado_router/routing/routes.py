@@ -11,6 +11,7 @@ from tornado_router.config.options import RouteOptions, TargetOptions
 from tornado_router.errors import ApiError, Fault
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import ConfiguredProvider
+from tornado_router.routing.pattern_table import by_precedence, is_pattern
 
 MAX_NAME = 256
 """Characters of a model's name: no vendor's has so many, and each is matched against patterns."""
@@ -18,7 +19,8 @@ MAX_NAME = 256
 WILDCARD = "*"
 """In the name of a route, and in its targets: the same text in both."""
 
-_PATTERN_CHARACTERS = frozenset("*?[")
+KNOWN_TARGETS = 10_000
+"""Targets that a part of the router remembers: patterns let clients name more without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,12 @@ class Router:
         routes: Mapping[str, RouteOptions],
     ) -> None:
         self._providers = providers
-        self._named: dict[str, Route] = {}
-        self._patterns: list[tuple[str, RouteOptions]] = []
-        for name, options in routes.items():
-            if WILDCARD in name:
-                self._patterns.append((name, options))
-            else:
-                self._named[name] = _route(options)
-        self._patterns.sort(key=lambda item: -len(item[0]))
+        self._named = {
+            name: _route(options) for name, options in routes.items() if WILDCARD not in name
+        }
+        self._patterns = [
+            (name, routes[name]) for name in by_precedence(routes) if WILDCARD in name
+        ]
         for item in providers.values():
             for model in _listed(item):
                 if model not in routes and not self._is_served(self._named.get(model)):
@@ -233,7 +233,7 @@ def check_routes(
 
 def _listed(item: ConfiguredProvider) -> Iterator[str]:
     for model in item.common.models:
-        if not _PATTERN_CHARACTERS & set(model):
+        if not is_pattern(model):
             yield model
 
 
@@ -261,7 +261,7 @@ def check_targets(
         where = check.dotted(("targets", name))
         if not slash:
             yield Fault(where, f"must be 'provider/model' or a pattern of it, not {name!r}")
-        elif not _PATTERN_CHARACTERS & set(provider) and provider not in providers:
+        elif not is_pattern(provider) and provider not in providers:
             hint = check.meant(provider, providers)
             yield Fault(where, f"there is no provider '{provider}'{hint}")
 

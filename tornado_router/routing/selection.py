@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from tornado_router.config.options import TargetOptions
@@ -13,16 +13,14 @@ from tornado_router.errors import ApiError, invalid_request
 from tornado_router.observability.redaction import printable_name
 from tornado_router.provider import Call
 from tornado_router.routing.health import Health
+from tornado_router.routing.pattern_table import PatternTable
 from tornado_router.routing.prices import Prices
-from tornado_router.routing.routes import Route, Target
+from tornado_router.routing.routes import KNOWN_TARGETS, Route, Target
 from tornado_router.usage import estimate_prompt, media_parts
-
-KNOWN_TARGETS = 10_000
 
 _ANYTHING = TargetOptions()
 _MEDIA = {"image_url": "images", "input_audio": "audio", "file": "files"}
 _UNKNOWN = float("inf")
-_PATTERN_CHARACTERS = frozenset("*?[")
 
 
 class Selection:
@@ -42,15 +40,11 @@ class Selection:
         prices: Prices,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        # As prices: a name before a pattern, and a longer pattern before a shorter one.
-        order = sorted(
-            targets, key=lambda name: (bool(_PATTERN_CHARACTERS & set(name)), -len(name))
-        )
-        self._tables = [(name, targets[name]) for name in order]
+        self._tables = PatternTable(targets)
         self._health = health
         self._prices = prices
         self._chance = chance
-        self._known: dict[Target, TargetOptions] = {}
+        self._options = lru_cache(KNOWN_TARGETS)(self._find_options)
 
     def able(self, route: Route, call: Call) -> Route:
         """A route with those of its targets that can serve a call.
@@ -134,15 +128,8 @@ class Selection:
         price = self._prices.find(target.provider, target.model)
         return _UNKNOWN if price is None else price.estimate(prompt, answer)
 
-    def _options(self, target: Target) -> TargetOptions:
-        known = self._known.get(target)
-        if known is None:
-            if len(self._known) >= KNOWN_TARGETS:
-                self._known.clear()  # clients' names: those in use are soon known again
-            name = f"{target.provider}/{target.model}"
-            matching = (table for pattern, table in self._tables if fnmatchcase(name, pattern))
-            known = self._known[target] = next(matching, _ANYTHING)
-        return known
+    def _find_options(self, target: Target) -> TargetOptions:
+        return self._tables.find(f"{target.provider}/{target.model}") or _ANYTHING
 
 
 def _needs(call: Call) -> set[str]:

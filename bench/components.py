@@ -21,8 +21,10 @@ import orjson
 from harness import BenchError, bodies
 from harness.process import CALIBRATED_MS, calibrate, two_cores
 
-from tornado_router.accounts import auth, keys
+from tornado_router.accounts import keys
+from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.invalidation import LocalChanges
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.accounts.plans import Plans
 from tornado_router.calls.admission import Admission, Permit
 from tornado_router.calls.answers import ChunkEncoder, encode_whole
@@ -127,9 +129,7 @@ def _refused(validator: Validator, body: Any) -> None:
 
 
 def _key_components() -> Iterator[Component]:
-    authenticator = auth.Authenticator(
-        _OneKey(), Plans({}, "free"), LocalChanges(), cache_seconds=3600
-    )
+    authenticator = Authenticator(_OneKey(), Plans({}, "free"), LocalChanges(), cache_seconds=3600)
     header = f"Bearer {_KEY}"
     asyncio.run(authenticator.authenticate(header))  # fills its cache
     yield Component("key: digest", lambda: keys.digest(_KEY))
@@ -139,8 +139,8 @@ def _key_components() -> Iterator[Component]:
 class _OneKey:
     """Stands for the database."""
 
-    async def run(self, _query: Callable[[], object]) -> auth.Key:
-        return auth.Key(1, 1, "bench")
+    async def run(self, _query: Callable[[], object]) -> Key:
+        return Key(1, 1, "bench")
 
 
 def _limit_components() -> Iterator[Component]:
@@ -157,7 +157,7 @@ def _limit_components() -> Iterator[Component]:
     assert price is not None
     yield Component("price: cost of a call", lambda: price.cost(usage))
     admission = Admission(limiter, prices, OutputBounds(2000), refuse_unpriced=True)
-    key = auth.Key(1, 1, "bench", rates=rates, purses=purses)
+    key = Key(1, 1, "bench", rates=rates, purses=purses)
     call = _call(bodies.small())
 
     def admit_and_settle() -> None:

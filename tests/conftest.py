@@ -9,7 +9,7 @@ import openai
 import pytest
 from tornado.platform.asyncio import AsyncIOLoop
 
-from tornado_router.accounts import accounts, keys
+from tornado_router.accounts import keys, registration
 from tornado_router.http.tornado_front import TornadoFront
 from tornado_router.runtime.app import RouterApplication
 from tornado_router.runtime.loaded_config import read_deployment
@@ -296,4 +296,4 @@ def http_server(io_loop, app, _unused_port):
 @pytest.fixture
 def key(app):
     """An API key of `app`."""
-    return app.storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
+    return app.storage.call(lambda: keys.create_key(registration.create_administrator(), "test"))

@@ -12,7 +12,7 @@ import pytest
 from loguru import logger
 
 from tornado_router import hookspecs
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Call, Provider, hookimpl

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.admission import (
     Admission,
     check_permissions,

@@ -10,7 +10,7 @@ from typing import ClassVar
 import orjson
 import pytest
 
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls import gateway as gateway_module
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls import response_cache
 from tornado_router.calls.response_cache import CacheControl, ResponseCache, read_cache_control
 from tornado_router.config.options import CacheOptions

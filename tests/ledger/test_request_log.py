@@ -6,7 +6,7 @@ import orjson
 import pytest
 from loguru import logger
 
-from tornado_router.accounts import accounts
+from tornado_router.accounts import users
 from tornado_router.background import batch
 from tornado_router.config.options import RequestLogOptions
 from tornado_router.errors import ApiError
@@ -207,7 +207,7 @@ def test_what_is_lost_at_the_end_is_told(storage, monkeypatch, messages):
 
 
 def test_calls_of_users_who_were_deleted_meanwhile_are_not_kept(storage):
-    storage.call(lambda: accounts.delete_account(7))
+    storage.call(lambda: users.delete_user(7))
     rows = keep(storage, exchange(1), exchange(2, user_id=7), exchange(3, user_id=99))
     assert [row.call_id for row in rows] == ["req_1"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tornado_router.accounts import accounts, keys
+from tornado_router.accounts import keys, users
 from tornado_router.config.options import LedgerOptions
 from tornado_router.errors import ApiError
 from tornado_router.ledger import usage_queries
@@ -314,7 +314,7 @@ class TestGroups:
     def test_the_key_and_the_account_may_be_gone(self, storage):
         write(storage, call(1))
         storage.call(lambda: keys.revoke(1))
-        storage.call(lambda: accounts.delete_account(1))
+        storage.call(lambda: users.delete_user(1))
         assert ask(storage, groups, "key")[1][0][:2] == (1, "")
         assert ask(storage, groups, "user")[1][0][:2] == (1, "deleted:1")
         storage.call(lambda: ApiKey.delete().execute())

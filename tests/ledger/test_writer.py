@@ -9,7 +9,7 @@ import pytest
 from loguru import logger
 from peewee import OperationalError
 
-from tornado_router.accounts import accounts, keys
+from tornado_router.accounts import keys, registration
 from tornado_router.background import batch
 from tornado_router.config.options import LedgerOptions
 from tornado_router.ledger import writer
@@ -30,7 +30,7 @@ def storage(place, tmp_path):
 @pytest.fixture
 def user(storage):
     def create():
-        administrator = accounts.create_administrator()
+        administrator = registration.create_administrator()
         keys.create_key(administrator, "one")
         keys.create_key(administrator, "two")
         return administrator

@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 import pytest
 
-from tornado_router.accounts import accounts, keys
+from tornado_router.accounts import keys, registration
 from tornado_router.ledger.request_log import Exchange
 from tornado_router.provider import Provider
 from tornado_router.runtime.app import DISCARDED_BODIES, RouterApplication, Server, _Shared
@@ -39,7 +39,9 @@ class World:
         self.application = RouterApplication(deployment, storage)
         self.server = Server(self.application, deployment.config)
         self.storage = storage
-        self.key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
+        self.key = storage.call(
+            lambda: keys.create_key(registration.create_administrator(), "test")
+        )
 
     async def start(self):
         self.port = await self.server.start()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tornado_router.accounts import accounts
+from tornado_router.accounts import credits, registration
 from tornado_router.accounts.keys import create_key
 from tornado_router.config.options import LedgerOptions
 from tornado_router.ledger.writer import Ledger
@@ -37,10 +37,10 @@ def filled(tmp_path_factory):
     storage = Storage(path)
 
     def fill():
-        owner = accounts.create_administrator()
+        owner = registration.create_administrator()
         for name in ("one", "two"):
             create_key(owner, name)
-        accounts.grant(owner.id, Decimal("12.345678901"), "top_up", "begin", "cli")
+        credits.grant(owner.id, Decimal("12.345678901"), "top_up", "begin", "cli")
         User.create(email="Grüße@example.com", name="日本 \\N \t\n'", password_hash="!")
 
     storage.call(fill)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tornado_router.config.options import PlanOptions
+from tornado_router.errors import invalid_request
 
 UNLIMITED = "unlimited"
 """The plan that is always there, and limits nothing; administrators are made with it."""
@@ -26,6 +27,18 @@ class Plans:
     def get(self, name: str) -> PlanOptions | None:
         """A plan, or None if there is none of that name."""
         return self._plans.get(name)
+
+    def check(self, name: str) -> None:
+        """Refuses the name of a plan that router.toml does not have.
+
+        Raises:
+            ApiError: 400.
+        """
+        if name not in self._plans:
+            names = ", ".join(sorted(self._plans))
+            raise invalid_request(
+                f"There is no such plan. There are: {names}.", "plan", "unknown_plan"
+            )
 
     def all(self) -> Mapping[str, PlanOptions]:
         """Every plan by its name."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.admission import Charge, Permit
 from tornado_router.calls.answers import encode_error
 from tornado_router.calls.attempt import Attempts

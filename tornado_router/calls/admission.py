@@ -10,7 +10,7 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import NamedTuple
 
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.refusals import (
     level_headers,
     limits_unavailable,

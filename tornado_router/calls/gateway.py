@@ -10,7 +10,7 @@ from typing import Any
 
 from loguru import logger
 
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.account import Copy, Progress
 from tornado_router.calls.admission import Admission, Charge, Permit
 from tornado_router.calls.answers import ChunkEncoder, encode_error, encode_whole

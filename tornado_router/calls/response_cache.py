@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tornado_router.accounts.auth import Key
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.config.options import CacheOptions
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call

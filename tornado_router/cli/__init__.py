@@ -14,15 +14,18 @@ import click
 import orjson
 
 from tornado_router import __version__, scaffold
-from tornado_router.accounts import accounts
+from tornado_router.accounts import registration
 from tornado_router.accounts.keys import create_key
-from tornado_router.cli.account_commands import credit, invites, plans, users
 from tornado_router.cli.cache_commands import cache
 from tornado_router.cli.common import config_option, open_storage, read_or_exit
+from tornado_router.cli.credit_commands import credits_group
 from tornado_router.cli.database_commands import db
 from tornado_router.cli.health_command import health
-from tornado_router.cli.key_commands import keys
+from tornado_router.cli.invite_commands import invites_group
+from tornado_router.cli.key_commands import keys_group
+from tornado_router.cli.plan_commands import plans_command
 from tornado_router.cli.plugin_commands import OpenGroup, fault_of, plugin_commands
+from tornado_router.cli.user_commands import users_group
 from tornado_router.config.reader import Config
 from tornado_router.http import openapi
 from tornado_router.http.urls import ROUTES
@@ -45,7 +48,11 @@ def main() -> None:
     """One server in front of every LLM provider, speaking the OpenAI API."""
 
 
-for command in (keys, users, credit, invites, plans, health, db, cache):
+_COMMANDS = (
+    *(keys_group, users_group, credits_group, invites_group, plans_command),
+    *(health, db, cache),
+)
+for command in _COMMANDS:
     main.add_command(command)
 
 
@@ -305,7 +312,7 @@ def _welcome(config: Config, storage: Storage) -> None:
         return
 
     def create() -> str | None:
-        administrator = accounts.create_administrator()
+        administrator = registration.create_administrator()
         return create_key(administrator, "admin") if administrator else None
 
     key = storage.call(create)

@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
 import click
 from peewee import DatabaseError
 
+from tornado_router.accounts import users
 from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import DURATION, seconds
 from tornado_router.config.reader import Config, environment, load
@@ -22,7 +24,7 @@ from tornado_router.runtime.loaded_config import Deployment, read_deployment
 from tornado_router.storage.databases import MissingDriverError, title
 from tornado_router.storage.migrator import SchemaError
 from tornado_router.storage.postgres_connection import LocationError
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.tables import Storage, User
 
 T = TypeVar("T")
 
@@ -30,6 +32,9 @@ MAX_DIGITS = 10
 
 ACTOR = "cli"
 """Who did it, in the books."""
+
+EVERYTHING = 1_000_000
+"""Rows of a list that a command prints; lists of the server are read in pages."""
 
 config_option = click.option(
     "--config",
@@ -175,3 +180,16 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def _cell(value: object) -> str:
     return "-" if value is None or value == "" else str(value)
+
+
+def find_user(email: str) -> User:
+    """The user with an e-mail address; there being none ends the command. Blocks."""
+    user = users.find_by_email(email)
+    if user is None:
+        raise click.ClickException(f"there is no user '{email}'")
+    return user
+
+
+def show_dollars(amount: Decimal) -> str:
+    """An amount of US dollars for a person to read."""
+    return f"{amount.normalize():f}"

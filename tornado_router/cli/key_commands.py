@@ -8,19 +8,18 @@ from typing import Any
 
 import click
 
-from tornado_router.accounts import accounts
-from tornado_router.accounts import keys as api_keys
-from tornado_router.cli.common import Books, Duration, config_option, show_table
+from tornado_router.accounts import budgets, keys, registration
+from tornado_router.cli.common import Books, Duration, config_option, find_user, show_table
 from tornado_router.http.urls import ENDPOINTS
-from tornado_router.storage.tables import ApiKey, User, now
+from tornado_router.storage.tables import ApiKey, now
 
 
-@click.group()
-def keys() -> None:
+@click.group("keys")
+def keys_group() -> None:
     """Create, list, rotate and revoke API keys."""
 
 
-@keys.command("create")
+@keys_group.command("create")
 @config_option
 @click.option("--name", required=True, help="What the key is for; shown in lists and logs.")
 @click.option(
@@ -40,7 +39,7 @@ def keys() -> None:
 @click.option("--budget", help="US dollars that it may spend per period.")
 @click.option(
     "--budget-period",
-    type=click.Choice(api_keys.PERIODS),
+    type=click.Choice(budgets.PERIODS),
     default="month",
     show_default=True,
     help="When the budget starts anew.",
@@ -58,24 +57,24 @@ def create_key(
         values["expires_at"] = int(time.time()) + expires_in
 
     def create() -> str:
-        accounts.create_administrator()
-        owner = find_user(email or accounts.ADMIN_EMAIL)
+        registration.create_administrator()
+        owner = find_user(email or registration.ADMIN_EMAIL)
         if not email and not owner.is_admin:
             raise click.ClickException(f"{owner.email} is no administrator: name the --user")
-        _, key = api_keys.create(owner.id, values, ENDPOINTS)
+        _, key = keys.create(owner.id, values, ENDPOINTS)
         return key
 
     click.echo(books.call(create))
 
 
-@keys.command("list")
+@keys_group.command("list")
 @config_option
 @click.option("--user", "email", help="Only the keys of this user.")
 def list_keys(path: Path, email: str | None) -> None:
     """List the keys that are not revoked: first characters, name, owner, state and last use."""
 
     def rows() -> list[ApiKey]:
-        return api_keys.list_keys(find_user(email).id if email else None, limit=None)
+        return keys.list_keys(find_user(email).id if email else None, limit=None)
 
     show_table(
         ("id", "key", "name", "user", "state", "last used"),
@@ -99,18 +98,18 @@ def _state(row: ApiKey) -> str:
     return "active" if row.is_active and row.user.is_active else "suspended"
 
 
-@keys.command("revoke")
+@keys_group.command("revoke")
 @config_option
 @click.argument("key_id", metavar="ID", type=click.IntRange(0))
 def revoke_key(path: Path, key_id: int) -> None:
     """Revoke a key for good, by its id in `keys list`."""
     books = Books(path)
-    row = books.call(lambda: api_keys.revoke(key_id))
+    row = books.call(lambda: keys.revoke(key_id))
     books.announce(row.user.id)
     click.echo(f"revoked key {key_id}; running servers refuse it within a moment")
 
 
-@keys.command("rotate")
+@keys_group.command("rotate")
 @config_option
 @click.argument("key_id", metavar="ID", type=click.IntRange(0))
 @click.option(
@@ -121,17 +120,9 @@ def revoke_key(path: Path, key_id: int) -> None:
 )
 def rotate_key(path: Path, key_id: int, grace: int) -> None:
     """Give a key a new secret and print it; id, limits and budget stay."""
-    if grace > api_keys.MAX_GRACE_SECONDS:
+    if grace > keys.MAX_GRACE_SECONDS:
         raise click.ClickException("the old secret can keep working for 30 days at most")
     books = Books(path)
-    row, key = books.call(lambda: api_keys.rotate(key_id, grace))
+    row, key = books.call(lambda: keys.rotate(key_id, grace))
     books.announce(row.user.id)
     click.echo(key)
-
-
-def find_user(email: str) -> User:
-    """The user with an e-mail address; there being none ends the command. Blocks."""
-    user = accounts.find_by_email(email)
-    if user is None:
-        raise click.ClickException(f"there is no user '{email}'")
-    return user

@@ -18,7 +18,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from tornado_router.accounts.auth import Authenticator
+from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.invalidation import Changes, LocalChanges
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans

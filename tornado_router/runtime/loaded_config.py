@@ -8,8 +8,8 @@ from pathlib import Path
 
 from loguru import logger
 
-from tornado_router.accounts.accounts import check_registration
 from tornado_router.accounts.keys import KEY_PREFIX
+from tornado_router.accounts.registration import check_registration
 from tornado_router.accounts.sessions import check_secret
 from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
 from tornado_router.config.options import SECTIONS, table_schema

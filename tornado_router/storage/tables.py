@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from peewee import (
     AutoField,
@@ -130,7 +131,7 @@ class ApiKey(Model):
     """What a client shows. Only its digest is kept; `prefix` lets a person tell keys apart.
 
     A limit that is null does not hold, and a null in `log_requests` leaves that to the route.
-    `permissions` is a JSON object (see `keys.Permissions`). After a rotation the digest before
+    `permissions` is a JSON object (see `accounts.permissions`). After a rotation the digest before
     works on for a while. A revoked key stays, for its usage.
     """
 
@@ -291,7 +292,19 @@ class RequestLog(Model):
         table_name = "request_logs"
 
 
+MAX_ID = 2**31 - 1
+"""Of a row: larger numbers do not fit into the column on every database."""
+
 MODELS = (User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite, RequestLog)
+
+
+def transaction() -> AbstractContextManager[Any]:
+    """A transaction of this thread that writes: what is read in it is still true at its end.
+
+    Inside of another it is a part of that one.
+    """
+    writing: AbstractContextManager[Any] = User._meta.database.writing()
+    return writing
 
 
 class Storage:

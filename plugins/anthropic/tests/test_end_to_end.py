@@ -16,7 +16,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from tornado_router.accounts import accounts, keys
+from tornado_router.accounts import keys, registration
 from tornado_router.runtime.app import RouterApplication, Server
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.storage.tables import Storage
@@ -96,7 +96,7 @@ async def router(folder, seen):
         deployment = read_deployment(folder / "router.toml", {})
         storage = Storage(deployment.config.database_location)
         server = Server(RouterApplication(deployment, storage), deployment.config)
-        key = storage.call(lambda: keys.create_key(accounts.create_administrator(), "test"))
+        key = storage.call(lambda: keys.create_key(registration.create_administrator(), "test"))
         try:
             router_port = await server.start()
             async with openai.AsyncOpenAI(

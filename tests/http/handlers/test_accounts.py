@@ -7,8 +7,9 @@ import bcrypt
 import orjson
 import pytest
 
-from tornado_router.accounts import accounts, passwords
+from tornado_router.accounts import invites, passwords
 from tornado_router.accounts.keys import create_key
+from tornado_router.accounts.users import change_user
 from tornado_router.config.options import LogOptions
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers.accounts import _network
@@ -228,7 +229,7 @@ class TestInvite:
     @pytest.mark.gen_test
     async def test_its_code_is_needed_and_is_good_once(self, register, app, monkeypatch):
         _, code = app.storage.call(
-            lambda: accounts.create_invite(app.services.serving.plans, actor="cli", plan="pro")
+            lambda: invites.create_invite(app.services.serving.plans, actor="cli", plan="pro")
         )
         with monkeypatch.context() as patch:
             patch.setattr(passwords.bcrypt, "hashpw", None)
@@ -255,7 +256,7 @@ class TestLogIn:
     async def test_every_failure_is_the_same(self, ask, register, app):
         await register()
         await register(email="off@example.com")
-        app.storage.call(lambda: accounts.set_user(app.services.serving.plans, 2, is_active=False))
+        app.storage.call(lambda: change_user(app.services.serving.plans, 2, is_active=False))
         tries = [
             ANN | {"password": "wrong"},
             ANN | {"password": ""},
@@ -277,7 +278,7 @@ class TestLogIn:
     async def test_every_failure_is_the_same_work(self, ask, register, app, monkeypatch):
         await register()
         await register(email="off@example.com")
-        app.storage.call(lambda: accounts.set_user(app.services.serving.plans, 2, is_active=False))
+        app.storage.call(lambda: change_user(app.services.serving.plans, 2, is_active=False))
         await ask("POST", "/auth/login", ANN | {"email": "nobody@example.com"})
         real, work = bcrypt.checkpw, []
 

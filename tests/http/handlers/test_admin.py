@@ -6,8 +6,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from tornado_router.accounts import accounts
-from tornado_router.accounts.auth import credits_purse
+from tornado_router.accounts import credits, registration
 from tornado_router.accounts.passwords import hash_password
 from tornado_router.limits import Demand
 from tornado_router.storage.tables import CreditEntry, User
@@ -40,7 +39,7 @@ def tokens(app):
 
     def make():
         users = [
-            accounts.create_user(
+            registration.create_user(
                 app.services.serving.plans,
                 email,
                 actor="test",
@@ -223,7 +222,7 @@ class TestCredits:
     @pytest.mark.gen_test
     async def test_what_running_calls_hold_is_not_taken_away(self, ask, app):
         user = app.storage.call(lambda: User.get_by_id(2))
-        purse = credits_purse(user)
+        purse = credits.purse(user)
         lease = await app.services.limiter.admit(Demand("call", (), (purse,), cost=600_000_000))
         body = {"amount": -0.5, "kind": "adjust", "reason": "x"}
         status, answer = await ask("POST", "/admin/users/2/credits", body)

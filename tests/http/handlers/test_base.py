@@ -9,7 +9,7 @@ import pytest
 from loguru import logger
 from tornado.web import HTTPError
 
-from tornado_router.accounts import accounts
+from tornado_router.accounts import users
 from tornado_router.config.options import LogOptions
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers.base import BaseHandler, RunningRequests
@@ -189,7 +189,7 @@ class TestLog:
 
     @pytest.mark.gen_test
     async def test_who_asked_is_told(self, ask, app, key):
-        token = app.services.sessions.begin(app.storage.call(lambda: accounts.find_user(1))).token
+        token = app.services.sessions.begin(app.storage.call(lambda: users.find_user(1))).token
         await ask("/v1/models", Authorization=f"Bearer {key}")
         await ask("/admin/request-logs", Authorization=f"Bearer {token}")
         await ask("/health")

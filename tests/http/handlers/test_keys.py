@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from tornado_router.accounts import accounts
-from tornado_router.accounts.auth import find_key
+from tornado_router.accounts import registration
+from tornado_router.accounts.key_lookup import find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.accounts.passwords import hash_password
 from tornado_router.storage.tables import ApiKey
@@ -52,7 +52,7 @@ def tokens(app):
 
     def make():
         users = [
-            accounts.create_user(
+            registration.create_user(
                 app.services.serving.plans,
                 email,
                 actor="test",

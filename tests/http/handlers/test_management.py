@@ -6,7 +6,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from tornado_router.accounts import accounts
+from tornado_router.accounts import registration
 from tornado_router.accounts.keys import create_key
 from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import PlanOptions
@@ -62,8 +62,8 @@ def tokens(app):
 
     def make():
         plans, sessions = app.services.serving.plans, app.services.sessions
-        admin = accounts.create_administrator()
-        ann = accounts.create_user(plans, "ann@example.com", actor="cli")
+        admin = registration.create_administrator()
+        ann = registration.create_user(plans, "ann@example.com", actor="cli")
         return sessions.begin(admin).token, sessions.begin(ann).token
 
     return app.storage.call(make)

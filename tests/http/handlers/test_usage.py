@@ -16,7 +16,7 @@ from loguru import logger
 from tornado.httpclient import HTTPClientError
 from tornado.httputil import url_concat
 
-from tornado_router.accounts import accounts, keys
+from tornado_router.accounts import keys, users
 from tornado_router.config.options import LedgerOptions
 from tornado_router.errors import ApiError
 from tornado_router.http import client_bounds
@@ -306,7 +306,7 @@ class TestWhose:
 
     @pytest.mark.gen_test
     async def test_what_a_deleted_account_used_stays_on_the_books(self, ask, calls, app):
-        app.storage.call(lambda: accounts.delete_account(2))
+        app.storage.call(lambda: users.delete_user(2))
         assert ids(await ask("ada", user_id=2)) == [2]
         groups = (await ask("ada", group_by="user"))["data"]
         assert {"user_id": 2, "email": "deleted:2", **SUMS} in groups

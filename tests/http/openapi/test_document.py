@@ -9,7 +9,7 @@ import orjson
 import pytest
 from openapi_spec_validator import validate
 
-from tornado_router.accounts import accounts
+from tornado_router.accounts import registration
 from tornado_router.accounts.passwords import hash_password
 from tornado_router.http.openapi import document
 from tornado_router.http.openapi.objects import OBJECTS, schema_name
@@ -189,7 +189,7 @@ def root(app):
     """The token of an administrator."""
 
     def make():
-        user = accounts.create_user(
+        user = registration.create_user(
             app.services.serving.plans,
             "root@example.com",
             actor="test",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 
-from tornado_router.accounts import accounts
+from tornado_router.accounts import registration, sign_in, users
 from tornado_router.accounts.passwords import check_password
+from tornado_router.accounts.text import clean_email, clean_text
 from tornado_router.calls.refusals import duration, retry_headers
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.http.handlers.management import ManagementHandler, body_schema, user_body
@@ -124,15 +125,15 @@ class RegisterHandler(AccountHandler):
         """
         body = self.read_body(REGISTRATION)
         options, plans = self.services.serving.config.auth, self.services.serving.plans
-        email = accounts.clean_email(body["email"])
-        name = accounts.clean_text(body.get("name") or "", "name")
+        email = clean_email(body["email"])
+        name = clean_text(body.get("name") or "", "name")
         password, invite = body["password"], body.get("invite")
         await self.throttle()
-        await self.run(lambda: accounts.check_registration_open(options, plans, email, invite))
+        await self.run(lambda: registration.check_registration_open(options, plans, email, invite))
         self.check_new_password(password, email, "password")
         password_hash = await self.services.passwords.hash(password)
         user = await self.run(
-            lambda: accounts.register(
+            lambda: registration.register(
                 options, plans, email, password_hash, name=name, invite=invite
             )
         )
@@ -152,7 +153,7 @@ class LogInHandler(AccountHandler):
             ApiError: 400; 401, the password or the account is not right; 429; 503.
         """
         body = self.read_body(LOG_IN)
-        email = accounts.clean_email(body["email"])
+        email = clean_email(body["email"])
         account = f"login:{hashlib.sha256(email.encode()).hexdigest()[:32]}"
         most = self.services.serving.config.auth.attempts_per_account
         # By address, so that nobody locks others out; and in all, so that many addresses guess no
@@ -161,7 +162,7 @@ class LogInHandler(AccountHandler):
             (f"{account}:{self.network}", most), (account, most * ADDRESSES_AT_ONCE)
         )
         services = self.services
-        user = await accounts.authenticate(
+        user = await sign_in.authenticate(
             services.storage, services.passwords, email, body["password"]
         )
         self.write_session(user)
@@ -174,7 +175,7 @@ class LogOutHandler(AccountHandler):
         """Ends every log-in of the account."""
         if self.request.body:
             self.read_body(NOTHING)
-        await self.run(lambda: accounts.log_out_everywhere(self.user.id))
+        await self.run(lambda: sign_in.log_out_everywhere(self.user.id))
         self.set_status(204)
 
 
@@ -193,7 +194,7 @@ class PasswordHandler(AccountHandler):
         await self.prove(body["current_password"], "current_password")
         password_hash = await self.services.passwords.hash(new)
         self.write_session(
-            await self.run(lambda: accounts.change_password(self.user, password_hash))
+            await self.run(lambda: sign_in.change_password(self.user, password_hash))
         )
 
 
@@ -212,7 +213,7 @@ class ProfileHandler(AccountHandler):
         """
         body = self.read_body(PROFILE)
         if "name" in body:
-            self.user = await self.run(lambda: accounts.rename(self.user.id, body["name"]))
+            self.user = await self.run(lambda: users.rename(self.user.id, body["name"]))
         self._write(self.user)
 
     async def delete(self) -> None:
@@ -223,7 +224,7 @@ class ProfileHandler(AccountHandler):
         """
         body = self.read_body(FAREWELL)
         await self.prove(body["password"], "password")
-        await self.run(lambda: accounts.delete_account(self.user.id))
+        await self.run(lambda: users.delete_user(self.user.id))
         await self.services.changes.publish(self.user.id)
         self.set_status(204)
 

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
-from tornado_router.accounts import accounts
-from tornado_router.accounts.auth import credits_purse
+from tornado_router.accounts import credits, invites, registration, sign_in, users
 from tornado_router.accounts.passwords import check_password
+from tornado_router.accounts.text import clean_email, parse_dollars
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers.management import (
     AdminHandler,
@@ -45,8 +45,8 @@ INVITE = body_schema(
         "plan": _OPTIONAL_TEXT,
         "expires_in": {
             "type": ["integer", "null"],
-            "minimum": accounts.INVITE_BOUNDS[0],
-            "maximum": accounts.INVITE_BOUNDS[1],
+            "minimum": invites.INVITE_BOUNDS[0],
+            "maximum": invites.INVITE_BOUNDS[1],
         },
     }
 )
@@ -77,10 +77,10 @@ class UsersHandler(PasswordCheckingHandler):
         """
         query = self.query("limit", "after", "search", "plan")
         limit, after = self.page(query)
-        users = await self.run(
-            lambda: accounts.list_users(query.get("search", ""), query.get("plan"), limit, after)
+        rows = await self.run(
+            lambda: users.list_users(query.get("search", ""), query.get("plan"), limit, after)
         )
-        self.write_list([user_body(user, self.services.serving.plans) for user in users], limit)
+        self.write_list([user_body(user, self.services.serving.plans) for user in rows], limit)
 
     async def post(self) -> None:
         """Makes a user.
@@ -93,11 +93,11 @@ class UsersHandler(PasswordCheckingHandler):
         fields: dict[str, Any] = {
             name: body[name] for name in ("name", "plan", "is_admin") if name in body
         }
-        email = accounts.clean_email(body["email"])
+        email = clean_email(body["email"])
         if body.get("password") is not None:
             fields["password_hash"] = await self.hash_password(body["password"], email, "password")
         user = await self.run(
-            lambda: accounts.create_user(
+            lambda: registration.create_user(
                 self.services.serving.plans, email, actor=self.user.email, **fields
             )
         )
@@ -115,7 +115,7 @@ class UserHandler(AdminHandler):
             ApiError: 404.
         """
         self.query()
-        user = await self.run(lambda: accounts.find_user(int(user_id)))
+        user = await self.run(lambda: users.find_user(int(user_id)))
         self.write_json(user_body(user, self.services.serving.plans))
 
     async def patch(self, user_id: str) -> None:
@@ -127,7 +127,7 @@ class UserHandler(AdminHandler):
         self.query()
         body = self.read_body(CHANGES)
         user = await self.run(
-            lambda: accounts.set_user(self.services.serving.plans, int(user_id), **body)
+            lambda: users.change_user(self.services.serving.plans, int(user_id), **body)
         )
         await self.services.changes.publish(user.id)
         self.write_json(user_body(user, self.services.serving.plans))
@@ -139,7 +139,7 @@ class UserHandler(AdminHandler):
             ApiError: 404; 409, it is the last administrator.
         """
         self.query()
-        await self.run(lambda: accounts.delete_account(int(user_id)))
+        await self.run(lambda: users.delete_user(int(user_id)))
         await self.services.changes.publish(int(user_id))
         self.set_status(204)
 
@@ -155,9 +155,9 @@ class UserPasswordHandler(PasswordCheckingHandler):
         """
         self.query()
         new = self.read_body(PASSWORD)["new_password"]
-        user = await self.run(lambda: accounts.find_user(int(user_id)))
+        user = await self.run(lambda: users.find_user(int(user_id)))
         password_hash = await self.hash_password(new, user.email, "new_password")
-        await self.run(lambda: accounts.set_password(user.id, password_hash))
+        await self.run(lambda: sign_in.set_password(user.id, password_hash))
         self.set_status(204)
 
 
@@ -171,7 +171,7 @@ class CreditsHandler(AdminHandler):
             ApiError: 400; 404.
         """
         limit, after = self.page(self.query("limit", "after"))
-        entries = await self.run(lambda: accounts.list_entries(int(user_id), limit, after))
+        entries = await self.run(lambda: credits.list_entries(int(user_id), limit, after))
         self.write_list([_entry_body(entry) for entry in entries], limit)
 
     async def post(self, user_id: str) -> None:
@@ -182,12 +182,12 @@ class CreditsHandler(AdminHandler):
         """
         self.query()
         body = self.read_body(ENTRY)
-        amount = accounts.parse_dollars(body["amount"])
-        user = await self.run(lambda: accounts.find_user(int(user_id)))
+        amount = parse_dollars(body["amount"])
+        user = await self.run(lambda: users.find_user(int(user_id)))
 
         def grant() -> tuple[CreditEntry, User]:
-            entry = accounts.grant(user.id, amount, body["kind"], body["reason"], self.user.email)
-            return entry, accounts.find_user(user.id)
+            entry = credits.grant(user.id, amount, body["kind"], body["reason"], self.user.email)
+            return entry, users.find_user(user.id)
 
         async with self._held(user, amount):
             entry, user = await self.run(grant)
@@ -209,7 +209,7 @@ class CreditsHandler(AdminHandler):
             yield
             return
         limiter = self.services.limiter
-        demand = Demand(self.own_id, (), (credits_purse(user),), cost=billionths(-amount))
+        demand = Demand(self.own_id, (), (credits.purse(user),), cost=billionths(-amount))
         try:
             lease = await limiter.admit(demand)
         except LimitReachedError:
@@ -267,10 +267,10 @@ class InvitesHandler(AdminHandler):
             ApiError: 400.
         """
         limit, after = self.page(self.query("limit", "after"))
-        invites = await self.run(
-            lambda: [_invite_body(one) for one in accounts.list_invites(limit, after)]
+        rows = await self.run(
+            lambda: [_invite_body(one) for one in invites.list_invites(limit, after)]
         )
-        self.write_list(invites, limit)
+        self.write_list(rows, limit)
 
     async def post(self) -> None:
         """Makes an invite, and shows its code this once.
@@ -280,9 +280,9 @@ class InvitesHandler(AdminHandler):
         """
         self.query()
         body = self.read_body(INVITE) if self.request.body else {}
-        lasting = body.get("expires_in") or accounts.INVITE_SECONDS
+        lasting = body.get("expires_in") or invites.INVITE_SECONDS
         invite, code = await self.run(
-            lambda: accounts.create_invite(
+            lambda: invites.create_invite(
                 self.services.serving.plans,
                 actor=self.user.email,
                 email=body.get("email"),
@@ -304,7 +304,7 @@ class InviteHandler(AdminHandler):
             ApiError: 404.
         """
         self.query()
-        await self.run(lambda: accounts.revoke_invite(int(invite_id)))
+        await self.run(lambda: invites.revoke_invite(int(invite_id)))
         self.set_status(204)
 
 

@@ -17,8 +17,9 @@ from loguru import logger
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
-from tornado_router.accounts.auth import Authenticator, Key
+from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.invalidation import Changes
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.calls.serving import Serving

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tornado_router.accounts import accounts, keys
+from tornado_router.accounts import budgets, keys, users
+from tornado_router.accounts.permissions import Permissions
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers.management import (
     ManagementHandler,
@@ -105,7 +106,7 @@ class KeysHandler(AnyKeyHandler):
     async def _find_user(self, user_id: int) -> None:
         if not self.user.is_admin:
             raise ApiError(404, f"There is no user {user_id}.", code="user_not_found")
-        await self.run(lambda: accounts.find_user(user_id))
+        await self.run(lambda: users.find_user(user_id))
 
 
 class OneKeyHandler(AnyKeyHandler):
@@ -186,7 +187,7 @@ class RotationHandler(OneKeyHandler):
 
 def key_body(row: ApiKey) -> dict[str, Any]:
     """A key as JSON has it. Blocks, as what is spent of its budget has to be looked up."""
-    permissions = keys.Permissions.read(row.permissions)
+    permissions = Permissions.read(row.permissions)
     return {
         "object": "api_key",
         "id": row.id,
@@ -200,7 +201,7 @@ def key_body(row: ApiKey) -> dict[str, Any]:
         "max_in_flight": row.max_in_flight,
         "budget": dollars(row.budget),
         "budget_period": row.budget_period,
-        "budget_spent": dollars(keys.budget_spent(row)),
+        "budget_spent": dollars(budgets.budget_spent(row)),
         "is_active": row.is_active,
         "log_requests": row.log_requests,
         "expires_at": seconds(row.expires_at),

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tornado_router.accounts.accounts import MAX_ID
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.management import ManagementHandler, dollars, integer
 from tornado_router.ledger import usage_queries
 from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter, Group, Sums
-from tornado_router.storage.tables import EPOCH, ApiKey, UsageLog, User, utc
+from tornado_router.storage.tables import EPOCH, MAX_ID, ApiKey, UsageLog, User, utc
 from tornado_router.storage.tables import dollars as decimal_dollars
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 

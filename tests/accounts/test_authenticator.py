@@ -2,17 +2,15 @@
 
 import asyncio
 import hashlib
-import subprocess
-import sys
 
 import pytest
 
-from tornado_router.accounts import auth
-from tornado_router.accounts.accounts import create_administrator
-from tornado_router.accounts.auth import Authenticator
+from tornado_router.accounts import authenticator as module
+from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.invalidation import LocalChanges
 from tornado_router.accounts.keys import create_key, digest
 from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.registration import create_administrator
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.errors import ApiError
 from tornado_router.storage.tables import ApiKey, Storage, User
@@ -53,7 +51,7 @@ def key(storage):
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(auth, "time", clock)
+    monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -101,37 +99,6 @@ class TestKeys:
 
     def test_a_digest_of_anything(self):
         assert digest("\udcff\u00e9") != digest("?é")
-
-
-class TestAdministrator:
-    def test_is_made_in_an_empty_database_only(self, storage):
-        first, second = storage.call(lambda: (create_administrator(), create_administrator()))
-        assert (first.is_admin, first.email) == (True, "admin@localhost")
-        assert second is None
-
-    def test_is_not_made_beside_others(self, storage):
-        storage.call(lambda: User.create(email="a@b", name="a", password_hash="!"))
-        assert storage.call(create_administrator) is None
-
-    def test_is_made_once_by_processes_that_start_at_once(self, storage, place):
-        code = (
-            "import sys, pathlib; from tornado_router.accounts import accounts;"
-            "from tornado_router.storage import tables;"
-            "sys.stdin.read(); place = sys.argv[1];"
-            "storage = tables.Storage(place if '://' in place else pathlib.Path(place));"
-            "print(storage.call(accounts.create_administrator))"
-        )
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        command = [sys.executable, "-c", code, place.location]
-        starts = [subprocess.Popen(command, **pipes) for _ in range(3)]
-        for start in starts:
-            start.stdin.close()
-        said = [start.stdout.read().strip() for start in starts]
-        assert [start.wait() for start in starts] == [0, 0, 0]
-        for start in starts:
-            start.stdout.close()
-        assert sorted(text != "None" for text in said) == [False, False, True]
-        assert storage.call(User.select().count) == 1
 
 
 class TestHeader:
@@ -256,7 +223,7 @@ class TestCache:
         assert storage.queries == 2
 
     def test_a_flood_of_made_up_keys_takes_no_more_memory(self, storage, key, monkeypatch):
-        monkeypatch.setattr(auth, "CACHED_KEYS", 10)
+        monkeypatch.setattr(module, "CACHED_KEYS", 10)
         authenticator = authenticating(storage, 60)
         for number in range(35):
             assert ask(authenticator, f"Bearer {number}") == [401]

@@ -1,0 +1,94 @@
+"""Credits: change and list them. The functions block and raise `ApiError`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from tornado_router.accounts.text import MAX_REASON, clean_text, parse_dollars
+from tornado_router.accounts.users import find_user
+from tornado_router.config.options import MAX_DOLLARS
+from tornado_router.errors import ApiError, invalid_request
+from tornado_router.limits import Purse
+from tornado_router.storage.tables import CreditEntry, User, billionths, transaction
+
+EntryKind = Literal["plan", "top_up", "adjust"]
+
+
+def grant(user_id: int, amount: Decimal, kind: EntryKind, reason: str, actor: str) -> CreditEntry:
+    """Changes a user's credits, and writes down who did it and why.
+
+    Args:
+        user_id: whose.
+        amount: US dollars; below 0 to take some away.
+        kind: `top_up` puts in; `adjust` may do either.
+        reason: as it was typed.
+        actor: who does it: an administrator's e-mail address, or `cli`.
+
+    Returns:
+        The entry, with the credits behind it as its `balance`.
+
+    Raises:
+        ApiError: 400, an amount or reason that cannot be used; 404, there is no such user; 409,
+            it would leave less than nothing, or more than can be counted.
+    """
+    amount = parse_dollars(amount)
+    if kind == "top_up" and amount <= 0:
+        raise invalid_request("A top-up must be more than 0.", "amount", "invalid_value")
+    if not amount:
+        raise invalid_request("'amount' must not be 0.", "amount", "invalid_value")
+    reason = clean_text(reason, "reason", MAX_REASON)
+    if not reason:
+        raise invalid_request("'reason' must not be empty.", "reason", "empty_string")
+    with transaction():
+        find_user(user_id)
+        return book(user_id, amount, kind, reason, actor)
+
+
+def list_entries(user_id: int, limit: int = 20, after: int | None = None) -> list[CreditEntry]:
+    """The changes of a user's credits, newest first, and one more than `limit` if there are more.
+
+    Raises:
+        ApiError: 404, there is no such user.
+    """
+    find_user(user_id)
+    query = CreditEntry.select().where(CreditEntry.user == user_id)
+    if after is not None:
+        query = query.where(CreditEntry.id < after)
+    return list(query.order_by(CreditEntry.id.desc()).limit(limit + 1))
+
+
+def book(user_id: int, amount: Decimal, kind: str, reason: str, actor: str) -> CreditEntry:
+    """Changes the credits by one statement, so that calls may be charged meanwhile."""
+    has_room = (User.credits >= -amount) & (User.credits <= MAX_DOLLARS - amount)
+    changed = (
+        User.update(credits=User.credits + amount).where(User.id == user_id, has_room).execute()
+    )
+    balance = User.get_by_id(user_id).credits
+    if not changed:
+        raise _beyond_bounds(balance, amount)
+    return CreditEntry.create(
+        user=user_id, amount=amount, balance=balance, kind=kind, reason=reason, actor=actor
+    )
+
+
+def _beyond_bounds(balance: Decimal, amount: Decimal) -> ApiError:
+    if amount < 0:
+        return ApiError(
+            409,
+            f"The account has {balance.normalize():f} US dollars; no more can be taken away.",
+            param="amount",
+            code="credits_below_zero",
+        )
+    return ApiError(
+        409,
+        f"An account can hold at most {MAX_DOLLARS} US dollars.",
+        param="amount",
+        code="credits_above_max",
+    )
+
+
+def purse(user: User) -> Purse:
+    """The purse of a user's credits."""
+    spent = billionths(user.spent)
+    return Purse(f"credits:{user.id}", billionths(user.credits) + spent, spent)

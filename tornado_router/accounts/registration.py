@@ -1,0 +1,165 @@
+"""New accounts: those that people make for themselves, and those that are made for them.
+
+The functions block and raise `ApiError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from peewee import IntegrityError
+
+from tornado_router.accounts import credits, invites
+from tornado_router.accounts.passwords import UNUSABLE
+from tornado_router.accounts.plans import UNLIMITED, Plans
+from tornado_router.accounts.text import clean_email, clean_text
+from tornado_router.config.options import AuthOptions
+from tornado_router.config.reader import Config
+from tornado_router.errors import ApiError, Fault
+from tornado_router.storage.tables import Invite, User, transaction
+
+ADMIN_EMAIL = "admin@localhost"
+
+
+def check_registration(config: Config) -> Iterator[Fault]:
+    """Whether anybody could make an account that nothing limits."""
+    plan = config.auth.default_plan
+    if config.auth.registration == "open" and plan != UNLIMITED and plan not in config.plans:
+        yield Fault(
+            "auth.default_plan",
+            f"there is no [plans.{plan}], so anybody could make an account without limits; "
+            f"add it, or say '{UNLIMITED}' if that is meant",
+        )
+
+
+def create_administrator() -> User | None:
+    """Makes an administrator if there are no users at all, and returns it. Blocks.
+
+    Of several processes that start on one new database, one makes it.
+    """
+    with transaction():
+        if User.select().exists():
+            return None
+        return User.create(
+            email=ADMIN_EMAIL,
+            name="admin",
+            password_hash=UNUSABLE,
+            plan=UNLIMITED,
+            is_admin=True,
+        )
+
+
+def create_user(
+    plans: Plans,
+    email: str,
+    *,
+    actor: str,
+    password_hash: str = UNUSABLE,
+    name: str = "",
+    plan: str | None = None,
+    is_admin: bool = False,
+) -> User:
+    """Makes an account, with the credits that its plan starts with.
+
+    Args:
+        plans: of the deployment.
+        email: as it was typed.
+        actor: who makes it: an administrator's e-mail address, `cli` or `registration`.
+        password_hash: see `passwords`; without it nobody can log in yet.
+        name: as it was typed.
+        plan: its name; None for that of new accounts, and for administrators `unlimited`.
+        is_admin: whether it may do everything.
+
+    Raises:
+        ApiError: 400, a value cannot be used; 409, the address has an account.
+    """
+    email, name = clean_email(email), clean_text(name, "name")
+    if plan is None:
+        plan = UNLIMITED if is_admin else plans.default
+    plans.check(plan)
+    with transaction():
+        try:
+            user = User.create(
+                email=email, name=name, password_hash=password_hash, plan=plan, is_admin=is_admin
+            )
+        except IntegrityError:
+            raise email_taken() from None
+        first = plans.first_credits(plan)
+        if first:
+            credits.book(user.id, first, "plan", f"the plan {plan}", actor)
+        return User.get_by_id(user.id)
+
+
+def register(
+    options: AuthOptions,
+    plans: Plans,
+    email: str,
+    password_hash: str,
+    *,
+    name: str = "",
+    invite: str | None = None,
+) -> User:
+    """Makes an account for somebody who asks for one.
+
+    Args:
+        options: whether anybody may.
+        plans: of the deployment.
+        email: as it was typed.
+        password_hash: see `passwords`.
+        name: as it was typed.
+        invite: the code of an invite.
+
+    Raises:
+        ApiError: 403, not this way; otherwise as `create_user`.
+    """
+    email = clean_email(email)
+    check_registration_open(options, plans, email, invite)
+    with transaction():
+        used = invites.use_invite(invite, email) if invite else None
+        user = create_user(
+            plans,
+            email,
+            actor="registration",
+            password_hash=password_hash,
+            name=name,
+            plan=used.plan if used else None,
+        )
+        if used:
+            Invite.update(used_by=user).where(Invite.id == used.id).execute()
+        return user
+
+
+def check_registration_open(
+    options: AuthOptions, plans: Plans, email: str, invite: str | None
+) -> None:
+    """Refuses what `register` would refuse, before a password is hashed for it.
+
+    Raises:
+        ApiError: 403, nobody may register, or only with another invite; 409, the address has an
+            account.
+    """
+    if options.registration == "closed":
+        raise ApiError(
+            403,
+            "Nobody can register here. Ask the router's administrator for an account.",
+            code="registration_closed",
+        )
+    if options.registration == "invite" and not invite:
+        raise ApiError(
+            403,
+            "An invite is needed to register. Ask the router's administrator for one.",
+            param="invite",
+            code="invite_required",
+        )
+    if invite:
+        invites.check_invite(plans, invite, email)
+    # Keys are made for the administrator of the first start unless somebody else is named.
+    if email == ADMIN_EMAIL or User.select().where(User.email == email).exists():
+        raise email_taken()
+
+
+def email_taken() -> ApiError:
+    """The refusal of a second account for one address."""
+    return ApiError(
+        409, "This e-mail address has an account already.", param="email", code="email_taken"
+    )

@@ -1,0 +1,105 @@
+"""Texts that people type: e-mail addresses, names, reasons, amounts of money."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from decimal import Decimal, InvalidOperation
+
+from tornado_router.config.options import MAX_DOLLARS
+from tornado_router.errors import invalid_request
+from tornado_router.validation.engine import RustEngine
+
+MAX_EMAIL = 254
+"""https://www.rfc-editor.org/errata/eid1690."""
+
+MAX_NAME = 100
+
+MAX_REASON = 500
+
+_LETTER = r"\p{L}\p{M}\p{N}"
+
+_EMAIL = RustEngine(
+    {
+        "type": "string",
+        "maxLength": MAX_EMAIL,
+        # No quotes, no comments, no addresses of machines: nobody's mailbox is called that.
+        "pattern": rf"^[{_LETTER}!#$%&'*+/=?^_`{{|}}~.-]+"
+        rf"@[{_LETTER}](?:[{_LETTER}.-]*[{_LETTER}])?$",
+    }
+)
+
+_DOLLARS = re.compile(r"[+-]?[0-9]{1,10}(\.[0-9]{1,9})?")
+
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that show a text in another order than it has."""
+
+
+def clean_email(text: str, param: str = "email") -> str:
+    """An e-mail address as the table has it: one way to write it for each mailbox.
+
+    Raises:
+        ApiError: 400, it is none.
+    """
+    if len(text) <= MAX_EMAIL:
+        text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
+        if _is_text(text) and _EMAIL.is_valid(text):
+            return text
+    raise invalid_request(f"'{param}' is not an e-mail address.", param, "invalid_value")
+
+
+def clean_text(text: str, param: str, most: int = MAX_NAME) -> str:
+    """A name or a reason, which stands in one line of a list, a log or a terminal.
+
+    Raises:
+        ApiError: 400, it is too long, or holds what is no text.
+    """
+    if len(text) > most:
+        raise invalid_request(
+            f"'{param}' is longer than {most} characters.", param, "string_above_max_length"
+        )
+    text = unicodedata.normalize("NFC", text.strip())
+    if not _is_text(text):
+        raise invalid_request(
+            f"'{param}' holds characters that are not for display, such as line breaks.",
+            param,
+            "invalid_value",
+        )
+    return text
+
+
+def parse_dollars(value: str | float | Decimal, param: str = "amount") -> Decimal:
+    """An amount of US dollars, exactly.
+
+    Raises:
+        ApiError: 400, it is none, is too large, or has more than nine decimals.
+    """
+    try:
+        text = value if isinstance(value, str) else f"{Decimal(str(value)):f}"
+    except InvalidOperation:
+        text = ""
+    if not _DOLLARS.fullmatch(text):
+        raise invalid_request(
+            f"'{param}' must be an amount such as \"12.5\", with at most nine decimals.",
+            param,
+            "invalid_value",
+        )
+    amount = Decimal(text)
+    if abs(amount) > MAX_DOLLARS:
+        raise invalid_request(
+            f"'{param}' must be at most {MAX_DOLLARS} US dollars.", param, "invalid_value"
+        )
+    return amount
+
+
+def printable(text: str) -> str:
+    """Without half characters, which a terminal may hand on and a database does not take."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _is_text(text: str) -> bool:
+    """Whether every character is there to be seen, in its place."""
+    return not any(
+        character in _REORDERING or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        for character in text
+    )

@@ -1,0 +1,66 @@
+"""`tornado-router invites`: create, list and revoke invites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tornado_router.accounts import invites
+from tornado_router.cli.common import ACTOR, EVERYTHING, Books, Duration, config_option, show_table
+
+
+@click.group("invites")
+def invites_group() -> None:
+    """Create, list and revoke invites to register."""
+
+
+@invites_group.command("create")
+@config_option
+@click.option("--email", help="The only e-mail address that may use it.")
+@click.option("--plan", help="The plan of the account that is created with it.")
+@click.option(
+    "--expires-in",
+    type=Duration(*invites.INVITE_BOUNDS),
+    default="7d",
+    show_default=True,
+    help="How long it is valid.",
+)
+def create_invite(path: Path, email: str | None, plan: str | None, expires_in: int) -> None:
+    """Create an invite and print its code, which cannot be shown again."""
+    books = Books(path)
+    _, code = books.call(
+        lambda: invites.create_invite(
+            books.plans, actor=ACTOR, email=email, plan=plan, seconds=expires_in
+        )
+    )
+    click.echo(code)
+
+
+@invites_group.command("list")
+@config_option
+def list_invites(path: Path) -> None:
+    """List invites, newest first."""
+    rows = Books(path).call(
+        lambda: [
+            (
+                invite.id,
+                invite.email or "anybody",
+                invite.plan,
+                f"{invite.expires_at:%Y-%m-%d %H:%M}",
+                "used" if invite.used_at else "unused",
+                invite.created_by,
+            )
+            for invite in invites.list_invites(limit=EVERYTHING)
+        ]
+    )
+    show_table(("id", "for", "plan", "good until", "state", "by"), rows)
+
+
+@invites_group.command("revoke")
+@config_option
+@click.argument("invite_id", metavar="ID", type=click.IntRange(0))
+def revoke_invite(path: Path, invite_id: int) -> None:
+    """Revoke an invite that nobody has used."""
+    Books(path).call(lambda: invites.revoke_invite(invite_id))
+    click.echo(f"revoked invite {invite_id}")

@@ -1,0 +1,194 @@
+"""`tornado-router users`: create, list, change and delete users."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tornado_router.accounts import registration, sign_in, users
+from tornado_router.accounts.passwords import check_password, hash_password
+from tornado_router.cli.common import (
+    ACTOR,
+    EVERYTHING,
+    Books,
+    config_option,
+    find_user,
+    show_dollars,
+    show_table,
+)
+from tornado_router.errors import ApiError
+from tornado_router.storage.tables import User
+
+password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
+
+@click.group("users")
+def users_group() -> None:
+    """Create, list, change and delete users."""
+
+
+@users_group.command("create")
+@config_option
+@click.option("--email", required=True, help="E-mail address that the user logs in with.")
+@click.option("--name", default="", help="The user's name.")
+@click.option(
+    "--plan",
+    help="A plan of router.toml. Default: the plan of new accounts, or `unlimited` with --admin.",
+)
+@click.option("--admin", is_flag=True, help="Make the user an administrator.")
+@password_option
+def create_user(
+    path: Path, *, email: str, name: str, plan: str | None, admin: bool, password_stdin: bool
+) -> None:
+    """Create a user. Asks for a password."""
+    books = Books(path)
+    password_hash = _ask_password(books, email, password_stdin)
+
+    def create() -> User:
+        registration.create_administrator()  # as a first start would
+        return registration.create_user(
+            books.plans,
+            email,
+            actor=ACTOR,
+            password_hash=password_hash,
+            name=name,
+            plan=plan,
+            is_admin=admin,
+        )
+
+    user = books.call(create)
+    click.echo(f"created user {user.id}, {user.email}, on the plan {user.plan}")
+
+
+@users_group.command("list")
+@config_option
+@click.option("--search", default="", help="Part of the e-mail address or the name.")
+def list_users(path: Path, search: str) -> None:
+    """List users with their plan, credits, spending and state."""
+    books = Books(path)
+    rows = books.call(lambda: users.list_users(search, limit=EVERYTHING))
+    show_table(
+        ("id", "e-mail", "name", "plan", "credits", "spent", "state"),
+        [
+            (
+                user.id,
+                user.email,
+                user.name,
+                user.plan,
+                _credits(books, user),
+                show_dollars(user.spent),
+                _state(user),
+            )
+            for user in rows
+        ],
+    )
+
+
+@users_group.command("show")
+@config_option
+@click.argument("email")
+def show_user(path: Path, email: str) -> None:
+    """Show one user."""
+    books = Books(path)
+    user = books.call(lambda: find_user(email))
+    for name, value in (
+        ("id", user.id),
+        ("e-mail", user.email),
+        ("name", user.name or "-"),
+        ("plan", user.plan),
+        ("credits", _credits(books, user)),
+        ("spent", show_dollars(user.spent)),
+        ("state", _state(user)),
+        ("since", f"{user.created_at:%Y-%m-%d %H:%M} UTC"),
+    ):
+        click.echo(f"{name:<8}  {value}")
+
+
+@users_group.command("set")
+@config_option
+@click.argument("email")
+@click.option("--name", help="The user's name.")
+@click.option("--plan", help="A plan of router.toml.")
+@click.option("--admin/--no-admin", default=None, help="Whether the user is an administrator.")
+@click.option(
+    "--active/--no-active", default=None, help="Whether the user can log in and use keys."
+)
+def set_user(
+    path: Path,
+    *,
+    email: str,
+    name: str | None,
+    plan: str | None,
+    admin: bool | None,
+    active: bool | None,
+) -> None:
+    """Change a user: whatever options you give."""
+    books = Books(path)
+    user = books.call(
+        lambda: users.change_user(
+            books.plans,
+            find_user(email).id,
+            name=name,
+            plan=plan,
+            is_admin=admin,
+            is_active=active,
+        )
+    )
+    books.announce(user.id)
+    click.echo(f"{user.email}: plan {user.plan}, {_state(user)}")
+
+
+@users_group.command("password")
+@config_option
+@click.argument("email")
+@password_option
+def set_password(path: Path, email: str, password_stdin: bool) -> None:
+    """Set a new password and log the user out everywhere. Asks for the password."""
+    books = Books(path)
+    user = books.call(lambda: find_user(email))
+    password_hash = _ask_password(books, user.email, password_stdin)
+    books.call(lambda: sign_in.set_password(user.id, password_hash))
+    click.echo(f"{user.email} has another password, and is logged out everywhere")
+
+
+@users_group.command("delete")
+@config_option
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def delete_user(path: Path, email: str, yes: bool) -> None:
+    """Delete a user and revoke the keys; usage is kept under the user's number."""
+    books = Books(path)
+    user = books.call(lambda: find_user(email))
+    if not yes:
+        click.confirm(f"Delete {user.email} and revoke all keys?", abort=True)
+    books.call(lambda: users.delete_user(user.id))
+    books.announce(user.id)
+    click.echo(f"deleted user {user.id}")
+
+
+def _ask_password(books: Books, email: str, from_stdin: bool) -> str:
+    """The hash of a password that is typed in; one that is not good enough ends the command."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    options = books.config.auth
+    try:
+        check_password(password, min_length=options.password_min_length, email=email)
+    except ApiError as error:
+        raise click.ClickException(error.message) from None
+    return hash_password(password, options.bcrypt_rounds)
+
+
+def _credits(books: Books, user: User) -> str | None:
+    plan = books.plans.get(user.plan)
+    return show_dollars(user.credits) if plan and plan.credits is not None else None
+
+
+def _state(user: User) -> str:
+    state = "active" if user.is_active else "disabled"
+    return f"{state}, administrator" if user.is_admin else state

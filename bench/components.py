@@ -27,8 +27,8 @@ from tornado_router.accounts.invalidation import LocalChanges
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.accounts.plans import Plans
 from tornado_router.calls.admission import Admission, Permit
-from tornado_router.calls.answers import ChunkEncoder, encode_whole
 from tornado_router.config.options import PriceOptions, PricingOptions
+from tornado_router.endpoints import CHAT_COMPLETIONS
 from tornado_router.errors import ApiError
 from tornado_router.limits import Demand, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
@@ -180,8 +180,8 @@ def _now(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 def _answer_components() -> Iterator[Component]:
     call, answer = _call(bodies.small()), Relayed(orjson.loads(_ANSWER), _ANSWER)
-    yield Component("answer: encode, read usage", lambda: encode_whole(call, answer))
-    encoder = ChunkEncoder(_call(bodies.stream(50, 20), stream=True))
+    yield Component("answer: encode, read usage", lambda: CHAT_COMPLETIONS.whole(call, answer))
+    encoder = CHAT_COMPLETIONS.encoder(_call(bodies.stream(50, 20), stream=True))
     chunk = Relayed(orjson.loads(_CHUNK), _CHUNK)
     yield Component("stream: encode a chunk", lambda: encoder.encode(chunk))
 

@@ -40,7 +40,6 @@ ELSEWHERE = {
     "cli/user_commands": "e2e/test_cli_accounts.py",
     "http/openapi/__init__": "http/openapi/test_document.py",
     "http/openapi/components": "http/openapi/test_document.py",
-    "http/openapi/examples": "http/openapi/test_document.py",
     "http/openapi/headers": "http/openapi/test_document.py",
     "http/openapi/objects": "http/openapi/test_document.py",
     "http/openapi/operations": "http/openapi/test_document.py",

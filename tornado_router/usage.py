@@ -106,7 +106,7 @@ def estimate_usage(request: Mapping[str, Any], generated_bytes: int) -> Usage:
         request: the client's body.
         generated_bytes: UTF-8 bytes of the text that was generated.
     """
-    return Usage(estimate_prompt(request), _tokens(generated_bytes), estimated=True)
+    return Usage(estimate_prompt(request), tokens_of(generated_bytes), estimated=True)
 
 
 def estimate_prompt(request: Mapping[str, Any]) -> int:
@@ -131,7 +131,7 @@ def media_parts(request: Mapping[str, Any]) -> list[str]:
 def estimate_tokens(value: object) -> int:
     """A guess at the tokens of a part of a request: a flat figure for an image, not its data."""
     if isinstance(value, str):
-        return _tokens(len(value.encode("utf-8", "replace")))
+        return tokens_of(len(value.encode("utf-8", "replace")))
     if isinstance(value, Mapping):
         if value.get("type") in ("image_url", "input_audio", "file"):
             return IMAGE_TOKENS
@@ -143,7 +143,8 @@ def estimate_tokens(value: object) -> int:
     return 0
 
 
-def _tokens(size: int) -> int:
+def tokens_of(size: int) -> int:
+    """A guess at the tokens of so many bytes of text."""
     return -(-size // BYTES_PER_TOKEN)
 
 

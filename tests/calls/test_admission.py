@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,7 +10,6 @@ from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.admission import (
     Admission,
     check_permissions,
-    estimate_request,
 )
 from tornado_router.calls.refusals import duration
 from tornado_router.config.options import PriceOptions, PricingOptions, ProviderOptions
@@ -226,18 +224,6 @@ class TestRates:
         )
         assert permit.lease.demand.tokens < 1000
         assert permit.images == 1
-
-    def test_a_picture_cannot_be_hidden_by_how_it_is_written(self):
-        part = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
-        asked = call(messages=[{"role": "user", "content": [part]}])
-        asked = replace(asked, raw=asked.raw.replace(b'"image_url"', b'"\\u0069mage_url"'))
-        assert json.loads(asked.raw) == asked.body
-        assert estimate_request(asked)[1] == 1
-
-    def test_parts_of_text_are_text(self):
-        content = [{"type": "text", "text": "image_url " * 10}, {"type": "text", "text": "x"}]
-        asked = call(messages=[{"role": "user", "content": content}])
-        assert estimate_request(asked) == (-(-len(asked.raw) // 4), 0)
 
     def test_tokens_are_corrected(self):
         world, key = World(), rated(None, 1000)

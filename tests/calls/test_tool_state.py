@@ -2,9 +2,7 @@
 
 import asyncio
 
-import pytest
-
-from tornado_router.calls.tool_state import Memory, tool_call_ids
+from tornado_router.calls.tool_state import Memory
 from tornado_router.redis.stores import ProcessStore
 
 ME, YOU = (1, "google"), (2, "google")
@@ -57,22 +55,3 @@ def test_what_is_kept_cannot_be_changed_from_outside():
     value["a"].append(2)
     recall(kept, ME, "call_1")["call_1"]["a"].append(3)
     assert recall(kept, ME, "call_1") == {"call_1": {"a": [1]}}
-
-
-def test_tool_call_ids_are_those_of_every_message():
-    assert tool_call_ids(
-        {
-            "messages": [
-                {"role": "user", "content": "hi"},
-                {"role": "assistant", "tool_calls": [{"id": "a"}, {"id": "b"}]},
-                {"role": "tool", "tool_call_id": "a", "content": "x"},
-                {"role": "assistant", "tool_calls": None},
-                {"role": "assistant", "tool_calls": [{"id": "c"}, {"id": None}, {}]},
-            ]
-        }
-    ) == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize("body", [{}, {"input": "x"}, {"messages": None}])
-def test_bodies_without_messages_have_none(body):
-    assert tool_call_ids(body) == []

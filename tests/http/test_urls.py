@@ -3,8 +3,9 @@
 import pytest
 from tornado.httpclient import HTTPRequest
 
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.http.urls import ENDPOINTS, route_table
+from tornado_router.http.urls import route_table
 from tornado_router.validation import load_schema
 
 OPEN = {"/health", "/auth/register", "/auth/login", "/openapi.json", "/docs"}
@@ -72,4 +73,4 @@ def test_every_endpoint_has_a_schema(endpoint):
 
 
 def test_every_endpoint_is_below_v1():
-    assert all(path.startswith("/v1/") for path in ENDPOINTS.values())
+    assert all(it.path.startswith("/v1/") for it in ENDPOINTS.values())

@@ -11,7 +11,7 @@ from tornado_router.background import batch
 from tornado_router.config.options import RequestLogOptions
 from tornado_router.errors import ApiError
 from tornado_router.ledger import request_log
-from tornado_router.ledger.request_log import Exchange, RequestRecorder, read_stream
+from tornado_router.ledger.request_log import Exchange, RequestRecorder
 from tornado_router.observability.redaction import REDACTED, Redaction
 from tornado_router.storage.tables import RequestLog, Storage, User, now
 
@@ -263,54 +263,6 @@ def stream(*chunks):
 
 def delta(index=0, finish=None, **fields):
     return {"id": "c", "choices": [{"index": index, "delta": fields, "finish_reason": finish}]}
-
-
-def test_the_texts_of_a_stream_are_put_together():
-    function = {"name": "f", "arguments": '{"a'}
-    call = {"index": 0, "id": "t", "type": "function", "function": function}
-    events = stream(
-        delta(role="assistant", content="Grü"),
-        delta(1, content="other"),
-        delta(content="ße"),
-        delta(tool_calls=[call]),
-        delta(tool_calls=[{"index": 0, "function": {"arguments": '":1}'}}]),
-        delta(finish="tool_calls"),
-        {"id": "c", "choices": [], "usage": {"total_tokens": 3}},
-    )
-    assert read_stream(events) == {
-        "stream": True,
-        "id": "c",
-        "usage": {"total_tokens": 3},
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": "tool_calls",
-                "message": {
-                    "role": "assistant",
-                    "content": "Grüße",
-                    "tool_calls": [
-                        {
-                            "id": "t",
-                            "type": "function",
-                            "function": {"name": "f", "arguments": '{"a":1}'},
-                        }
-                    ],
-                },
-            },
-            {"index": 1, "message": {"content": "other"}},
-        ],
-    }
-
-
-def test_an_error_on_the_way_is_kept():
-    events = stream(delta(content="a")) + b'event: error\ndata: {"error": {"message": "m"}}\n\n'
-    assert read_stream(events)["error"] == {"message": "m"}
-
-
-@pytest.mark.parametrize("event", [b"5", b"[1]", b'{"choices": 5}', b'{"choices": [[]]}', b"{"])
-def test_nonsense_in_a_stream_is_left_out(event):
-    told = read_stream(stream(delta(content="a")) + b"data: " + event + b"\n\n")
-    assert told["choices"][0]["message"] == {"content": "a"}
 
 
 def test_a_secret_across_chunks_is_taken_out(storage):

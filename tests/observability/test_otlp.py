@@ -20,7 +20,6 @@ from tornado_router.observability.trace_context import start_trace
 from ..collector import attributes, collector
 from .test_log import CALL
 
-PATHS = {"chat.completions": "/v1/chat/completions"}
 RESOURCE = describe_resource("a-router")
 
 
@@ -41,7 +40,7 @@ def traced(event=CALL, attempts=2, **fields):
 
 
 def traces(told):
-    return CallTraces(OtelOptions(endpoint=told.url), {}, RESOURCE, PATHS, "http")
+    return CallTraces(OtelOptions(endpoint=told.url), {}, RESOURCE, "http")
 
 
 def test_every_span_of_a_burst_arrives(told):

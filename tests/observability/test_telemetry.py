@@ -22,8 +22,6 @@ from ..collector import collector
 from ..support import poll
 from .test_log import CALL
 
-PATHS = {"chat.completions": "/v1/chat/completions"}
-
 
 @pytest.fixture
 def told():
@@ -48,7 +46,6 @@ def our_threads():
 def start(told, **options):
     return Telemetry(
         OtelOptions(endpoint=told.url, **options),
-        PATHS,
         "http",
         models=BoundedNames(),
         targets=BoundedNames(),

@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given, settings
 
+from tornado_router.endpoints import CHAT_COMPLETIONS
 from tornado_router.errors import ApiError
 from tornado_router.validation import PROFILES, Validator, load_schema, parse_json
-from tornado_router.validation.semantic import RULES
 from tornado_router.validation.validator import EXPLAINED_VALUES
 
 from ..request_corpus import BAD, GOOD, USER, chat
@@ -13,18 +13,25 @@ from .second_opinion import SecondOpinion
 CHAT = "chat.completions.request"
 
 
+RULES = {CHAT: CHAT_COMPLETIONS.rules}
+
+
+def ours(name, profile):
+    return Validator.load(name, profile, RULES.get(name, ()))
+
+
 def second_opinion(name, profile):
     return Validator(SecondOpinion(load_schema(name, profile)), RULES.get(name, ()))
 
 
 VALIDATORS = {
     (make, name, profile): make(name, profile)
-    for make in (Validator.load, second_opinion)
+    for make in (ours, second_opinion)
     for name in GOOD
     for profile in PROFILES
 }
 ENGINES = pytest.mark.parametrize(
-    "make", [Validator.load, second_opinion], ids=["jsonschema-rs", "jsonschema"]
+    "make", [ours, second_opinion], ids=["jsonschema-rs", "jsonschema"]
 )
 FIELDS = {name: list(load_schema(name)["properties"]) for name in GOOD}
 GOOD_CASES = [(name, label) for name, bodies in GOOD.items() for label in bodies]
@@ -85,7 +92,7 @@ def test_standard_refuses_what_nobody_takes(make, label, param, body):
     ],
 )
 def test_an_item_of_responses_is_told_apart(item, param):
-    validator = VALIDATORS[Validator.load, "responses.request", "standard"]
+    validator = VALIDATORS[ours, "responses.request", "standard"]
     assert refusal(validator, {"model": "m", "input": [item]}).param == param
 
 
@@ -96,8 +103,7 @@ def test_engines_agree_on_mutated_bodies(name):
     def check(body):
         for profile in PROFILES:
             first, second = (
-                outcome(VALIDATORS[make, name, profile], body)
-                for make in (Validator.load, second_opinion)
+                outcome(VALIDATORS[make, name, profile], body) for make in (ours, second_opinion)
             )
             assert (first is None) == (second is None)
 
@@ -117,13 +123,13 @@ def outcome(validator, body):
 def test_any_json_is_taken_or_refused(value):
     for name, profile in [(name, profile) for name in GOOD for profile in PROFILES]:
         for body in (value, dict.fromkeys(FIELDS[name], value)):
-            error = outcome(VALIDATORS[Validator.load, name, profile], body)
+            error = outcome(VALIDATORS[ours, name, profile], body)
             assert error is None or (error.status == 400 and len(error.message) < 2000)
 
 
 def test_the_deepest_json_is_explained():
     body = parse_json(b'{"x":' * 100 + b"[" * 100 + b"]" * 100 + b"}" * 100)
-    error = refusal(VALIDATORS[Validator.load, CHAT, "standard"], {"messages": body})
+    error = refusal(VALIDATORS[ours, CHAT, "standard"], {"messages": body})
     assert error.param == "model"
 
 
@@ -134,7 +140,7 @@ def test_prompts_are_not_quoted():
         chat(messages=[{"role": "user", "content": [secret]}]),
         chat(messages=secret),
     ):
-        error = refusal(VALIDATORS[Validator.load, CHAT, "standard"], body)
+        error = refusal(VALIDATORS[ours, CHAT, "standard"], body)
         assert "secret" not in error.message
 
 

@@ -12,9 +12,9 @@ import orjson
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.admission import Charge, Permit
-from tornado_router.calls.answers import encode_error
 from tornado_router.calls.attempt import Attempts
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger.request_log import Exchange
@@ -24,7 +24,7 @@ from tornado_router.observability.trace_context import TraceContext
 from tornado_router.provider import Call
 from tornado_router.routing.routes import Target
 from tornado_router.storage.tables import dollars
-from tornado_router.usage import Usage, estimate_usage
+from tornado_router.usage import Usage
 
 _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 """What may stand in a header as it is, beside letters and digits."""
@@ -151,7 +151,10 @@ class Progress:
                 self._estimate()
             if self.recorded and self.copy:
                 begun = self.copy.size > 0
-                self.take(encode_error(error) if begun else orjson.dumps(error.body()))
+                dialect = ENDPOINTS[self.call.endpoint].dialect
+                self.take(
+                    dialect.error_event(error) if begun else orjson.dumps(dialect.error_body(error))
+                )
         elif isinstance(error, Exception):
             self.status, self.error_code = 500, "internal_error"
             self.internal_error = describe_exception(error)
@@ -240,7 +243,7 @@ class Progress:
 
     def _estimate(self) -> None:
         if self.attempts.made:
-            self.usage = estimate_usage(self.call.body, 0)
+            self.usage = ENDPOINTS[self.call.endpoint].estimate(self.call)
 
 
 @lru_cache(maxsize=1000)

@@ -17,6 +17,7 @@ from tornado_router.calls.refusals import (
     model_not_priced,
     refusal_of,
 )
+from tornado_router.endpoints import ENDPOINTS, Output
 from tornado_router.errors import ApiError
 from tornado_router.limits import (
     Demand,
@@ -30,7 +31,7 @@ from tornado_router.provider import Call
 from tornado_router.routing.output_length import OutputBounds
 from tornado_router.routing.prices import Cost, Price, Prices
 from tornado_router.routing.routes import Target
-from tornado_router.usage import BYTES_PER_TOKEN, Usage, estimate_prompt, media_parts
+from tornado_router.usage import BYTES_PER_TOKEN, Usage
 
 EXTENSION_TOKENS = 256
 """What a stream asks for at least when it has used up what was reserved: asking may take a trip
@@ -118,8 +119,9 @@ class Admission:
             ApiError: 403, the key may not do that; 429, a limit has no room; 503, nobody knows.
         """
         await self.check(call, key)
-        prompt, images = estimate_request(call)
-        answer, known = self._answer_tokens(call, targets)
+        ask = ENDPOINTS[call.endpoint].ask(call)
+        prompt, images = ask.prompt()
+        answer, known = self._answer_tokens(ask.output(), targets)
         if not key.rates and not key.purses:
             return Permit(targets, key, prompt, images, answer)
         tokens, cost = prompt + answer, 0
@@ -290,17 +292,11 @@ class Admission:
         """What a call pays; None if nobody's money is at stake."""
         return self._prices.find(target.provider, target.model) if permit.key.purses else None
 
-    def _answer_tokens(self, call: Call, targets: Sequence[Target]) -> tuple[int, bool]:
+    def _answer_tokens(self, output: Output, targets: Sequence[Target]) -> tuple[int, bool]:
         """Tokens to reserve for the answer, and whether the client itself set that bound."""
-        if call.endpoint != "chat.completions":
-            return 0, True
-        body = call.body
-        # For JSON Schema, 2.0 is an integer.
-        choices = int(body.get("n") or 1)
-        bound = int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
-        if bound:
-            return bound * choices, True
-        return max(map(self._bounds.bound, targets)) * choices, False
+        if output.bound is not None:
+            return output.bound * output.choices, True
+        return max(map(self._bounds.bound, targets)) * output.choices, False
 
 
 def check_permissions(endpoint: str, model: str, key: Key) -> None:
@@ -333,15 +329,3 @@ def may_use(model: str, key: Key) -> bool:
 def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
     """What matches a name that any of these wildcard patterns does."""
     return re.compile("|".join(map(translate, patterns)) or _NOTHING)
-
-
-def estimate_request(call: Call) -> tuple[int, int]:
-    """A guess at the tokens of a request, and its images.
-
-    What the bytes of the JSON come to is enough, and a little more than the text would; only what
-    is no text needs a look inside.
-    """
-    media = media_parts(call.body)
-    if media:
-        return estimate_prompt(call.body), media.count("image_url")
-    return -(-len(call.raw) // BYTES_PER_TOKEN), 0

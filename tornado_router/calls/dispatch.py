@@ -15,9 +15,10 @@ from itertools import count
 from typing import Any, cast
 
 from tornado_router.calls.attempt import Attempt, Attempts
-from tornado_router.calls.tool_state import Memory, Owner, tool_call_ids
+from tornado_router.calls.tool_state import Memory, Owner
 from tornado_router.calls.vendor_errors import Cause
 from tornado_router.config.options import RoutingOptions
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call, HTTPClient, Unsupported
@@ -196,7 +197,7 @@ class Dispatcher:
         """What the provider wanted back with the tool calls of this conversation."""
         if configured.provider is None or not configured.provider.remembers:
             return {}
-        return await self._memory.recall(owner, tool_call_ids(call.body))
+        return await self._memory.recall(owner, ENDPOINTS[call.endpoint].tool_call_ids(call))
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from loguru import logger
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.account import Copy, Progress
 from tornado_router.calls.admission import Admission, Charge, Permit
-from tornado_router.calls.answers import ChunkEncoder, encode_error, encode_whole
 from tornado_router.calls.attempt import Attempt, Attempts
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.response_cache import (
@@ -23,6 +22,7 @@ from tornado_router.calls.response_cache import (
     ResponseCache,
     not_cached,
 )
+from tornado_router.endpoints import ENDPOINTS, StreamEncoder
 from tornado_router.errors import ApiError, StoppedError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger.request_log import RequestRecorder
@@ -74,7 +74,7 @@ class _Meter:
     """
 
     def __init__(
-        self, admission: Admission, encoder: ChunkEncoder, progress: Progress, permit: Permit
+        self, admission: Admission, encoder: StreamEncoder, progress: Progress, permit: Permit
     ) -> None:
         target = progress.attempts.target
         assert target is not None, "a stream comes from somewhere"
@@ -226,7 +226,8 @@ class Gateway:
             events = await self._begin(attempt, progress, permit)
             return Reply(progress.dropped, progress.headers(), events=events)
         assert attempt.body is not None, "it has succeeded"
-        body, progress.usage = encode_whole(call, attempt.body, self._name(call))
+        endpoint = ENDPOINTS[call.endpoint]
+        body, _, progress.usage = endpoint.whole(call, attempt.body, self._name(call))
         progress.take(body)
         missing = self._bill(progress, permit)
         if missing:
@@ -311,7 +312,8 @@ class Gateway:
     ) -> AsyncGenerator[bytes, None]:
         """Makes the first event before anything is sent, as it may still turn out an error."""
         progress.first_chunk = time.monotonic() - progress.started
-        encoder = ChunkEncoder(progress.call, self._name(progress.call))
+        call = progress.call
+        encoder = ENDPOINTS[call.endpoint].encoder(call, self._name(call))
         try:
             first = b"".join(map(encoder.encode, attempt.first))
         except BaseException:
@@ -325,7 +327,7 @@ class Gateway:
         self,
         first: bytes,
         attempt: Attempt,
-        encoder: ChunkEncoder,
+        encoder: StreamEncoder,
         progress: Progress,
         permit: Permit,
     ) -> AsyncGenerator[bytes, None]:
@@ -370,7 +372,7 @@ class Gateway:
             self._settle_stream(progress, encoder)
             if not isinstance(error, ApiError) or isinstance(raised, GeneratorExit):
                 raise
-            yield encode_error(error)
+            yield encoder.error(error)
 
     async def _cache_stream(self, progress: Progress) -> None:
         """Caches a stream that ended well, if all of it was copied."""
@@ -408,7 +410,7 @@ class Gateway:
         charge = self._admission.charge(permit, target, usage)
         self._ledger.note(progress.finished(usage, charge))
 
-    def _settle_stream(self, progress: Progress, encoder: ChunkEncoder) -> None:
+    def _settle_stream(self, progress: Progress, encoder: StreamEncoder) -> None:
         if not progress.settled:
             progress.usage = encoder.usage()
             self._settle(progress)

@@ -17,6 +17,7 @@ import orjson
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.config.options import CacheOptions
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 from tornado_router.redis.stores import Store
@@ -27,9 +28,6 @@ KEY_PREFIX = "cache:"
 
 FORMAT = 1
 """Of what is stored; part of each key, so that no version reads what another has written."""
-
-OPENAI_TEMPERATURE = 1.0
-"""Of a request that names none: https://platform.openai.com/docs/api-reference/chat/create."""
 
 
 class CacheControl(NamedTuple):
@@ -145,7 +143,8 @@ class ResponseCache:
         """
         if not route.cache_seconds or not (control.read or control.write):
             return None
-        if call.endpoint == "chat.completions" and not _is_cool(call, route):
+        temperature = ENDPOINTS[call.endpoint].ask(call).temperature()
+        if temperature is not None and temperature > route.cache_max_temperature:
             return None
         targets = [
             (target.provider, self._fingerprints.get(target.provider), target.model)
@@ -201,9 +200,3 @@ def not_cached() -> ApiError:
         code="not_cached",
         headers={"x-should-retry": "false"},  # the official SDKs retry a 504 otherwise
     )
-
-
-def _is_cool(call: Call, route: Route) -> bool:
-    temperature = call.body.get("temperature")
-    given = OPENAI_TEMPERATURE if temperature is None else float(temperature)
-    return given <= route.cache_max_temperature

@@ -45,16 +45,6 @@ class Memory:
         await self._store.close()
 
 
-def tool_call_ids(body: Mapping[str, Any]) -> list[str]:
-    """The ids of the tool calls in the messages of a request."""
-    return [
-        tool_call["id"]
-        for message in body.get("messages") or ()
-        for tool_call in message.get("tool_calls") or ()
-        if isinstance(tool_call.get("id"), str)
-    ]
-
-
 def _key(owner: Owner, tool_call_id: str) -> str:
     user_id, provider = owner
     return f"memory:{user_id}:{provider}:{tool_call_id}"

@@ -10,7 +10,7 @@ import click
 
 from tornado_router.accounts import budgets, keys, registration
 from tornado_router.cli.common import Books, Duration, config_option, find_user, show_table
-from tornado_router.http.urls import ENDPOINTS
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.storage.tables import ApiKey, now
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from tornado.routing import URLSpec
 
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.http import openapi
 from tornado_router.http.handlers.accounts import (
     LogInHandler,
@@ -38,12 +39,6 @@ from tornado_router.http.handlers.metrics import MetricsHandler
 from tornado_router.http.handlers.models import ModelHandler, ModelsHandler
 from tornado_router.http.handlers.usage import UsageHandler
 from tornado_router.validation import Profile
-
-ENDPOINTS = {
-    "chat.completions": "/v1/chat/completions",
-    "embeddings": "/v1/embeddings",
-}
-"""The endpoints that call a model: the name of their schema and translators, and their path."""
 
 PATTERNS = {"{id}": "([0-9]{1,15})", "{model}": "(.+)"}
 """What stands for what in the paths below."""
@@ -86,8 +81,8 @@ def describe_as_page(profile: Profile) -> bytes:
 
 ROUTES = (
     *(
-        Route(endpoint, path, CallHandler, {"endpoint": endpoint})
-        for endpoint, path in ENDPOINTS.items()
+        Route(endpoint.name, endpoint.path, CallHandler, {"endpoint": endpoint})
+        for endpoint in ENDPOINTS.values()
     ),
     Route("models", "/v1/models", ModelsHandler),
     Route("model", "/v1/models/{model}", ModelHandler),

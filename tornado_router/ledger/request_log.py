@@ -11,15 +11,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
 from loguru import logger
 from peewee import fn
 
 from tornado_router.background.batch import BatchThread
 from tornado_router.config.options import RequestLogOptions
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.observability.redaction import BYTES_PER_CHARACTER, Redaction, as_json
-from tornado_router.sse import Decoder
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
 from tornado_router.storage.tables import RequestLog, Storage, User, now, utc
@@ -225,21 +224,13 @@ class RequestRecorder:
         whole = len(exchange.response) == exchange.response_bytes
         if not exchange.stream or exchange.response.startswith(b"{"):
             return self._redaction.body(exchange.response, whole=whole)
-        told = self._redaction.value(read_stream(exchange.response))
-        return as_json(told if whole else self._cut(told))
-
-    def _cut(self, told: dict[str, Any]) -> dict[str, Any]:
-        """A stream that was not copied whole, without the ends of its texts.
-
-        What was cut off may end with half a secret, or half a property, which no rule knows.
-        """
-        told["cut_off"] = True
-        for choice in told.get("choices", ()):
-            message = choice.get("message") or {}
-            message.pop("tool_calls", None)
-            for name in message.keys() - {"role"}:
-                message[name] = self._redaction.without_end(message[name])
-        return told
+        endpoint = ENDPOINTS[exchange.endpoint]
+        joined = self._redaction.value(endpoint.join(exchange.response))
+        if not whole:
+            # What was cut off may end with half a secret, or half a property, which no rule knows.
+            joined["cut_off"] = True
+            endpoint.trim(joined, self._redaction.without_end)
+        return as_json(joined)
 
 
 def _complain(row: Row, error: Exception) -> None:
@@ -291,68 +282,6 @@ def delete_row(row_id: int) -> None:
     """
     with RequestLog._meta.database.writing():
         find_row(row_id).delete_instance()
-
-
-def read_stream(events: bytes) -> dict[str, Any]:
-    """What the events of a stream come to: its choices with their texts put together.
-
-    A secret may lie across chunks, so redaction needs the text in one piece.
-    """
-    choices: dict[int, dict[str, Any]] = {}
-    told: dict[str, Any] = {"stream": True, "choices": []}
-    decoder = Decoder()
-    for event in [*decoder.feed(events), *decoder.finish()]:
-        try:
-            _add_chunk(told, choices, orjson.loads(event.data))
-        except (orjson.JSONDecodeError, AttributeError, TypeError):
-            continue  # [DONE], what was cut off, or nothing that a client can read either
-    for choice in choices.values():
-        message = choice.get("message") or {}
-        if "tool_calls" in message:
-            message["tool_calls"] = [call for _, call in sorted(message["tool_calls"].items())]
-    told["choices"] = [{"index": index, **choices[index]} for index in sorted(choices)]
-    return told
-
-
-def _add_chunk(
-    told: dict[str, Any], choices: dict[int, dict[str, Any]], chunk: Mapping[str, Any]
-) -> None:
-    for name in ("id", "model", "usage", "error", "router"):
-        if chunk.get(name):
-            told[name] = chunk[name]
-    for choice in chunk.get("choices") or ():
-        _add_choice(choices.setdefault(choice.get("index") or 0, {}), choice)
-
-
-def _add_choice(known: dict[str, Any], choice: Mapping[str, Any]) -> None:
-    if choice.get("finish_reason"):
-        known["finish_reason"] = choice["finish_reason"]
-    message = known.setdefault("message", {})
-    for name, value in (choice.get("delta") or {}).items():
-        if name == "tool_calls":
-            calls = message.setdefault("tool_calls", {})
-            for call in value or ():
-                _add_call(calls.setdefault(call.get("index") or 0, {}), call)
-        else:
-            _add_text(message, name, value)
-
-
-def _add_call(known: dict[str, Any], call: Mapping[str, Any]) -> None:
-    for name, value in call.items():
-        if isinstance(value, dict):
-            part = known.setdefault(name, {})
-            for key, text in value.items():
-                _add_text(part, key, text)
-        elif name != "index":
-            known[name] = value
-
-
-def _add_text(known: dict[str, Any], name: str, value: Any) -> None:
-    before = known.get(name)
-    if isinstance(before, str) and isinstance(value, str) and name != "role":
-        known[name] = before + value
-    elif value is not None:
-        known[name] = value
 
 
 def _storable(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import failure_reason
@@ -26,7 +27,6 @@ CANCELLED = "cancelled"
 VENDOR_MODELS = frozenset({"gen_ai.request.model", "gen_ai.response.model"})
 """Attributes that name a model as its vendor does."""
 
-_OPERATIONS = {"chat.completions": "chat"}
 _REASONING = "gen_ai.usage.reasoning.output_tokens"
 _QUANTITIES = {
     "prompt_tokens": "gen_ai.usage.input_tokens",
@@ -73,7 +73,7 @@ class TracedCall(NamedTuple):
 
 def operation(event: RequestFinished) -> str:
     """The value of `gen_ai.operation.name`."""
-    return _OPERATIONS.get(event.endpoint, event.endpoint)
+    return ENDPOINTS[event.endpoint].otel_operation or event.endpoint
 
 
 def winner(event: RequestFinished, attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:

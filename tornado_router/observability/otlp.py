@@ -34,6 +34,7 @@ from opentelemetry.trace import (
 
 from tornado_router import __version__
 from tornado_router.config.options import OtelOptions
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability import otel_attributes
 from tornado_router.observability.attempt_record import AttemptRecord
@@ -75,7 +76,6 @@ class CallTraces:
         options: `[otel]`.
         headers: of requests to the collector.
         resource: what this process is.
-        paths: of the endpoints, by name.
         scheme: by which clients connect.
     """
 
@@ -84,10 +84,8 @@ class CallTraces:
         options: OtelOptions,
         headers: Mapping[str, str],
         resource: Resource,
-        paths: Mapping[str, str],
         scheme: str,
     ) -> None:
-        self._paths = paths
         self._scheme = scheme
         self._exporter = OTLPSpanExporter(
             f"{options.endpoint.rstrip('/')}/v1/traces",
@@ -134,7 +132,7 @@ class CallTraces:
     def _make_spans(self, call: TracedCall) -> None:
         event, trace = call.event, call.trace
         assert trace is not None, "it was sampled"
-        path = self._paths[event.endpoint]
+        path = ENDPOINTS[event.endpoint].path
         self._ids.trace_id = int(trace.trace_id, 16)
         attributes = otel_attributes.call_attributes(event, path, self._scheme)
         span = self._tracer.start_span(

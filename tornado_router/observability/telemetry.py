@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 
 from loguru import logger
@@ -35,7 +35,6 @@ class Telemetry:
 
     Args:
         options: `[otel]`.
-        paths: of the endpoints, by name.
         scheme: by which clients connect, `http` or `https`.
         models: the names that clients ask for, as metrics show them.
         targets: the names that vendors have for them.
@@ -44,7 +43,6 @@ class Telemetry:
     def __init__(
         self,
         options: OtelOptions,
-        paths: Mapping[str, str],
         scheme: str,
         *,
         models: BoundedNames,
@@ -56,7 +54,7 @@ class Telemetry:
         resource = otlp.describe_resource(options.service_name)
         self._traces = self._metrics = None
         if options.traces:
-            self._traces = otlp.CallTraces(options, headers, resource, paths, scheme)
+            self._traces = otlp.CallTraces(options, headers, resource, scheme)
         if options.metrics:
             self._metrics = otlp.CallMetrics(options, headers, resource, models, targets)
         self._failed = 0

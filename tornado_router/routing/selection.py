@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from tornado_router.config.options import TargetOptions
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError, invalid_request
 from tornado_router.observability.redaction import printable_name
 from tornado_router.provider import Call
@@ -16,10 +17,8 @@ from tornado_router.routing.health import Health
 from tornado_router.routing.pattern_table import PatternTable
 from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import KNOWN_TARGETS, Route, Target
-from tornado_router.usage import estimate_prompt, media_parts
 
 _ANYTHING = TargetOptions()
-_MEDIA = {"image_url": "images", "input_audio": "audio", "file": "files"}
 _UNKNOWN = float("inf")
 
 
@@ -57,11 +56,15 @@ class Selection:
         options = {target: self._options(target) for target in route.targets}
         if all(item is _ANYTHING for item in options.values()):
             return route
-        needs = _needs(call)
-        able = [target for target in route.targets if not needs & set(options[target].lacks)]
+        endpoint = ENDPOINTS[call.endpoint]
+        ask = endpoint.ask(call)
+        needs = ask.needs()
+        able = [
+            target for target in route.targets if needs.keys().isdisjoint(options[target].lacks)
+        ]
         if not able:
             raise _cannot(call, needs, options)
-        tokens = _tokens(call)
+        tokens = ask.context()
         fitting = [target for target in able if tokens <= _window(options[target])]
         if not fitting:
             largest = max(_window(options[target]) for target in able)
@@ -69,7 +72,7 @@ class Selection:
                 f"This model's maximum context length is {largest:.0f} tokens. However, your "
                 f"request comes to about {tokens} tokens. Please reduce its length, or "
                 "'max_tokens'.",
-                "messages",
+                endpoint.prompt_field,
                 "context_length_exceeded",
             )
         return route if len(fitting) == len(route.targets) else route.only(fitting)
@@ -132,35 +135,18 @@ class Selection:
         return self._tables.find(f"{target.provider}/{target.model}") or _ANYTHING
 
 
-def _needs(call: Call) -> set[str]:
-    """What a target has to take, as `[targets]` names it."""
-    needs = {_MEDIA[kind] for kind in media_parts(call.body) if kind in _MEDIA}
-    if call.body.get("tools"):
-        needs.add("tools")
-    response_format = call.body.get("response_format")
-    if response_format and response_format.get("type") == "json_schema":
-        needs.add("structured_outputs")
-    return needs
-
-
-def _cannot(call: Call, needs: set[str], options: Mapping[Target, TargetOptions]) -> ApiError:
-    lacking = sorted(needs.intersection(*(set(item.lacks) & needs for item in options.values())))
-    what = ", ".join(lacking or sorted(needs)).replace("_", " ")
-    param = {"tools": "tools", "structured_outputs": "response_format"}.get(
-        lacking[0] if lacking else "", "messages"
+def _cannot(
+    call: Call, needs: Mapping[str, str], options: Mapping[Target, TargetOptions]
+) -> ApiError:
+    lacking = sorted(
+        needs.keys() & set.intersection(*(set(item.lacks) for item in options.values()))
     )
+    words = lacking or sorted(needs)
+    what = ", ".join(words).replace("_", " ")
     return invalid_request(
         f"The model '{printable_name(call.model)}' does not take {what}.",
-        param,
+        needs[lacking[0]] if lacking else ENDPOINTS[call.endpoint].prompt_field,
         "unsupported_value",
-    )
-
-
-def _tokens(call: Call) -> int:
-    """Tokens of prompt and answer, at most, as far as the client says."""
-    body = call.body
-    return estimate_prompt(body) + (
-        body.get("max_completion_tokens") or body.get("max_tokens") or 0
     )
 
 

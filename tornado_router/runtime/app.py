@@ -32,6 +32,7 @@ from tornado_router.calls.tool_state import Memory
 from tornado_router.calls.upstream import Upstream
 from tornado_router.config.options import seconds
 from tornado_router.config.reader import Config
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.http import cors
@@ -47,7 +48,7 @@ from tornado_router.http.handlers.base import (
 from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.http.tls import read_tls
 from tornado_router.http.tornado_front import TornadoFront
-from tornado_router.http.urls import ENDPOINTS, route_table
+from tornado_router.http.urls import route_table
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
 from tornado_router.limits import Limiter
@@ -65,7 +66,7 @@ from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
 from tornado_router.runtime.loaded_config import Deployment
 from tornado_router.storage.tables import Storage
-from tornado_router.validation import Profile, Validator
+from tornado_router.validation import Profile
 
 if TYPE_CHECKING:
     from tornado_router.redis.link import RedisLink
@@ -139,7 +140,6 @@ class RouterApplication(Application):
             scheme = "https" if self.tls else "http"
             self._telemetry = Telemetry(
                 config.otel,
-                ENDPOINTS,
                 scheme,
                 models=self.metrics.models,
                 targets=self.metrics.targets,
@@ -255,10 +255,8 @@ class RouterApplication(Application):
                 answer_model=config.routing.answer_model,
             ),
             validators={
-                name: Validator.load(
-                    f"{name}.request", profile=cast(Profile, config.validation.profile)
-                )
-                for name in ENDPOINTS
+                name: endpoint.validator(cast(Profile, config.validation.profile))
+                for name, endpoint in ENDPOINTS.items()
             },
         )
 

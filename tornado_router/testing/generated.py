@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.testing import corpus
 from tornado_router.testing.json_paths import GONE, look_up, places, replaced
-from tornado_router.validation import Validator
 
 _words = st.sampled_from(["", " ", "hi", "\u2028", "\x00", "é漢🎉", "a" * 300]) | st.text(
     max_size=8
@@ -154,7 +154,7 @@ def requests(endpoint: str) -> st.SearchStrategy[dict[str, Any]] | None:
     }.get(endpoint)
     if samples is None:
         return None
-    validator = Validator.load(f"{endpoint}.request")
+    validator = ENDPOINTS[endpoint].validator()
     bodies = [sample.body for sample in samples]
     mutated = _mutated(bodies)
     candidates = mutated if endpoint == "embeddings" else _composed() | mutated

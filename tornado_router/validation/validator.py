@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import getitem
@@ -12,7 +12,9 @@ from tornado_router.errors import ApiError, invalid_request
 from tornado_router.validation.engine import Engine, RustEngine, Violation
 from tornado_router.validation.explain import explain
 from tornado_router.validation.schema import Profile, Schema, load_schema
-from tornado_router.validation.semantic import RULES, Rule
+
+Rule = Callable[[Mapping[str, Any]], None]
+"""Compares fields of a body, once each by itself is right; raises `ApiError` if it is broken."""
 
 EXPLAINED_VALUES = 10_000
 """How far into a wrong body an explanation looks: it takes some 10 ms of the event loop."""
@@ -26,13 +28,15 @@ class Validator:
         self._rules = tuple(rules)
 
     @classmethod
-    def load(cls, name: str, profile: Profile = "standard") -> Validator:
+    def load(
+        cls, name: str, profile: Profile = "standard", rules: Sequence[Rule] = ()
+    ) -> Validator:
         """A validator for a schema, such as `chat.completions.request`.
 
         Raises:
             FileNotFoundError: there is no such schema.
         """
-        return cls(RustEngine(load_schema(name, profile)), RULES.get(name, ()))
+        return cls(RustEngine(load_schema(name, profile)), rules)
 
     @property
     def schema(self) -> Schema:

@@ -11,10 +11,11 @@ from openapi_spec_validator import validate
 
 from tornado_router.accounts import registration
 from tornado_router.accounts.passwords import hash_password
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.http.openapi import document
 from tornado_router.http.openapi.objects import OBJECTS, schema_name
 from tornado_router.http.openapi.operations import OPERATIONS
-from tornado_router.http.urls import ENDPOINTS, ROUTES
+from tornado_router.http.urls import ROUTES
 from tornado_router.sse import Decoder
 from tornado_router.validation import PROFILES, load_schema
 

@@ -23,6 +23,7 @@ from tornado_router.accounts.key_lookup import Key
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.calls.serving import Serving
+from tornado_router.endpoints import OPENAI
 from tornado_router.errors import ApiError, StoppedError
 from tornado_router.http import cors
 from tornado_router.http.client_address import client_address
@@ -296,7 +297,11 @@ class BaseHandler(RequestHandler):
         for name, value in self.error.headers.items():
             self.set_header(name, value)
         self._set_edge_headers()  # Tornado has cleared what `prepare` set
-        self.write_json(self.error.body())
+        self.write_json(self.error_body(self.error))
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """The JSON object of an error."""
+        return OPENAI.error_body(error)
 
     def _set_edge_headers(self) -> None:
         """What the connection and the browser behind it are told."""

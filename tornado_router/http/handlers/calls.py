@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import Any
 from urllib.parse import quote
 
 from tornado_router.calls.gateway import CACHE_DEFAULTS
 from tornado_router.calls.response_cache import read_cache_control
+from tornado_router.endpoints import Endpoint
+from tornado_router.errors import ApiError
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.base import BaseHandler, Services
 from tornado_router.observability.trace_context import TraceContext, start_trace
@@ -22,8 +25,8 @@ class CallHandler(BaseHandler):
 
     counts_refusals = True
 
-    def initialize(self, services: Services, endpoint: str) -> None:  # type: ignore[override]
-        """Takes the endpoint's name, by which its schema and its translators are known."""
+    def initialize(self, services: Services, endpoint: Endpoint) -> None:  # type: ignore[override]
+        """Takes the endpoint, which reads requests."""
         super().initialize(services)
         self.endpoint = endpoint
         self._task: asyncio.Task[None] | None = None
@@ -74,15 +77,12 @@ class CallHandler(BaseHandler):
         return call
 
     def _read_call(self) -> Call:
-        body = self.read_body(self.services.serving.validators[self.endpoint])
-        return Call(
-            id=self.own_id,
-            endpoint=self.endpoint,
-            model=body["model"],
-            body=body,
-            raw=self.request.body,
-            stream=bool(body.get("stream")),
-        )
+        body = self.read_body(self.services.serving.validators[self.endpoint.name])
+        return self.endpoint.read(self.own_id, body, self.request.body)
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """In the endpoint's dialect."""
+        return self.endpoint.dialect.error_body(error)
 
     async def _serve(self, call: Call) -> None:
         assert self.key is not None, "a call is never open"

@@ -7,6 +7,7 @@ from typing import Any
 
 from tornado_router.accounts import budgets, keys, users
 from tornado_router.accounts.permissions import Permissions
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers.management import (
     ManagementHandler,
@@ -97,9 +98,7 @@ class KeysHandler(AnyKeyHandler):
         self.query()
         body = self.read_body(NEW)
         self.check_recording(body)
-        data = await self.run(
-            lambda: _shown(keys.create(self.user.id, body, self.services.serving.validators))
-        )
+        data = await self.run(lambda: _shown(keys.create(self.user.id, body, ENDPOINTS)))
         self.set_status(201)
         self.write_json(data)
 
@@ -144,7 +143,7 @@ class KeyHandler(OneKeyHandler):
         self.check_recording(body)
 
         def change() -> tuple[int, dict[str, Any]]:
-            row = keys.change(self.find(key_id).id, body, self.services.serving.validators)
+            row = keys.change(self.find(key_id).id, body, ENDPOINTS)
             return row.user.id, key_body(row)
 
         user_id, data = await self.run(change)

@@ -7,34 +7,38 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from tornado_router.http.openapi.objects import OBJECTS, schema_name, stream_event
+from tornado_router.endpoints import ENDPOINTS
+from tornado_router.http.openapi.objects import OBJECTS, event_name, schema_name, stream_event
 from tornado_router.validation import Profile, load_schema
 from tornado_router.validation.schema import Schema
 
-_RESPONSES = ("chat.completions.response", "chat.completions.chunk", "embeddings.response")
 _REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
 
 
-def component_schemas(endpoints: Iterable[str], profile: Profile) -> dict[str, Schema]:
+def component_schemas(profile: Profile) -> dict[str, Schema]:
     """Every schema, by its name.
 
     Args:
-        endpoints: whose requests are described.
-        profile: how strictly they are checked.
+        profile: how strictly requests are checked.
     """
-    loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in endpoints}
+    loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in ENDPOINTS}
     # Vendors write the responses, so nothing is promised that they may not keep.
-    loaded |= {name: load_schema(name, "open") for name in _RESPONSES}
+    responses = [f"{name}.response" for name in ENDPOINTS]
+    responses += [it.documentation.chunk for it in ENDPOINTS.values() if it.documentation.chunk]
+    loaded |= {name: load_schema(name, "open") for name in responses}
     shared = _shared([schema.get("$defs", {}) for schema in loaded.values()])
     taken = Counter([*OBJECTS, *map(schema_name, loaded), *map(schema_name, shared)])
     for schema in loaded.values():
         taken.update(schema_name(key) for key in schema.get("$defs", {}).keys() - shared)
-    schemas = {**OBJECTS, "ChatCompletionsEvent": stream_event("chat.completions.chunk")}
+    schemas = {**OBJECTS}
+    for endpoint in ENDPOINTS.values():
+        if endpoint.documentation.chunk:
+            schemas[event_name(endpoint)] = stream_event(endpoint)
     for file, schema in loaded.items():
         root = schema_name(file)
         definitions = schema.pop("$defs", {})

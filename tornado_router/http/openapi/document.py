@@ -107,7 +107,6 @@ def document(routes: Iterable[Route], profile: Profile) -> dict[str, Any]:
         KeyError: a route has no operations.
     """
     routes = tuple(routes)
-    calls = [route.name for route in routes if issubclass(route.handler, CallHandler)]
     paths = {
         route.path: {
             **_path_parameters(route),
@@ -131,7 +130,7 @@ def document(routes: Iterable[Route], profile: Profile) -> dict[str, Any]:
         ],
         "paths": paths,
         "components": {
-            "schemas": component_schemas(calls, profile),
+            "schemas": component_schemas(profile),
             "responses": {_response_name(status): _response(status) for status in _STATUSES},
             "parameters": dict(REQUEST_HEADERS),
             "headers": dict(RESPONSE_HEADERS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tornado_router.endpoints import Endpoint
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 from tornado_router.validation.schema import Schema
 
@@ -32,12 +33,14 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def stream_event(chunk: str) -> Schema:
-    """One server-sent event of a stream.
+def event_name(endpoint: Endpoint) -> str:
+    """The component's name for the events of an endpoint's streams."""
+    return schema_name(f"{endpoint.name}.event")
 
-    Args:
-        chunk: the file in `schemas/` that its data is described by.
-    """
+
+def stream_event(endpoint: Endpoint) -> Schema:
+    """One server-sent event of a stream."""
+    chunk = endpoint.documentation.chunk
     data = {"type": "string", "contentMediaType": "application/json"}
     return {
         "type": "object",

@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tornado_router.endpoints import EMBEDDINGS, ENDPOINTS, Endpoint
 from tornado_router.http.handlers import accounts, admin, keys
 from tornado_router.http.handlers.management import LARGEST_PAGE
-from tornado_router.http.openapi import examples
-from tornado_router.http.openapi.objects import COUNT, ID, OBJECTS, TEXT, reference, schema_name
+from tornado_router.http.openapi.objects import (
+    COUNT,
+    ID,
+    OBJECTS,
+    TEXT,
+    event_name,
+    reference,
+    schema_name,
+)
 from tornado_router.ledger.usage_queries import GROUPINGS, MAX_GROUPS
 from tornado_router.validation import Validator
 from tornado_router.validation.schema import Schema
@@ -91,43 +99,23 @@ def _moment(which: str, example: str) -> Schema:
     return {**TEXT, "description": f"{which} {_TIMES}", "examples": [example]}
 
 
-def _call(
-    endpoint: str,
-    summary: str,
-    description: str,
-    bodies: Mapping[str, Any],
-    *,
-    streams: bool = False,
-) -> Operation:
-    answers = _json(schema_name(f"{endpoint}.response"))
-    if streams:
-        answers["text/event-stream"] = reference("ChatCompletionsEvent")
+def _call(endpoint: Endpoint) -> Operation:
+    documentation = endpoint.documentation
+    answers = _json(schema_name(f"{endpoint.name}.response"))
+    if documentation.chunk:
+        answers["text/event-stream"] = reference(event_name(endpoint))
     return Operation(
-        summary=summary,
-        description=description,
-        body=reference(schema_name(f"{endpoint}.request")),
-        examples=bodies,
+        summary=documentation.summary,
+        description=documentation.description,
+        body=reference(schema_name(f"{endpoint.name}.request")),
+        examples=documentation.examples,
         answers=answers,
         errors=(403, 404, 429, 502, 504, VENDOR),
     )
 
 
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
-    "chat.completions": {
-        "post": _call(
-            "chat.completions",
-            "Create a chat completion",
-            "As in the OpenAI API, with any model of `GET /v1/models`. With `stream`, the answer "
-            "is a stream of events, each with a `ChatCompletionsChunk`.",
-            examples.CHAT,
-            streams=True,
-        )
-    },
-    "embeddings": {
-        "post": _call(
-            "embeddings", "Create embeddings", "As in the OpenAI API.", examples.EMBEDDINGS
-        ),
-    },
+    **{name: {"post": _call(endpoint)} for name, endpoint in ENDPOINTS.items()},
     "models": {
         "get": Operation(summary="List the models the key may use", answers=_json("ModelList"))
     },
@@ -231,7 +219,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
                 "For some models": {
                     "name": "search",
                     "models": ["text-embedding-*"],
-                    "endpoints": ["embeddings"],
+                    "endpoints": [EMBEDDINGS.name],
                     "expires_at": 1924992000,
                 },
             },

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tornado_router.calls.answers import ChunkEncoder, encode_error, encode_whole
+from tornado_router.endpoints import CHAT_COMPLETIONS
+from tornado_router.endpoints.openai_format import JSON
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import Call, Relayed
 from tornado_router.sse import Decoder
@@ -37,7 +38,7 @@ def relayed(body):
 
 def sent(call, *chunks):
     """What a client gets of a stream that goes well, and what is accounted for."""
-    encoder = ChunkEncoder(call)
+    encoder = CHAT_COMPLETIONS.encoder(call)
     raw = b"".join(encoder.encode(item) for item in chunks) + encoder.finish()
     events = [event.data for event in Decoder().feed(raw)]
     assert events.pop() == b"[DONE]"
@@ -119,7 +120,7 @@ class TestUsage:
         assert chunks[-1]["usage"] == zero
 
     def test_of_a_stream_that_breaks_is_a_guess_of_what_came(self, form):
-        encoder = ChunkEncoder(SILENT)
+        encoder = CHAT_COMPLETIONS.encoder(SILENT)
         assert encoder.usage().completion_tokens == 0
         encoder.encode(form(chunk("x" * 20)))
         encoder.encode(form(chunk("y" * 20)))
@@ -131,17 +132,18 @@ class TestChunks:
     def test_relayed_bytes_are_untouched(self):
         raw = b'{ "choices":[{"delta":{"content":"\\u00e9 \xe2\x80\xa8"}}],  "x": 1e400, "x": 2}'
         chunk = Relayed({"choices": [{"delta": {"content": "é"}}]}, raw)
-        assert ChunkEncoder(SILENT).encode(chunk) == b"data: " + raw + b"\n\n"
+        assert CHAT_COMPLETIONS.encoder(SILENT).encode(chunk) == b"data: " + raw + b"\n\n"
 
     @given(st.binary().map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"")))
     def test_any_relayed_bytes_are_untouched(self, raw):
-        assert ChunkEncoder(SILENT).encode(Relayed({}, raw)) == b"data: " + raw + b"\n\n"
+        encoder = CHAT_COMPLETIONS.encoder(SILENT)
+        assert encoder.encode(Relayed({}, raw)) == b"data: " + raw + b"\n\n"
 
     @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
     def test_raw_text_of_several_lines_is_put_on_one(self, end):
         body = chunk("hi")
         raw = orjson.dumps(body, option=orjson.OPT_INDENT_2).replace(b"\n", end)
-        (event,) = Decoder().feed(ChunkEncoder(SILENT).encode(Relayed(body, raw)))
+        (event,) = Decoder().feed(CHAT_COMPLETIONS.encoder(SILENT).encode(Relayed(body, raw)))
         assert orjson.loads(event.data) == body
 
     def test_chunks_without_choices_that_are_not_usage_pass(self):
@@ -158,7 +160,7 @@ class TestChunks:
             {"tool_calls": [{"index": 0, "function": {"arguments": "x" * 8}}, {"index": 1}]},
             {"tool_calls": None},
         ]
-        encoder = ChunkEncoder(SILENT)
+        encoder = CHAT_COMPLETIONS.encoder(SILENT)
         for delta in deltas:
             encoder.encode({**IDENTITY, "choices": [{"index": 0, "delta": delta}, {"index": 1}]})
         assert encoder.usage().completion_tokens == 6
@@ -187,7 +189,7 @@ class TestChunks:
     )
     def test_nonsense_is_the_providers_fault(self, nonsense):
         with pytest.raises(ProviderError, match="cannot be read") as caught:
-            ChunkEncoder(SILENT).encode(nonsense)
+            CHAT_COMPLETIONS.encoder(SILENT).encode(nonsense)
         assert (caught.value.status, caught.value.code) == (502, "provider_fault")
 
 
@@ -201,31 +203,31 @@ class TestWhole:
     def test_relayed_bytes_are_untouched(self):
         body = {**self.BODY, "usage": USAGE}
         raw = orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n"
-        assert encode_whole(SILENT, Relayed(body, raw)) == (raw, Usage(11, 7))
+        assert CHAT_COMPLETIONS.whole(SILENT, Relayed(body, raw)) == (raw, JSON, Usage(11, 7))
 
     def test_a_made_body_is_serialised(self):
         body = {**self.BODY, "usage": USAGE}
-        raw, usage = encode_whole(SILENT, body)
+        raw, _, usage = CHAT_COMPLETIONS.whole(SILENT, body)
         assert orjson.loads(raw) == body
         assert usage == Usage(11, 7)
 
     @pytest.mark.parametrize("wrong", [None, {}, "x", {"prompt_tokens": -1}])
     def test_without_usage_that_can_be_true_it_is_guessed(self, wrong):
-        _, usage = encode_whole(SILENT, {**self.BODY, "usage": wrong})
+        *_, usage = CHAT_COMPLETIONS.whole(SILENT, {**self.BODY, "usage": wrong})
         assert usage.estimated
         assert usage.prompt_tokens >= 10
         assert usage.completion_tokens == 10
 
     def test_a_guess_is_told_to_the_client_unless_bytes_are_relayed(self):
-        raw, usage = encode_whole(SILENT, self.BODY)
+        raw, _, usage = CHAT_COMPLETIONS.whole(SILENT, self.BODY)
         assert orjson.loads(raw) == {**self.BODY, "usage": usage.body()}
-        raw, usage = encode_whole(SILENT, relayed(self.BODY))
+        raw, _, usage = CHAT_COMPLETIONS.whole(SILENT, relayed(self.BODY))
         assert orjson.loads(raw) == self.BODY
         assert usage.estimated
 
     def test_zero_is_believed(self):
         zero = {"prompt_tokens": 0, "completion_tokens": 0}
-        assert encode_whole(SILENT, {**self.BODY, "usage": zero})[1] == Usage(0, 0)
+        assert CHAT_COMPLETIONS.whole(SILENT, {**self.BODY, "usage": zero}).usage == Usage(0, 0)
 
     @pytest.mark.parametrize(
         "nonsense",
@@ -242,24 +244,17 @@ class TestWhole:
     )
     def test_nonsense_is_the_providers_fault(self, nonsense):
         with pytest.raises(ProviderError, match="cannot be read") as caught:
-            encode_whole(SILENT, nonsense)
+            CHAT_COMPLETIONS.whole(SILENT, nonsense)
         assert (caught.value.status, caught.value.code) == (502, "provider_fault")
 
 
 @pytest.mark.parametrize("n", [2, 2.0])
 def test_a_stream_is_cut_in_each_of_its_choices(n):
-    encoder = ChunkEncoder(request(n=n))
+    encoder = CHAT_COMPLETIONS.encoder(request(n=n))
     encoder.encode(chunk("x"))
     end, _ = Decoder().feed(encoder.cut(ApiError(429, "no money left")))
     choices = orjson.loads(end.data)["choices"]
     assert [(it["index"], it["finish_reason"]) for it in choices] == [(0, "length"), (1, "length")]
-
-
-def test_an_error_is_an_event_of_its_name_and_no_done_follows():
-    error = ApiError(502, "It broke off.\nReally.", type="api_error", code="x")
-    (event,) = Decoder().feed(encode_error(error))
-    assert event.name == "error"
-    assert orjson.loads(event.data) == error.body()
 
 
 CALL = Call("id", "chat.completions", "m", {"model": "m", "messages": []}, b"{}", False)
@@ -268,27 +263,27 @@ CALL = Call("id", "chat.completions", "m", {"model": "m", "messages": []}, b"{}"
 @pytest.mark.parametrize("answer", [{}, {"choices": []}, {"data": [{}]}, {"usage": {}}])
 def test_an_answer_without_content_is_none(answer):
     with pytest.raises(ProviderError) as caught:
-        encode_whole(CALL, answer)
+        CHAT_COMPLETIONS.whole(CALL, answer)
     assert caught.value.status == 502
 
 
 def test_a_guess_counts_bytes_and_not_characters():
     answer = {"choices": [{"message": {"content": "模型" * 20}}]}
-    _, usage = encode_whole(CALL, answer)
+    *_, usage = CHAT_COMPLETIONS.whole(CALL, answer)
     assert usage.completion_tokens == 30
 
 
 class TestNameOfTheModel:
     @FORMS
     def test_is_the_vendors_unless_said_otherwise(self, form):
-        encoder = ChunkEncoder(SILENT)
+        encoder = CHAT_COMPLETIONS.encoder(SILENT)
         assert (
             orjson.loads(encoder.encode(form(chunk("x", model="m-2024")))[6:])["model"] == "m-2024"
         )
 
     @FORMS
     def test_may_be_as_asked_in_every_chunk(self, form):
-        encoder = ChunkEncoder(ASKS, "mine")
+        encoder = CHAT_COMPLETIONS.encoder(ASKS, "mine")
         raw = b"".join(encoder.encode(form(item)) for item in [*WORDS, LAST]) + encoder.finish()
         events = [event.data for event in Decoder().feed(raw)]
         assert {orjson.loads(event)["model"] for event in events[:-1]} == {"mine"}
@@ -296,5 +291,6 @@ class TestNameOfTheModel:
     @FORMS
     def test_may_be_as_asked_in_a_whole_answer(self, form):
         answer = {"model": "m-2024", "choices": [{"message": {"content": "x"}}], "usage": USAGE}
-        assert orjson.loads(encode_whole(SILENT, form(answer), "mine")[0])["model"] == "mine"
-        assert orjson.loads(encode_whole(SILENT, form(answer))[0])["model"] == "m-2024"
+        for asked, shown in (("mine", "mine"), (None, "m-2024")):
+            data = CHAT_COMPLETIONS.whole(SILENT, form(answer), asked).data
+            assert orjson.loads(data)["model"] == shown

@@ -7,14 +7,11 @@ no provider would have made is worse than one that the provider makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tornado_router.errors import invalid_request
 from tornado_router.validation.explain import clip
-
-Rule = Callable[[Mapping[str, Any]], None]
-"""Raises `ApiError` when a body breaks the rule."""
 
 _NAMED_KINDS = ("function", "custom")
 """Kinds of tools with a name of the client's; the others, such as web search, are the vendor's."""
@@ -81,13 +78,3 @@ def _names(tools: Iterable[Any]) -> set[tuple[str, str]]:
         if isinstance(name, str):
             names.add((str(kind), name))
     return names
-
-
-RULES: Mapping[str, tuple[Rule, ...]] = {
-    "chat.completions.request": (
-        stream_options_need_stream,
-        top_logprobs_need_logprobs,
-        tool_choice_needs_tools,
-    ),
-    # The Responses API has no such rules: its tools may come from a stored prompt.
-}

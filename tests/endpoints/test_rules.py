@@ -1,12 +1,12 @@
 import pytest
 
-from tornado_router.errors import ApiError
-from tornado_router.validation import Validator
-from tornado_router.validation.semantic import (
+from tornado_router.endpoints import CHAT_COMPLETIONS
+from tornado_router.endpoints.rules import (
     stream_options_need_stream,
     tool_choice_needs_tools,
     top_logprobs_need_logprobs,
 )
+from tornado_router.errors import ApiError
 
 FUNCTION = {"type": "function", "function": {"name": "get_weather"}}
 CUSTOM = {"type": "custom", "custom": {"name": "shell"}}
@@ -127,4 +127,4 @@ def test_rules_hold_in_every_profile(profile):
         "tool_choice": "auto",
     }
     with pytest.raises(ApiError):
-        Validator.load("chat.completions.request", profile).check(body)
+        CHAT_COMPLETIONS.validator(profile).check(body)

@@ -1,0 +1,34 @@
+"""The APIs that clients speak, a module each; pure: no I/O, no await.
+
+`base` has what an endpoint is, `dialects` the forms of errors, `openai_format` what OpenAI's
+endpoints share. A new API is one new module here beside its schema and a plugin's translator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tornado_router.endpoints.base import Ask, Encoded, Endpoint, Output, Prompt, StreamEncoder
+from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
+from tornado_router.endpoints.dialects import OPENAI, Dialect
+from tornado_router.endpoints.embeddings import EMBEDDINGS
+
+__all__ = [
+    "CHAT_COMPLETIONS",
+    "EMBEDDINGS",
+    "ENDPOINTS",
+    "OPENAI",
+    "Ask",
+    "Dialect",
+    "Encoded",
+    "Endpoint",
+    "Output",
+    "Prompt",
+    "StreamEncoder",
+]
+
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+    {endpoint.name: endpoint for endpoint in (CHAT_COMPLETIONS, EMBEDDINGS)}
+)
+"""Every endpoint, by name."""

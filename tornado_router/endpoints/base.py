@@ -1,0 +1,252 @@
+"""What an endpoint is: everything the core must know about one API that clients speak.
+
+An endpoint is the core's twin of a plugin's `Translator`. Gateway, admission, selection, cache,
+request log, OpenAPI and telemetry ask the object, and never look at its name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from tornado_router.endpoints.dialects import Dialect
+from tornado_router.errors import ApiError, invalid_request
+from tornado_router.provider import Body, Call, dump_json
+from tornado_router.usage import BYTES_PER_TOKEN, Usage
+from tornado_router.validation import Profile, Validator
+from tornado_router.validation.validator import Rule
+
+
+class Prompt(NamedTuple):
+    """What a request brings along, as estimated before it is sent.
+
+    Attributes:
+        tokens: of all of it, images included.
+        images: in it.
+    """
+
+    tokens: int = 0
+    images: int = 0
+
+
+class Output(NamedTuple):
+    """What a response may come to.
+
+    Attributes:
+        choices: how many are generated.
+        bound: the most tokens of each; None if the request sets none.
+    """
+
+    choices: int
+    bound: int | None
+
+
+NO_OUTPUT = Output(0, 0)
+"""Of an endpoint that generates no tokens."""
+
+
+class Encoded(NamedTuple):
+    """A whole response as the client gets it, and what the call used."""
+
+    data: bytes
+    content_type: str
+    usage: Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documentation:
+    """What the OpenAPI document states about an endpoint.
+
+    Attributes:
+        summary: what it does, in a few words.
+        description: what else to know, as Markdown.
+        examples: requests as one would send them first, by their titles.
+        chunk: the file in `schemas/` that describes the chunks of its streams; empty without
+            streams.
+    """
+
+    summary: str
+    description: str = "As in the OpenAI API."
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    chunk: str = ""
+
+
+class StreamEncoder(Protocol):
+    """Makes the bytes of one stream, and keeps count of what the call used. Made anew for each."""
+
+    generated: int
+    """UTF-8 bytes of text so far."""
+
+    def encode(self, chunk: Body) -> bytes:
+        """One chunk as the client gets it; empty if it is not for this client.
+
+        Raises:
+            ProviderError: the chunk is not in the format of the endpoint.
+        """
+        ...
+
+    def usage(self) -> Usage:
+        """What was used so far: as the vendor reported, or an estimate from what came."""
+        ...
+
+    def finish(self) -> bytes:
+        """The end of a stream that went well."""
+        ...
+
+    def cut(self, reason: ApiError) -> bytes:
+        """The end of a stream that must not go on: as if a bound was reached, with the reason."""
+        ...
+
+    def error(self, error: ApiError) -> bytes:
+        """The end of a stream that failed behind its first chunk."""
+        ...
+
+
+class Ask:
+    """What one call asks for. Each value is worked out when asked for, so an `Ask` costs nothing.
+
+    This one is of an endpoint that reads text and generates none.
+
+    Args:
+        call: valid, as the client sent it.
+    """
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def prompt(self) -> Prompt:
+        """What the request comes to.
+
+        The bytes of the JSON are enough, and a little more than the text would be.
+        """
+        return Prompt(-(-len(self.call.raw) // BYTES_PER_TOKEN))
+
+    def output(self) -> Output:
+        """What the response may come to."""
+        return NO_OUTPUT
+
+    def context(self) -> int:
+        """Tokens that a model's context window has to hold, as far as the client states them."""
+        return self.prompt().tokens
+
+    def needs(self) -> Mapping[str, str]:
+        """What a target must take, in the words of `[targets]`, each with the field that asks."""
+        return {}
+
+    def temperature(self) -> float | None:
+        """How much chance is in the response; None if equal calls get equal responses."""
+        return None
+
+
+class Endpoint(ABC):
+    """One API that clients speak; its instance is among `ENDPOINTS`.
+
+    Attributes:
+        name: by which keys, plugins, schemas and usage know it, such as `chat.completions`.
+        path: where clients send their requests.
+        dialect: the form of its errors.
+        rules: what of a request no schema can express.
+        prompt_field: the field that holds the prompt.
+        default_model: the model of a request that names none; empty if every request has to.
+        streams: whether a response may be a stream.
+        otel_operation: OpenTelemetry's `gen_ai.operation.name`; empty for the endpoint's name.
+        documentation: what the OpenAPI document states about it.
+    """
+
+    name: ClassVar[str]
+    path: ClassVar[str]
+    dialect: ClassVar[Dialect]
+    rules: ClassVar[Sequence[Rule]] = ()
+    prompt_field: ClassVar[str]
+    default_model: ClassVar[str] = ""
+    streams: ClassVar[bool] = False
+    otel_operation: ClassVar[str] = ""
+    documentation: ClassVar[Documentation]
+
+    def validator(self, profile: Profile = "standard") -> Validator:
+        """What checks its requests: the schema `NAME.request` and the rules."""
+        return Validator.load(f"{self.name}.request", profile, self.rules)
+
+    def read(self, call_id: str, body: Mapping[str, Any], raw: bytes) -> Call:
+        """The call that a request amounts to.
+
+        Args:
+            call_id: the call's own id.
+            body: valid by `validator`.
+            raw: the bytes that it was read from.
+
+        Raises:
+            ApiError: 400, there is no model, or the client wants a stream where there are none.
+        """
+        model = body.get("model")
+        if model is None:
+            model = self._default_model()
+            body = {**body, "model": model}
+            raw = dump_json(body)
+        stream = bool(body.get("stream"))
+        if stream and not self.streams:
+            raise invalid_request(
+                "This endpoint does not stream.", "stream", "unsupported_parameter"
+            )
+        return Call(call_id, self.name, model, body, raw, stream)
+
+    def _default_model(self) -> str:
+        if not self.default_model:
+            raise invalid_request(
+                "Missing required parameter: 'model'.", "model", "missing_required_parameter"
+            )
+        return self.default_model
+
+    def ask(self, call: Call) -> Ask:
+        """What a call asks for."""
+        return Ask(call)
+
+    def tool_call_ids(self, call: Call) -> list[str]:
+        """The ids of the tool calls in a request, which providers may have kept something for."""
+        return []
+
+    @abstractmethod
+    def estimate(self, call: Call, generated: int = 0) -> Usage:
+        """The usage of a call that a vendor reported none of, or that ended too early.
+
+        Args:
+            call: as the client sent it.
+            generated: UTF-8 bytes of text that were generated.
+        """
+
+    @abstractmethod
+    def whole(self, call: Call, response: Body, model: str | None = None) -> Encoded:
+        """A whole response for the client.
+
+        Args:
+            call: what the client asked for.
+            response: the provider's.
+            model: what it is to call the model; None for what the vendor calls it.
+
+        Raises:
+            ProviderError: it is not a response in the format of the endpoint.
+        """
+
+    def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
+        """What makes the bytes of a stream. Arguments as for `whole`."""
+        raise NotImplementedError(f"{self.name} does not stream")
+
+    def join(self, events: bytes) -> dict[str, Any]:
+        """The response that the events of a stream amount to, for the request log.
+
+        A secret may lie across chunks, so redaction needs each text in one piece.
+        """
+        raise NotImplementedError(f"{self.name} does not stream")
+
+    def trim(self, joined: dict[str, Any], without_end: Callable[[str], str]) -> None:
+        """Removes from a joined response what may be cut in half, as not all events are there.
+
+        Args:
+            joined: by `join`; edited in place.
+            without_end: takes from a text what may be the half of a secret.
+        """
+        raise NotImplementedError(f"{self.name} does not stream")

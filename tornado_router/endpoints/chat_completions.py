@@ -1,0 +1,249 @@
+"""`POST /v1/chat/completions`: https://platform.openai.com/docs/api-reference/chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from tornado_router.endpoints import rules
+from tornado_router.endpoints.base import Ask, Documentation, Output, Prompt, StreamEncoder
+from tornado_router.endpoints.openai_format import (
+    ChunkEncoder,
+    OpenAIEndpoint,
+    add_text,
+    byte_size,
+    join_chunks,
+)
+from tornado_router.provider import Call
+from tornado_router.usage import media_parts
+from tornado_router.validation.validator import Rule
+
+TEMPERATURE = 1.0
+"""Of a request that sets none: https://platform.openai.com/docs/api-reference/chat/create."""
+
+_MEDIA = {"image_url": "images", "input_audio": "audio", "file": "files"}
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+_MODEL = "gpt-4o-mini"
+_EXAMPLES: Mapping[str, Any] = {
+    "A question": {
+        "model": _MODEL,
+        "messages": [{"role": "user", "content": "What is the capital of France?"}],
+    },
+    "A streamed answer": {
+        "model": _MODEL,
+        "messages": [
+            {"role": "system", "content": "Answer in one sentence."},
+            {"role": "user", "content": "Why is the sky blue?"},
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    },
+    "A tool": {
+        "model": _MODEL,
+        "messages": [{"role": "user", "content": "How warm is it in Oslo?"}],
+        "tools": [
+            {
+                "type": "function",
+                "function": {
+                    "name": "get_temperature",
+                    "description": "The current temperature in a city, in degrees Celsius.",
+                    "parameters": {
+                        "type": "object",
+                        "properties": {"city": {"type": "string"}},
+                        "required": ["city"],
+                    },
+                },
+            }
+        ],
+    },
+    "An image": {
+        "model": _MODEL,
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "What is in this picture?"},
+                    {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
+                ],
+            }
+        ],
+    },
+    "A JSON answer": {
+        "model": _MODEL,
+        "messages": [{"role": "user", "content": "Name the largest city of Japan."}],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {
+                "name": "city",
+                "strict": True,
+                "schema": {
+                    "type": "object",
+                    "properties": {"city": {"type": "string"}},
+                    "required": ["city"],
+                    "additionalProperties": False,
+                },
+            },
+        },
+    },
+}
+
+
+class ChatAsk(Ask):
+    """What a chat completion asks for."""
+
+    __slots__ = ()
+
+    def prompt(self) -> Prompt:
+        """The bytes of the JSON, unless there are media: then only a look inside tells."""
+        body = self.call.body
+        media = media_parts(body)
+        if not media:
+            return super().prompt()
+        return Prompt(CHAT_COMPLETIONS.estimate_prompt(body), media.count("image_url"))
+
+    def output(self) -> Output:
+        """`n` choices of at most `max_completion_tokens`."""
+        body = self.call.body
+        return Output(int(body.get("n") or 1), self._bound() or None)
+
+    def context(self) -> int:
+        """The prompt's texts, and the most that one choice may come to."""
+        return CHAT_COMPLETIONS.estimate_prompt(self.call.body) + self._bound()
+
+    def needs(self) -> Mapping[str, str]:
+        """Kinds of media, tools, structured outputs."""
+        body = self.call.body
+        needs = {_MEDIA[kind]: "messages" for kind in media_parts(body) if kind in _MEDIA}
+        if body.get("tools"):
+            needs["tools"] = "tools"
+        response_format = body.get("response_format")
+        if response_format and response_format.get("type") == "json_schema":
+            needs["structured_outputs"] = "response_format"
+        return needs
+
+    def temperature(self) -> float:
+        """The client's, or OpenAI's default."""
+        given = self.call.body.get("temperature")
+        return TEMPERATURE if given is None else float(given)
+
+    def _bound(self) -> int:
+        body = self.call.body
+        # For JSON Schema, 2.0 is an integer.
+        return int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
+
+
+class ChatCompletions(OpenAIEndpoint):
+    """Messages in, a message out."""
+
+    name: ClassVar[str] = "chat.completions"
+    path: ClassVar[str] = "/v1/chat/completions"
+    rules: ClassVar[Sequence[Rule]] = (
+        rules.stream_options_need_stream,
+        rules.top_logprobs_need_logprobs,
+        rules.tool_choice_needs_tools,
+    )
+    prompt_field: ClassVar[str] = "messages"
+    prompt_fields: ClassVar[tuple[str, ...]] = ("messages", "tools")
+    content: ClassVar[str] = "choices"
+    streams: ClassVar[bool] = True
+    otel_operation: ClassVar[str] = "chat"
+    documentation: ClassVar[Documentation] = Documentation(
+        summary="Create a chat completion",
+        description="As in the OpenAI API, with any model of `GET /v1/models`. With `stream`, the "
+        "response is a stream of events, each with a `ChatCompletionsChunk`.",
+        examples=_EXAMPLES,
+        chunk="chat.completions.chunk",
+    )
+
+    def ask(self, call: Call) -> Ask:
+        """What a call asks for."""
+        return ChatAsk(call)
+
+    def tool_call_ids(self, call: Call) -> list[str]:
+        """The ids in the messages of assistants."""
+        return [
+            tool_call["id"]
+            for message in call.body.get("messages") or ()
+            for tool_call in message.get("tool_calls") or ()
+            if isinstance(tool_call.get("id"), str)
+        ]
+
+    def generated(self, body: Mapping[str, Any]) -> int:
+        """UTF-8 bytes of text in the messages."""
+        return _size(body["choices"], "message")
+
+    def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
+        """What makes the bytes of a stream."""
+        return ChatEncoder(self, call, model)
+
+    def join(self, events: bytes) -> dict[str, Any]:
+        """The messages that the deltas of a stream amount to."""
+        joined = join_chunks(events, _add_choice)
+        for choice in joined["choices"]:
+            message = choice.get("message") or {}
+            if "tool_calls" in message:
+                message["tool_calls"] = [call for _, call in sorted(message["tool_calls"].items())]
+        return joined
+
+    def trim(self, joined: dict[str, Any], without_end: Callable[[str], str]) -> None:
+        """Removes the ends of texts, and tool calls: half a property fits no rule of redaction."""
+        for choice in joined["choices"]:
+            message = choice.get("message") or {}
+            message.pop("tool_calls", None)
+            for name in message.keys() - {"role"}:
+                message[name] = without_end(message[name])
+
+
+class ChatEncoder(ChunkEncoder):
+    """Streams of `chat.completion.chunk`."""
+
+    object: ClassVar[str] = "chat.completion.chunk"
+
+    def size(self, choices: Iterable[Any]) -> int:
+        """UTF-8 bytes of text in the deltas."""
+        return _size(choices, "delta")
+
+    def ends(self) -> list[dict[str, Any]]:
+        """An empty delta with a finish reason for each choice."""
+        return [
+            {"index": index, "delta": {}, "finish_reason": "length"}
+            for index in range(int(self._call.body.get("n") or 1))
+        ]
+
+
+def _size(choices: Iterable[Any], part: str) -> int:
+    size = 0
+    for choice in choices:
+        message = choice.get(part) or {}
+        for name in _TEXTS:
+            text = message.get(name)
+            if text:
+                size += byte_size(text)
+        for tool_call in message.get("tool_calls") or ():
+            function = tool_call.get("function") or {}
+            size += byte_size(function.get("arguments") or "")
+    return size
+
+
+def _add_choice(known: dict[str, Any], choice: Mapping[str, Any]) -> None:
+    message = known.setdefault("message", {})
+    for name, value in (choice.get("delta") or {}).items():
+        if name == "tool_calls":
+            calls = message.setdefault("tool_calls", {})
+            for call in value or ():
+                _add_tool_call(calls.setdefault(call.get("index") or 0, {}), call)
+        else:
+            add_text(message, name, value)
+
+
+def _add_tool_call(known: dict[str, Any], call: Mapping[str, Any]) -> None:
+    for name, value in call.items():
+        if isinstance(value, dict):
+            part = known.setdefault(name, {})
+            for key, text in value.items():
+                add_text(part, key, text)
+        elif name != "index":
+            known[name] = value
+
+
+CHAT_COMPLETIONS = ChatCompletions()

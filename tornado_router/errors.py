@@ -1,7 +1,7 @@
-"""The one tree of errors, each of which knows how the OpenAI API would say it.
+"""The tree of errors: what every refusal and failure is, and how the OpenAI API shows it.
 
-Whatever goes wrong below raises one of these; handlers render an `ApiError` once. The object and
-the statuses follow https://platform.openai.com/docs/guides/error-codes.
+The router's own errors are rows of `tornado_router.error_codes`; plugins raise `ApiError` and
+`ProviderError`. Object and statuses follow https://platform.openai.com/docs/guides/error-codes.
 """
 
 from __future__ import annotations
@@ -9,86 +9,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 
 CLIENT_CLOSED = 499
-"""What nginx logs, and we do, for a client that went away before its answer was whole."""
-
-CODES = frozenset(
-    {
-        "admin_required",
-        "array_above_max_length",
-        "array_below_min_length",
-        "bad_provider_answer",
-        "connection_error",
-        "context_length_exceeded",
-        "credits_above_max",
-        "credits_below_zero",
-        "database_away",
-        "decimal_above_max_value",
-        "decimal_below_min_value",
-        "duplicate_key",
-        "email_taken",
-        "empty_array",
-        "empty_string",
-        "endpoint_not_permitted",
-        "insufficient_quota",
-        "integer_above_max_value",
-        "integer_below_min_value",
-        "internal_error",
-        "invalid_api_key",
-        "invalid_credentials",
-        "invalid_invite",
-        "invalid_json",
-        "invalid_token",
-        "invalid_type",
-        "invalid_value",
-        "invite_not_found",
-        "invite_required",
-        "key_not_found",
-        "last_admin",
-        "ledger_full",
-        "limits_unavailable",
-        "method_not_allowed",
-        "metrics_are_off",
-        "missing_required_parameter",
-        "model_not_found",
-        "model_not_permitted",
-        "model_not_priced",
-        "not_cached",
-        "object_above_max_properties",
-        "overloaded",
-        "password_changed",
-        "password_too_long",
-        "provider_fault",
-        "provider_refused_credentials",
-        "rate_limit_exceeded",
-        "registration_closed",
-        "request_log_not_found",
-        "request_too_large",
-        "stopped",
-        "string_above_max_length",
-        "string_below_min_length",
-        "target_not_found",
-        "timeout",
-        "tls_error",
-        "token_required",
-        "too_many_keys",
-        "unknown_parameter",
-        "unknown_plan",
-        "unknown_url",
-        "unsupported_content_type",
-        "unsupported_endpoint",
-        "unsupported_parameter",
-        "unsupported_value",
-        "user_not_found",
-        "weak_password",
-    }
-)
-"""Every code of the router's own; docs/errors.md explains each. Vendors have others."""
+"""The status that nginx logs, as we do, for a client that left before its response was whole."""
 
 MAX_FRAMES = 5
 """Of where an unexpected error was raised, so many functions are shown."""
+
+
+E = TypeVar("E", bound="ApiError")
 
 
 class RouterError(Exception):
@@ -96,15 +26,15 @@ class RouterError(Exception):
 
 
 class ApiError(RouterError):
-    """A refusal or failure that a client is told about, as OpenAI's error object.
+    """A refusal or failure that the client receives as OpenAI's error object.
 
     Attributes:
-        status: HTTP status to answer with.
+        status: HTTP status of the response.
         message: one sentence for a person; never holds a secret.
         type: OpenAI's error class, such as `invalid_request_error`.
         param: path of the field at fault, such as `messages[1].content`, or None.
-        code: machine-readable reason, one of `CODES` unless it is a vendor's, or None.
-        headers: headers of the answer, such as `Retry-After`.
+        code: machine-readable reason, see docs/errors.md, or None.
+        headers: headers of the response, such as `Retry-After`.
     """
 
     def __init__(
@@ -140,13 +70,13 @@ class ApiError(RouterError):
 class StoppedError(ApiError):
     """The router stops, and takes no more requests or cuts off the one that runs."""
 
-    def __init__(self) -> None:
-        message = "The router is shutting down. Please try again."
-        super().__init__(503, message, type="server_error", code="stopped")
+
+class DatabaseAwayError(ApiError):
+    """The database does not respond."""
 
 
 class ProviderError(ApiError):
-    """A provider failed, or answered what its API does not promise.
+    """A provider failed, or its response is not what its API promises.
 
     Attributes:
         retryable: whether another target may do better; False when the request itself is at
@@ -172,18 +102,90 @@ class ProviderError(ApiError):
         self.retry_after: float | None = None
 
 
+class ErrorCode(Generic[E]):
+    """One row of the table of errors, `tornado_router.error_codes`; calling it makes the error.
+
+    Args:
+        kind: class of the error.
+        status: HTTP status of the response.
+        text: the message, with values in braces; empty if it is worded where it is raised.
+        meaning: one line for docs/errors.md; empty if another row with the same code has it.
+        code: machine-readable reason; the row's own name unless it shares another row's. None where
+            OpenAI's API has none.
+        type: OpenAI's error class; the status decides unless it is given.
+        param: the field at fault, if it is always the same one.
+        retry: seconds until a retry makes sense, if that is always the same; False if it never
+            does, although the status suggests it.
+    """
+
+    def __init__(
+        self,
+        kind: type[E],
+        status: int,
+        text: str,
+        meaning: str = "",
+        *,
+        code: str | None = "",
+        type: str = "",
+        param: str | None = None,
+        retry: int | Literal[False] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.status = status
+        self.text = text
+        self.meaning = meaning
+        self.code = code
+        self.type = type or ("invalid_request_error" if status < 500 else "server_error")
+        self.param = param
+        self.headers: dict[str, str] = {}
+        if status == 401:
+            self.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 section 15.5.2
+        if retry is False:
+            self.headers["x-should-retry"] = "false"  # the official SDKs obey it
+        elif retry is not None:
+            self.headers["Retry-After"] = str(retry)
+
+    def __set_name__(self, _: object, name: str) -> None:
+        if self.code == "":
+            self.code = name
+
+    def __call__(
+        self,
+        text: str = "",
+        /,
+        *,
+        param: str | None = None,
+        type: str = "",
+        headers: Mapping[str, str] | None = None,
+        **values: object,
+    ) -> E:
+        """The error, to be raised.
+
+        Args:
+            text: the message, instead of the row's.
+            param: the field at fault, unless the row has it.
+            type: OpenAI's error class, instead of the row's.
+            headers: headers of the response, beside the row's.
+            values: what stands in braces in the row's text.
+        """
+        param = self.param if param is None else param
+        return self.kind(
+            self.status,
+            text or self.text.format(param=param, **values),
+            type=type or self.type,
+            param=param,
+            code=self.code,
+            headers={**self.headers, **(headers or {})},
+        )
+
+
 def invalid_request(message: str, param: str | None = None, code: str | None = None) -> ApiError:
-    """A 400 for a request that is wrong whoever serves it."""
+    """A 400 for a request that every provider would refuse."""
     return ApiError(400, message, param=param, code=code)
 
 
-def unauthorized(message: str, code: str | None) -> ApiError:
-    """A 401, with the header that RFC 9110 section 15.5.2 asks for."""
-    return ApiError(401, message, code=code, headers={"WWW-Authenticate": "Bearer"})
-
-
 def bad_answer(message: str) -> ProviderError:
-    """A 502 for an answer that is not what the provider's API promises."""
+    """A 502 for a response that is not what the provider's API promises."""
     return ProviderError(502, message, code="bad_provider_answer")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tornado_router.errors import bad_answer
+from tornado_router.error_codes import Failure
 
 DONE = b"data: [DONE]\n\n"
 """What OpenAI sends behind the last chunk of a stream that went well."""
@@ -75,7 +75,9 @@ class Decoder:
             self._line.append(rest)
             self._size += len(rest)
         if self._size > MAX_EVENT_BYTES:
-            raise bad_answer("The provider sent an event larger than any answer can be.")
+            raise Failure.bad_provider_answer(
+                "The provider sent an event larger than any answer can be."
+            )
         return events
 
     def finish(self) -> list[Event]:

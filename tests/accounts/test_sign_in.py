@@ -58,7 +58,7 @@ class TestLogIn:
             log_in(email, password)
         error = caught.value
         assert (error.status, error.code) == (401, "invalid_credentials")
-        assert error.message == "The e-mail address or the password is not right."
+        assert error.message == "Incorrect e-mail address or password."
         assert (error.param, error.headers) == (None, {"WWW-Authenticate": "Bearer"})
 
     @pytest.mark.parametrize("email", ["ann@example.com", "eve@example.com", "off@example.com"])

@@ -20,9 +20,9 @@ HELLO = [{"role": "user", "content": "hello out there"}]
 ALWAYS = [
     ("empty", 502, "bad_provider_answer", "The provider 'up'"),
     ("redirect", 502, None, "'up' responded with status 302"),
-    ("not-http", 502, "connection_error", "'up' broke off its response"),
-    ("close", 502, "connection_error", "'up' broke off its response"),
-    ("reset", 502, "connection_error", "'up' broke off its response"),
+    ("not-http", 502, "connection_error", "'up' broke off its connection"),
+    ("close", 502, "connection_error", "'up' broke off its connection"),
+    ("reset", 502, "connection_error", "'up' broke off its connection"),
     ("up/status:429", 429, "vendor_429", "Vendor says 429."),
     ("up/status:404", 404, "vendor_404", "Vendor says 404."),
     ("up/status:500", 502, "vendor_500", "'up' responded with status 500"),
@@ -45,7 +45,7 @@ WHOLE = [
     ("not-an-object", 502, "bad_provider_answer", "'up' sent something that is not a JSON object"),
     ("no-choices", 502, "bad_provider_answer", "'up' has no choices"),
     ("error-200", 502, "overloaded", "The model is overloaded."),
-    ("wrong-length", 502, "connection_error", "'up' broke off its response"),
+    ("wrong-length", 502, "connection_error", "'up' broke off its connection"),
     ("silent/hang-in-body", 504, "timeout", "'silent' did not respond in time"),
 ]
 STREAMED = [

@@ -69,7 +69,7 @@ def test_users(operator):
     ]
     assert operator.rows("users", "list", "--search", "%") == []
     assert "plan      pro" in operator.run("users", "show", EMAIL)
-    assert "last administrator" in operator.fails("users", "delete", EMAIL, "--yes")
+    assert "last active administrator" in operator.fails("users", "delete", EMAIL, "--yes")
     operator.run(
         "users", "create", "--email", "bob@example.com", "--password-stdin", input=PASSWORD
     )
@@ -86,14 +86,14 @@ def test_users(operator):
     ("arguments", "says"),
     [
         (("users", "show", "x@y"), "there is no user 'x@y'"),
-        (("users", "set", EMAIL, "--plan", "gold"), "There are: free, pro, unlimited."),
+        (("users", "set", EMAIL, "--plan", "gold"), "The plans are: free, pro, unlimited."),
         (("credits", "add", EMAIL, "-1", "--reason", "x"), ""),
         (("credits", "add", EMAIL, "much", "--reason", "x"), "must be an amount"),
-        (("credits", "adjust", EMAIL, "-2", "--reason", "x"), "no more can be taken away"),
+        (("credits", "adjust", EMAIL, "-2", "--reason", "x"), "Insufficient credits"),
         (("keys", "create", "--name", "x", "--user", EMAIL, "--endpoint", "x"), "must be one of"),
         (("keys", "revoke", "9"), "There is no API key 9."),
         (("keys", "rotate", "9"), "There is no API key 9."),
-        (("invites", "revoke", "9"), "No such unused invite: 9."),
+        (("invites", "revoke", "9"), "There is no unused invite 9."),
         (("invites", "create", "--plan", "gold"), "There is no such plan."),
     ],
 )

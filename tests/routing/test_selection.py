@@ -80,13 +80,13 @@ class TestAble:
     @pytest.mark.parametrize(
         ("request_", "lacks", "param", "words"),
         [
-            (call(PICTURE), "images", "messages", "does not take images"),
-            (call(tools=[TOOL]), "tools", "tools", "does not take tools"),
+            (call(PICTURE), "images", "messages", "does not support images"),
+            (call(tools=[TOOL]), "tools", "tools", "does not support tools"),
             (
                 call(response_format=SCHEMA),
                 "structured_outputs",
                 "response_format",
-                "does not take structured outputs",
+                "does not support structured outputs",
             ),
         ],
         ids=["images", "tools", "structured_outputs"],
@@ -101,7 +101,7 @@ class TestAble:
         assert world.able(call(PICTURE)) == [B]
         assert world.able(call(tools=[TOOL])) == [A]
         error = world.refused(call(PICTURE, tools=[TOOL]))
-        assert "does not take images, tools" in error.message
+        assert "does not support images, tools" in error.message
 
     def test_a_window_that_is_too_small(self):
         world = World({"a/*": {"context_window": 100}, "b/*": {"context_window": 1000}})

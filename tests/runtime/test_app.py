@@ -9,11 +9,12 @@ import orjson
 import pytest
 
 from tornado_router.accounts import keys, registration
+from tornado_router.errors import DatabaseAwayError
 from tornado_router.ledger.request_log import Exchange
 from tornado_router.provider import Provider
 from tornado_router.runtime.app import DISCARDED_BODIES, RouterApplication, Server, _Shared
 from tornado_router.runtime.loaded_config import read_deployment
-from tornado_router.storage.tables import DatabaseAwayError, Storage, UsageLog, User
+from tornado_router.storage.tables import Storage, UsageLog, User
 
 from ..finished import finished
 from ..postgres import own_postgres

@@ -11,10 +11,11 @@ from contextlib import closing, contextmanager
 import pytest
 from peewee import OperationalError
 
+from tornado_router.errors import DatabaseAwayError
 from tornado_router.storage import databases, migrator, tables
 from tornado_router.storage.databases import MissingDriverError, Postgres, Sqlite, open_engine
 from tornado_router.storage.process_lock import LockedError
-from tornado_router.storage.tables import DatabaseAwayError, Storage, User
+from tornado_router.storage.tables import Storage, User
 
 from ..place import Place
 from ..postgres import Server, own_postgres

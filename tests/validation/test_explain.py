@@ -1,6 +1,6 @@
 import pytest
 
-from tornado_router.errors import CODES
+from tornado_router.error_codes import CODES
 from tornado_router.validation.engine import RustEngine
 from tornado_router.validation.explain import clip, dotted, explain
 

@@ -11,8 +11,9 @@ from tornado_router.accounts.key_lookup import Key, find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.sessions import looks_like_token
-from tornado_router.errors import unauthorized
-from tornado_router.storage.tables import DatabaseAwayError, Storage
+from tornado_router.error_codes import Refusal
+from tornado_router.errors import DatabaseAwayError
+from tornado_router.storage.tables import Storage
 
 CACHED_KEYS = 10_000
 LIVE_SECONDS = 30.0
@@ -83,20 +84,12 @@ class Authenticator:
         scheme, _, key = (authorization or "").strip().partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
-            raise unauthorized(
-                "You didn't provide an API key. You need to provide your API key in an "
-                "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-                None,
-            )
+            raise Refusal.no_api_key()
         found = await self.find(digest(key))
         if found is None:
-            message = "Incorrect API key provided."
             if looks_like_token(key):
-                message = (
-                    "Incorrect API key provided: this is a login token. Send an API key instead; "
-                    "POST /api-keys creates one."
-                )
-            raise unauthorized(message, "invalid_api_key")
+                raise Refusal.token_instead_of_api_key()
+            raise Refusal.invalid_api_key()
         return found
 
     async def find(self, key_hash: str) -> Key | None:
@@ -146,7 +139,7 @@ class Authenticator:
         """
         has_ended = old.key and old.key.until is not None and time.time() >= old.key.until
         if has_ended or key_hash not in self._cache:
-            raise DatabaseAwayError
+            raise Refusal.database_away()
         until = time.monotonic() + AWAY_SECONDS
         self._cache[key_hash] = old._replace(until=until, stale=True)
         return old.key

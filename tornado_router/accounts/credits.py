@@ -8,7 +8,8 @@ from typing import Literal
 from tornado_router.accounts.text import MAX_REASON, clean_text, parse_dollars
 from tornado_router.accounts.users import find_user
 from tornado_router.config.options import MAX_DOLLARS
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.errors import ApiError
 from tornado_router.limits import Purse
 from tornado_router.storage.tables import CreditEntry, User, billionths, transaction
 
@@ -34,12 +35,12 @@ def grant(user_id: int, amount: Decimal, kind: EntryKind, reason: str, actor: st
     """
     amount = parse_dollars(amount)
     if kind == "top_up" and amount <= 0:
-        raise invalid_request("A top-up must be more than 0.", "amount", "invalid_value")
+        raise Invalid.invalid_value("A top-up must be more than 0.", param="amount")
     if not amount:
-        raise invalid_request("'amount' must not be 0.", "amount", "invalid_value")
+        raise Invalid.invalid_value("'amount' must not be 0.", param="amount")
     reason = clean_text(reason, "reason", MAX_REASON)
     if not reason:
-        raise invalid_request("'reason' must not be empty.", "reason", "empty_string")
+        raise Invalid.empty_string(param="reason", limit=1)
     with transaction():
         find_user(user_id)
         return book(user_id, amount, kind, reason, actor)
@@ -74,18 +75,8 @@ def book(user_id: int, amount: Decimal, kind: str, reason: str, actor: str) -> C
 
 def _beyond_bounds(balance: Decimal, amount: Decimal) -> ApiError:
     if amount < 0:
-        return ApiError(
-            409,
-            f"The account has {balance.normalize():f} US dollars; no more can be taken away.",
-            param="amount",
-            code="credits_below_zero",
-        )
-    return ApiError(
-        409,
-        f"An account can hold at most {MAX_DOLLARS} US dollars.",
-        param="amount",
-        code="credits_above_max",
-    )
+        return Refusal.credits_below_zero(balance=f"{balance.normalize():f}")
+    return Refusal.credits_above_max(limit=MAX_DOLLARS)
 
 
 def purse(user: User) -> Purse:

@@ -11,6 +11,7 @@ from loguru import logger
 
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import clean_email
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.storage.tables import MAX_ID, Invite, now
 
@@ -72,7 +73,7 @@ def revoke_invite(invite_id: int) -> None:
     """
     unused = (Invite.id == min(invite_id, MAX_ID)) & Invite.used_at.is_null()
     if not Invite.delete().where(unused).execute():
-        raise ApiError(404, f"No such unused invite: {invite_id}.", code="invite_not_found")
+        raise Refusal.invite_not_found(id=invite_id)
 
 
 def check_invite(plans: Plans, code: str, email: str) -> None:
@@ -110,9 +111,4 @@ def _digest(code: str) -> str:
 
 
 def _invalid_invite() -> ApiError:
-    return ApiError(
-        403,
-        "This invite is not good, or not any more, or it is for another e-mail address.",
-        param="invite",
-        code="invalid_invite",
-    )
+    return Refusal.invalid_invite()

@@ -12,7 +12,7 @@ from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.text import clean_text, parse_dollars
 from tornado_router.config import check
 from tornado_router.config.options import MAX_RATE
-from tornado_router.errors import invalid_request
+from tornado_router.error_codes import Invalid
 from tornado_router.storage.tables import now, utc
 
 MAX_PATTERNS = 100
@@ -43,7 +43,7 @@ def columns(
     if "name" in values:
         columns["name"] = clean_text(values["name"], "name")
         if not columns["name"]:
-            raise invalid_request("'name' must not be empty.", "name", "invalid_value")
+            raise Invalid.invalid_value("'name' must not be empty.", param="name")
     if "models" in values or "endpoints" in values:
         columns["permissions"] = Permissions(
             _patterns(values["models"]) if "models" in values else before.models,
@@ -71,14 +71,12 @@ def _patterns(models: Any) -> tuple[str, ...] | None:
     if models is None:
         return None
     if len(models) > MAX_PATTERNS:
-        raise invalid_request(
-            f"'models' must have at most {MAX_PATTERNS} patterns.", "models", "invalid_value"
+        raise Invalid.invalid_value(
+            f"'models' must have at most {MAX_PATTERNS} patterns.", param="models"
         )
     if sum(map(len, models)) > MAX_PATTERNS_LENGTH:  # each call is matched against them
-        raise invalid_request(
-            f"'models' must have at most {MAX_PATTERNS_LENGTH} characters in all.",
-            "models",
-            "invalid_value",
+        raise Invalid.invalid_value(
+            f"'models' must have at most {MAX_PATTERNS_LENGTH} characters in all.", param="models"
         )
     return tuple(_pattern(text, f"models[{index}]") for index, text in enumerate(models))
 
@@ -86,7 +84,7 @@ def _patterns(models: Any) -> tuple[str, ...] | None:
 def _pattern(text: str, param: str) -> str:
     text = clean_text(text, param, MAX_PATTERN)
     if not text:
-        raise invalid_request(f"'{param}' must not be empty.", param, "invalid_value")
+        raise Invalid.invalid_value(f"'{param}' must not be empty.", param=param)
     return text
 
 
@@ -96,21 +94,18 @@ def _endpoints(given: Any, known: Collection[str]) -> tuple[str, ...] | None:
     for index, name in enumerate(given):
         if name not in known:
             param = f"endpoints[{index}]"
-            raise invalid_request(
+            raise Invalid.invalid_value(
                 f"'{param}' must be one of {', '.join(sorted(known))}"
                 f"{check.meant(name[:MAX_PATTERN], known)}.",
-                param,
-                "invalid_value",
+                param=param,
             )
     return tuple(dict.fromkeys(given))
 
 
 def _limit(value: int | None, param: str) -> int | None:
     if value is not None and not 0 <= value <= MAX_RATE:
-        raise invalid_request(
-            f"'{param}' must be between 0 and {MAX_RATE}, or null for no limit.",
-            param,
-            "invalid_value",
+        raise Invalid.invalid_value(
+            f"'{param}' must be between 0 and {MAX_RATE}, or null for no limit.", param=param
         )
     return value
 
@@ -120,16 +115,14 @@ def _budget(value: Any) -> Decimal | None:
         return None
     amount = parse_dollars(value, "budget")
     if amount < 0:
-        raise invalid_request("'budget' must not be below 0.", "budget", "invalid_value")
+        raise Invalid.invalid_value("'budget' must not be below 0.", param="budget")
     return amount
 
 
 def _period(value: str) -> str:
     if value not in PERIODS:
-        raise invalid_request(
-            f"'budget_period' must be one of {', '.join(PERIODS)}.",
-            "budget_period",
-            "invalid_value",
+        raise Invalid.invalid_value(
+            f"'budget_period' must be one of {', '.join(PERIODS)}.", param="budget_period"
         )
     return value
 
@@ -138,9 +131,7 @@ def _moment(value: int | None) -> datetime.datetime | None:
     if value is None:
         return None
     if not 0 < value <= LATEST or utc(value) <= now():
-        raise invalid_request(
-            "'expires_at' must be in the future, in seconds since 1970.",
-            "expires_at",
-            "invalid_value",
+        raise Invalid.invalid_value(
+            "'expires_at' must be in the future, in seconds since 1970.", param="expires_at"
         )
     return utc(value)

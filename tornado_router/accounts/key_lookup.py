@@ -13,7 +13,7 @@ from tornado_router.accounts.budgets import period, spent_since
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import PlanOptions
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Refusal
 from tornado_router.limits import Purse, Rates
 from tornado_router.storage.tables import ApiKey, User, billionths, now
 
@@ -72,11 +72,7 @@ def find_key(key_hash: str, plans: Plans) -> Key | None:
     plan = plans.get(row.user.plan)
     if plan is None:
         logger.error("user {} is on the plan {!r}, which is not there", row.user_id, row.user.plan)
-        raise ApiError(
-            403,
-            "Your account is on a plan that this router does not have. Ask its administrator.",
-            code="unknown_plan",
-        )
+        raise Refusal.unknown_plan()
     return _key(row, plan, key_hash, moment)
 
 

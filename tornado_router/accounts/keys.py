@@ -18,7 +18,7 @@ from typing import Any
 from tornado_router.accounts import key_fields
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.users import find_user
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Refusal
 from tornado_router.storage.tables import MAX_ID, ApiKey, User, now, transaction
 
 KEY_PREFIX = "sk-tr-"
@@ -72,11 +72,7 @@ def create(
     with transaction():
         user = find_user(user_id)
         if _live().where(ApiKey.user == user).count() >= MAX_KEYS:
-            raise ApiError(
-                409,
-                f"There are {MAX_KEYS} keys already. Delete some that are not used.",
-                code="too_many_keys",
-            )
+            raise Refusal.too_many_keys(limit=MAX_KEYS)
         row = ApiKey.create(user=user, **_secret(key), **limits | columns)
         return ApiKey.get_by_id(row.id), key
 
@@ -96,7 +92,7 @@ def find(key_id: int, user_id: int | None = None) -> ApiKey:
         query = _live().where(ApiKey.id == key_id)
         row = (query if user_id is None else query.where(ApiKey.user == user_id)).first()
     if row is None:
-        raise ApiError(404, f"There is no API key {key_id}.", code="key_not_found")
+        raise Refusal.key_not_found(id=key_id)
     return row  # type: ignore[no-any-return]
 
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import bcrypt
 
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid, Refusal
 
 T = TypeVar("T")
 
@@ -59,19 +59,14 @@ def check_password(
     """
     encoded = _encode(password)
     if encoded is None:
-        raise invalid_request(
-            f"'{param}' holds a character that a password cannot have.", param, "invalid_value"
+        raise Invalid.invalid_value(
+            f"'{param}' has a character that is not allowed in passwords.", param=param
         )
     if len(encoded) > MAX_BYTES:
-        raise invalid_request(
-            f"'{param}' is longer than {MAX_BYTES} bytes (UTF-8), and what is behind them would "
-            "not count.",
-            param,
-            "password_too_long",
-        )
+        raise Invalid.password_too_long(param=param, limit=MAX_BYTES)
     reason = _weakness(password, min_length, email)
     if reason:
-        raise invalid_request(f"'{param}' {reason}.", param, "weak_password")
+        raise Invalid.weak_password(param=param, reason=reason)
 
 
 def hash_password(password: str, rounds: int) -> str:
@@ -141,13 +136,7 @@ class Passwords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._room.acquire(blocking=False):
-            raise ApiError(
-                503,
-                "Too many passwords are being checked at the moment. Please try again shortly.",
-                type="server_error",
-                code="overloaded",
-                headers={"Retry-After": "5"},
-            )
+            raise Refusal.passwords_overloaded()
         future = self._threads.submit(work)
         # Whether it was done or, as nobody waits for it any more, was not.
         future.add_done_callback(lambda _: self._room.release())

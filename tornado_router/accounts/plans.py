@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tornado_router.config.options import PlanOptions
-from tornado_router.errors import invalid_request
+from tornado_router.error_codes import Refusal
 
 UNLIMITED = "unlimited"
 """The plan that is always there, and limits nothing; administrators are made with it."""
@@ -36,9 +36,7 @@ class Plans:
         """
         if name not in self._plans:
             names = ", ".join(sorted(self._plans))
-            raise invalid_request(
-                f"There is no such plan. There are: {names}.", "plan", "unknown_plan"
-            )
+            raise Refusal.plan_not_found(plans=names)
 
     def all(self) -> Mapping[str, PlanOptions]:
         """Every plan by its name."""

@@ -15,6 +15,7 @@ from tornado_router.accounts.plans import UNLIMITED, Plans
 from tornado_router.accounts.text import clean_email, clean_text
 from tornado_router.config.options import AuthOptions
 from tornado_router.config.reader import Config
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError, Fault
 from tornado_router.storage.tables import Invite, User, transaction
 
@@ -139,18 +140,9 @@ def check_registration_open(
             account.
     """
     if options.registration == "closed":
-        raise ApiError(
-            403,
-            "Nobody can register here. Ask the router's administrator for an account.",
-            code="registration_closed",
-        )
+        raise Refusal.registration_closed()
     if options.registration == "invite" and not invite:
-        raise ApiError(
-            403,
-            "An invite is needed to register. Ask the router's administrator for one.",
-            param="invite",
-            code="invite_required",
-        )
+        raise Refusal.invite_required()
     if invite:
         invites.check_invite(plans, invite, email)
     # Keys are made for the administrator of the first start unless somebody else is named.
@@ -160,6 +152,4 @@ def check_registration_open(
 
 def email_taken() -> ApiError:
     """The refusal of a second account for one address."""
-    return ApiError(
-        409, "This e-mail address has an account already.", param="email", code="email_taken"
-    )
+    return Refusal.email_taken()

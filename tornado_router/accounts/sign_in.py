@@ -6,7 +6,7 @@ from typing import Any
 
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.users import find_by_email, find_user, update
-from tornado_router.errors import ApiError, unauthorized
+from tornado_router.error_codes import Refusal
 from tornado_router.storage.tables import Storage, User, now, transaction
 
 
@@ -21,9 +21,7 @@ async def authenticate(storage: Storage, passwords: Passwords, email: str, passw
     user = await storage.run(lambda: find_by_email(email))
     is_right = await passwords.verify(password, user.password_hash if user else None)
     if user is None or not is_right or not user.is_active:
-        raise unauthorized(
-            "The e-mail address or the password is not right.", "invalid_credentials"
-        )
+        raise Refusal.invalid_credentials()
     if passwords.is_outdated(user.password_hash):
         better = await passwords.hash(password)
         await storage.run(lambda: _replace_hash(user, password_hash=better))
@@ -45,9 +43,7 @@ def change_password(user: User, password_hash: str) -> User:
             user, password_hash=password_hash, session_version=User.session_version + 1
         )
         if not changed:
-            raise ApiError(
-                409, "The password was changed meanwhile. Log in again.", code="password_changed"
-            )
+            raise Refusal.password_changed()
         return find_user(user.id)
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from decimal import Decimal, InvalidOperation
 
 from tornado_router.config.options import MAX_DOLLARS
-from tornado_router.errors import invalid_request
+from tornado_router.error_codes import Invalid
 from tornado_router.validation.engine import RustEngine
 
 MAX_EMAIL = 254
@@ -45,7 +45,7 @@ def clean_email(text: str, param: str = "email") -> str:
         text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
         if _is_text(text) and _EMAIL.is_valid(text):
             return text
-    raise invalid_request(f"'{param}' is not an e-mail address.", param, "invalid_value")
+    raise Invalid.invalid_value(f"'{param}' is not an e-mail address.", param=param)
 
 
 def clean_text(text: str, param: str, most: int = MAX_NAME) -> str:
@@ -55,15 +55,11 @@ def clean_text(text: str, param: str, most: int = MAX_NAME) -> str:
         ApiError: 400, it is too long, or holds what is no text.
     """
     if len(text) > most:
-        raise invalid_request(
-            f"'{param}' is longer than {most} characters.", param, "string_above_max_length"
-        )
+        raise Invalid.string_above_max_length(param=param, limit=most, length=len(text))
     text = unicodedata.normalize("NFC", text.strip())
     if not _is_text(text):
-        raise invalid_request(
-            f"'{param}' holds characters that are not for display, such as line breaks.",
-            param,
-            "invalid_value",
+        raise Invalid.invalid_value(
+            f"'{param}' has characters that cannot be displayed, such as line breaks.", param=param
         )
     return text
 
@@ -79,15 +75,14 @@ def parse_dollars(value: str | float | Decimal, param: str = "amount") -> Decima
     except InvalidOperation:
         text = ""
     if not _DOLLARS.fullmatch(text):
-        raise invalid_request(
+        raise Invalid.invalid_value(
             f"'{param}' must be an amount such as \"12.5\", with at most nine decimals.",
-            param,
-            "invalid_value",
+            param=param,
         )
     amount = Decimal(text)
     if abs(amount) > MAX_DOLLARS:
-        raise invalid_request(
-            f"'{param}' must be at most {MAX_DOLLARS} US dollars.", param, "invalid_value"
+        raise Invalid.invalid_value(
+            f"'{param}' must be at most {MAX_DOLLARS} US dollars.", param=param
         )
     return amount
 

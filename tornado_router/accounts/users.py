@@ -7,6 +7,7 @@ from typing import Any
 from tornado_router.accounts.passwords import UNUSABLE
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import MAX_EMAIL, clean_email, clean_text, printable
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.storage.tables import (
     MAX_ID,
@@ -161,7 +162,7 @@ def update(user_id: int, **columns: Any) -> User:
 
 
 def _no_user(user_id: int) -> ApiError:
-    return ApiError(404, f"No such user: {user_id}.", code="user_not_found")
+    return Refusal.user_not_found(id=user_id)
 
 
 def _check_not_last_administrator(user_id: int) -> None:
@@ -173,8 +174,4 @@ def _check_not_last_administrator(user_id: int) -> None:
         User.password_hash != UNUSABLE,  # nobody can log in as who was made at the start
     )
     if user.is_admin and user.is_active and not others.exists():
-        raise ApiError(
-            409,
-            "This is the last administrator who is active. Make somebody else one first.",
-            code="last_admin",
-        )
+        raise Refusal.last_admin()

@@ -13,11 +13,10 @@ from typing import NamedTuple
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.refusals import (
     level_headers,
-    limits_unavailable,
-    model_not_priced,
     refusal_of,
 )
 from tornado_router.endpoints import ENDPOINTS, Output
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.limits import (
     Demand,
@@ -266,7 +265,7 @@ class Admission:
         except LimitReachedError as refusal:
             raise refusal_of(refusal, model) from None
         except LimiterAwayError:
-            raise limits_unavailable() from None
+            raise Refusal.limits_unavailable() from None
 
     def _priced(
         self, model: str, targets: Sequence[Target], prompt: int, answer: int, images: int
@@ -285,7 +284,7 @@ class Admission:
                 continue
             priced.append(target)
         if not priced:
-            raise model_not_priced(model)
+            raise Refusal.model_not_priced(model=printable_name(model))
         return priced, most
 
     def _price(self, permit: Permit, target: Target) -> Price | None:
@@ -306,18 +305,9 @@ def check_permissions(endpoint: str, model: str, key: Key) -> None:
         ApiError: 403.
     """
     if key.endpoints is not None and endpoint not in key.endpoints:
-        raise ApiError(
-            403,
-            f"This API key may not be used for this endpoint ({endpoint}).",
-            code="endpoint_not_permitted",
-        )
+        raise Refusal.endpoint_not_permitted(endpoint=endpoint)
     if key.models and not may_use(model, key):
-        raise ApiError(
-            403,
-            f"This API key may not use the model '{printable_name(model)}'.",
-            param="model",
-            code="model_not_permitted",
-        )
+        raise Refusal.model_not_permitted(model=printable_name(model))
 
 
 def may_use(model: str, key: Key) -> bool:

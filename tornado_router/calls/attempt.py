@@ -11,7 +11,8 @@ from loguru import logger
 
 from tornado_router.calls.tool_state import Memory, Owner
 from tornado_router.calls.vendor_errors import Cause, Verdict, judge
-from tornado_router.errors import ApiError, bad_answer
+from tornado_router.error_codes import Failure
+from tornado_router.errors import ApiError
 from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
@@ -184,7 +185,9 @@ class Attempt:
         first = await anext(batches, None)
         if first is None:
             name = self._configured.name
-            raise bad_answer(f"The provider '{name}' ended its stream before it began.")
+            raise Failure.bad_provider_answer(
+                f"The provider '{name}' ended its stream before it began."
+            )
         self._succeed()
         self.first = first
         self.record.first_chunk = time.monotonic()

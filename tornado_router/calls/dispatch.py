@@ -19,7 +19,8 @@ from tornado_router.calls.tool_state import Memory, Owner
 from tornado_router.calls.vendor_errors import Cause
 from tornado_router.config.options import RoutingOptions
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.errors import ApiError, ProviderError
+from tornado_router.error_codes import Failure
+from tornado_router.errors import ApiError
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call, HTTPClient, Unsupported
 from tornado_router.routing.health import Health
@@ -229,9 +230,7 @@ class _Failures:
         retry_after: the least of the seconds that they asked for.
     """
 
-    last: ApiError = field(
-        default_factory=lambda: ProviderError(504, "No provider answered in time.", code="timeout")
-    )
+    last: ApiError = field(default_factory=Failure.deadline_passed)
     again: list[Target] = field(default_factory=list)
     retry_after: float | None = None
 

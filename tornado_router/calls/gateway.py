@@ -23,7 +23,8 @@ from tornado_router.calls.response_cache import (
     not_cached,
 )
 from tornado_router.endpoints import ENDPOINTS, StreamEncoder
-from tornado_router.errors import ApiError, StoppedError
+from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
@@ -152,13 +153,7 @@ class Gateway:
             ApiError: 503.
         """
         if not self._ledger.takes_more():
-            raise ApiError(
-                503,
-                "The router cannot record usage at the moment. Please try again later.",
-                type="server_error",
-                code="ledger_full",
-                headers={"Retry-After": "5"},
-            )
+            raise Refusal.ledger_full()
 
     async def run(
         self,
@@ -242,16 +237,16 @@ class Gateway:
         """Why a call ends: it is cancelled if its client went away, and if the router stops."""
         if isinstance(error, Exception) or not self._is_stopping():
             return error
-        return StoppedError()
+        return Refusal.stopped()
 
     def _check_stop(self) -> None:
         """Ends a stream that waited for its client when the router cut off what still ran.
 
         Raises:
-            StoppedError: it did.
+            ApiError: 503, it did.
         """
         if self._is_stopping():
-            raise StoppedError
+            raise Refusal.stopped()
 
     def _record(self, progress: Progress, *, by_route: bool) -> None:
         """Has what the call asks and is answered kept, if its route or its key says so."""
@@ -343,7 +338,7 @@ class Gateway:
                     events = b"".join(map(encoder.encode, batch))
                     if encoder.generated > meter.room and not await meter.extend():
                         progress.error_code = "insufficient_quota"
-                        events += encoder.cut(_out_of_money())
+                        events += encoder.cut(Refusal.quota_used_up())
                         progress.take(events)
                         self._settle_stream(progress, encoder)
                         yield events
@@ -399,7 +394,7 @@ class Gateway:
             return
         progress.key_checked = now
         if await self._is_revoked(progress.key):
-            raise ApiError(401, "The API key was revoked.", code="invalid_api_key")
+            raise Refusal.revoked_api_key()
 
     def _note(self, progress: Progress, usage: Usage, now: float) -> None:
         """Notes what a stream has come to, as the client has that much of it."""
@@ -455,18 +450,5 @@ async def _events(data: bytes) -> AsyncGenerator[bytes, None]:
 def _only_chosen(route: Route, chosen: str) -> Route:
     targets = [target for target in route.targets if f"{target.provider}/{target.model}" == chosen]
     if not targets:
-        raise ApiError(
-            400,
-            f"x-router-target: '{chosen[:200]}' is no target of this model.",
-            code="target_not_found",
-        )
+        raise Invalid.target_not_found(target=chosen[:200])
     return route.only(targets)
-
-
-def _out_of_money() -> ApiError:
-    return ApiError(
-        429,
-        "The answer was cut off: there are no credits or no budget left to go on.",
-        type="insufficient_quota",
-        code="insufficient_quota",
-    )

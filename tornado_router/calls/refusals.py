@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.limits import Level, LimitReachedError
 from tornado_router.observability.redaction import printable_name
@@ -51,17 +52,11 @@ def retry_headers(seconds: float | None) -> dict[str, str]:
 def refusal_of(reached: LimitReachedError, model: str) -> ApiError:
     """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes."""
     if reached.kind == "money":
-        message, kind = _no_money(reached), "insufficient_quota"
+        row, (message, kind) = Refusal.insufficient_quota, (_no_money(reached), "")
     else:
-        message, kind = _no_room(reached, model)
+        row, (message, kind) = Refusal.rate_limit_exceeded, _no_room(reached, model)
     headers = level_headers(reached.requests, reached.tokens)
-    return ApiError(
-        429,
-        message,
-        type=kind,
-        code="insufficient_quota" if reached.kind == "money" else "rate_limit_exceeded",
-        headers={**headers, **retry_headers(reached.retry_after)},
-    )
+    return row(message, type=kind, headers={**headers, **retry_headers(reached.retry_after)})
 
 
 def _no_money(reached: LimitReachedError) -> str:
@@ -73,7 +68,7 @@ def _no_money(reached: LimitReachedError) -> str:
             "router's administrator for more."
         )
     if reached.retry_after is not None:
-        message += " Requests that still run hold a part of it; please try again shortly."
+        message += " Requests in progress reserve a part of it; please try again shortly."
     return message
 
 
@@ -98,25 +93,3 @@ _UNITS = {
     "in_flight": ("concurrent requests", "requests"),
 }
 """What a limit is called in a message, and the error's type."""
-
-
-def limits_unavailable() -> ApiError:
-    """The refusal of a call whose limits cannot be checked, as Redis is away."""
-    return ApiError(
-        503,
-        "The router cannot check your limits at the moment. Please try again shortly.",
-        type="server_error",
-        code="limits_unavailable",
-        headers={"Retry-After": "1"},
-    )
-
-
-def model_not_priced(model: str) -> ApiError:
-    """The refusal of a model without a price to a client that pays."""
-    return ApiError(
-        403,
-        f"The model '{printable_name(model)}' has no price on this router, so it cannot be "
-        "paid from credits or a budget. Ask the router's administrator to set one.",
-        param="model",
-        code="model_not_priced",
-    )

@@ -18,6 +18,7 @@ import orjson
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.config.options import CacheOptions
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 from tornado_router.redis.stores import Store
@@ -194,9 +195,4 @@ def _unpack(stored: bytes) -> CachedResponse | None:
 
 def not_cached() -> ApiError:
     """The refusal of a request that accepts only a cached response, when there is none."""
-    return ApiError(
-        504,  # RFC 9111 section 5.2.1.7
-        "There is no cached response to this request.",
-        code="not_cached",
-        headers={"x-should-retry": "false"},  # the official SDKs retry a 504 otherwise
-    )
+    return Refusal.not_cached()

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 from enum import Enum
 
+from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.routing.retries import seconds_of
@@ -71,13 +72,12 @@ def judge(error: BaseException, configured: ConfiguredProvider) -> Verdict:
     """
     name = configured.name
     if isinstance(error, TimeoutError):
-        message = f"The provider '{name}' did not respond in time."
-        error = ProviderError(504, message, code="timeout")
+        error = Failure.timeout(provider=name)
     if not isinstance(error, ApiError):
         # The message may hold a part of the prompt, so only the place is logged.
         frames = "".join(traceback.format_tb(error.__traceback__)[-3:])
         return Verdict(
-            ProviderError(502, _failed(name), code="provider_fault"),
+            Failure.provider_fault(provider=name),
             Cause.TARGET,
             told=f"raised {type(error).__name__}",
             frames=frames,
@@ -94,7 +94,8 @@ def _judge_vendor(error: ProviderError, configured: ConfiguredProvider) -> Verdi
     told = f"failed with status {status}{code}"
     if _has_no_credit(error):
         told = f"refused the router's account, which cannot pay: status {status}{code}"
-        return Verdict(_no_credit(configured.name), Cause.TARGET, told=told)
+        # The client's own credits are another thing, so a vendor's words on quotas do not go on.
+        return Verdict(Failure.no_credit(provider=configured.name), Cause.TARGET, told=told)
     if not error.retryable:
         return Verdict(_for_client(seen, status, configured), Cause.REQUEST, told=told)
     retry_after = seconds_of(error.headers.get("Retry-After"))
@@ -113,8 +114,7 @@ def _for_client(error: ApiError, status: int, configured: ConfiguredProvider) ->
     if status in (401, 403):
         # The client's own key is right, so it must not be told that it is wrong; and a vendor's
         # words on a bad key tend to quote it.
-        message = f"The provider '{configured.name}' refused the router's credentials."
-        return ProviderError(502, message, code="provider_refused_credentials")
+        return Failure.provider_refused_credentials(provider=configured.name)
     if not 400 <= status < 500:
         error.status = _STATUSES.get(status, 502)
     return error
@@ -125,32 +125,18 @@ def _has_no_credit(error: ProviderError) -> bool:
     return error.status == _NO_CREDIT_STATUS or error.code in _NO_CREDIT
 
 
-def _no_credit(name: str) -> ProviderError:
-    """The client's own credits are another thing, so a vendor's words on quotas do not go on."""
-    return ProviderError(
-        503,
-        f"The router's account at the provider '{name}' is out of credit. Please tell the router's "
-        "administrator.",
-        code="insufficient_quota",
-        headers={"x-should-retry": "false"},  # the official SDKs retry a 503 otherwise
-    )
-
-
 def _cleaned(error: ApiError, configured: ConfiguredProvider) -> ApiError:
     """The same error, of which nothing is a secret."""
     kind = ProviderError if isinstance(error, ProviderError) else ApiError
     return kind(
         error.status,
-        _clean(error.message, configured) or _failed(configured.name),
+        _clean(error.message, configured)
+        or Failure.provider_fault(provider=configured.name).message,
         type=_clean(error.type, configured) or "api_error",
         param=_clean(error.param, configured),
         code=_clean(error.code, configured),
         headers=error.headers,
     )
-
-
-def _failed(name: str) -> str:
-    return f"The provider '{name}' failed."
 
 
 def _clean(text: object, configured: ConfiguredProvider) -> str | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from tornado_router.endpoints.dialects import Dialect
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call, dump_json
 from tornado_router.usage import BYTES_PER_TOKEN, Usage
 from tornado_router.validation import Profile, Validator
@@ -189,16 +190,12 @@ class Endpoint(ABC):
             raw = dump_json(body)
         stream = bool(body.get("stream"))
         if stream and not self.streams:
-            raise invalid_request(
-                "This endpoint does not stream.", "stream", "unsupported_parameter"
-            )
+            raise Invalid.not_streamable()
         return Call(call_id, self.name, model, body, raw, stream)
 
     def _default_model(self) -> str:
         if not self.default_model:
-            raise invalid_request(
-                "Missing required parameter: 'model'.", "model", "missing_required_parameter"
-            )
+            raise Invalid.missing_required_parameter(param="model")
         return self.default_model
 
     def ask(self, call: Call) -> Ask:

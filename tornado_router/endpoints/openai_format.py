@@ -15,6 +15,7 @@ from loguru import logger
 from tornado_router import sse
 from tornado_router.endpoints.base import Encoded, Endpoint
 from tornado_router.endpoints.dialects import OPENAI, Dialect
+from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import Body, Call, Relayed
 from tornado_router.usage import Usage, estimate_tokens, read_usage, tokens_of
@@ -219,4 +220,4 @@ def _unreadable(call: Call) -> ProviderError:
     logger.error(
         "provider's response for {} is not in OpenAI's format (request {})", call.endpoint, call.id
     )
-    return ProviderError(502, "The provider's answer cannot be read.", code="provider_fault")
+    return Failure.unreadable_response()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tornado_router.errors import invalid_request
+from tornado_router.error_codes import Invalid
 from tornado_router.validation.explain import clip
 
 _NAMED_KINDS = ("function", "custom")
@@ -20,17 +20,17 @@ _NAMED_KINDS = ("function", "custom")
 def stream_options_need_stream(body: Mapping[str, Any]) -> None:
     """https://platform.openai.com/docs/api-reference/chat/create: "Only set this when stream"."""
     if body.get("stream_options") is not None and not body.get("stream"):
-        raise invalid_request(
+        raise Invalid.invalid_request(
             "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-            "stream_options",
+            param="stream_options",
         )
 
 
 def top_logprobs_need_logprobs(body: Mapping[str, Any]) -> None:
     """The same page: "`logprobs` must be set to `true` if this parameter is used"."""
     if body.get("top_logprobs") and not body.get("logprobs"):
-        raise invalid_request(
-            "'top_logprobs' is only allowed when 'logprobs' is enabled.", "logprobs"
+        raise Invalid.invalid_request(
+            "'top_logprobs' is only allowed when 'logprobs' is enabled.", param="logprobs"
         )
 
 
@@ -41,8 +41,8 @@ def tool_choice_needs_tools(body: Mapping[str, Any]) -> None:
         return
     tools = body.get("tools")
     if not tools:
-        raise invalid_request(
-            "'tool_choice' is only allowed when 'tools' are specified.", "tool_choice"
+        raise Invalid.invalid_request(
+            "'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice"
         )
     if isinstance(choice, Mapping):
         _check_names(choice, _names(tools))
@@ -60,11 +60,10 @@ def _check_names(choice: Mapping[str, Any], known: set[tuple[str, str]]) -> None
 
 def _check_name(choice: Any, known: set[tuple[str, str]], where: str) -> None:
     for kind, name in _names([choice]) - known:
-        raise invalid_request(
-            f"Invalid value for '{where}.{kind}.name': no {kind} tool named '{clip(name)}' is in "
-            "'tools'.",
-            f"{where}.{kind}.name",
-            "invalid_value",
+        param = f"{where}.{kind}.name"
+        raise Invalid.invalid_value(
+            f"Invalid value for '{param}': no {kind} tool named '{clip(name)}' is in 'tools'.",
+            param=param,
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from loguru import logger
 
 from tornado_router.config.options import ServerOptions
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Refusal
 from tornado_router.http.connection import ClientConnection
 
 SWEEP_SECONDS = 1.0
@@ -21,9 +21,6 @@ PROGRESS_BYTES = 16 * 1024
 
 LOOKED_AT = 100
 """So many idle connections at most are looked at for one whose response was read."""
-
-RETRY_SECONDS = 1
-"""When a refused client may come back: calls end all the time."""
 
 
 class _Watched:
@@ -127,13 +124,7 @@ class ClientBounds:
             ApiError: 503, there are too many.
         """
         if self.calls >= self.max_calls:
-            raise ApiError(
-                503,
-                "The router has too many calls at the moment. Please try again shortly.",
-                type="server_error",
-                code="overloaded",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            )
+            raise Refusal.overloaded()
         self.calls += 1
 
     def end_call(self) -> None:

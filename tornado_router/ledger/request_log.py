@@ -17,7 +17,7 @@ from peewee import fn
 from tornado_router.background.batch import BatchThread
 from tornado_router.config.options import RequestLogOptions
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Refusal
 from tornado_router.observability.redaction import BYTES_PER_CHARACTER, Redaction, as_json
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
@@ -270,7 +270,7 @@ def find_row(row_id: int) -> RequestLog:
     """
     row: RequestLog | None = RequestLog.get_or_none(RequestLog.id == row_id)
     if row is None:
-        raise ApiError(404, f"There is no logged request {row_id}.", code="request_log_not_found")
+        raise Refusal.request_log_not_found(id=row_id)
     return row
 
 

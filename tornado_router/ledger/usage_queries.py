@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from peewee import fn
 
-from tornado_router.errors import invalid_request
+from tornado_router.error_codes import Invalid
 from tornado_router.storage.tables import SUMS, UsageDay, UsageLog, now
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
@@ -177,10 +177,8 @@ def find_cursor(chosen: Filter, call_id: int) -> Cursor:
         query = query.where(UsageLog.user == chosen.user_id)
     row = query.first() if call_id <= LARGEST_ID else None
     if row is None:
-        raise invalid_request(
-            "'after' must be the id of a call: the 'next' of the page before.",
-            "after",
-            "invalid_value",
+        raise Invalid.invalid_value(
+            "'after' must be the id of a call: 'next' of the previous page.", param="after"
         )
     return row.created_at, call_id
 

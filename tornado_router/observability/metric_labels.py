@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tornado_router.error_codes import Failure, rows
 from tornado_router.observability.redaction import MAX_NAME, printable_name
 
 MOST_NAMES = 500
@@ -17,17 +18,9 @@ OTHER = "other"
 """The name that all others share."""
 
 _OWN_CODES = frozenset(
-    (
-        "bad_provider_answer",
-        "client_closed",
-        "connection_error",
-        "provider_fault",
-        "provider_refused_credentials",
-        "timeout",
-        "tls_error",
-    )
+    ("client_closed", *(row.code for row in rows(Failure) if row.status >= 500)),
 )
-"""Codes that the router itself gives to failures of providers and to clients that hang up."""
+"""Codes that the router itself gives to failures of providers, and to clients that disconnect."""
 
 
 class BoundedNames:
@@ -71,7 +64,7 @@ def failure_reason(status: int, code: str | None) -> str:
         status: of the failure.
         code: of the failure; told only if it is the router's own.
     """
-    if code in _OWN_CODES:
+    if code and code in _OWN_CODES:
         return code
     if status == 429:
         return "rate_limited"

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from tornado_router.errors import ApiError, bad_answer
+from tornado_router.error_codes import Failure, Invalid
 
 
 @dataclass(slots=True)
@@ -60,7 +60,9 @@ def dump_json(body: Mapping[str, Any]) -> bytes:
         try:
             return json.dumps(body, separators=(",", ":")).encode()
         except RecursionError:
-            raise ApiError(400, "The request is nested too deeply.", param="messages") from None
+            raise Invalid.invalid_request(
+                "The request is nested too deeply.", param="messages"
+            ) from None
 
 
 def load_json_object(data: bytes, provider: str) -> dict[str, Any]:
@@ -72,7 +74,11 @@ def load_json_object(data: bytes, provider: str) -> dict[str, Any]:
     try:
         body = orjson.loads(data)
     except orjson.JSONDecodeError:
-        raise bad_answer(f"The provider '{provider}' sent something that is not JSON.") from None
+        raise Failure.bad_provider_answer(
+            f"The provider '{provider}' sent something that is not JSON."
+        ) from None
     if not isinstance(body, dict):
-        raise bad_answer(f"The provider '{provider}' sent something that is not a JSON object.")
+        raise Failure.bad_provider_answer(
+            f"The provider '{provider}' sent something that is not a JSON object."
+        )
     return body

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tornado_router.errors import ProviderError
+from tornado_router.error_codes import Failure
 from tornado_router.provider.files import CallFile
 
 Unsupported = Literal["reject", "drop"]
@@ -94,13 +94,7 @@ class Params:
                 provider may well support it, so it is retryable.
         """
         if self._call.unsupported == "reject":
-            raise ProviderError(
-                400,
-                f"The provider of the model '{self._call.model}' does not support '{path}'.",
-                type="invalid_request_error",
-                param=path,
-                code="unsupported_parameter",
-            )
+            raise Failure.unsupported_parameter(model=self._call.model, param=path)
         self._call.dropped.append(path)
 
     def finish(self) -> None:

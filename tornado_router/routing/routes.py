@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from tornado_router.config import check
 from tornado_router.config.options import RouteOptions, TargetOptions
+from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError, Fault
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import ConfiguredProvider
@@ -126,13 +127,7 @@ class Router:
             raise model_not_found(model)
         able = [target for target in usable if self._supports(target, endpoint)]
         if not able:
-            raise ApiError(
-                400,
-                f"The model '{printable_name(model)}' cannot be used with this endpoint "
-                f"({endpoint}).",
-                param="model",
-                code="unsupported_endpoint",
-            )
+            raise Invalid.unsupported_endpoint(model=printable_name(model), endpoint=endpoint)
         route = route.only(able)
         if model in self._named:  # only the operator's names: clients' would grow without end
             self._known[model, endpoint] = route
@@ -292,9 +287,4 @@ def _target(text: str) -> Target:
 
 def model_not_found(model: str) -> ApiError:
     """The refusal of a model that is not there, or not for this client, in OpenAI's words."""
-    return ApiError(
-        404,
-        f"The model '{printable_name(model)}' does not exist or you do not have access to it.",
-        param="model",
-        code="model_not_found",
-    )
+    return Invalid.model_not_found(model=printable_name(model))

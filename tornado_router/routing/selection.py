@@ -10,7 +10,8 @@ from typing import Any
 
 from tornado_router.config.options import TargetOptions
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError
 from tornado_router.observability.redaction import printable_name
 from tornado_router.provider import Call
 from tornado_router.routing.health import Health
@@ -68,12 +69,8 @@ class Selection:
         fitting = [target for target in able if tokens <= _window(options[target])]
         if not fitting:
             largest = max(_window(options[target]) for target in able)
-            raise invalid_request(
-                f"This model's maximum context length is {largest:.0f} tokens. However, your "
-                f"request comes to about {tokens} tokens. Please reduce its length, or "
-                "'max_tokens'.",
-                endpoint.prompt_field,
-                "context_length_exceeded",
+            raise Invalid.context_length_exceeded(
+                limit=largest, tokens=tokens, param=endpoint.prompt_field
             )
         return route if len(fitting) == len(route.targets) else route.only(fitting)
 
@@ -143,10 +140,10 @@ def _cannot(
     )
     words = lacking or sorted(needs)
     what = ", ".join(words).replace("_", " ")
-    return invalid_request(
-        f"The model '{printable_name(call.model)}' does not take {what}.",
-        needs[lacking[0]] if lacking else ENDPOINTS[call.endpoint].prompt_field,
-        "unsupported_value",
+    return Invalid.unsupported_value(
+        model=printable_name(call.model),
+        what=what,
+        param=needs[lacking[0]] if lacking else ENDPOINTS[call.endpoint].prompt_field,
     )
 
 

@@ -33,6 +33,7 @@ from tornado_router.calls.upstream import Upstream
 from tornado_router.config.options import seconds
 from tornado_router.config.reader import Config
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.http import cors
@@ -465,12 +466,7 @@ class _BoundedBody(HTTPMessageDelegate):
 
     def _refuse(self) -> None:
         self._room = -1
-        limit = self._application.max_body_bytes
-        error = ApiError(
-            413,
-            f"The request body is larger than the limit of {limit} bytes.",
-            code="request_too_large",
-        )
+        error = Invalid.request_too_large(limit=self._application.max_body_bytes)
         self._delegate = self._application.refuse(self._request, error)
 
 

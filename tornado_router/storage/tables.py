@@ -34,7 +34,7 @@ from peewee import (
     TextField,
 )
 
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Refusal
 from tornado_router.storage import migrator
 from tornado_router.storage.databases import open_engine
 from tornado_router.usage import QUANTITIES
@@ -59,19 +59,6 @@ def now() -> datetime.datetime:
 def utc(timestamp: float) -> datetime.datetime:
     """A time in seconds since 1970, as the tables hold it."""
     return EPOCH + datetime.timedelta(seconds=timestamp)
-
-
-class DatabaseAwayError(ApiError):
-    """The database does not answer: a 503."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            503,
-            "The router's database cannot be reached at the moment. Try again later.",
-            type="server_error",
-            code="database_away",
-            headers={"Retry-After": "5"},
-        )
 
 
 BILLION = Decimal(1_000_000_000)
@@ -356,7 +343,7 @@ class Storage:
             result = await asyncio.wait_for(done, PATIENCE_SECONDS)
         except (InterfaceError, OperationalError, TimeoutError) as error:
             self.away = True
-            raise DatabaseAwayError from error
+            raise Refusal.database_away() from error
         self.away = False
         return result
 

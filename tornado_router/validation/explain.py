@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError
 from tornado_router.validation.engine import Path, Violation
 
 MAX_QUOTED = 64
@@ -27,17 +28,17 @@ _KINDS = {
 }
 
 
-_CODES = {
-    ("minimum", "integer"): "integer_below_min_value",
-    ("minimum", "decimal"): "decimal_below_min_value",
-    ("maximum", "integer"): "integer_above_max_value",
-    ("maximum", "decimal"): "decimal_above_max_value",
-    ("minLength", "string"): "string_below_min_length",
-    ("maxLength", "string"): "string_above_max_length",
-    ("minItems", "array"): "array_below_min_length",
-    ("maxItems", "array"): "array_above_max_length",
-    ("empty", "array"): "empty_array",
-    ("empty", "string"): "empty_string",
+_ROWS = {
+    ("minimum", "integer"): Invalid.integer_below_min_value,
+    ("minimum", "decimal"): Invalid.decimal_below_min_value,
+    ("maximum", "integer"): Invalid.integer_above_max_value,
+    ("maximum", "decimal"): Invalid.decimal_above_max_value,
+    ("minLength", "string"): Invalid.string_below_min_length,
+    ("maxLength", "string"): Invalid.string_above_max_length,
+    ("minItems", "array"): Invalid.array_below_min_length,
+    ("maxItems", "array"): Invalid.array_above_max_length,
+    ("empty", "array"): Invalid.empty_array,
+    ("empty", "string"): Invalid.empty_string,
 }
 
 
@@ -46,10 +47,7 @@ def explain(violation: Violation) -> ApiError:
     param = dotted(violation.path)
     if param is None:
         kind = _KINDS[_kind(violation.instance)]
-        return invalid_request(
-            f"Invalid type for the request body: expected an object, but got {kind} instead.",
-            code="invalid_type",
-        )
+        return Invalid.invalid_type(place="the request body", expected="an object", got=kind)
     return _WRITERS.get(violation.keyword, _anything_else)(violation, param)
 
 
@@ -70,12 +68,11 @@ def clip(text: str) -> str:
 
 
 def _required(_: Violation, param: str) -> ApiError:
-    message = f"Missing required parameter: '{param}'."
-    return invalid_request(message, param, "missing_required_parameter")
+    return Invalid.missing_required_parameter(param=param)
 
 
 def _unknown(_: Violation, param: str) -> ApiError:
-    return invalid_request(f"Unknown parameter: '{param}'.", param, "unknown_parameter")
+    return Invalid.unknown_parameter(param=param)
 
 
 def _type(violation: Violation, param: str) -> ApiError:
@@ -84,11 +81,8 @@ def _type(violation: Violation, param: str) -> ApiError:
     # `null` stands for "not given" in every optional field, so it is not offered as a choice.
     words = sorted(_KINDS[kind] for kind in kinds)
     expected = words[0] if len(words) == 1 else f"one of {_listed(words, 'or')}"
-    message = (
-        f"Invalid type for '{param}': expected {expected}, "
-        f"but got {_KINDS[_kind(violation.instance)]} instead."
-    )
-    return invalid_request(message, param, "invalid_type")
+    got = _KINDS[_kind(violation.instance)]
+    return Invalid.invalid_type(place=f"'{param}'", expected=expected, got=got, param=param)
 
 
 def _value(violation: Violation, param: str) -> ApiError:
@@ -98,72 +92,43 @@ def _value(violation: Violation, param: str) -> ApiError:
     start = f"Invalid value for '{param}'"
     if isinstance(violation.instance, str):
         start = f"Invalid value: {_quoted(violation.instance)}"
-    return invalid_request(f"{start}. Supported values are: {supported}.", param, "invalid_value")
+    return Invalid.invalid_value(f"{start}. Supported values are: {supported}.", param=param)
 
 
 def _range(violation: Violation, param: str) -> ApiError:
-    types = violation.schema.get("type", ())
-    kind = "integer" if "integer" in types else "decimal"
-    low = violation.keyword == "minimum"
-    side, comparison = ("below minimum", ">=") if low else ("above maximum", "<=")
-    message = (
-        f"Invalid '{param}': {kind} {side} value. Expected a value {comparison} "
-        f"{violation.schema[violation.keyword]}, but got {_number(violation.instance)} instead."
-    )
-    return invalid_request(message, param, _CODES[violation.keyword, kind])
+    kind = "integer" if "integer" in violation.schema.get("type", ()) else "decimal"
+    limit, got = violation.schema[violation.keyword], _number(violation.instance)
+    return _ROWS[violation.keyword, kind](param=param, limit=limit, got=got)
 
 
-def _too_short(violation: Violation, param: str) -> ApiError:
-    kind, measure = _measured(violation)
-    fault, code = f"{kind} too short", _CODES[violation.keyword, kind]
-    if not violation.instance:
-        fault, code = f"empty {kind}", _CODES["empty", kind]
-    message = (
-        f"Invalid '{param}': {fault}. Expected {_KINDS[kind]} with minimum length "
-        f"{violation.schema[violation.keyword]}, but got {measure} instead."
-    )
-    return invalid_request(message, param, code)
-
-
-def _too_long(violation: Violation, param: str) -> ApiError:
-    kind, measure = _measured(violation)
-    message = (
-        f"Invalid '{param}': {kind} too long. Expected {_KINDS[kind]} with maximum length "
-        f"{violation.schema[violation.keyword]}, but got {measure} instead."
-    )
-    return invalid_request(message, param, _CODES[violation.keyword, kind])
-
-
-def _measured(violation: Violation) -> tuple[str, str]:
-    kind, size = _kind(violation.instance), len(violation.instance)
-    return kind, f"{_KINDS[kind]} with length {size}" if size else f"an empty {kind}"
+def _length(violation: Violation, param: str) -> ApiError:
+    limit, length = violation.schema[violation.keyword], len(violation.instance)
+    row = _ROWS[violation.keyword if length else "empty", _kind(violation.instance)]
+    return row(param=param, limit=limit, length=length)
 
 
 def _too_many_properties(violation: Violation, param: str) -> ApiError:
-    message = (
-        f"Invalid '{param}': too many properties. Expected an object with at most "
-        f"{violation.schema['maxProperties']} properties, but got an object with "
-        f"{len(violation.instance)} properties instead."
-    )
-    return invalid_request(message, param, "object_above_max_properties")
+    limit, length = violation.schema["maxProperties"], len(violation.instance)
+    return Invalid.object_above_max_properties(param=param, limit=limit, length=length)
 
 
 def _pattern(violation: Violation, param: str) -> ApiError:
-    message = (
+    return Invalid.invalid_value(
         f"Invalid '{param}': string does not match pattern. Expected a string that matches the "
-        f"pattern '{violation.schema['pattern']}'."
+        f"pattern '{violation.schema['pattern']}'.",
+        param=param,
     )
-    return invalid_request(message, param, "invalid_value")
 
 
 def _property_names(violation: Violation, param: str) -> ApiError:
     limit = violation.schema["propertyNames"]["maxLength"]
-    message = f"Invalid '{param}': a key is longer than {limit} characters."
-    return invalid_request(message, param, "invalid_value")
+    return Invalid.invalid_value(
+        f"Invalid '{param}': a key is longer than {limit} characters.", param=param
+    )
 
 
 def _anything_else(_: Violation, param: str) -> ApiError:
-    return invalid_request(f"Invalid value for '{param}'.", param, "invalid_value")
+    return Invalid.invalid_value(f"Invalid value for '{param}'.", param=param)
 
 
 _WRITERS: dict[str, Callable[[Violation, str], ApiError]] = {
@@ -171,12 +136,12 @@ _WRITERS: dict[str, Callable[[Violation, str], ApiError]] = {
     "const": _value,
     "enum": _value,
     "maximum": _range,
-    "maxItems": _too_long,
-    "maxLength": _too_long,
+    "maxItems": _length,
+    "maxLength": _length,
     "maxProperties": _too_many_properties,
     "minimum": _range,
-    "minItems": _too_short,
-    "minLength": _too_short,
+    "minItems": _length,
+    "minLength": _length,
     "pattern": _pattern,
     "propertyNames": _property_names,
     "required": _required,

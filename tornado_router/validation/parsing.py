@@ -7,7 +7,8 @@ from typing import Any
 
 import jiter
 
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError
 from tornado_router.validation.explain import clip
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -63,7 +64,7 @@ def _refusal(raw: bytes, message: str) -> ApiError:
     duplicate = _DUPLICATE.fullmatch(match["reason"])
     if duplicate:
         key = clip(duplicate["key"])
-        return _invalid(f"the key '{key}' occurs twice in one object{where}", "duplicate_key")
+        return Invalid.duplicate_key(reason=f"the key '{key}' occurs twice in one object{where}")
     if _rest(raw, line, column).startswith(_NOT_NUMBERS):
         return _invalid(f"NaN and Infinity are not JSON{where}")
     return _invalid(f"{_reason(match['reason'])}{where}")
@@ -85,7 +86,5 @@ def _rest(raw: bytes, line: int, column: int) -> bytes:
     return raw[here : here + 16]
 
 
-def _invalid(reason: str, code: str = "invalid_json") -> ApiError:
-    return invalid_request(
-        f"We could not parse the JSON body of your request: {reason}.", None, code
-    )
+def _invalid(reason: str) -> ApiError:
+    return Invalid.invalid_json(reason=reason)

@@ -8,7 +8,8 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError
 from tornado_router.validation.engine import Engine, RustEngine, Violation
 from tornado_router.validation.explain import explain
 from tornado_router.validation.schema import Profile, Schema, load_schema
@@ -62,10 +63,9 @@ class Validator:
             violation = _in_whole(body, violation)
         if violation is not None:
             return explain(violation)
-        return invalid_request(
+        return Invalid.invalid_value(
             "The body does not have the form that this endpoint takes; the fault lies behind its "
-            f"first {EXPLAINED_VALUES} values.",
-            code="invalid_value",
+            f"first {EXPLAINED_VALUES} values."
         )
 
 

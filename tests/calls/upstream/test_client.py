@@ -428,9 +428,9 @@ class TestFailures:
         ids=["nothing", "too short", "no last chunk", "no HTTP"],
     )
     def test_an_answer_that_breaks_off(self, script):
-        self.check(send(script), "connection_error", "broke off its response.")
+        self.check(send(script), "connection_error", "broke off its connection.")
         *_, error = stream(script)
-        self.check(error, "connection_error", "broke off its response.")
+        self.check(error, "connection_error", "broke off its connection.")
 
     def test_nobody_listens(self, closed_port):
         async def main():

@@ -7,7 +7,7 @@ import pytest
 from peewee import OperationalError
 
 from tornado_router import __version__
-from tornado_router.storage.tables import DatabaseAwayError
+from tornado_router.errors import DatabaseAwayError
 
 
 @pytest.fixture

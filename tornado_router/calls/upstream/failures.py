@@ -6,6 +6,7 @@ import ssl
 
 import aiohttp
 
+from tornado_router.error_codes import Failure
 from tornado_router.errors import ProviderError
 
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
@@ -19,15 +20,15 @@ def failure(provider: str, error: Exception) -> ProviderError:
         provider: name of the provider's table.
         error: one of `FAILURES`.
     """
-    name = f"The provider '{provider}'"
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return ProviderError(504, f"{name} could not be connected to in time.", code="timeout")
+            row = Failure.connect_timeout
         case TimeoutError():
-            return ProviderError(504, f"{name} did not respond in time.", code="timeout")
+            row = Failure.timeout
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return ProviderError(502, f"{name} has no valid TLS certificate.", code="tls_error")
+            row = Failure.tls_error
         case aiohttp.ClientConnectorError():
-            return ProviderError(502, f"{name} cannot be reached.", code="connection_error")
+            row = Failure.connection_error
         case _:
-            return ProviderError(502, f"{name} broke off its response.", code="connection_error")
+            row = Failure.connection_broken
+    return row(provider=provider)

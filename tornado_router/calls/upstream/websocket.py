@@ -11,6 +11,7 @@ import aiohttp
 from tornado_router.calls.upstream.aiohttp_internals import handshake_headers
 from tornado_router.calls.upstream.failures import FAILURES, failure
 from tornado_router.config.options import ProviderOptions
+from tornado_router.error_codes import Failure
 from tornado_router.errors import ProviderError, bad_answer
 from tornado_router.framing import MAX_EVENT_BYTES
 from tornado_router.provider import UpstreamRequest
@@ -192,12 +193,9 @@ class WebSocket:
         """Raises an error unless the connection was closed in order."""
         if self.close_code in _IN_ORDER or self._closed_by_us:
             return
-        name = f"The provider '{self._name}'"
         if self.close_code == BROKEN:
-            message = f"{name} broke off its connection."
-        else:
-            message = f"{name} closed its connection with code {self.close_code}."
-        raise ProviderError(502, message, code="connection_error")
+            raise Failure.connection_broken(provider=self._name)
+        raise Failure.connection_closed(provider=self._name, code=self.close_code)
 
     def _refusal(self, error: aiohttp.WSServerHandshakeError) -> ProviderError:
         if error.status < 300:

@@ -9,7 +9,8 @@ from tornado_router.accounts import registration, sign_in, users
 from tornado_router.accounts.passwords import check_password
 from tornado_router.accounts.text import clean_email, clean_text
 from tornado_router.calls.refusals import duration, retry_headers
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Refusal
+from tornado_router.errors import ApiError
 from tornado_router.http.handlers.management import ManagementHandler, body_schema, user_body
 from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError, Rates
 from tornado_router.storage.tables import User
@@ -69,13 +70,7 @@ class AccountHandler(ManagementHandler):
         except LimitReachedError as refusal:
             raise _too_often(refusal) from None
         except LimiterAwayError:
-            raise ApiError(
-                503,
-                "Nobody can log in at the moment. Please try again shortly.",
-                type="server_error",
-                code="limits_unavailable",
-                headers={"Retry-After": "1"},
-            ) from None
+            raise Refusal.limits_unavailable() from None
         self.services.limiter.settle(lease, 0, 0)
 
     def check_new_password(self, password: str, email: str, param: str) -> None:
@@ -96,8 +91,8 @@ class AccountHandler(ManagementHandler):
         most = self.services.serving.config.auth.attempts_per_account
         await self.throttle((f"prove:{self.user.id}", most))
         if not await self.services.passwords.verify(password, self.user.password_hash):
-            # No 401: that would say that the log-in is over.
-            raise invalid_request("The password is not right.", param, "invalid_credentials")
+            # No 401: that would mean that the session has expired.
+            raise Refusal.wrong_password(param=param)
 
     def write_session(self, user: User) -> None:
         """Answers with a new log-in."""
@@ -247,10 +242,4 @@ def _network(address: str) -> str:
 
 def _too_often(refusal: LimitReachedError) -> ApiError:
     wait = refusal.retry_after or 1.0
-    return ApiError(
-        429,
-        f"This was tried too often. Please try again in {duration(wait)}.",
-        type="requests",
-        code="rate_limit_exceeded",
-        headers=retry_headers(wait),
-    )
+    return Refusal.too_many_attempts(wait=duration(wait), headers=retry_headers(wait))

@@ -10,7 +10,7 @@ from typing import Any
 from tornado_router.accounts import credits, invites, registration, sign_in, users
 from tornado_router.accounts.passwords import check_password
 from tornado_router.accounts.text import clean_email, parse_dollars
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Refusal
 from tornado_router.http.handlers.management import (
     AdminHandler,
     body_schema,
@@ -213,20 +213,9 @@ class CreditsHandler(AdminHandler):
         try:
             lease = await limiter.admit(demand)
         except LimitReachedError:
-            raise ApiError(
-                409,
-                "So much is not there, or is held by calls that run now.",
-                param="amount",
-                code="credits_below_zero",
-            ) from None
+            raise Refusal.credits_reserved() from None
         except LimiterAwayError:
-            raise ApiError(
-                503,
-                "The router cannot tell at the moment what is held by running calls.",
-                type="server_error",
-                code="limits_unavailable",
-                headers={"Retry-After": "1"},
-            ) from None
+            raise Refusal.limits_unavailable() from None
         try:
             yield
         finally:

@@ -24,7 +24,8 @@ from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.calls.serving import Serving
 from tornado_router.endpoints import OPENAI
-from tornado_router.errors import ApiError, StoppedError
+from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.errors import ApiError
 from tornado_router.http import cors
 from tornado_router.http.client_address import client_address
 from tornado_router.http.client_bounds import ClientBounds
@@ -232,10 +233,10 @@ class BaseHandler(RequestHandler):
         """Lets nothing begin that would be cut off at once.
 
         Raises:
-            StoppedError: the router stops.
+            ApiError: 503, the router stops.
         """
         if self.services.cutting_off:
-            raise StoppedError
+            raise Refusal.stopped()
 
     def cut_off(self) -> None:
         """Ends the work, as the router stops. A request that calls no model is left to end."""
@@ -261,11 +262,7 @@ class BaseHandler(RequestHandler):
         """
         content_type = self.request.headers.get("Content-Type", JSON)
         if content_type != JSON and not _is_json(content_type):
-            raise ApiError(
-                415,
-                f"Unsupported content type '{content_type[:100]}'. Send '{JSON}'.",
-                code="unsupported_content_type",
-            )
+            raise Invalid.unsupported_content_type(got=content_type[:100], expected=JSON)
         body: dict[str, Any] = parse_json(self.request.body)
         validator.check(body)
         return body
@@ -360,21 +357,15 @@ class BaseHandler(RequestHandler):
         if status == 405:
             methods = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
             allowed = [m for m in methods if _has_method(type(self), m)]
-            return ApiError(
-                405,
-                f"Not allowed to {self.request.method} on {self.request.path}.",
-                code="method_not_allowed",
+            return Invalid.method_not_allowed(
+                method=self.request.method,
+                path=self.request.path,
                 headers={"Allow": ", ".join(allowed)},
             )
         if status < 500:
             reason = error.log_message if isinstance(error, HTTPError) else None
             return ApiError(status, reason or "The request cannot be read.")
-        return ApiError(
-            500,
-            "The router had an error while processing your request.",
-            type="server_error",
-            code="internal_error",
-        )
+        return Refusal.internal_error()
 
 
 class RefusalHandler(BaseHandler):
@@ -423,11 +414,7 @@ class NotFoundHandler(BaseHandler):
         Raises:
             ApiError: 404, in OpenAI's words.
         """
-        raise ApiError(
-            404,
-            f"Invalid URL ({self.request.method} {self.request.path[:200]})",
-            code="unknown_url",
-        )
+        raise Invalid.unknown_url(method=self.request.method, path=self.request.path[:200])
 
 
 def _has_method(handler: type[RequestHandler], method: str) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import cast
 
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Invalid
 from tornado_router.http.handlers.base import JSON, BaseHandler, Services
 from tornado_router.validation import Profile
 
@@ -31,9 +31,7 @@ class DocumentHandler(BaseHandler):
         """
         await super().prepare()
         if not self.services.serving.config.server.docs:
-            raise ApiError(
-                404, "The API is not described here: [server] docs is off.", code="unknown_url"
-            )
+            raise Invalid.docs_are_off()
 
     def write_description(self, content_type: str) -> None:
         """Answers with it, or with 304 to who has it already: RFC 9110 section 13.1.2."""

@@ -8,7 +8,7 @@ from typing import Any
 from tornado_router.accounts import budgets, keys, users
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.errors import ApiError
+from tornado_router.error_codes import Refusal
 from tornado_router.http.handlers.management import (
     ManagementHandler,
     body_schema,
@@ -59,12 +59,7 @@ class AnyKeyHandler(ManagementHandler):
             ApiError: 403.
         """
         if "log_requests" in body and not self.user.is_admin:
-            raise ApiError(
-                403,
-                "Only an administrator may set 'log_requests'.",
-                param="log_requests",
-                code="admin_required",
-            )
+            raise Refusal.admin_required(do="set 'log_requests'", param="log_requests")
 
 
 class KeysHandler(AnyKeyHandler):
@@ -104,7 +99,7 @@ class KeysHandler(AnyKeyHandler):
 
     async def _find_user(self, user_id: int) -> None:
         if not self.user.is_admin:
-            raise ApiError(404, f"There is no user {user_id}.", code="user_not_found")
+            raise Refusal.user_not_found(id=user_id)
         await self.run(lambda: users.find_user(user_id))
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from tornado_router.accounts.keys import KEY_PREFIX
 from tornado_router.accounts.plans import Plans
-from tornado_router.errors import ApiError, invalid_request, unauthorized
+from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.storage.tables import User
 from tornado_router.validation import Validator
@@ -58,16 +58,13 @@ class ManagementHandler(BaseHandler):
         scheme, _, token = self.request.headers.get("Authorization", "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            raise unauthorized("Log in first: POST /auth/login gives the token to show.", None)
+            raise Refusal.no_token()
         if token.startswith(KEY_PREFIX):
             # Else a key that leaked could make more keys.
-            raise unauthorized(
-                "An API key is not enough here: show the token of POST /auth/login.",
-                "token_required",
-            )
+            raise Refusal.token_required()
         user = await self.run(lambda: self.services.sessions.find_user(token))
         if user is None:
-            raise unauthorized("This log-in is over. Log in again.", "invalid_token")
+            raise Refusal.invalid_token()
         self.user = user
         self.user_id = user.id
 
@@ -88,11 +85,9 @@ class ManagementHandler(BaseHandler):
         for name in self.request.query_arguments:
             values = self.get_query_arguments(name)
             if name not in names:
-                raise invalid_request(
-                    f"Unknown parameter: '{name[:64]}'.", name[:64], "unknown_parameter"
-                )
+                raise Invalid.unknown_parameter(param=name[:64])
             if len(values) > 1:
-                raise invalid_request(f"'{name}' is given more than once.", name, "invalid_value")
+                raise Invalid.invalid_value(f"'{name}' is given more than once.", param=name)
             if values[0]:
                 given[name] = values[0]
         return given
@@ -106,8 +101,8 @@ class ManagementHandler(BaseHandler):
         limit = integer(query, "limit", PAGE)
         assert limit is not None
         if not 1 <= limit <= LARGEST_PAGE:
-            raise invalid_request(
-                f"'limit' must be between 1 and {LARGEST_PAGE}.", "limit", "invalid_value"
+            raise Invalid.invalid_value(
+                f"'limit' must be between 1 and {LARGEST_PAGE}.", param="limit"
             )
         return limit, integer(query, "after", None)
 
@@ -143,7 +138,7 @@ class AdminHandler(ManagementHandler):
         """
         await super().authenticate()
         if not self.user.is_admin:
-            raise ApiError(403, "Only an administrator may do this.", code="admin_required")
+            raise Refusal.admin_required(do="do this")
 
 
 def integer(query: Mapping[str, str], name: str, default: int | None) -> int | None:
@@ -156,7 +151,7 @@ def integer(query: Mapping[str, str], name: str, default: int | None) -> int | N
     if text is None:
         return default
     if not text.isascii() or not text.isdecimal() or len(text) > 15:
-        raise invalid_request(f"'{name}' must be a whole number.", name, "invalid_value")
+        raise Invalid.invalid_value(f"'{name}' must be a whole number.", param=name)
     return int(text)
 
 

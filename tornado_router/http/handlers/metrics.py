@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from tornado_router.errors import unauthorized
+from tornado_router.error_codes import Refusal
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.observability.metrics import CONTENT_TYPE
 
@@ -22,10 +22,10 @@ class MetricsHandler(BaseHandler):
         if options.public:
             return
         if not options.token:
-            raise unauthorized("Metrics are off: set `token` in [metrics].", "metrics_are_off")
+            raise Refusal.metrics_are_off()
         shown = self.request.headers.get("Authorization", "")
         if not hmac.compare_digest(shown.encode(), f"Bearer {options.token}".encode()):
-            raise unauthorized("Show the token of [metrics].", "invalid_token")
+            raise Refusal.wrong_metrics_token()
 
     async def get(self) -> None:
         """Tells all of it."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tornado_router.errors import ApiError, invalid_request
+from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.management import ManagementHandler, dollars, integer
 from tornado_router.ledger import usage_queries
@@ -100,8 +100,8 @@ class UsageHandler(ManagementHandler):
         group_by = self._group_by(query)
         for name in ("limit", "after"):
             if name in query and as_csv:
-                raise invalid_request(
-                    f"'{name}' is not for CSV, which has everything.", name, "invalid_value"
+                raise Invalid.invalid_value(
+                    f"'{name}' is not allowed with CSV, which has all rows.", param=name
                 )
         if group_by is None:
             limit, after = self.page(query)
@@ -136,13 +136,13 @@ class UsageHandler(ManagementHandler):
         if user_id is not None and user_id != self.user.id:
             known = self.user.is_admin and user_id <= MAX_ID
             if not known or User.get_or_none(User.id == user_id) is None:
-                raise ApiError(404, f"There is no user {user_id}.", code="user_not_found")
+                raise Refusal.user_not_found(id=user_id)
         if key_id is not None:
             query = ApiKey.select().where(ApiKey.id == key_id)
             if user_id is not None:
                 query = query.where(ApiKey.user == user_id)
             if key_id > MAX_ID or not query.exists():
-                raise ApiError(404, f"There is no API key {key_id}.", code="key_not_found")
+                raise Refusal.key_not_found(id=key_id)
 
     async def _write_calls(self, chosen: Filter) -> None:
         """Streams all calls as CSV, a page at a time, as fast as the client takes them."""
@@ -171,23 +171,17 @@ class UsageHandler(ManagementHandler):
 def _choice(query: Mapping[str, str], name: str, choices: Sequence[str]) -> str | None:
     value = query.get(name)
     if value is not None and value not in choices:
-        raise invalid_request(
-            f"'{name}' must be one of {', '.join(choices)}.", name, "invalid_value"
-        )
+        raise Invalid.invalid_value(f"'{name}' must be one of {', '.join(choices)}.", param=name)
     return value
 
 
 def _group_limit(query: Mapping[str, str]) -> int:
     if "after" in query:
-        raise invalid_request(
-            "'after' is for calls, not for groups of them.", "after", "invalid_value"
-        )
+        raise Invalid.invalid_value("'after' is not allowed with 'group_by'.", param="after")
     limit = integer(query, "limit", MAX_GROUPS)
     assert limit is not None
     if not 1 <= limit <= MAX_GROUPS:
-        raise invalid_request(
-            f"'limit' must be between 1 and {MAX_GROUPS}.", "limit", "invalid_value"
-        )
+        raise Invalid.invalid_value(f"'limit' must be between 1 and {MAX_GROUPS}.", param="limit")
     return limit
 
 
@@ -200,7 +194,7 @@ def _span(query: Mapping[str, str]) -> tuple[datetime.datetime, datetime.datetim
         start = end - DEFAULT_SPAN if end - _EARLIEST > DEFAULT_SPAN else _EARLIEST
     if start >= end:
         param = "from" if "from" in query else "to"
-        raise invalid_request("'from' must be before 'to'.", param, "invalid_value")
+        raise Invalid.invalid_value("'from' must be before 'to'.", param=param)
     return start, end
 
 
@@ -213,11 +207,10 @@ def _moment(query: Mapping[str, str], name: str) -> datetime.datetime | None:
     except (ValueError, OverflowError):
         moment = None
     if moment is None or moment > usage_queries.LATEST:
-        raise invalid_request(
+        raise Invalid.invalid_value(
             f"'{name}' must be a day such as 2026-11-24, a time such as 2026-11-24T09:30:00Z, or "
             "seconds since 1970.",
-            name,
-            "invalid_value",
+            param=name,
         )
     return moment
 

@@ -1,0 +1,160 @@
+"""Requests that are wrong whoever serves them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tornado_router.errors import ApiError, ErrorCode
+
+_invalid = partial(ErrorCode[ApiError], ApiError)
+
+_JSON = "We could not parse the JSON body of your request: {reason}."
+
+
+class Invalid:
+    """Nothing was spent, and the same request will fail again."""
+
+    invalid_request = _invalid(
+        400, "", "`param` does not fit the rest of the request; the message says why.", code=None
+    )
+    invalid_json = _invalid(400, _JSON, "The body is not valid JSON, or not UTF-8.")
+    duplicate_key = _invalid(400, _JSON, "A key occurs twice in one object.")
+    missing_required_parameter = _invalid(
+        400, "Missing required parameter: '{param}'.", "`param` is required."
+    )
+    unknown_parameter = _invalid(
+        400,
+        "Unknown parameter: '{param}'.",
+        "The endpoint has no `param`; check the spelling. Below `/v1`, the router passes unknown "
+        "fields on; this code then comes from the provider.",
+    )
+    invalid_type = _invalid(
+        400,
+        "Invalid type for {place}: expected {expected}, but got {got} instead.",
+        "`param` has the wrong type.",
+    )
+    invalid_value = _invalid(
+        400, "", "`param` has a value that is not allowed; the message says which are."
+    )
+    integer_below_min_value = _invalid(
+        400,
+        "Invalid '{param}': integer below minimum value. Expected a value >= {limit}, but got "
+        "{got} instead.",
+        "`param` is too small; the message gives the minimum.",
+    )
+    integer_above_max_value = _invalid(
+        400,
+        "Invalid '{param}': integer above maximum value. Expected a value <= {limit}, but got "
+        "{got} instead.",
+        "`param` is too large; the message gives the maximum.",
+    )
+    decimal_below_min_value = _invalid(
+        400,
+        "Invalid '{param}': decimal below minimum value. Expected a value >= {limit}, but got "
+        "{got} instead.",
+        "The same, for a `param` that takes decimals.",
+    )
+    decimal_above_max_value = _invalid(
+        400,
+        "Invalid '{param}': decimal above maximum value. Expected a value <= {limit}, but got "
+        "{got} instead.",
+        "The same, for a `param` that takes decimals.",
+    )
+    empty_string = _invalid(
+        400,
+        "Invalid '{param}': empty string. Expected a string with minimum length {limit}, "
+        "but got an empty string instead.",
+        "`param` must not be empty.",
+    )
+    string_below_min_length = _invalid(
+        400,
+        "Invalid '{param}': string too short. Expected a string with minimum length {limit}, "
+        "but got a string with length {length} instead.",
+        "The text in `param` is too short.",
+    )
+    string_above_max_length = _invalid(
+        400,
+        "Invalid '{param}': string too long. Expected a string with maximum length {limit}, "
+        "but got a string with length {length} instead.",
+        "The text in `param` is too long.",
+    )
+    empty_array = _invalid(
+        400,
+        "Invalid '{param}': empty array. Expected an array with minimum length {limit}, "
+        "but got an empty array instead.",
+        "`param` needs at least one item.",
+    )
+    array_below_min_length = _invalid(
+        400,
+        "Invalid '{param}': array too short. Expected an array with minimum length {limit}, "
+        "but got an array with length {length} instead.",
+        "`param` has too few items.",
+    )
+    array_above_max_length = _invalid(
+        400,
+        "Invalid '{param}': array too long. Expected an array with maximum length {limit}, "
+        "but got an array with length {length} instead.",
+        "`param` has too many items.",
+    )
+    object_above_max_properties = _invalid(
+        400,
+        "Invalid '{param}': too many properties. Expected an object with at most {limit} "
+        "properties, but got an object with {length} properties instead.",
+        "`param` has too many properties.",
+    )
+    not_streamable = _invalid(
+        400, "This endpoint does not stream.", code="unsupported_parameter", param="stream"
+    )
+    unsupported_value = _invalid(
+        400, "The model '{model}' does not support {what}.", "The model's target cannot do this."
+    )
+    unsupported_endpoint = _invalid(
+        400,
+        "The model '{model}' does not support this endpoint ({endpoint}).",
+        "The model's provider does not have this endpoint.",
+        param="model",
+    )
+    context_length_exceeded = _invalid(
+        400,
+        "This model's maximum context length is {limit:.0f} tokens. However, your request comes "
+        "to about {tokens} tokens. Please reduce its length, or 'max_tokens'.",
+        "The prompt does not fit any of the model's targets.",
+    )
+    target_not_found = _invalid(
+        400,
+        "x-router-target: '{target}' is not a target of this model.",
+        "`x-router-target` does not name one of the model's targets.",
+    )
+    weak_password = _invalid(
+        400, "'{param}' {reason}.", "The password is too short or too well known."
+    )
+    password_too_long = _invalid(
+        400,
+        "'{param}' is longer than {limit} bytes (UTF-8).",
+        "The password is longer than 72 bytes; bcrypt ignores the rest.",
+    )
+    unknown_url = _invalid(404, "Invalid URL ({method} {path})", "There is no such path.")
+    docs_are_off = _invalid(
+        404, "The API reference is off: [server] docs = false.", code="unknown_url"
+    )
+    model_not_found = _invalid(
+        404,
+        "The model '{model}' does not exist or you do not have access to it.",
+        "There is no such model; `GET /v1/models` lists them.",
+        param="model",
+    )
+    method_not_allowed = _invalid(
+        405,
+        "Not allowed to {method} on {path}.",
+        "The path does not support this method; `Allow` lists those it does.",
+    )
+    request_too_large = _invalid(
+        413,
+        "The request body is larger than the limit of {limit} bytes.",
+        "The body is larger than `max_body_bytes`.",
+    )
+    unsupported_content_type = _invalid(
+        415,
+        "Unsupported content type '{got}'. Send '{expected}'.",
+        "The `Content-Type` does not say that the body is JSON.",
+    )

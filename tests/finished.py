@@ -1,13 +1,15 @@
-"""A call that is over, in full, so that a test says only what matters to it."""
+"""A finished call, in full, so that a test says only what matters to it."""
 
 import datetime
+from dataclasses import replace
 from decimal import Decimal
 
-from tornado_router.hookspecs import RequestFinished
+from tornado_router.ledger.record import CallRecord, Charge
+from tornado_router.usage import QUANTITIES, Usage
 
 EPOCH = datetime.datetime(1970, 1, 1)
 
-FINISHED = RequestFinished(
+FINISHED = CallRecord(
     call_id="req_1",
     request_id="client-1",
     endpoint="chat.completions",
@@ -21,20 +23,40 @@ FINISHED = RequestFinished(
     status=200,
     error_code=None,
     dropped_params=(),
-    prompt_tokens=11,
-    completion_tokens=7,
-    cached_tokens=3,
-    reasoning_tokens=2,
-    cache_write_tokens=4,
-    usage_estimated=False,
-    cost=Decimal("0.000000025"),
-    uncharged=Decimal(0),
     paid_from_credits=True,
-    prices=None,
     finished_at=1_800_000_000.5,
     duration=1.5,
     first_chunk=0.25,
+    overhead=None,
+    cache_hit=False,
+    client_address="",
+    trace_id=None,
+    internal_error=None,
+    usage=Usage(
+        prompt_tokens=11,
+        completion_tokens=7,
+        cached_tokens=3,
+        cache_write_tokens=4,
+        reasoning_tokens=2,
+    ),
+    charge=Charge(charged=25),
 )
+
+
+def changed(record, **fields):
+    """The record with other values, by their names in the ledger; costs in US dollars."""
+    usage, charge = record.usage, record.charge
+    for name in QUANTITIES:
+        if name in fields:
+            usage = replace(usage, **{name: fields.pop(name)})
+    if "usage_estimated" in fields:
+        usage = replace(usage, estimated=fields.pop("usage_estimated"))
+    for name, own in (("cost", "charged"), ("uncharged", "uncharged")):
+        if name in fields:
+            charge = charge._replace(**{own: int(Decimal(fields.pop(name)) * 10**9)})
+    if "prices" in fields:
+        charge = charge._replace(prices=fields.pop("prices"))
+    return record._replace(**{"usage": usage, "charge": charge} | fields)
 
 
 def finished(number=1, at=None, **fields):
@@ -43,10 +65,10 @@ def finished(number=1, at=None, **fields):
     Args:
         number: of its ids.
         at: when it ended, in UTC: a datetime, or the text of one.
-        fields: others.
+        fields: others; see `changed`.
     """
     if at is not None:
         moment = at if isinstance(at, datetime.datetime) else datetime.datetime.fromisoformat(at)
         fields["finished_at"] = (moment - EPOCH) / datetime.timedelta(seconds=1)
     ids = {"call_id": f"req_{number}", "request_id": f"client-{number}"}
-    return FINISHED._replace(**ids | fields)
+    return changed(FINISHED, **ids | fields)

@@ -35,7 +35,7 @@ def found(folder):
         while data := segment.unread(10**6):
             records += data.splitlines()
             segment.read += len(data)
-        segment.delete()
+        segment.discard()
     return records
 
 
@@ -230,5 +230,43 @@ def test_two_claim_a_file_and_one_gets_it(tmp_path):
     (tmp_path / "1.journal").write_bytes(b"one\n")
     first = Segment.claim(tmp_path / "1.journal")
     assert Segment.claim(tmp_path / "1.journal") is None
-    first.delete()
+    first.discard()
     assert Segment.claim(tmp_path / "1.journal") is None
+
+
+def test_a_file_that_was_made_ahead_of_time_is_the_next(tmp_path):
+    folder = tmp_path / "journal"
+    book = Journal(folder, lambda: [b"head"], SMALL)
+    book.prepare()
+    assert len(files(folder)) == 1  # nothing is near its end
+    book.append(b"a" * 900)
+    book.prepare()
+    book.prepare()
+    first, spare = files(folder)
+    assert (first[-9:], spare[-14:]) == ("1.journal", "-spare.journal")
+    size = book.size
+    book.append(b"b" * 900)
+    assert [name[-9:] for name in files(folder)] == ["1.journal", "2.journal"]
+    assert book.size == size + SMALL
+    assert take(book) == [b"head", b"a" * 900, b"head", b"b" * 900]
+    book.prepare()
+    book.close()
+    assert files(folder) == []
+
+
+def test_a_file_that_was_made_ahead_of_time_is_too_small_for_what_is_carried(tmp_path):
+    carried = []
+    book = Journal(tmp_path / "journal", lambda: carried, SMALL)
+    book.append(b"a" * 900)
+    book.prepare()
+    carried += [b"%03d" % number * 10 for number in range(200)]
+    book.append(b"b" * 900)
+    assert take(book) == [b"a" * 900, *carried, b"b" * 900]
+    book.close()
+    assert files(tmp_path / "journal") == []
+
+
+def test_what_a_dead_process_made_ahead_of_time_is_removed(tmp_path):
+    (tmp_path / "1-1-spare.journal").write_bytes(bytes(SMALL))
+    assert found(tmp_path) == []
+    assert files(tmp_path) == []

@@ -73,8 +73,8 @@ def expected(calls):
     return {
         "requests": len(calls),
         "errors": sum(one.status >= 400 for one in calls),
-        **{name: sum(getattr(one, name) for one in calls) for name in QUANTITIES},
-        "cost": sum(billionths(one.cost) for one in calls),
+        **{name: sum(getattr(one.usage, name) for one in calls) for name in QUANTITIES},
+        "cost": sum(one.charge.charged for one in calls),
     }
 
 

@@ -17,10 +17,11 @@ from tornado_router.config.options import LogOptions
 from tornado_router.observability import log
 from tornado_router.observability.log import AccessLog, PlainRequest
 
-from ..finished import FINISHED
+from ..finished import FINISHED, changed
 from ..support import poll
 
-CALL = FINISHED._replace(
+CALL = changed(
+    FINISHED,
     request_id="client-7",
     key_id=2,
     key_name="laptop",
@@ -219,6 +220,13 @@ class TestAccessLog:
         text = access(CALL._replace(model=name), CALL, format=format)
         assert text.count("client-7") == 2
         text.encode()
+
+    def test_half_a_character_leaves_the_other_values_as_they_are(self):
+        odd = changed(CALL, model="m\ud800", dropped_params=("a\udfff",), prices='{"input":"1"}')
+        line = json.loads(access(odd, format="json"))
+        assert (line["model"], line["dropped_params"]) == ("m?", ["a?"])
+        assert line["prices"] == {"input": "1"}
+        assert line["prompt_tokens"] == 11
 
     @pytest.mark.parametrize(("level", "count"), [("debug", 1), ("info", 1), ("warning", 0)])
     def test_the_level_holds(self, level, count):

@@ -15,9 +15,10 @@ from tornado_router.observability import metric_labels
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metrics import Metrics
 
-from ..finished import FINISHED
+from ..finished import FINISHED, changed
 
-CALL = FINISHED._replace(
+CALL = changed(
+    FINISHED,
     provider="up",
     target_model="m",
     cost=Decimal("0.5"),
@@ -96,7 +97,7 @@ def test_the_time_of_an_error_is_not_that_of_an_answer(counted, status, outcome)
 
 def test_money_that_nobody_was_charged_is_counted_from_nothing(counted):
     """Prometheus sees no increase in what is there all at once."""
-    add(counted, CALL._replace(uncharged=Decimal(0)))
+    add(counted, changed(CALL, uncharged=Decimal(0)))
     assert read(counted.text())["uncharged_dollars_total", "fast", "up"] == 0
 
 

@@ -18,7 +18,7 @@ from tornado_router.observability.otel_attributes import (
 )
 from tornado_router.usage import QUANTITIES
 
-from ..finished import finished
+from ..finished import changed, finished
 from .test_log import CALL
 
 
@@ -69,12 +69,12 @@ def test_usage():
         "gen_ai.usage.reasoning.output_tokens": 2,
         "tornado_router.usage_estimated": False,
     }
-    assert usage_attributes(CALL._replace(prompt_tokens=0, completion_tokens=0)) == {}
+    assert usage_attributes(changed(CALL, prompt_tokens=0, completion_tokens=0)) == {}
 
 
 def test_estimates_are_not_measured():
     assert dict(billed_tokens(CALL)) == {"input": 11, "output": 7}
-    assert dict(billed_tokens(CALL._replace(usage_estimated=True))) == {}
+    assert dict(billed_tokens(changed(CALL, usage_estimated=True))) == {}
 
 
 def test_a_model_that_may_be_any_text_is_not_measured():
@@ -139,7 +139,7 @@ def test_errors_of_attempts_in_metrics(fields, error):
     ],
 )
 def test_errors_of_calls_in_metrics(fields, error):
-    assert call_metric_attributes(CALL._replace(**fields)).get("error.type") == error
+    assert call_metric_attributes(changed(CALL, **fields)).get("error.type") == error
 
 
 def test_times_of_a_call():

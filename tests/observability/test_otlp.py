@@ -29,14 +29,14 @@ def told():
         yield it
 
 
-def traced(event=CALL, attempts=2, **fields):
+def traced(call=CALL, attempts=2, **fields):
     records = tuple(
         AttemptRecord(
             "openai", "openai", "gpt-5.2-mini", began=9.0, ended=9.5, complete=True, **fields
         )
         for _ in range(attempts)
     )
-    return TracedCall(event, records, start_trace(1.0), ended=10.0)
+    return TracedCall(call, records, start_trace(1.0), ended=10.0)
 
 
 def traces(told):
@@ -107,8 +107,8 @@ class TestNames:
         for number in range(count):
             model = f"junk{number}"
             record = AttemptRecord("openai", "openai", model, 9.0, ended=9.5, **fields)
-            event = CALL._replace(model=model, target_model=model, status=404)
-            yield TracedCall(event, (record,), None, ended=10.0)
+            call = CALL._replace(model=model, target_model=model, status=404)
+            yield TracedCall(call, (record,), None, ended=10.0)
 
     @pytest.mark.parametrize(
         ("metric", "name"),
@@ -151,8 +151,8 @@ def test_each_attempt_is_measured_for_itself(told):
     won = AttemptRecord(
         "two", "openai", "b", 8.0, first_chunk=8.5, ended=9.0, answered=True, complete=True
     )
-    event = CALL._replace(provider="two", target_model="b", duration=9.0)
-    metrics.add([TracedCall(event, (lost, won), None, ended=10.0)])
+    call = CALL._replace(provider="two", target_model="b", duration=9.0)
+    metrics.add([TracedCall(call, (lost, won), None, ended=10.0)])
     metrics.close()
     told_of = told.metrics()
     duration = {

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from loguru import logger
 
-from tornado_router.errors import first_line
+from tornado_router.errors import describe_exception, first_line
 
 T = TypeVar("T")
 
@@ -41,6 +41,7 @@ class BackgroundThread:
         interval: float,
         close: Callable[[], None] = lambda: None,
     ) -> None:
+        self._name = name
         self._work = work
         self._close = close
         self._interval = interval
@@ -74,15 +75,23 @@ class BackgroundThread:
             self._awake.wait()
             self._closing.wait(pause)
             self._awake.clear()
-            if self._work():
+            if self._try():
                 pause = self._interval
             else:
                 self._awake.set()
                 pause = RETRY_SECONDS
         for _ in range(LAST_TRIES):
-            if self._work():
+            if self._try():
                 break
         self._close()
+
+    def _try(self) -> bool:
+        """Does the work; False if it has to be tried again, also because it raised."""
+        try:
+            return self._work()
+        except Exception as error:  # noqa: BLE001 - one fault must not end the thread
+            logger.error("{}: failed, is tried again: {}", self._name, describe_exception(error))
+            return False
 
 
 class BatchThread(Generic[T]):

@@ -11,19 +11,17 @@ from urllib.parse import quote
 import orjson
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.calls.admission import Charge, Permit
+from tornado_router.calls.admission import Permit
 from tornado_router.calls.attempt import Attempts
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
-from tornado_router.hookspecs import RequestFinished
+from tornado_router.ledger.record import CallRecord, Charge, RunningCall
 from tornado_router.ledger.request_log import Exchange
-from tornado_router.ledger.writer import RunningCall
 from tornado_router.observability.redaction import MAX_NAME, printable_name
 from tornado_router.observability.trace_context import TraceContext
 from tornado_router.provider import Call
 from tornado_router.routing.routes import Target
-from tornado_router.storage.tables import dollars
 from tornado_router.usage import Usage
 
 _IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
@@ -176,7 +174,7 @@ class Progress:
             call.stream,
         )
 
-    def finished(self, usage: Usage, charge: Charge) -> RequestFinished:
+    def finished(self, usage: Usage, charge: Charge) -> CallRecord:
         """The account of it, as if it was over now.
 
         Args:
@@ -185,7 +183,7 @@ class Progress:
         """
         call, key, attempts, permit = self.call, self.key, self.attempts, self.permit
         target = attempts.target
-        return RequestFinished(
+        return CallRecord(
             call_id=call.id,
             request_id=self.request_id,
             endpoint=call.endpoint,
@@ -199,16 +197,7 @@ class Progress:
             status=self.status,
             error_code=self.error_code[:MAX_NAME] if self.error_code else None,
             dropped_params=tuple(map(printable_name, self.dropped[:MOST_DROPPED])),
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            usage_estimated=usage.estimated,
-            cost=dollars(charge.charged),
-            uncharged=dollars(charge.uncharged),
             paid_from_credits=permit is not None and permit.from_credits,
-            prices=charge.prices,
             finished_at=time.time(),
             duration=time.monotonic() - self.started,
             first_chunk=self.first_chunk,
@@ -217,9 +206,11 @@ class Progress:
             client_address=self.client_address,
             trace_id=self.trace.trace_id if self.trace else None,
             internal_error=self.internal_error,
+            usage=usage,
+            charge=charge,
         )
 
-    def exchange(self, finished: RequestFinished) -> Exchange:
+    def exchange(self, finished: CallRecord) -> Exchange:
         """What was asked and answered, for the request log.
 
         Args:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
-from typing import NamedTuple
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.refusals import (
@@ -18,6 +17,7 @@ from tornado_router.calls.refusals import (
 from tornado_router.endpoints import ENDPOINTS, Output
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
+from tornado_router.ledger.record import Charge
 from tornado_router.limits import (
     Demand,
     Lease,
@@ -39,20 +39,6 @@ to Redis, and what is asked for is kept from others."""
 NO_BOUND = sys.maxsize
 
 _NOTHING = "(?!)"
-
-
-class Charge(NamedTuple):
-    """What a call comes to, in billionths of a US dollar.
-
-    Attributes:
-        charged: what was taken.
-        uncharged: what it cost beyond the money that was there, or for an answer not taken.
-        prices: JSON object of the prices that were used, or None for a model without.
-    """
-
-    charged: int = 0
-    uncharged: int = 0
-    prices: str | None = None
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from loguru import logger
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.account import Copy, Progress
-from tornado_router.calls.admission import Admission, Charge, Permit
+from tornado_router.calls.admission import Admission, Permit
 from tornado_router.calls.attempt import Attempt, Attempts
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.response_cache import (
@@ -25,7 +25,7 @@ from tornado_router.calls.response_cache import (
 from tornado_router.endpoints import ENDPOINTS, StreamEncoder
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
-from tornado_router.hookspecs import RequestFinished
+from tornado_router.ledger.record import CallRecord, Charge
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
 from tornado_router.observability.metrics import Metrics
@@ -46,7 +46,7 @@ REVOCATION_SECONDS = 0.25
 NOTE_SECONDS = 1.0
 """How often it is noted what a running stream has come to, in case the router is killed."""
 
-Observer = Callable[[RequestFinished], None]
+Observer = Callable[[CallRecord], None]
 RevocationCheck = Callable[[Key], Awaitable[bool]]
 
 
@@ -430,7 +430,7 @@ class Gateway:
             records = progress.attempts.records
             _safely("telemetry", self._telemetry.add, finished, records, progress.trace)
 
-    def _count(self, finished: RequestFinished, progress: Progress) -> None:
+    def _count(self, finished: CallRecord, progress: Progress) -> None:
         self._metrics.add(finished, progress.attempts.records, missed=progress.missed)
 
 

@@ -3,7 +3,8 @@
 Records are copied into a file that is mapped into memory: no system call, no wait, and what was
 copied is the kernel's from then on, so `kill -9` cannot lose it (a loss of power may lose what the
 kernel had not written yet). The files of a process are locked by it for as long as it lives; those
-that nobody locks are what a dead one left behind.
+that nobody locks are what a dead one left behind. A file in which a record was damaged is set
+aside when it is done, for a person to look at.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from loguru import logger
+
 SEGMENT_BYTES = 1024 * 1024
 """Of one file. It is deleted as a whole, once nothing in it is needed any more."""
 
@@ -26,6 +29,7 @@ ABANDONED_SECONDS = 60
 
 _SUFFIX = ".journal"
 _NEW_SUFFIX = ".new"
+_DAMAGED_SUFFIX = ".damaged"
 
 
 class Segment:
@@ -36,6 +40,7 @@ class Segment:
         size: bytes that there are.
         written: bytes that hold records.
         read: bytes whose records were taken.
+        damaged: records that could not be read.
     """
 
     def __init__(self, path: Path, descriptor: int, size: int, written: int = 0) -> None:
@@ -43,6 +48,7 @@ class Segment:
         self.size = size
         self.written = written
         self.read = 0
+        self.damaged = 0
         self._descriptor = descriptor
         self._map = mmap.mmap(descriptor, size)
 
@@ -70,7 +76,11 @@ class Segment:
 
     @classmethod
     def claim(cls, path: Path) -> Segment | None:
-        """Locks a file that a dead process left; None if its process lives, or it is gone."""
+        """Locks a file that a dead process left; None if its process lives, or it is gone.
+
+        Raises:
+            OSError: it cannot be read.
+        """
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -116,16 +126,40 @@ class Segment:
         self._map.close()
         os.close(self._descriptor)
 
-    def delete(self) -> None:
-        """Removes the file."""
-        self.path.unlink(missing_ok=True)
+    def rename(self, path: Path) -> None:
+        """Gives the file another name.
+
+        Raises:
+            OSError: it may not be renamed.
+        """
+        self.path.rename(path)
+        self.path = path
+
+    def discard(self) -> None:
+        """Removes the file, whose records are safe; one that is damaged is set aside.
+
+        Raises:
+            OSError: it may not be removed; it can be discarded again.
+        """
+        if self.damaged:
+            path = self.path
+            self.rename(path.with_name(path.name + _DAMAGED_SUFFIX))
+            logger.critical(
+                "the journal file {} is damaged: {} records cannot be read; it is now {}",
+                path.name,
+                self.damaged,
+                self.path,
+            )
+        else:
+            self.path.unlink(missing_ok=True)
         self.close()
 
 
 class Journal:
     """The journal of one process.
 
-    `append` belongs to one thread, and `unread`, `done` and `sync` to another.
+    `append` belongs to one thread, and `prepare`, `unread`, `done`, `mark_damaged` and `sync` to
+    another. That one makes files ahead of time, so that `append` need not wait for the disk.
 
     Args:
         folder: of the files; made if it is not there.
@@ -151,12 +185,15 @@ class Journal:
         self._taken = 0
         self._made_bytes = 0  # of this thread, and the next of the other, as a sum of two would be
         self._deleted_bytes = 0
-        self._current = self._make([*carry()])
+        self._carried_bytes = 0
+        self._spare: Segment | None = None
+        self._spent: deque[Segment] = deque()
+        self._current = self._begin([*carry()])
         self._segments = deque([self._current])
 
     @property
     def size(self) -> int:
-        """Bytes that its files take of the disk."""
+        """Bytes that its files take of the disk, without one that is made ahead of time."""
         return self._made_bytes - self._deleted_bytes
 
     @property
@@ -172,31 +209,44 @@ class Journal:
         """
         if self._current.append(record):
             return
-        self._current = self._make([*self._carry(), record])
+        self._current = self._begin([*self._carry(), record])
         self._segments.append(self._current)
+
+    def prepare(self) -> None:
+        """Makes the next file, once half of the current one is used."""
+        current = self._current
+        if self._spare is None and 2 * current.written > current.size:
+            path = self._folder / f"{self._name}-spare{_SUFFIX}"
+            size = max(self._segment_bytes, 2 * self._carried_bytes)
+            with suppress(OSError):  # `append` tries again, and reports it
+                self._spare = Segment.make(path, size)
 
     def unread(self, most: int) -> list[bytes]:
         """The oldest records that are not done, about so many bytes of them."""
+        self._discard_spent()
         while True:
             segment = self._segments[0]
             is_current = segment is self._current  # asked first: behind it, nothing is added
             records = segment.unread(most)
             if records:
                 self._taken = len(records)
-                return records.splitlines()
+                return records.split(b"\n")[:-1]
             if is_current:
                 return []
-            self._segments.popleft()
-            segment.delete()
-            self._deleted_bytes += segment.size
+            self._spent.append(self._segments.popleft())
+            self._discard_spent()
 
     def done(self) -> None:
         """What `unread` returned last is needed no more."""
         self._segments[0].read += self._taken
         self._taken = 0
 
+    def mark_damaged(self, records: int) -> None:
+        """Notes that so many records of those that `unread` returned last cannot be read."""
+        self._segments[0].damaged += records
+
     def sync(self) -> None:
-        """Waits until the disk has everything: for when nobody takes it for a while."""
+        """Waits until the disk has everything: for when its records have to wait."""
         for segment in tuple(self._segments):
             segment.sync()
 
@@ -205,29 +255,54 @@ class Journal:
         while self._segments:
             segment = self._segments.popleft()
             if segment.read == segment.written:
-                segment.delete()
+                self._spent.append(segment)
             else:
                 segment.close()
+        if self._spare:
+            self._spent.append(self._spare)
+        self._discard_spent()
 
-    def _make(self, records: list[bytes]) -> Segment:
-        """A new file that begins with these records."""
+    def _begin(self, records: list[bytes]) -> Segment:
+        """The next file, which begins with these records."""
         self._count += 1
         path = self._folder / f"{self._name}-{self._count:08}{_SUFFIX}"
-        least = sum(len(record) + 1 for record in records)
-        segment = Segment.make(path, max(self._segment_bytes, least))
+        least = self._carried_bytes = sum(len(record) + 1 for record in records)
+        spare = self._spare
+        if spare is not None and spare.size >= least:
+            spare.rename(path)
+            self._spare = None
+            segment = spare
+        else:
+            segment = Segment.make(path, max(self._segment_bytes, least))
         for record in records:
             segment.append(record)
         self._made_bytes += segment.size
         return segment
 
+    def _discard_spent(self) -> None:
+        """Removes the files that are done; those that cannot be removed, another time."""
+        for _ in range(len(self._spent)):
+            segment = self._spent[0]
+            try:
+                segment.discard()
+            except OSError as error:
+                logger.error("the journal file {} stays for now: {}", segment.path.name, error)
+                return
+            self._spent.popleft()
+            self._deleted_bytes += segment.size
+
 
 def left_behind(folder: Path) -> Iterator[Segment]:
     """What dead processes left, of each in the order in which it was written.
 
-    Each is locked; it is to be deleted once its records are safe, or closed.
+    Each is locked; it is to be discarded once its records are safe, or closed.
     """
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        segment = Segment.claim(path)
+        try:
+            segment = Segment.claim(path)
+        except OSError as error:
+            logger.critical("the journal file {} cannot be read: {}", path, error)
+            continue
         if segment is not None:
             yield segment
     for path in folder.glob(f"*{_NEW_SUFFIX}"):

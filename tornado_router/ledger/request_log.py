@@ -19,6 +19,7 @@ from tornado_router.config.options import RequestLogOptions
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Refusal
 from tornado_router.observability.redaction import BYTES_PER_CHARACTER, Redaction, as_json
+from tornado_router.observability.text import storable_text
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
 from tornado_router.storage.tables import RequestLog, Storage, User, now, utc
@@ -197,7 +198,7 @@ class RequestRecorder:
 
     def _row(self, exchange: Exchange) -> Row:
         request_bytes = len(exchange.request)
-        model = _storable(self._redaction.text(exchange.model))
+        model = storable_text(self._redaction.text(exchange.model))
         return {
             "call_id": exchange.call_id,
             "request_id": exchange.request_id,
@@ -215,7 +216,7 @@ class RequestRecorder:
 
     def _text(self, make: Callable[[], str], size: int) -> str:
         try:
-            return _storable(make())[: self._options.max_chars]
+            return storable_text(make())[: self._options.max_chars]
         except Exception as error:  # noqa: BLE001 - one that is odd must not hold up the others
             logger.error("request log: a text was not readable: {}", type(error).__name__)
             return f"[{size} bytes that could not be read]"
@@ -282,8 +283,3 @@ def delete_row(row_id: int) -> None:
     """
     with RequestLog._meta.database.writing():
         find_row(row_id).delete_instance()
-
-
-def _storable(text: str) -> str:
-    """A text as every database takes it."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()

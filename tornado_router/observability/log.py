@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime
 import inspect
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import orjson
@@ -20,13 +20,14 @@ from loguru import logger
 
 from tornado_router.background.batch import STOP_SECONDS, BatchThread
 from tornado_router.config.worker_variables import NUMBER_VARIABLE
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.redaction import redact_forms
+from tornado_router.observability.text import valid_texts
 
 if TYPE_CHECKING:
     from loguru import Message
 
     from tornado_router.config.options import LogOptions
+    from tornado_router.ledger.record import CallRecord
 
 FLUSH_SECONDS = 0.2
 WAITING_LINES = 20_000
@@ -104,12 +105,12 @@ class AccessLog:
         self._stream = stream
         self._format = _json_line if is_json(options, stream) else _text_line
         self._worker = worker_number()
-        self._thread = BatchThread[RequestFinished | PlainRequest](
+        self._thread = BatchThread["CallRecord | PlainRequest"](
             "access log", self._write, interval=FLUSH_SECONDS, most=WAITING_LINES
         )
         self._enabled = options.level in ("debug", "info")
 
-    def add(self, request: RequestFinished | PlainRequest) -> None:
+    def add(self, request: CallRecord | PlainRequest) -> None:
         """Leaves a finished request to be written."""
         if self._enabled:
             self._thread.add(request)
@@ -118,7 +119,7 @@ class AccessLog:
         """Writes what is left, unless that takes longer than so many seconds."""
         self._thread.close(seconds)
 
-    def _write(self, batch: Sequence[RequestFinished | PlainRequest]) -> None:
+    def _write(self, batch: Sequence[CallRecord | PlainRequest]) -> None:
         text = "".join(self._format(request, self._worker) for request in batch)
         try:
             self._stream.write(text)
@@ -127,32 +128,33 @@ class AccessLog:
             pass  # nobody reads standard error any more; that is no reason to stop serving
 
 
-def _json_line(request: RequestFinished | PlainRequest, worker: int | None = None) -> str:
-    line = request._asdict()
+def _json_line(request: CallRecord | PlainRequest, worker: int | None = None) -> str:
     if isinstance(request, PlainRequest):
-        line["path"] = redact_forms(request.path)
+        line = {**request._asdict(), "path": redact_forms(request.path)}
+    else:
+        line = request.flat()
+        line["cost"] = f"{line['cost']:f}"
+        line["uncharged"] = f"{line['uncharged']:f}" if request.charge.uncharged else "0"
+        line["prices"] = orjson.Fragment(request.charge.prices or "null")
+        del line["internal_error"]  # which is logged where it is met
     line["time"] = datetime.datetime.fromtimestamp(line.pop("finished_at"), datetime.UTC)
     for seconds in ("duration", "first_chunk", "overhead"):
         value = line.pop(seconds, None)
         if value is not None:
             line[f"{seconds}_ms"] = round(value * 1000, 1)
-    if isinstance(request, RequestFinished):
-        line["cost"] = f"{request.cost:f}"
-        line["uncharged"] = f"{request.uncharged:f}" if request.uncharged else "0"
-        del line["internal_error"]  # which is logged where it is met
-        line["prices"] = orjson.Fragment(request.prices or "null")
     record = {"level": "info", "message": "request", **_of_worker(worker), **line}
     try:
         return orjson.dumps(record).decode() + "\n"
     except TypeError:  # half a surrogate pair, which a plugin's error may hold
-        return json.dumps(record, default=str) + "\n"
+        record = {name: valid_texts(value) for name, value in record.items()}
+        return orjson.dumps(record).decode() + "\n"
 
 
 def _of_worker(worker: int | None) -> dict[str, int]:
     return {} if worker is None else {"worker": worker}
 
 
-def _text_line(request: RequestFinished | PlainRequest, worker: int | None = None) -> str:
+def _text_line(request: CallRecord | PlainRequest, worker: int | None = None) -> str:
     time = datetime.datetime.fromtimestamp(request.finished_at)
     head = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d} {'INFO': <7} {_prefix(worker)}"
     took = f"{request.duration * 1000:.0f} ms"
@@ -165,17 +167,18 @@ def _text_line(request: RequestFinished | PlainRequest, worker: int | None = Non
         target = f" -> {request.provider}/{request.target_model}" if request.provider else ""
         if request.cache_hit:
             target = " -> cache"
-        tokens = f"{request.prompt_tokens}+{request.completion_tokens} tokens"
+        usage, cost = request.usage, request.charge.charged
+        tokens = f"{usage.prompt_tokens}+{usage.completion_tokens} tokens"
         parts = [request.model + target, str(request.status), took, tokens]
-        if request.cost:
-            parts.append(f"${request.cost.normalize():f}")
+        if cost:
+            parts.append(f"${Decimal(cost).scaleb(-9).normalize():f}")
         if request.first_chunk is not None:
             parts.append(f"first chunk {request.first_chunk * 1000:.0f} ms")
     if request.key_name:
         parts.append(f"key {request.key_name}")
     if request.client_address:
         parts.append(f"from {request.client_address}")
-    if isinstance(request, RequestFinished) and request.dropped_params:
+    if not isinstance(request, PlainRequest) and request.dropped_params:
         parts.append(f"dropped {' '.join(request.dropped_params)}")
     if request.error_code:
         parts.append(request.error_code)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -26,10 +27,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from tornado_router.config.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
 from tornado_router.errors import CLIENT_CLOSED
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import BoundedNames, failure_reason
 from tornado_router.usage import QUANTITIES
+
+if TYPE_CHECKING:
+    from tornado_router.ledger.record import CallRecord
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -38,7 +41,8 @@ if NUMBER_VARIABLE in os.environ:  # before anything is counted
     values.ValueClass = values.MultiProcessValue(lambda: _NUMBER)  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-_TOKEN_KINDS = tuple((name, name.removesuffix("_tokens")) for name in QUANTITIES)
+_TOKEN_KINDS = tuple(name.removesuffix("_tokens") for name in QUANTITIES)
+_quantities = attrgetter(*QUANTITIES)
 _OVERHEAD = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
 
 
@@ -77,35 +81,35 @@ class Metrics:
         self._make_histograms()
 
     def add(
-        self, event: RequestFinished, attempts: Sequence[AttemptRecord] = (), *, missed: bool
+        self, record: CallRecord, attempts: Sequence[AttemptRecord] = (), *, missed: bool
     ) -> None:
-        """Counts a call that is over.
+        """Counts a finished call.
 
         Args:
-            event: the call.
+            record: of the call.
             attempts: to have it served.
-            missed: whether the cache could have answered it, and did not.
+            missed: whether it was looked for in the response cache, and not found.
         """
-        provider = event.provider or ""
+        provider = record.provider or ""
         model = ""  # of one that nobody serves it is any text
-        if provider or event.cache_hit or missed:
-            model = self.models.name(event.model, is_real=event.status < 400)
-        if event.cache_hit or missed:
+        if provider or record.cache_hit or missed:
+            model = self.models.name(record.model, is_real=record.status < 400)
+        if record.cache_hit or missed:
             hits, misses = self._cache_hits[model,], self._cache_misses[model,]  # both, for a ratio
-            (hits if event.cache_hit else misses).inc()
-        if not (provider or event.cache_hit):
-            self.add_refusal(event.error_code)
+            (hits if record.cache_hit else misses).inc()
+        if not (provider or record.cache_hit):
+            self.add_refusal(record.error_code)
             model = ""
-        self._requests[model, provider, event.endpoint, event.status].inc()
-        self._add_usage(event, model, provider)
-        labels = (model, provider, _outcome(event.status))
-        self._seconds[labels].observe(event.duration)
-        if event.first_chunk is not None:
-            self._first_chunk[model, provider].observe(event.first_chunk)
-        if event.overhead is not None:
-            self._overhead[labels].observe(event.overhead)
+        self._requests[model, provider, record.endpoint, record.status].inc()
+        self._add_usage(record, model, provider)
+        labels = (model, provider, _outcome(record.status))
+        self._seconds[labels].observe(record.duration)
+        if record.first_chunk is not None:
+            self._first_chunk[model, provider].observe(record.first_chunk)
+        if record.overhead is not None:
+            self._overhead[labels].observe(record.overhead)
         for attempt in attempts:
-            self._add_attempt(attempt, event.error_code)
+            self._add_attempt(attempt, record.error_code)
 
     def add_refusal(self, code: str | None) -> None:
         """Counts a request that ended before any provider was asked, by the code of its error."""
@@ -129,14 +133,14 @@ class Metrics:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
-    def _add_usage(self, event: RequestFinished, model: str, provider: str) -> None:
+    def _add_usage(self, record: CallRecord, model: str, provider: str) -> None:
         uncharged = self._uncharged[model, provider]  # known before it grows, for the alert
-        if event.uncharged:
-            uncharged.inc(float(event.uncharged))
-        if event.cost:
-            self._cost[model, provider].inc(float(event.cost))
-        for name, kind in _TOKEN_KINDS:
-            count = getattr(event, name)
+        charge = record.charge
+        if charge.uncharged:
+            uncharged.inc(charge.uncharged / 1e9)
+        if charge.charged:
+            self._cost[model, provider].inc(charge.charged / 1e9)
+        for kind, count in zip(_TOKEN_KINDS, _quantities(record.usage), strict=True):
             if count:
                 self._tokens[model, provider, kind].inc(count)
 

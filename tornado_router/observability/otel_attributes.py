@@ -8,16 +8,19 @@ with `tornado_router.`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import failure_reason
 from tornado_router.observability.redaction import REDACTED, holds_secret
+from tornado_router.observability.text import valid_texts
 from tornado_router.observability.trace_context import TraceContext
 from tornado_router.usage import QUANTITIES
+
+if TYPE_CHECKING:
+    from tornado_router.ledger.record import CallRecord
 
 Attributes = dict[str, Any]
 
@@ -46,13 +49,13 @@ class TracedCall(NamedTuple):
     """A call that is over.
 
     Attributes:
-        event: what is known of it.
+        record: of it.
         attempts: to have it served.
         trace: what it is part of, or None.
         ended: when it was over, by `time.monotonic()`.
     """
 
-    event: RequestFinished
+    record: CallRecord
     attempts: tuple[AttemptRecord, ...]
     trace: TraceContext | None
     ended: float
@@ -68,27 +71,27 @@ class TracedCall(NamedTuple):
 
     def nanoseconds(self, moment: float) -> int:
         """A moment of `time.monotonic()` in nanoseconds since 1970."""
-        return int((self.event.finished_at - (self.ended - moment)) * 1e9)
+        return int((self.record.finished_at - (self.ended - moment)) * 1e9)
 
 
-def operation(event: RequestFinished) -> str:
+def operation(record: CallRecord) -> str:
     """The value of `gen_ai.operation.name`."""
-    return ENDPOINTS[event.endpoint].otel_operation or event.endpoint
+    return ENDPOINTS[record.endpoint].otel_operation or record.endpoint
 
 
-def winner(event: RequestFinished, attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
+def winner(record: CallRecord, attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:
     """The attempt that the client was answered from, which the call's usage belongs to."""
     for attempt in reversed(attempts):
-        if (attempt.provider, attempt.model) == (event.provider, event.target_model):
+        if (attempt.provider, attempt.model) == (record.provider, record.target_model):
             return attempt
     return None
 
 
-def call_attributes(event: RequestFinished, path: str, scheme: str) -> Attributes:
+def call_attributes(record: CallRecord, path: str, scheme: str) -> Attributes:
     """Attributes of a call's span.
 
     Args:
-        event: the call.
+        record: of the call.
         path: where it was sent to.
         scheme: `http` or `https`.
     """
@@ -98,47 +101,49 @@ def call_attributes(event: RequestFinished, path: str, scheme: str) -> Attribute
             "http.route": path,
             "url.path": path,
             "url.scheme": scheme,
-            "http.response.status_code": event.status,
+            "http.response.status_code": record.status,
             # As HTTP has it, a server has made an error only if its status is 500 or more.
-            "error.type": event.error_code if event.status >= _SERVER_ERROR else None,
-            "tornado_router.model": event.model,
-            "tornado_router.provider": event.provider,
-            "tornado_router.error_code": event.error_code,
-            "tornado_router.call_id": event.call_id,
-            "tornado_router.request_id": event.request_id,
-            "tornado_router.user_id": event.user_id,
-            "tornado_router.key_id": event.key_id,
-            "tornado_router.stream": event.stream,
-            "tornado_router.cost_dollars": float(event.cost),
-            "tornado_router.cache_hit": event.cache_hit,
-            "tornado_router.overhead_seconds": event.overhead,
+            "error.type": record.error_code if record.status >= _SERVER_ERROR else None,
+            "tornado_router.model": record.model,
+            "tornado_router.provider": record.provider,
+            "tornado_router.error_code": record.error_code,
+            "tornado_router.call_id": record.call_id,
+            "tornado_router.request_id": record.request_id,
+            "tornado_router.user_id": record.user_id,
+            "tornado_router.key_id": record.key_id,
+            "tornado_router.stream": record.stream,
+            "tornado_router.cost_dollars": record.charge.charged / 1e9,
+            "tornado_router.cache_hit": record.cache_hit,
+            "tornado_router.overhead_seconds": record.overhead,
         }
     )
 
 
-def call_metric_attributes(event: RequestFinished) -> Attributes:
+def call_metric_attributes(record: CallRecord) -> Attributes:
     """Attributes of a whole call's metrics."""
-    served = event.provider is not None or event.cache_hit
-    error = event.error_code
-    if event.provider is not None and event.status >= _CLIENT_ERROR:  # it may be the vendor's word
-        error = failure_reason(event.status, error)
+    served = record.provider is not None or record.cache_hit
+    error = record.error_code
+    if (
+        record.provider is not None and record.status >= _CLIENT_ERROR
+    ):  # it may be the vendor's word
+        error = failure_reason(record.status, error)
     return _present(
         {
-            "gen_ai.operation.name": operation(event),
+            "gen_ai.operation.name": operation(record),
             # Of a call that was refused, it may be any text.
-            "tornado_router.model": event.model if served else None,
-            "http.response.status_code": event.status,
+            "tornado_router.model": record.model if served else None,
+            "http.response.status_code": record.status,
             "error.type": error,
         }
     )
 
 
-def attempt_attributes(event: RequestFinished, attempt: AttemptRecord) -> Attributes:
+def attempt_attributes(record: CallRecord, attempt: AttemptRecord) -> Attributes:
     """Attributes of an attempt's span and of all its metrics."""
     address, port = _server(attempt.url)
     return _present(
         {
-            "gen_ai.operation.name": operation(event),
+            "gen_ai.operation.name": operation(record),
             "gen_ai.provider.name": attempt.otel_provider_name,
             "gen_ai.request.model": attempt.model,
             "gen_ai.response.model": _answered(attempt.response_model),
@@ -149,11 +154,11 @@ def attempt_attributes(event: RequestFinished, attempt: AttemptRecord) -> Attrib
     )
 
 
-def answer_attributes(event: RequestFinished, attempt: AttemptRecord) -> Attributes:
+def answer_attributes(record: CallRecord, attempt: AttemptRecord) -> Attributes:
     """More attributes of an attempt's span, that metrics would not tell apart."""
     return _present(
         {
-            "gen_ai.request.stream": event.stream or None,
+            "gen_ai.request.stream": record.stream or None,
             "gen_ai.response.id": _answered(attempt.response_id),
             "gen_ai.response.finish_reasons": tuple(map(_answered, attempt.finish_reasons)) or None,
             "gen_ai.response.time_to_first_chunk": time_to_first_chunk(attempt),
@@ -161,19 +166,19 @@ def answer_attributes(event: RequestFinished, attempt: AttemptRecord) -> Attribu
     )
 
 
-def usage_attributes(event: RequestFinished) -> Attributes:
+def usage_attributes(record: CallRecord) -> Attributes:
     """What a call used; attributes of the winner's span."""
-    if not event.prompt_tokens and not event.completion_tokens:
+    if not record.usage.prompt_tokens and not record.usage.completion_tokens:
         return {}
-    counts = {_QUANTITIES[name]: getattr(event, name) for name in QUANTITIES}
+    counts = {_QUANTITIES[name]: getattr(record.usage, name) for name in QUANTITIES}
     counts[_REASONING] = counts[_REASONING] or None
-    return _present({**counts, "tornado_router.usage_estimated": event.usage_estimated})
+    return _present({**counts, "tornado_router.usage_estimated": record.usage.estimated})
 
 
-def billed_tokens(event: RequestFinished) -> Iterator[tuple[str, int]]:
+def billed_tokens(record: CallRecord) -> Iterator[tuple[str, int]]:
     """Values of `gen_ai.token.type` and their tokens; the conventions want no estimates there."""
-    if not event.usage_estimated:
-        counts = (("input", event.prompt_tokens), ("output", event.completion_tokens))
+    if not record.usage.estimated:
+        counts = (("input", record.usage.prompt_tokens), ("output", record.usage.completion_tokens))
         yield from ((kind, count) for kind, count in counts if count)
 
 
@@ -212,11 +217,4 @@ def _answered(text: str | None) -> str | None:
 
 def _present(values: Mapping[str, Any]) -> Attributes:
     """The values that are known, as every collector takes them."""
-    return {name: _clean(value) for name, value in values.items() if value is not None}
-
-
-def _clean(value: Any) -> Any:
-    """A value without halves of surrogate pairs, which OTLP cannot encode."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    return tuple(map(_clean, value)) if isinstance(value, tuple) else value
+    return {name: valid_texts(value) for name, value in values.items() if value is not None}

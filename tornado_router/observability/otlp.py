@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from loguru import logger
 from opentelemetry.context import Context
@@ -35,12 +36,14 @@ from opentelemetry.trace import (
 from tornado_router import __version__
 from tornado_router.config.options import OtelOptions
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability import otel_attributes
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import BoundedNames
 from tornado_router.observability.otel_attributes import TracedCall
 from tornado_router.observability.trace_context import TraceContext
+
+if TYPE_CHECKING:
+    from tornado_router.ledger.record import CallRecord
 
 EXPORT_SECONDS = 10.0
 """A request to the collector may take so long, its retries included."""
@@ -130,20 +133,20 @@ class CallTraces:
         return result is SpanExportResult.SUCCESS
 
     def _make_spans(self, call: TracedCall) -> None:
-        event, trace = call.event, call.trace
+        record, trace = call.record, call.trace
         assert trace is not None, "it was sampled"
-        path = ENDPOINTS[event.endpoint].path
+        path = ENDPOINTS[record.endpoint].path
         self._ids.trace_id = int(trace.trace_id, 16)
-        attributes = otel_attributes.call_attributes(event, path, self._scheme)
+        attributes = otel_attributes.call_attributes(record, path, self._scheme)
         span = self._tracer.start_span(
             f"POST {path}",
             context=_parent(trace),
             kind=SpanKind.SERVER,
             attributes=attributes,
-            start_time=call.nanoseconds(call.ended - event.duration),
+            start_time=call.nanoseconds(call.ended - record.duration),
         )
         inside = set_span_in_context(span, Context())
-        winner = otel_attributes.winner(event, call.attempts)
+        winner = otel_attributes.winner(record, call.attempts)
         for attempt in call.attempts:
             self._make_attempt_span(call, attempt, inside, attempt is winner)
         _end(span, call.nanoseconds(call.ended), failed="error.type" in attributes)
@@ -151,16 +154,16 @@ class CallTraces:
     def _make_attempt_span(
         self, call: TracedCall, attempt: AttemptRecord, inside: Context, won: bool
     ) -> None:
-        event = call.event
-        attributes = otel_attributes.attempt_attributes(event, attempt)
-        attributes |= otel_attributes.answer_attributes(event, attempt)
+        record = call.record
+        attributes = otel_attributes.attempt_attributes(record, attempt)
+        attributes |= otel_attributes.answer_attributes(record, attempt)
         if won:
-            attributes |= otel_attributes.usage_attributes(event)
+            attributes |= otel_attributes.usage_attributes(record)
         error = otel_attributes.attempt_error(attempt)
         if error:
             attributes["error.type"] = error
         span = self._tracer.start_span(
-            f"{otel_attributes.operation(event)} {attributes['gen_ai.request.model']}",
+            f"{otel_attributes.operation(record)} {attributes['gen_ai.request.model']}",
             context=inside,
             kind=SpanKind.CLIENT,
             attributes=attributes,
@@ -232,38 +235,38 @@ class CallMetrics:
                 logger.error("telemetry: a call was not measured: {}", type(error).__name__)
 
     def _add(self, call: TracedCall) -> None:
-        event = call.event
-        winner = otel_attributes.winner(event, call.attempts)
+        record = call.record
+        winner = otel_attributes.winner(record, call.attempts)
         for attempt in call.attempts:
-            attributes = self._attempt_attributes(event, attempt)
+            attributes = self._attempt_attributes(record, attempt)
             first_chunk = otel_attributes.time_to_first_chunk(attempt)
             if first_chunk is not None:
                 self._first_chunk.record(first_chunk, attributes)
             if attempt is winner:
-                if event.cost:
-                    self._cost.add(float(event.cost), attributes)
-                for kind, count in otel_attributes.billed_tokens(event):
+                if record.charge.charged:
+                    self._cost.add(record.charge.charged / 1e9, attributes)
+                for kind, count in otel_attributes.billed_tokens(record):
                     self._usage.record(count, {**attributes, "gen_ai.token.type": kind})
             error = otel_attributes.attempt_metric_error(attempt)
             if error:
                 attributes["error.type"] = error
             self._duration.record(call.end_of(attempt) - attempt.began, attributes)
-        of_call = otel_attributes.call_metric_attributes(event)
+        of_call = otel_attributes.call_metric_attributes(record)
         if "tornado_router.model" in of_call:
             of_call["tornado_router.model"] = self._models.name(
-                of_call["tornado_router.model"], is_real=event.status < 400
+                of_call["tornado_router.model"], is_real=record.status < 400
             )
-        self._call_duration.record(event.duration, of_call)
+        self._call_duration.record(record.duration, of_call)
 
     def close(self) -> None:
         """Exports the sums a last time."""
         self._provider.shutdown(EXPORT_SECONDS * 1000)
 
     def _attempt_attributes(
-        self, event: RequestFinished, attempt: AttemptRecord
+        self, record: CallRecord, attempt: AttemptRecord
     ) -> otel_attributes.Attributes:
         """Attributes of an attempt's metrics, for which clients and vendors may make up models."""
-        attributes = otel_attributes.attempt_attributes(event, attempt)
+        attributes = otel_attributes.attempt_attributes(record, attempt)
         for name in otel_attributes.VENDOR_MODELS & attributes.keys():
             attributes[name] = self._targets.name(attributes[name], is_real=attempt.answered)
         return attributes

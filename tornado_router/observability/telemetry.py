@@ -9,17 +9,20 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from tornado_router.background.batch import BatchThread
 from tornado_router.config.options import OtelOptions
 from tornado_router.errors import Fault
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import BoundedNames
 from tornado_router.observability.otel_attributes import TracedCall
 from tornado_router.observability.trace_context import TraceContext
+
+if TYPE_CHECKING:
+    from tornado_router.ledger.record import CallRecord
 
 FLUSH_SECONDS = 0.5
 
@@ -69,12 +72,12 @@ class Telemetry:
 
     def add(
         self,
-        event: RequestFinished,
+        record: CallRecord,
         attempts: Sequence[AttemptRecord],
         trace: TraceContext | None,
     ) -> None:
         """Leaves a call to be exported. Returns at once."""
-        self._thread.add(TracedCall(event, tuple(attempts), trace, time.monotonic()))
+        self._thread.add(TracedCall(record, tuple(attempts), trace, time.monotonic()))
 
     def close(self) -> None:
         """Exports what is left, as far as the collector takes it in time."""

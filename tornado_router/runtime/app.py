@@ -35,7 +35,6 @@ from tornado_router.config.reader import Config
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
-from tornado_router.hookspecs import RequestFinished
 from tornado_router.http import cors
 from tornado_router.http.client_bounds import ClientBounds
 from tornado_router.http.connection import connection_of
@@ -50,6 +49,7 @@ from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.http.tls import read_tls
 from tornado_router.http.tornado_front import TornadoFront
 from tornado_router.http.urls import route_table
+from tornado_router.ledger.record import CallRecord, event_of
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
 from tornado_router.limits import Limiter
@@ -555,9 +555,10 @@ def _hooks(plugins: Plugins) -> dict[str, Observer]:
     """The plugins that want to hear of finished requests; pluggy is not asked if there are none."""
 
     def observer(implementation: Any) -> Observer:
-        def observe(event: RequestFinished) -> None:
+        def observe(record: CallRecord) -> None:
             # As pluggy calls it: with those of the arguments that it takes.
-            implementation.function(**dict.fromkeys(implementation.argnames, event))
+            names = implementation.argnames
+            implementation.function(**(dict.fromkeys(names, event_of(record)) if names else {}))
 
         return observe
 

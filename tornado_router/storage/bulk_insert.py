@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from tornado_router.storage.databases import Engine
@@ -26,7 +28,7 @@ def insert(
     Args:
         database: open in this thread.
         table: name of the table.
-        rows: what to insert; all have the same columns.
+        rows: what to insert; all have the same columns, of which there are several.
         on_conflict: SQL behind the values, such as `ON CONFLICT DO NOTHING`.
 
     Returns:
@@ -36,12 +38,13 @@ def insert(
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         part = rows[start : start + ROWS_PER_STATEMENT]
         columns = list(part[0])
+        in_order = itemgetter(*columns)
         place = f"({', '.join([database.param] * len(columns))})"
         statement = (
             f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608 - the names are ours
             f"VALUES {', '.join([place] * len(part))} {on_conflict}"
         )
-        values = [row[column] for row in part for column in columns]
+        values = list(chain.from_iterable(map(in_order, part)))
         cursor = database.execute_sql(statement, values)
         if cursor.description:
             returned += cursor.fetchall()

@@ -1,0 +1,49 @@
+"""A database with a user who has two keys, and its rows of usage."""
+
+import pytest
+from loguru import logger
+
+from tornado_router.accounts import keys, registration
+from tornado_router.storage.tables import Storage
+
+
+@pytest.fixture
+def storage(place, tmp_path):
+    storage = Storage(place.location)
+    storage.journal = tmp_path / "journal"
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def user(storage):
+    def create():
+        administrator = registration.create_administrator()
+        keys.create_key(administrator, "one")
+        keys.create_key(administrator, "two")
+        return administrator
+
+    return storage.call(create)
+
+
+@pytest.fixture
+def rows(place):
+    """The rows, as a plain client of the database sees them; times as text."""
+
+    def rows(columns="*"):
+        found = place.rows(f"SELECT {columns} FROM usage_logs ORDER BY id")
+        for row in found:
+            if "created_at" in row:
+                row["created_at"] = str(row["created_at"])
+        return found
+
+    return rows
+
+
+@pytest.fixture
+def alarms():
+    """Messages that want somebody to act at once."""
+    lines = []
+    sink = logger.add(lambda message: lines.append(message.record["message"]), level="CRITICAL")
+    yield lines
+    logger.remove(sink)

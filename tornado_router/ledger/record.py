@@ -1,0 +1,117 @@
+"""The record of one call, which the journal, the database, logs, metrics and traces read."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tornado_router.hookspecs import RequestFinished
+from tornado_router.storage.tables import dollars
+from tornado_router.usage import QUANTITIES, Usage
+
+
+class Charge(NamedTuple):
+    """The cost of a call, in billionths of a US dollar.
+
+    Attributes:
+        charged: taken from its payer.
+        uncharged: not charged: beyond the available balance, or of a cancelled hedged attempt.
+        prices: JSON object of the prices that were used, or None for a model without.
+    """
+
+    charged: int = 0
+    uncharged: int = 0
+    prices: str | None = None
+
+
+class RunningCall(NamedTuple):
+    """The part of a call's record that is known when it begins; see `CallRecord`."""
+
+    call_id: str
+    request_id: str
+    endpoint: str
+    user_id: int
+    key_id: int
+    key_name: str
+    model: str
+    stream: bool
+
+
+class CallRecord(NamedTuple):
+    """Everything that is recorded of a call. It holds no prompt, response, key or header.
+
+    It may grow as the router needs: plugins see a `RequestFinished`, which `event_of` makes of it.
+
+    Attributes:
+        call_id: the router's own id, unique for ever.
+        request_id: as in `x-request-id`; a client may have chosen it.
+        endpoint: the API that was called, such as `chat.completions`.
+        user_id: row of `users`.
+        key_id: row of `api_keys`.
+        key_name: the name its owner gave the key.
+        model: the name that the client asked for.
+        provider: name of the provider that served it, or None when none was reached.
+        target_model: the vendor's own name of the model, or None.
+        stream: whether the response was streamed.
+        status: HTTP status; 499 when the client disconnected, and for a stream that broke after its
+            first chunk the status that the failure would have had.
+        error_code: code of the error object, or None on success.
+        dropped_params: paths of the parameters that the provider does not support and that were
+            left out.
+        paid_from_credits: whether the user's credits were charged.
+        finished_at: when it ended, in seconds since 1970.
+        duration: seconds from the first byte of the request to the last of the response.
+        first_chunk: seconds until the first chunk, or None if not streamed.
+        overhead: seconds that the call spent in the router itself until its response began or it
+            failed, or None if no provider was asked or the client disconnected earlier.
+        cache_hit: whether the response came from the cache.
+        client_address: IP address of the client; empty if `[log] client_addresses` is off.
+        trace_id: of the trace that the call is part of (32 hexadecimal digits), or None.
+        internal_error: of an error in the router itself, its type and where it was raised, or None.
+        usage: the quantities of it.
+        charge: the cost of it.
+    """
+
+    call_id: str
+    request_id: str
+    endpoint: str
+    user_id: int
+    key_id: int
+    key_name: str
+    model: str
+    provider: str | None
+    target_model: str | None
+    stream: bool
+    status: int
+    error_code: str | None
+    dropped_params: tuple[str, ...]
+    paid_from_credits: bool
+    finished_at: float
+    duration: float
+    first_chunk: float | None
+    overhead: float | None
+    cache_hit: bool
+    client_address: str
+    trace_id: str | None
+    internal_error: str | None
+    usage: Usage
+    charge: Charge
+
+    def flat(self) -> dict[str, Any]:
+        """The values by name, with those of usage and charge among them; costs in US dollars."""
+        usage, charge = self.usage, self.charge
+        values = self._asdict()
+        del values["usage"], values["charge"]
+        return {
+            **values,
+            **{name: getattr(usage, name) for name in QUANTITIES},
+            "usage_estimated": usage.estimated,
+            "cost": dollars(charge.charged),
+            "uncharged": dollars(charge.uncharged),
+            "prices": charge.prices,
+        }
+
+
+def event_of(record: CallRecord) -> RequestFinished:
+    """The public event of a call, for plugins with the hook `request_finished`."""
+    values = record.flat()
+    return RequestFinished(**{name: values[name] for name in RequestFinished._fields})

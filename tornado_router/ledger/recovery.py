@@ -1,0 +1,79 @@
+"""Reads what routers that were killed left in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from loguru import logger
+
+from tornado_router.ledger.codec import FINISHED, DamagedRecordError, Reader
+from tornado_router.ledger.journal import left_behind
+from tornado_router.ledger.record import CallRecord
+
+
+def recover(folder: Path, write: Callable[[Sequence[CallRecord]], int], batch_bytes: int) -> int:
+    """Writes the calls of dead routers and removes their files; returns the damaged records.
+
+    A file with a damaged record is set aside for a person to look at; its other records are used.
+
+    Args:
+        folder: of the journal.
+        write: writes calls to the database; returns the number of those that were not there yet.
+        batch_bytes: how much of a file makes a batch.
+    """
+    segments = list(left_behind(folder))
+    running: dict[str, CallRecord] = {}
+    finished = damaged = 0
+    for segment in segments:
+        reader = Reader(died_at=segment.path.stat().st_mtime)
+        while data := segment.unread(batch_bytes):
+            calls, unreadable = _read(reader, data, running)
+            finished += write(calls)
+            segment.damaged += unreadable
+            segment.read += len(data)
+    interrupted = write(
+        [call._replace(status=500, error_code="interrupted") for call in running.values()]
+    )
+    for segment in segments:
+        damaged += segment.damaged
+        try:
+            segment.discard()
+        except OSError as error:  # its calls are not written twice
+            logger.error("the journal file {} stays: {}", segment.path.name, error)
+            segment.close()
+    if finished or interrupted:
+        logger.warning(
+            "recovered from the journal: {} finished and {} interrupted calls",
+            finished,
+            interrupted,
+        )
+    return damaged
+
+
+def _read(
+    reader: Reader, data: bytes, running: dict[str, CallRecord]
+) -> tuple[list[CallRecord], int]:
+    """The finished calls in a part of a file, and the number of damaged records.
+
+    Args:
+        reader: of the file.
+        data: whole records.
+        running: the calls that had not ended, by id; brought up to date.
+    """
+    calls: list[CallRecord] = []
+    damaged = 0
+    for line in data.removesuffix(b"\n").split(b"\n"):
+        try:
+            entry = reader.read(line)
+        except DamagedRecordError:
+            damaged += 1
+            continue
+        if entry is None:
+            continue
+        if entry.kind == FINISHED:
+            running.pop(entry.call.call_id, None)
+            calls.append(entry.call)
+        else:
+            running[entry.call.call_id] = entry.call
+    return calls, damaged

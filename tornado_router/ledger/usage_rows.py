@@ -1,0 +1,212 @@
+"""Writes finished calls to the database: their rows, the sums by day, and what credits paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from loguru import logger
+from peewee import CharField
+
+from tornado_router.errors import first_line
+from tornado_router.ledger.record import CallRecord
+from tornado_router.storage import bulk_insert
+from tornado_router.storage.bulk_insert import Row
+from tornado_router.storage.tables import SUMS, ApiKey, Storage, UsageLog, User, dollars, utc
+from tornado_router.usage import QUANTITIES
+
+DAY_SECONDS = 24 * 3600
+
+_TEXTS = {
+    field.name: field.max_length
+    for field in UsageLog._meta.sorted_fields
+    if isinstance(field, CharField)
+}
+"""The columns whose texts are chosen by clients and vendors, and their lengths."""
+
+_ONCE = "ON CONFLICT (call_id) DO NOTHING RETURNING call_id"
+_DAY = ("user_id", "day", "api_key_id", "provider", "model")
+_ADD_TO_DAY = f"ON CONFLICT ({', '.join(_DAY)}) DO UPDATE SET " + ", ".join(
+    f"{name} = usage_days.{name} + excluded.{name}" for name in SUMS
+)
+
+Day = tuple[int, int, int, str, str]
+"""User, days since 1970, key, provider and model, as the index of the table has them."""
+
+
+class UsageRows:
+    """Writes calls in batches, each in one transaction.
+
+    Rows, sums and credits change together, and only by rows that were not there before: a call
+    that is written again changes nothing.
+
+    Args:
+        storage: the open database.
+
+    Attributes:
+        refused: calls whose rows the database refused for good.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.refused = 0
+
+    def write(self, batch: Sequence[CallRecord], *, long: bool = False) -> int:
+        """Writes calls; returns the number of those that were not there yet.
+
+        Args:
+            batch: the calls.
+            long: whether to wait for other writers without a limit.
+
+        Raises:
+            peewee.DatabaseError: the database did not accept them; nothing was written.
+        """
+        if not batch:
+            return 0
+        batch = [_storable(call) for call in batch]
+        refused: set[str] = set()
+        database = self._storage.database
+        with database.session(lasting=True), database.writing(long=long):
+            written = self._insert([_row(call) for call in batch], refused)
+            calls = {call.call_id: call for call in batch if call.call_id in written}
+            self._add_to_days(calls.values())
+            self._take_credits(calls.values())
+            last_used = {call.key_id: call.finished_at for call in batch}
+            for key_id in sorted(last_used):
+                moment = utc(last_used[key_id])
+                ApiKey.update(last_used_at=moment).where(ApiKey.id == key_id).execute()
+        self.refused += len(refused)  # not before: a batch that fails comes again
+        return len(calls)
+
+    def close(self) -> None:
+        """Closes the connection of this thread."""
+        if not self._storage.database.is_closed():
+            self._storage.database.close()
+
+    def _insert(self, rows: Sequence[Row], refused: set[str]) -> set[str]:
+        """Inserts rows; returns the call ids of those that were not there yet."""
+        database = self._storage.database
+        try:
+            with database.atomic():
+                return self._insert_many(rows)
+        except database.row_faults:
+            pass
+        try:
+            with database.atomic():  # a user or a key may have been deleted while its call ran
+                return self._insert_many(_without_deleted(rows))
+        except database.row_faults:
+            return self._insert_each(rows, refused)
+
+    def _insert_each(self, rows: Sequence[Row], refused: set[str]) -> set[str]:
+        written: set[str] = set()
+
+        def insert(row: Sequence[Row]) -> None:
+            written.update(self._insert_many(_without_deleted(row)))
+
+        def complain(row: Row, error: Exception) -> None:
+            refused.add(row["call_id"])
+            kind = type(error).__name__
+            logger.critical(
+                "the usage of {} cannot be written: {}: {}", row["call_id"], kind, first_line(error)
+            )
+
+        bulk_insert.insert_each(self._storage.database, rows, insert, complain)
+        return written
+
+    def _insert_many(self, rows: Sequence[Row]) -> set[str]:
+        inserted = bulk_insert.insert(self._storage.database, "usage_logs", rows, _ONCE)
+        return {call_id for (call_id,) in inserted}
+
+    def _add_to_days(self, calls: Iterable[CallRecord]) -> None:
+        days: dict[Day, dict[str, int]] = {}
+        for call in calls:
+            day = int(call.finished_at // DAY_SECONDS)
+            key = (call.user_id, day, call.key_id, call.provider or "", call.model)
+            sums = days.get(key)
+            if sums is None:
+                sums = days[key] = dict.fromkeys(SUMS, 0)
+            sums["requests"] += 1
+            sums["errors"] += call.status >= 400
+            sums["cost"] += call.charge.charged
+            for name in QUANTITIES:
+                sums[name] += getattr(call.usage, name)
+        # In order, so that two routers never wait for each other's rows crosswise.
+        rows: list[Row] = []
+        for key in sorted(days):
+            user_id, day, key_id, provider, model = key
+            rows.append(
+                {
+                    "user_id": user_id,
+                    "day": utc(day * DAY_SECONDS).date(),
+                    "api_key_id": key_id,
+                    "provider": provider,
+                    "model": model,
+                    **days[key],
+                }
+            )
+        bulk_insert.insert(self._storage.database, "usage_days", rows, _ADD_TO_DAY)
+
+    def _take_credits(self, calls: Iterable[CallRecord]) -> None:
+        spent: dict[int, int] = {}
+        for call in calls:
+            if call.paid_from_credits and call.charge.charged:
+                spent[call.user_id] = spent.get(call.user_id, 0) + call.charge.charged
+        for user_id in sorted(spent):
+            cost = dollars(spent[user_id])
+            User.update(credits=User.credits - cost, spent=User.spent + cost).where(
+                User.id == user_id
+            ).execute()
+
+
+def _storable(call: CallRecord) -> CallRecord:
+    """The call with its texts as every database takes them: not too long, and without a NUL."""
+    changes: dict[str, Any] = {}
+    for name, most in _TEXTS.items():
+        text = getattr(call, name)
+        if isinstance(text, str) and (len(text) > most or "\0" in text):
+            changes[name] = text.replace("\0", "")[:most]
+    return call._replace(**changes) if changes else call
+
+
+def _row(call: CallRecord) -> Row:
+    usage, charge, first_chunk = call.usage, call.charge, call.first_chunk
+    return {
+        "call_id": call.call_id,
+        "request_id": call.request_id,
+        "user_id": call.user_id,
+        "api_key_id": call.key_id,
+        "endpoint": call.endpoint,
+        "provider": call.provider,
+        "model": call.model,
+        "target_model": call.target_model,
+        "stream": call.stream,
+        "status": call.status,
+        "error_code": call.error_code,
+        **{name: getattr(usage, name) for name in QUANTITIES},
+        "total_tokens": usage.total_tokens,
+        "usage_estimated": usage.estimated,
+        "cache_hit": call.cache_hit,
+        "cost": charge.charged,
+        "uncharged": charge.uncharged,
+        "from_credits": call.paid_from_credits,
+        "prices": charge.prices,
+        "duration_ms": round(call.duration * 1000, 3),
+        "first_chunk_ms": None if first_chunk is None else round(first_chunk * 1000, 3),
+        "created_at": str(utc(call.finished_at)),
+    }
+
+
+def _without_deleted(rows: Sequence[Row]) -> list[Row]:
+    """The rows without the users and keys that were deleted since."""
+    user_ids = {row["user_id"] for row in rows}
+    key_ids = {row["api_key_id"] for row in rows}
+    users = {user.id for user in User.select(User.id).where(User.id.in_(user_ids))}
+    keys = {key.id for key in ApiKey.select(ApiKey.id).where(ApiKey.id.in_(key_ids))}
+    return [
+        {
+            **row,
+            "user_id": row["user_id"] if row["user_id"] in users else None,
+            "api_key_id": row["api_key_id"] if row["api_key_id"] in keys else None,
+        }
+        for row in rows
+    ]

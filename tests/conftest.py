@@ -10,9 +10,10 @@ import pytest
 from tornado.platform.asyncio import AsyncIOLoop
 
 from tornado_router.accounts import keys, registration
+from tornado_router.http.body_limit import DISCARDED_BODIES
 from tornado_router.http.tornado_front import TornadoFront
-from tornado_router.runtime.app import RouterApplication
 from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.storage.tables import Storage
 
 from . import upstream as upstream_module
@@ -259,17 +260,17 @@ def app_files():
 
 @pytest.fixture
 def app(io_loop, tmp_path, app_files, place):
-    """The application in this process, which `http_server` serves."""
+    """The router in this process, which `http_server` serves."""
     for name, text in app_files.items():
         (tmp_path / name).write_text(text)
     deployment = read_deployment(tmp_path / "router.toml", {})
 
     async def make():
-        return RouterApplication(deployment, Storage(place.location))
+        return RouterProcess(deployment, Storage(place.location))
 
-    application = io_loop.run_sync(make)
-    yield application
-    io_loop.run_sync(application.close)
+    router = io_loop.run_sync(make)
+    yield router
+    io_loop.run_sync(router.close)
 
 
 @pytest.fixture
@@ -279,7 +280,8 @@ def http_server(io_loop, app, _unused_port):
 
     async def serve():
         bounds.start()
-        front = TornadoFront(app, bounds, app.deployment.config.server)
+        options = app.deployment.config.server
+        front = TornadoFront(app.application, bounds, options, DISCARDED_BODIES)
         await front.listen([_unused_port[0]])
         return front
 

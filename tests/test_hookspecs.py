@@ -16,8 +16,8 @@ from tornado_router.accounts.key_lookup import Key
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Call, Provider, hookimpl
-from tornado_router.runtime.app import RouterApplication
 from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.storage.tables import Storage
 
 HOOKS = [name for name, hook in vars(hookspecs).items() if hasattr(hook, "tornado_router_spec")]
@@ -58,12 +58,12 @@ def world(tmp_path, monkeypatch, place):
         deployment = read_deployment(tmp_path / "router.toml", {}, load_plugins(found))
 
         async def serve():
-            application = RouterApplication(deployment, Storage(place.location))
+            router = RouterProcess(deployment, Storage(place.location))
             body = {"model": "m", "messages": [{"role": "user", "content": "my secret prompt"}]}
             call = Call("req_1", "chat.completions", "m", body, orjson.dumps(body), False)
-            gateway = application.services.serving.gateway
+            gateway = router.services.serving.gateway
             reply = await gateway.run(call, Key(2, 1, "laptop"), "client-7", 0.0)
-            await application.close()
+            await router.close()
             return orjson.loads(reply.body)["choices"][0]["message"]["content"]
 
         return asyncio.run(serve())

@@ -13,8 +13,8 @@ TESTS = Path(__file__).parent
 UNTESTED = {
     "__init__": "a version",
     "calls/upstream/__init__": "what it imports is tested where it stands",
-    "calls/serving": "what it holds is tested where that is made",
     "config/worker_variables": "three names, tested with the metrics and the supervisor",
+    "http/services": "what it holds is tested where that is made",
     "storage/migrations/0001_initial": "run by every test of the database; see test_tables",
     "storage/migrations/0002_accounts_and_limits": "the same",
     "storage/migrations/0003_kept_answers_and_requests": "the same",
@@ -41,6 +41,7 @@ ELSEWHERE = {
     "error_codes/failure": "test_error_codes.py",
     "error_codes/invalid": "test_error_codes.py",
     "error_codes/refusal": "test_error_codes.py",
+    "http/application": "http/test_body_limit.py",
     "http/openapi/__init__": "http/openapi/test_document.py",
     "http/openapi/components": "http/openapi/test_document.py",
     "http/openapi/headers": "http/openapi/test_document.py",
@@ -48,6 +49,7 @@ ELSEWHERE = {
     "http/openapi/operations": "http/openapi/test_document.py",
     "provider/translator": "provider/test_base.py",
     "runtime/reload": "e2e/test_reload.py",
+    "runtime/server": "runtime/test_app.py",
     "runtime/supervisor": "e2e/test_workers.py",
 }
 """Modules whose tests are not where their names say."""

@@ -112,7 +112,7 @@ class Front:
 
 @pytest.fixture
 def http_server(io_loop, app, _unused_port):
-    front = Front(app, app.services.bounds)
+    front = Front(app.application, app.services.bounds)
 
     io_loop.run_sync(lambda: front.listen([_unused_port[0]]))
     yield front

@@ -1,7 +1,6 @@
-"""Wiring: a file that is proven, a server that starts and stops, and bodies that are too large."""
+"""A server that starts, and that stops without breaking off what runs."""
 
 import asyncio
-import time
 from contextlib import closing
 
 import aiohttp
@@ -9,15 +8,11 @@ import orjson
 import pytest
 
 from tornado_router.accounts import keys, registration
-from tornado_router.errors import DatabaseAwayError
-from tornado_router.ledger.request_log import Exchange
 from tornado_router.provider import Provider
-from tornado_router.runtime.app import DISCARDED_BODIES, RouterApplication, Server, _Shared
 from tornado_router.runtime.loaded_config import read_deployment
-from tornado_router.storage.tables import Storage, UsageLog, User
-
-from ..finished import finished
-from ..postgres import own_postgres
+from tornado_router.runtime.router_process import RouterProcess
+from tornado_router.runtime.server import Server
+from tornado_router.storage.tables import Storage, UsageLog
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x" * 40}}]}
@@ -37,8 +32,8 @@ class World:
     """A served deployment, and a client of it."""
 
     def __init__(self, deployment, storage):
-        self.application = RouterApplication(deployment, storage)
-        self.server = Server(self.application, deployment.config)
+        self.router = RouterProcess(deployment, storage)
+        self.server = Server(self.router)
         self.storage = storage
         self.key = storage.call(
             lambda: keys.create_key(registration.create_administrator(), "test")
@@ -52,7 +47,7 @@ class World:
         """Puts another provider behind the model `echo`."""
         made = type("Other", (Provider,), {"capabilities": {"chat.completions": ()}, **methods})
         object.__setattr__(
-            self.application.services.serving.providers["echo"], "provider", made("e", {})
+            self.router.services.serving.providers["echo"], "provider", made("e", {})
         )
 
     async def open(self, *, stream=True):
@@ -131,7 +126,7 @@ class TestServer:
             await began.wait()
             stopped = loop.create_task(world.server.stop())
             await asyncio.sleep(0)
-            assert world.application.services.stopping
+            assert world.router.services.requests.stopping
             with pytest.raises(aiohttp.ClientConnectorError):
                 await world.post(b"{}")
             assert not stopped.done()
@@ -213,92 +208,3 @@ class TestServer:
 
         serve(story, "shutdown_seconds = 0.05")
         assert [row["error_code"] for row in rows()] == ["stopped" if streams else None]
-
-    def test_does_not_wait_long_for_a_database_that_hangs(self, read):
-        """All that waits for it does so at the same time, and its usage is written later."""
-        exchange = Exchange(*"ab", 1, 1, "chat.completions", "m", 200, False, 1.8e9, b"", b"", 0)
-
-        async def main(postgres):
-            application = RouterApplication(read(ECHO), Storage(postgres.url))
-            storage = application.storage
-            await storage.run(User.select().count)
-            postgres.freeze()
-            try:
-                application.ledger.add(finished())
-                application.recorder.add(exchange)
-                loop = asyncio.get_running_loop()
-                asked = [loop.create_task(storage.run(User.select().count)) for _ in range(10)]
-                await asyncio.sleep(0.5)  # some connect, one waits for an answer, others in line
-                began = time.monotonic()
-                await application.close()
-                seconds = time.monotonic() - began
-            finally:
-                postgres.thaw()
-            outcomes = await asyncio.gather(*asked, return_exceptions=True)
-            assert {type(outcome) for outcome in outcomes} <= {
-                DatabaseAwayError,
-                asyncio.CancelledError,
-            }
-            assert application.ledger.backlog  # in the journal
-            return seconds
-
-        with own_postgres() as postgres:
-            assert asyncio.run(main(postgres)) < 12
-
-
-class TestLargeBodies:
-    LIMIT = "max_body_bytes = 2000"
-
-    def check(self, serve, data, **headers):
-        async def story(world):
-            answer = await world.post(data, **headers)
-            await world.server.stop()
-            return answer
-
-        return serve(story, self.LIMIT)
-
-    @staticmethod
-    def body(size):
-        raw = orjson.dumps(HELLO)
-        return raw[:-1] + b" " * (size - len(raw)) + raw[-1:]
-
-    @pytest.mark.parametrize("chunked", [False, True])
-    def test_up_to_the_limit(self, serve, chunked):
-        async def pieces():
-            yield self.body(2000)
-
-        assert self.check(serve, pieces() if chunked else self.body(2000))[0] == 200
-
-    @pytest.mark.parametrize("chunked", [False, True])
-    @pytest.mark.parametrize("size", [2001, 2000 * DISCARDED_BODIES])
-    def test_over_the_limit(self, serve, chunked, size):
-        async def pieces():
-            for start in range(0, size, 500):
-                yield self.body(size)[start : start + 500]
-
-        status, body = self.check(serve, pieces() if chunked else self.body(size))
-        assert status == 413
-        assert body["error"] == {
-            "message": "The request body is larger than the limit of 2000 bytes.",
-            "type": "invalid_request_error",
-            "param": None,
-            "code": "request_too_large",
-        }
-
-
-def test_what_fails_at_a_stop_leaves_nothing_else_open():
-    closed = []
-
-    class Part:
-        def __init__(self, name):
-            self.name = name
-
-        async def close(self):
-            closed.append(self.name)
-            if self.name == "limiter":
-                raise OSError("no")
-
-    names = ["memory", "responses", "changes", "limiter", "link", "subscription"]
-    with pytest.raises(OSError, match="no"):
-        asyncio.run(_Shared(**{name: Part(name) for name in names}).close())
-    assert closed == ["limiter", "changes", "memory", "responses", "subscription", "link"]

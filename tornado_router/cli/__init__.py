@@ -32,10 +32,11 @@ from tornado_router.http.urls import ROUTES
 from tornado_router.observability import log
 from tornado_router.plugins.registry import Plugins, load_plugins
 from tornado_router.provider import Provider
-from tornado_router.runtime.app import RouterApplication, Server, run_until_stopped
 from tornado_router.runtime.loaded_config import Deployment
 from tornado_router.runtime.production_check import concerns
 from tornado_router.runtime.reload import Reloader
+from tornado_router.runtime.router_process import RouterProcess
+from tornado_router.runtime.server import Server, run_until_stopped
 from tornado_router.runtime.supervisor import Inheritance, Supervisor, worker_command
 from tornado_router.storage.process_lock import LockedError
 from tornado_router.storage.tables import Storage, User
@@ -195,20 +196,20 @@ def _conflict(installed: Plugins, name: str) -> str:
 
 async def _serve(deployment: Deployment, storage: Storage) -> None:
     """Serves in this process alone."""
-    application = _application(deployment, storage)
-    server = Server(application, deployment.config)
+    router = _router(deployment, storage)
+    server = Server(router)
     try:
         port = await server.start()
     except OSError as error:
-        await application.close()
+        await router.close()
         raise _cannot_listen(deployment, error) from None
     _welcome(deployment.config, storage)
-    await _run(server, application, asyncio.Event(), lambda: _announce(deployment, port))
+    await _run(server, router, asyncio.Event(), lambda: _announce(deployment, port))
 
 
-def _application(deployment: Deployment, storage: Storage) -> RouterApplication:
+def _router(deployment: Deployment, storage: Storage) -> RouterProcess:
     try:
-        return RouterApplication(deployment, storage)
+        return RouterProcess(deployment, storage)
     except LockedError:
         raise SystemExit(
             "another router serves this database, or it is being copied; for several, limits have "
@@ -218,21 +219,21 @@ def _application(deployment: Deployment, storage: Storage) -> RouterApplication:
 
 async def _work(deployment: Deployment, storage: Storage, inheritance: Inheritance) -> None:
     """Serves as one of several workers."""
-    application = _application(deployment, storage)
-    server = Server(application, deployment.config)
+    router = _router(deployment, storage)
+    server = Server(router)
     await server.start(inheritance.sockets)
     stop = asyncio.Event()
     inheritance.on_end(stop.set)
     try:
-        await _run(server, application, stop, inheritance.ready)
+        await _run(server, router, stop, inheritance.ready)
     finally:
         inheritance.close()
 
 
 async def _run(
-    server: Server, application: RouterApplication, stop: asyncio.Event, ready: Callable[[], None]
+    server: Server, router: RouterProcess, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
-    reloader = Reloader(application, os.environ)
+    reloader = Reloader(router, os.environ)
     _calm_garbage_collector()
     try:
         ready()

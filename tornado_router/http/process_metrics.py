@@ -71,6 +71,7 @@ class ProcessMetrics:
         self._tls = tls
         self._own: dict[str, Any] = {"namespace": "tornado_router", "registry": metrics.registry}
         self._make_gauges()
+        self._make_target_gauges()
         self._make_totals()
         self._not_after: Gauge | None = None
         self._process = ProcessCollector(registry=None)
@@ -106,7 +107,6 @@ class ProcessMetrics:
         self._measure_process()
 
     def _make_gauges(self) -> None:
-        of = ("model", "provider")
         added = {**self._own, "multiprocess_mode": "livesum"}
         worst = {**self._own, "multiprocess_mode": "livemax"}
         least = {**self._own, "multiprocess_mode": "livemin"}
@@ -132,6 +132,18 @@ class ProcessMetrics:
         self._ledger_limit = Gauge(
             "ledger_limit_bytes", "Configured limit on ledger_bytes (journal_mb).", **added
         )
+        self._redis_up = None
+        if self._link:  # without Redis, a 0 would raise an alarm
+            self._redis_up = Gauge("redis_up", "Whether Redis answers.", **least)
+        build = Gauge(
+            "build_info", "Version of the router and of Python.", ("version", "python"), **worst
+        )
+        build.labels(__version__, platform.python_version()).set(1)
+
+    def _make_target_gauges(self) -> None:
+        of = ("model", "provider")
+        added = {**self._own, "multiprocess_mode": "livesum"}
+        worst = {**self._own, "multiprocess_mode": "livemax"}
         self._target_calls = Gauge("target_calls", "Calls in progress, by target.", of, **added)
         self._target_state = Gauge(
             "target_state",
@@ -154,13 +166,6 @@ class ProcessMetrics:
             ("provider",),
             **added,
         )
-        self._redis_up = None
-        if self._link:  # without Redis, a 0 would raise an alarm
-            self._redis_up = Gauge("redis_up", "Whether Redis answers.", **least)
-        build = Gauge(
-            "build_info", "Version of the router and of Python.", ("version", "python"), **worst
-        )
-        build.labels(__version__, platform.python_version()).set(1)
 
     def _make_totals(self) -> None:
         self._lost = _Total(

@@ -30,7 +30,7 @@ from tornado_router.http.handlers.admin import (
     UserPasswordHandler,
     UsersHandler,
 )
-from tornado_router.http.handlers.base import BaseHandler, Services
+from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.http.handlers.documentation import DocsHandler, OpenApiHandler
 from tornado_router.http.handlers.health import HealthHandler
@@ -38,6 +38,7 @@ from tornado_router.http.handlers.keys import KeyHandler, KeysHandler, RotationH
 from tornado_router.http.handlers.metrics import MetricsHandler
 from tornado_router.http.handlers.models import ModelHandler, ModelsHandler
 from tornado_router.http.handlers.usage import UsageHandler
+from tornado_router.http.services import Services
 from tornado_router.validation import Profile
 
 PATTERNS = {"{id}": "([0-9]{1,15})", "{model}": "(.+)"}

@@ -12,8 +12,8 @@ from loguru import logger
 
 from tornado_router.config.reader import keep_fixed, sources
 from tornado_router.errors import ConfigError
-from tornado_router.runtime.app import RouterApplication
 from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.router_process import RouterProcess
 
 WATCH_SECONDS = 1.0
 """How often the files are looked at. A change counts once it has lasted for as long, as it may be
@@ -23,22 +23,22 @@ _State = dict[Path, tuple[int, int, int] | None]
 
 
 class Reloader:
-    """Reloads the router.toml of an application. To be made and closed on its event loop.
+    """Reloads the router.toml of a process. To be made and closed on its event loop.
 
     Args:
-        application: what serves it.
+        router: what serves it.
         environ: values for `${NAME}`, over those of the `.env` beside the file.
     """
 
-    def __init__(self, application: RouterApplication, environ: Mapping[str, str]) -> None:
-        self._application = application
+    def __init__(self, router: RouterProcess, environ: Mapping[str, str]) -> None:
+        self._router = router
         self._environ = environ
         self._files = self._find_files()
         self._taken = self._seen = self._look()
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGHUP, self.reload)
         self._timer: asyncio.TimerHandle | None = None
-        if application.deployment.config.server.watch:
+        if router.deployment.config.server.watch:
             self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
 
     def close(self) -> None:
@@ -54,11 +54,11 @@ class Reloader:
         """
         self._files = self._find_files()
         self._taken = self._look()
-        before = self._application.deployment
+        before = self._router.deployment
         try:
             after = read_deployment(before.path, self._environ, before=before)
-            if self._application.tls:
-                self._application.tls.load()
+            if self._router.tls:
+                self._router.tls.load()
         except ConfigError as error:
             logger.error(
                 "{} was not loaded; the previous configuration stays in effect: {}",
@@ -67,7 +67,7 @@ class Reloader:
             )
             return False
         config, fixed = keep_fixed(before.config, after.config)
-        self._application.adopt(replace(after, config=config))
+        self._router.adopt(replace(after, config=config))
         logger.info("loaded {}", before.path)
         for item in after.providers.values():
             if item.off and item is not before.providers.get(item.name):
@@ -85,8 +85,8 @@ class Reloader:
 
     def _find_files(self) -> list[Path]:
         """Everything that a reload reads: a renewed certificate or secret is a change, too."""
-        tls = self._application.tls
-        return [*sources(self._application.deployment.path), *(tls.files if tls else ())]
+        tls = self._router.tls
+        return [*sources(self._router.deployment.path), *(tls.files if tls else ())]
 
     def _look(self) -> _State:
         return {path: _state(path) for path in self._files}

@@ -17,8 +17,9 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from tornado_router.accounts import keys, registration
-from tornado_router.runtime.app import RouterApplication, Server
 from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.router_process import RouterProcess
+from tornado_router.runtime.server import Server
 from tornado_router.storage.tables import Storage
 
 from . import vendor_types
@@ -95,7 +96,7 @@ async def router(folder, seen):
         (folder / "router.toml").write_text(ROUTER_TOML.format(key=KEY, port=port))
         deployment = read_deployment(folder / "router.toml", {})
         storage = Storage(deployment.config.database_location)
-        server = Server(RouterApplication(deployment, storage), deployment.config)
+        server = Server(RouterProcess(deployment, storage))
         key = storage.call(lambda: keys.create_key(registration.create_administrator(), "test"))
         try:
             router_port = await server.start()

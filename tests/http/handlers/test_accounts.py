@@ -315,7 +315,7 @@ class TestLogIn:
     async def test_an_older_hash_is_made_anew(self, ask, token, app):
         first = await token()
         better = passwords.Passwords(5)
-        app.services.passwords, old = better, app.services.passwords
+        app.services.accounts.passwords, old = better, app.services.accounts.passwords
         old.close()
         assert (await ask("POST", "/auth/login", ANN)).code == 200
         assert users(app)[0]["password_hash"].startswith("$2b$05$")
@@ -367,7 +367,7 @@ class TestThrottle:
         async def away(demand):
             raise LimiterAwayError
 
-        monkeypatch.setattr(app.services.limiter, "admit", away)
+        monkeypatch.setattr(app.services.accounts.limiter, "admit", away)
         for answer in (await ask("POST", "/auth/login", ANN), await register()):
             assert error(answer) == (503, "limits_unavailable", None)
             assert answer.headers["Retry-After"] == "1"
@@ -377,7 +377,7 @@ class TestThrottle:
         await token()
         for body in (ANN, ANN | {"password": "wrong"}):
             await ask("POST", "/auth/login", body)
-        holders = app.services.limiter._holders
+        holders = app.services.accounts.limiter._holders
         assert {name.partition(":")[0] for name in holders} == {"address", "login"}
         assert EMAIL not in str(list(holders))
         assert [holder.in_flight for holder in holders.values()] == [0, 0, 0]

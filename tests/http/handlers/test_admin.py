@@ -48,7 +48,7 @@ def tokens(app):
             )
             for email in ("root@example.com", "ada@example.com")
         ]
-        return [app.services.sessions.begin(user).token for user in users]
+        return [app.services.accounts.sessions.begin(user).token for user in users]
 
     return app.storage.call(make)
 
@@ -159,7 +159,7 @@ class TestUsers:
     @pytest.mark.gen_test
     async def test_who_is_disabled_is_logged_out(self, ask, app):
         heard = []
-        app.services.changes.listen(heard.append)
+        app.services.accounts.changes.listen(heard.append)
         assert (await ask("GET", "/auth/profile", user=1))[0] == 200
         await ask("PATCH", "/admin/users/2", {"is_active": False})
         assert (await ask("GET", "/auth/profile", user=1))[0] == 401
@@ -223,11 +223,12 @@ class TestCredits:
     async def test_what_running_calls_hold_is_not_taken_away(self, ask, app):
         user = app.storage.call(lambda: User.get_by_id(2))
         purse = credits.purse(user)
-        lease = await app.services.limiter.admit(Demand("call", (), (purse,), cost=600_000_000))
+        demand = Demand("call", (), (purse,), cost=600_000_000)
+        lease = await app.services.accounts.limiter.admit(demand)
         body = {"amount": -0.5, "kind": "adjust", "reason": "x"}
         status, answer = await ask("POST", "/admin/users/2/credits", body)
         assert (status, answer["error"]["code"]) == (409, "credits_below_zero")
-        app.services.limiter.settle(lease, 0, 0)
+        app.services.accounts.limiter.settle(lease, 0, 0)
         assert (await ask("POST", "/admin/users/2/credits", body))[0] == 201
 
     @pytest.mark.gen_test
@@ -241,7 +242,7 @@ class TestCredits:
     @pytest.mark.gen_test
     async def test_changes_are_heard_of(self, ask, app):
         heard = []
-        app.services.changes.listen(heard.append)
+        app.services.accounts.changes.listen(heard.append)
         body = {"amount": 1, "kind": "top_up", "reason": "x"}
         await ask("POST", "/admin/users/2/credits", body)
         assert heard == [2]

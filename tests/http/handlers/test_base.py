@@ -1,6 +1,5 @@
 """What every request has in common: ids, errors as OpenAI's object, one line in the log."""
 
-import asyncio
 import io
 import json
 
@@ -12,7 +11,7 @@ from tornado.web import HTTPError
 from tornado_router.accounts import users
 from tornado_router.config.options import LogOptions
 from tornado_router.errors import ApiError
-from tornado_router.http.handlers.base import BaseHandler, RunningRequests
+from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.observability.log import AccessLog
 
 PROMPT = "my secret prompt"
@@ -41,7 +40,7 @@ class FaultyHandler(BaseHandler):
 @pytest.fixture
 def app(app):
     """The application, with a path that fails and a log that is kept."""
-    app.add_handlers(".*", [(r"/fail/(.+)", FaultyHandler, {"services": app.services})])
+    app.application.add_handlers(".*", [(r"/fail/(.+)", FaultyHandler, {"services": app.services})])
     app.lines = io.StringIO()
     app.services.access_log.close()
     app.services.access_log = AccessLog(LogOptions(format="json"), app.lines)
@@ -189,7 +188,8 @@ class TestLog:
 
     @pytest.mark.gen_test
     async def test_who_asked_is_told(self, ask, app, key):
-        token = app.services.sessions.begin(app.storage.call(lambda: users.find_user(1))).token
+        user = app.storage.call(lambda: users.find_user(1))
+        token = app.services.accounts.sessions.begin(user).token
         await ask("/v1/models", Authorization=f"Bearer {key}")
         await ask("/admin/request-logs", Authorization=f"Bearer {token}")
         await ask("/health")
@@ -207,10 +207,10 @@ class TestStopping:
     @pytest.mark.gen_test
     async def test_connections_are_let_go(self, ask, app):
         for path in ("/health", "/nope", "/v1/models"):
-            app.services.stopping = False
+            app.services.requests.stopping = False
             answer = await ask(path, Connection="keep-alive")
             assert "Connection" not in answer.headers
-            app.services.stopping = True
+            app.services.requests.stopping = True
             answer = await ask(path, Connection="keep-alive")
             assert answer.headers["Connection"] == "close", path
 
@@ -219,32 +219,3 @@ class TestStopping:
         for path in ("/health", "/nope", "/v1/models", "/fail/bug", "/fail/written"):
             await ask(path)
         assert app.services.requests.count == 0
-
-
-class TestRunningRequests:
-    def test_finished_waits_until_there_is_none(self):
-        async def main():
-            requests = RunningRequests()
-            assert await requests.finished(30)
-            requests.begin("a")
-            requests.begin("b")
-            assert requests.count == 2
-            assert not await requests.finished(0.001)
-            loop = asyncio.get_running_loop()
-            loop.call_soon(requests.end, "a")
-            loop.call_soon(requests.end, "b")
-            assert await requests.finished(30)
-            assert requests.count == 0
-
-        asyncio.run(main())
-
-    def test_an_end_that_comes_twice_does_no_harm(self):
-        async def main():
-            requests = RunningRequests()
-            requests.begin("a")
-            requests.begin("b")
-            requests.end("a")
-            requests.end("a")
-            assert requests.count == 1
-
-        asyncio.run(main())

@@ -258,7 +258,7 @@ class TestOtherProviders:
 class TestStop:
     @pytest.mark.gen_test
     async def test_nothing_begins_that_would_be_cut_off(self, ask, app):
-        app.services.cutting_off = True
+        app.services.requests.cutting_off = True
         answer = await ask(HELLO)
         error = orjson.loads(answer.body)["error"]
         assert (answer.code, error["type"], error["code"]) == (503, "server_error", "stopped")
@@ -267,7 +267,7 @@ class TestStop:
     @pytest.mark.gen_test
     async def test_not_even_what_came_just_before(self, ask, app, monkeypatch):
         async def authenticate(self):
-            app.services.cutting_off = True
+            app.services.requests.cutting_off = True
 
         monkeypatch.setattr(BaseHandler, "authenticate", authenticate)
         answer = await ask(HELLO)

@@ -57,13 +57,13 @@ async def test_tells_what_serves_and_what_does_not(health):
 
 @pytest.mark.gen_test
 async def test_tells_which_plugins_are_broken(health, app):
-    app.services.plugins.found[0].broken = "TypeError: no"
+    app.services.process.plugins.found[0].broken = "TypeError: no"
     assert list((await health())["broken_plugins"].values()) == ["TypeError: no"]
 
 
 @pytest.mark.gen_test
 async def test_tells_that_the_database_is_away(health, app):
-    storage = app.services.storage
+    storage = app.services.process.storage
 
     def fail():
         raise OperationalError
@@ -77,7 +77,7 @@ async def test_tells_that_the_database_is_away(health, app):
 
 @pytest.mark.gen_test
 async def test_tells_that_the_database_takes_no_usage(health, app):
-    app.services.ledger.stuck = True
+    app.services.process.ledger.stuck = True
     told = await health()
     assert (told["status"], told["database"]) == ("ok", "away")
 
@@ -85,11 +85,11 @@ async def test_tells_that_the_database_takes_no_usage(health, app):
 @pytest.mark.gen_test
 @pytest.mark.parametrize(("available", "state"), [(True, "ok"), (False, "away")])
 async def test_tells_how_redis_is(health, app, available, state):
-    app.services.redis = SimpleNamespace(available=available)
+    app.services.process.redis = SimpleNamespace(available=available)
     assert (await health())["redis"] == state
 
 
 @pytest.mark.gen_test
 async def test_tells_that_it_stops(health, app):
-    app.services.stopping = True
+    app.services.requests.stopping = True
     assert (await health())["status"] == "stopping"

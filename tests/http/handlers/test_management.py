@@ -52,7 +52,8 @@ class SecretHandler(AdminHandler):
 @pytest.fixture
 def app(app):
     services = {"services": app.services}
-    app.add_handlers(".*", [("/things", ThingHandler, services), ("/top", SecretHandler, services)])
+    routes = [("/things", ThingHandler, services), ("/top", SecretHandler, services)]
+    app.application.add_handlers(".*", routes)
     return app
 
 
@@ -61,7 +62,7 @@ def tokens(app):
     """The log-ins of an administrator and of somebody else."""
 
     def make():
-        plans, sessions = app.services.serving.plans, app.services.sessions
+        plans, sessions = app.services.serving.plans, app.services.accounts.sessions
         admin = registration.create_administrator()
         ann = registration.create_user(plans, "ann@example.com", actor="cli")
         return sessions.begin(admin).token, sessions.begin(ann).token

@@ -95,6 +95,12 @@ def write(app, people, tmp_path):
     return write
 
 
+def token_of(app, user_id):
+    """The token of a session."""
+    user = app.storage.call(lambda: User.get_by_id(user_id))
+    return app.services.accounts.sessions.begin(user).token
+
+
 @pytest.fixture
 def get(app, people, http_client, base_url):
     """Asks as somebody; query parameters by name (`from_` for `from`)."""
@@ -102,7 +108,7 @@ def get(app, people, http_client, base_url):
     async def get(who="ann", query=(), **more):
         email = f"{who}@example.com"
         user = app.storage.call(lambda: User.get_or_none(User.email == email))
-        token = app.services.sessions.begin(user).token if user else who
+        token = token_of(app, user.id) if user else who
         parameters = {**dict(query), **{name.rstrip("_"): value for name, value in more.items()}}
         answer = await http_client.fetch(
             url_concat(f"{base_url}/usage", parameters),
@@ -593,7 +599,7 @@ class TestCsv:
             return [{**row, "model": "m" * 100_000} for row in whole(*args)]
 
         monkeypatch.setattr(usage_queries, "list_calls", large)
-        token = app.storage.call(lambda: app.services.sessions.begin(User.get_by_id(1)).token)
+        token = token_of(app, 1)
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.connect(("127.0.0.1", http_port))
@@ -619,7 +625,7 @@ class TestCsv:
 
 @pytest.mark.gen_test
 async def test_no_other_method(http_client, base_url, app, people):
-    token = app.storage.call(lambda: app.services.sessions.begin(User.get_by_id(1)).token)
+    token = token_of(app, 1)
     for method in ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         answer = await http_client.fetch(
             f"{base_url}/usage",

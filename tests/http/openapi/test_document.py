@@ -197,7 +197,7 @@ def root(app):
             password_hash=hash_password(PASSWORD, 4),
             is_admin=True,
         )
-        return app.services.sessions.begin(user).token
+        return app.services.accounts.sessions.begin(user).token
 
     return app.storage.call(make)
 

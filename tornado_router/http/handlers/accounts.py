@@ -66,12 +66,12 @@ class AccountHandler(ManagementHandler):
         network = (f"address:{self.network}", options.attempts_per_address)
         rates = tuple(Rates(holder, requests=most) for holder, most in (network, *holders))
         try:
-            lease = await self.services.limiter.admit(Demand(self.own_id, rates))
+            lease = await self.services.accounts.limiter.admit(Demand(self.own_id, rates))
         except LimitReachedError as refusal:
             raise _too_often(refusal) from None
         except LimiterAwayError:
             raise Refusal.limits_unavailable() from None
-        self.services.limiter.settle(lease, 0, 0)
+        self.services.accounts.limiter.settle(lease, 0, 0)
 
     def check_new_password(self, password: str, email: str, param: str) -> None:
         """Lets a password pass that somebody chose.
@@ -90,13 +90,13 @@ class AccountHandler(ManagementHandler):
         """
         most = self.services.serving.config.auth.attempts_per_account
         await self.throttle((f"prove:{self.user.id}", most))
-        if not await self.services.passwords.verify(password, self.user.password_hash):
+        if not await self.services.accounts.passwords.verify(password, self.user.password_hash):
             # No 401: that would mean that the session has expired.
             raise Refusal.wrong_password(param=param)
 
     def write_session(self, user: User) -> None:
         """Answers with a new log-in."""
-        session = self.services.sessions.begin(user)
+        session = self.services.accounts.sessions.begin(user)
         self.write_json(
             {
                 "user": user_body(user, self.services.serving.plans),
@@ -126,7 +126,7 @@ class RegisterHandler(AccountHandler):
         await self.throttle()
         await self.run(lambda: registration.check_registration_open(options, plans, email, invite))
         self.check_new_password(password, email, "password")
-        password_hash = await self.services.passwords.hash(password)
+        password_hash = await self.services.accounts.passwords.hash(password)
         user = await self.run(
             lambda: registration.register(
                 options, plans, email, password_hash, name=name, invite=invite
@@ -158,7 +158,7 @@ class LogInHandler(AccountHandler):
         )
         services = self.services
         user = await sign_in.authenticate(
-            services.storage, services.passwords, email, body["password"]
+            services.accounts.storage, services.accounts.passwords, email, body["password"]
         )
         self.write_session(user)
 
@@ -187,7 +187,7 @@ class PasswordHandler(AccountHandler):
         new = body["new_password"]
         self.check_new_password(new, self.user.email, "new_password")
         await self.prove(body["current_password"], "current_password")
-        password_hash = await self.services.passwords.hash(new)
+        password_hash = await self.services.accounts.passwords.hash(new)
         self.write_session(
             await self.run(lambda: sign_in.change_password(self.user, password_hash))
         )
@@ -220,7 +220,7 @@ class ProfileHandler(AccountHandler):
         body = self.read_body(FAREWELL)
         await self.prove(body["password"], "password")
         await self.run(lambda: users.delete_user(self.user.id))
-        await self.services.changes.publish(self.user.id)
+        await self.services.accounts.changes.publish(self.user.id)
         self.set_status(204)
 
     def _write(self, user: User) -> None:

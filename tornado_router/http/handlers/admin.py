@@ -63,7 +63,7 @@ class PasswordCheckingHandler(AdminHandler):
         """
         shortest = self.services.serving.config.auth.password_min_length
         check_password(password, min_length=shortest, email=email, param=param)
-        return await self.services.passwords.hash(password)
+        return await self.services.accounts.passwords.hash(password)
 
 
 class UsersHandler(PasswordCheckingHandler):
@@ -129,7 +129,7 @@ class UserHandler(AdminHandler):
         user = await self.run(
             lambda: users.change_user(self.services.serving.plans, int(user_id), **body)
         )
-        await self.services.changes.publish(user.id)
+        await self.services.accounts.changes.publish(user.id)
         self.write_json(user_body(user, self.services.serving.plans))
 
     async def delete(self, user_id: str) -> None:
@@ -140,7 +140,7 @@ class UserHandler(AdminHandler):
         """
         self.query()
         await self.run(lambda: users.delete_user(int(user_id)))
-        await self.services.changes.publish(int(user_id))
+        await self.services.accounts.changes.publish(int(user_id))
         self.set_status(204)
 
 
@@ -191,7 +191,7 @@ class CreditsHandler(AdminHandler):
 
         async with self._held(user, amount):
             entry, user = await self.run(grant)
-            await self.services.changes.publish(user.id)
+            await self.services.accounts.changes.publish(user.id)
         self.set_status(201)
         self.write_json(
             {**_entry_body(entry), "user": user_body(user, self.services.serving.plans)}
@@ -208,7 +208,7 @@ class CreditsHandler(AdminHandler):
         if amount >= 0 or plan is None or plan.credits is None:
             yield
             return
-        limiter = self.services.limiter
+        limiter = self.services.accounts.limiter
         demand = Demand(self.own_id, (), (credits.purse(user),), cost=billionths(-amount))
         try:
             lease = await limiter.admit(demand)

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import orjson
 from loguru import logger
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
-from tornado_router.accounts.authenticator import Authenticator
-from tornado_router.accounts.invalidation import Changes
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.accounts.passwords import Passwords
-from tornado_router.accounts.sessions import Sessions
-from tornado_router.calls.serving import Serving
 from tornado_router.endpoints import OPENAI
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.http import cors
 from tornado_router.http.client_address import client_address
-from tornado_router.http.client_bounds import ClientBounds
 from tornado_router.http.connection import connection_of
-from tornado_router.http.process_metrics import ProcessMetrics
-from tornado_router.ledger.writer import Ledger
-from tornado_router.limits import Limiter
-from tornado_router.observability.log import AccessLog, PlainRequest
-from tornado_router.observability.loop_watchdog import LoopWatchdog
-from tornado_router.observability.metrics import Metrics
+from tornado_router.http.services import Services
+from tornado_router.observability.log import PlainRequest
 from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
-from tornado_router.plugins.registry import Plugins
-from tornado_router.routing.health import Health
-from tornado_router.storage.tables import Storage
 from tornado_router.validation import Validator, parse_json
-
-if TYPE_CHECKING:
-    from tornado_router.redis.link import RedisLink
 
 JSON = "application/json"
 
@@ -55,111 +37,6 @@ STRICT_TRANSPORT = "max-age=31536000"
 """A browser that came by TLS once comes by nothing else for a year: RFC 6797."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-
-
-class RunningRequests:
-    """The requests that are not over yet."""
-
-    def __init__(self) -> None:
-        self._handlers: set[BaseHandler] = set()
-        self._none = asyncio.Event()
-        self._none.set()
-        self._waiting: list[tuple[set[BaseHandler], asyncio.Event]] = []
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self._handlers)
-
-    def begin(self, handler: BaseHandler) -> None:
-        """Notes a request that came in."""
-        self._handlers.add(handler)
-        self._none.clear()
-
-    def end(self, handler: BaseHandler) -> None:
-        """Notes that it is over."""
-        self._handlers.discard(handler)
-        if not self._handlers:
-            self._none.set()
-        for handlers, ended in self._waiting:
-            handlers.discard(handler)
-            if not handlers:
-                ended.set()
-
-    def cut_off(self) -> None:
-        """Ends those that call a model, and tells their clients why."""
-        for handler in tuple(self._handlers):
-            handler.cut_off()
-
-    async def present_ended(self) -> None:
-        """Waits until those that run now are over, whatever comes meanwhile."""
-        waiter = set(self._handlers), asyncio.Event()
-        if not waiter[0]:
-            return
-        self._waiting.append(waiter)
-        try:
-            await waiter[1].wait()
-        finally:
-            self._waiting.remove(waiter)
-
-    async def finished(self, seconds: float) -> bool:
-        """Waits until there is none; False if there still is one after so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._none.wait()
-        except TimeoutError:
-            return False
-        return True
-
-
-@dataclass
-class Services:
-    """What handlers hand requests on to; wired once, when the application is made.
-
-    Attributes:
-        serving: what router.toml decides; another after a reload.
-        storage: the open database.
-        changes: told of every change of a user or a key, after it was committed.
-        limiter: holds the limits of calls, and of log-ins.
-        sessions: makes and reads the tokens of log-ins.
-        passwords: hashes and checks them.
-        bounds: of what clients hold of this process.
-        health: of every target.
-        ledger: the books.
-        metrics: what was counted.
-        process_metrics: load and losses of this process.
-        redis: the link to Redis, or None where none is configured.
-        started: when the server started, in seconds since 1970.
-        requests: those that are not over.
-        watchdog: of the event loop, once the server listens.
-        stopping: whether connections are to be closed once they are idle.
-        cutting_off: whether a stop cuts off the calls that still run; none begins any more.
-    """
-
-    serving: Serving
-    storage: Storage
-    changes: Changes
-    limiter: Limiter
-    sessions: Sessions
-    passwords: Passwords
-    authenticator: Authenticator
-    plugins: Plugins
-    access_log: AccessLog
-    bounds: ClientBounds
-    health: Health
-    ledger: Ledger
-    metrics: Metrics
-    process_metrics: ProcessMetrics
-    redis: RedisLink | None = None
-    started: int = field(default_factory=lambda: int(time.time()))
-    requests: RunningRequests = field(default_factory=RunningRequests)
-    watchdog: LoopWatchdog | None = None
-    stopping: bool = False
-    cutting_off: bool = False
-
-    def measure(self) -> None:
-        """Has the metrics take down how the process is now."""
-        self.process_metrics.measure(self.watchdog.lag if self.watchdog else 0.0)
 
 
 class BaseHandler(RequestHandler):
@@ -235,7 +112,7 @@ class BaseHandler(RequestHandler):
         Raises:
             ApiError: 503, the router stops.
         """
-        if self.services.cutting_off:
+        if self.services.requests.cutting_off:
             raise Refusal.stopped()
 
     def cut_off(self) -> None:
@@ -302,7 +179,7 @@ class BaseHandler(RequestHandler):
 
     def _set_edge_headers(self) -> None:
         """What the connection and the browser behind it are told."""
-        if self.services.stopping:
+        if self.services.requests.stopping:
             self.set_header("Connection", "close")
         if self.connection.secure:
             self.set_header("Strict-Transport-Security", STRICT_TRANSPORT)

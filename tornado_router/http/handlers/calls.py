@@ -13,7 +13,8 @@ from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
 from tornado_router.errors import ApiError
 from tornado_router.http.connection import ClientGoneError
-from tornado_router.http.handlers.base import BaseHandler, Services
+from tornado_router.http.handlers.base import BaseHandler
+from tornado_router.http.services import Services
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import cast
 
 from tornado_router.error_codes import Invalid
-from tornado_router.http.handlers.base import JSON, BaseHandler, Services
+from tornado_router.http.handlers.base import JSON, BaseHandler
+from tornado_router.http.services import Services
 from tornado_router.validation import Profile
 
 Describe = Callable[[Profile], bytes]

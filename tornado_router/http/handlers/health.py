@@ -26,23 +26,23 @@ class HealthHandler(BaseHandler):
         for item in self.services.serving.providers.values():
             state = {"state": "on"} if item.provider else {"state": "off", "reason": item.off}
             providers[item.name] = {"type": item.common.type, **state}
-        services = self.services
+        services, process = self.services, self.services.process
         # Clients' names make targets, too: of any number, those that are not well come first.
-        targets = sorted(services.health.targets(), key=lambda item: item.state == "closed")
+        targets = sorted(process.health.targets(), key=lambda item: item.state == "closed")
         # What is known: nobody is asked, as whoever is away would keep this answer waiting.
-        database_away = services.storage.away or services.ledger.stuck
+        database_away = process.storage.away or process.ledger.stuck
         self.write_json(
             {
-                "status": "stopping" if services.stopping else "ok",
+                "status": "stopping" if services.requests.stopping else "ok",
                 "version": __version__,
                 "database": "away" if database_away else "ok",
-                "redis": _redis(services.redis),
+                "redis": _redis(process.redis),
                 "providers": providers,
                 "targets": [_target(item) for item in targets[:MOST_TARGETS]],
                 "calls": services.bounds.calls,
-                "loop_lag_ms": round(services.watchdog.lag * 1000, 1) if services.watchdog else 0.0,
-                "ledger_bytes": services.ledger.backlog,
-                "broken_plugins": services.plugins.broken,
+                "loop_lag_ms": round(process.loop_lag * 1000, 1),
+                "ledger_bytes": process.ledger.backlog,
+                "broken_plugins": process.plugins.broken,
             }
         )
 

@@ -142,7 +142,7 @@ class KeyHandler(OneKeyHandler):
             return row.user.id, key_body(row)
 
         user_id, data = await self.run(change)
-        await self.services.changes.publish(user_id)
+        await self.services.accounts.changes.publish(user_id)
         self.write_json(data)
 
     async def delete(self, key_id: str) -> None:
@@ -153,7 +153,7 @@ class KeyHandler(OneKeyHandler):
         """
         self.query()
         row = await self.run(lambda: keys.revoke(self.find(key_id).id))
-        await self.services.changes.publish(row.user.id)
+        await self.services.accounts.changes.publish(row.user.id)
         self.set_status(204)
 
 
@@ -175,7 +175,7 @@ class RotationHandler(OneKeyHandler):
             return row.user.id, _shown((row, key))
 
         user_id, data = await self.run(rotate)
-        await self.services.changes.publish(user_id)
+        await self.services.accounts.changes.publish(user_id)
         self.write_json(data)
 
 

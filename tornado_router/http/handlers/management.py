@@ -62,7 +62,7 @@ class ManagementHandler(BaseHandler):
         if token.startswith(KEY_PREFIX):
             # Else a key that leaked could make more keys.
             raise Refusal.token_required()
-        user = await self.run(lambda: self.services.sessions.find_user(token))
+        user = await self.run(lambda: self.services.accounts.sessions.find_user(token))
         if user is None:
             raise Refusal.invalid_token()
         self.user = user
@@ -70,7 +70,7 @@ class ManagementHandler(BaseHandler):
 
     async def run(self, work: Callable[[], T]) -> T:
         """Runs queries off the event loop."""
-        return await self.services.storage.run(work)
+        return await self.services.accounts.storage.run(work)
 
     def query(self, *names: str) -> dict[str, str]:
         """The query parameters that were given, empty ones aside.

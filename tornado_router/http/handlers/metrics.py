@@ -30,7 +30,7 @@ class MetricsHandler(BaseHandler):
     async def get(self) -> None:
         """Tells all of it."""
         self.set_header("Content-Type", CONTENT_TYPE)
-        self.services.measure()
+        self.services.process.measure()
         self.finish(await self.services.metrics.build_text())
 
     head = get

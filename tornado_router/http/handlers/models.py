@@ -42,6 +42,6 @@ def _body(handler: BaseHandler, model: Model) -> dict[str, Any]:
     return {
         "id": model.name,
         "object": "model",
-        "created": handler.services.started,
+        "created": handler.services.process.started,
         "owned_by": model.owner,
     }

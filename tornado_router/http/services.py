@@ -1,0 +1,131 @@
+"""What handlers pass requests on to: the objects of a process, and those of one router.toml."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tornado_router.accounts.authenticator import Authenticator
+from tornado_router.accounts.invalidation import Changes
+from tornado_router.accounts.passwords import Passwords
+from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.sessions import Sessions
+from tornado_router.calls.gateway import Gateway
+from tornado_router.config.reader import Config
+from tornado_router.http.client_bounds import ClientBounds
+from tornado_router.http.process_metrics import ProcessMetrics
+from tornado_router.http.running_requests import RunningRequests
+from tornado_router.ledger.writer import Ledger
+from tornado_router.limits import Limiter
+from tornado_router.observability.log import AccessLog
+from tornado_router.observability.loop_watchdog import LoopWatchdog
+from tornado_router.observability.metrics import Metrics
+from tornado_router.plugins.registry import ConfiguredProvider, Plugins
+from tornado_router.routing.health import Health
+from tornado_router.routing.routes import Router
+from tornado_router.storage.tables import Storage
+from tornado_router.validation import Validator
+
+if TYPE_CHECKING:
+    from tornado_router.redis.link import RedisLink
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Everything of one reading of a router.toml, so that no request sees parts of two.
+
+    Attributes:
+        config: the whole file.
+        providers: every configured provider, by name.
+        plans: of users.
+        router: the names of models.
+        gateway: serves calls.
+        validators: of requests, by endpoint.
+    """
+
+    config: Config
+    providers: Mapping[str, ConfiguredProvider]
+    plans: Plans
+    router: Router
+    gateway: Gateway
+    validators: Mapping[str, Validator]
+
+
+@dataclass
+class AccountServices:
+    """What the handlers of accounts, keys and usage need.
+
+    Attributes:
+        storage: the open database.
+        changes: announces every change of a user or a key, after it was committed.
+        limiter: holds the limits of sign-ins.
+        sessions: makes and reads session tokens.
+        passwords: hashes and checks them.
+    """
+
+    storage: Storage
+    changes: Changes
+    limiter: Limiter
+    sessions: Sessions
+    passwords: Passwords
+
+
+@dataclass
+class ProcessState:
+    """What `/health`, `/metrics` and `/v1/models` report of this process.
+
+    Attributes:
+        storage: the open database.
+        health: of every target.
+        ledger: usage on its way to the database.
+        plugins: that are installed.
+        metrics: of load and losses.
+        redis: the link to Redis, or None where none is configured.
+        watchdog: of the event loop, once the server listens.
+        started: when the process started, in seconds since 1970.
+    """
+
+    storage: Storage
+    health: Health
+    ledger: Ledger
+    plugins: Plugins
+    metrics: ProcessMetrics
+    redis: RedisLink | None = None
+    watchdog: LoopWatchdog | None = None
+    started: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def loop_lag(self) -> float:
+        """Seconds that the event loop was late lately, at worst."""
+        return self.watchdog.lag if self.watchdog else 0.0
+
+    def measure(self) -> None:
+        """Updates the metrics of this process."""
+        self.metrics.measure(self.loop_lag)
+
+
+@dataclass
+class Services:
+    """What every handler gets; made once, by `runtime.router_process`.
+
+    Attributes:
+        serving: what router.toml decides; a reload puts another in its place.
+        authenticator: knows API keys.
+        access_log: gets a line for each request.
+        metrics: count requests.
+        bounds: of what clients hold of this process.
+        accounts: for the management endpoints.
+        process: for the endpoints that report on this process.
+        requests: that are not over.
+    """
+
+    serving: Serving
+    authenticator: Authenticator
+    access_log: AccessLog
+    metrics: Metrics
+    bounds: ClientBounds
+    accounts: AccountServices
+    process: ProcessState
+    requests: RunningRequests = field(default_factory=RunningRequests)

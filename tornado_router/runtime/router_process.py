@@ -1,0 +1,311 @@
+"""Wires the objects of one process of the router together, and takes up a changed router.toml."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+
+from loguru import logger
+
+from tornado_router.accounts.authenticator import Authenticator
+from tornado_router.accounts.passwords import Passwords
+from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.sessions import Sessions
+from tornado_router.calls.admission import Admission
+from tornado_router.calls.dispatch import Dispatcher
+from tornado_router.calls.gateway import Gateway, Observer
+from tornado_router.calls.response_cache import ResponseCache
+from tornado_router.calls.upstream import Upstream
+from tornado_router.config.options import seconds
+from tornado_router.config.reader import Config
+from tornado_router.endpoints import ENDPOINTS
+from tornado_router.http.application import RouterApplication
+from tornado_router.http.client_bounds import ClientBounds
+from tornado_router.http.process_metrics import ProcessMetrics
+from tornado_router.http.services import AccountServices, ProcessState, Services, Serving
+from tornado_router.http.tls import read_tls
+from tornado_router.ledger.record import CallRecord, event_of
+from tornado_router.ledger.request_log import RequestRecorder
+from tornado_router.ledger.writer import Ledger
+from tornado_router.observability.log import AccessLog
+from tornado_router.observability.metrics import Metrics
+from tornado_router.observability.telemetry import Telemetry
+from tornado_router.plugins.registry import Plugins
+from tornado_router.routing.health import Health
+from tornado_router.routing.output_length import OutputBounds
+from tornado_router.routing.prices import Prices
+from tornado_router.routing.routes import Router
+from tornado_router.routing.selection import Selection
+from tornado_router.runtime.loaded_config import Deployment
+from tornado_router.runtime.shared import keep_in_process, share_in_redis
+from tornado_router.storage.tables import Storage
+from tornado_router.validation import Profile
+
+
+class RouterProcess:
+    """One process of the router. To be made on the running event loop.
+
+    Args:
+        deployment: what to serve.
+        storage: the open database.
+
+    Attributes:
+        deployment: what is served now.
+        application: serves requests.
+        services: what its handlers use.
+        tls: how connections are encrypted, or None.
+        shared: the state that all processes of the deployment share.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
+        LockedError: the database is in exclusive use, such as by a router that holds its limits in
+            its memory.
+    """
+
+    def __init__(self, deployment: Deployment, storage: Storage) -> None:
+        config = deployment.config
+        self.tls = read_tls(config)
+        shares = bool(config.redis.host)
+        self._lock = storage.database.share() if shares else storage.database.claim(_stop_second)
+        self.deployment = deployment
+        self.storage = storage
+        self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
+        self.access_log = AccessLog(config.log)
+        self.recorder = RequestRecorder(storage, config.request_log)
+        self.shared = share_in_redis(config) if shares else keep_in_process(config)
+        self.metrics = Metrics()
+        self._health = Health(config.routing)
+        if self.shared.targets:
+            self._health.on_open = self.shared.targets.tell
+            self.shared.targets.listen(self._health.leave_out)
+        self._authenticator = Authenticator(
+            storage, _plans(config), self.shared.changes, config.auth.key_cache_seconds
+        )
+        self._output_bounds = OutputBounds(config.limits.default_output_tokens)
+        self._observers: dict[str, Observer] = {
+            "the access log": self.access_log.add,
+            **_hooks(deployment.plugins),
+        }
+        self._telemetry = self._make_telemetry(config)
+        self._upstreams: dict[str, Upstream] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._secrets: set[str] = set()
+        self.services = self._make_services(deployment)
+        self.application = RouterApplication(self.services, config.server.max_body_bytes)
+
+    def adopt(self, deployment: Deployment) -> None:
+        """Serves by another router.toml from now on; requests that run end by the one before.
+
+        Args:
+            deployment: what was read; options that a running router cannot take up must be those
+                of the one before.
+        """
+        changed = {
+            name
+            for name, item in self.deployment.providers.items()
+            if deployment.providers.get(name) is not item
+        }
+        old = [self._upstreams.pop(name) for name in changed if name in self._upstreams]
+        self._health.forget(changed)
+        self._health.configure(deployment.config.routing)
+        self.services.serving = self._prepare(deployment)
+        self._authenticator.use(self.services.serving.plans)
+        self.deployment = deployment
+        if old:
+            task = asyncio.get_running_loop().create_task(self._retire(old), name="old connections")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def close(self) -> None:
+        """Writes what is left to write and closes what is open. Nothing may run any more.
+
+        A database, Redis or collector that hangs holds it up for some ten seconds at the most.
+        """
+        self.storage.stop()
+        async with AsyncExitStack() as later:  # in reverse, each whatever became of the others
+            later.push_async_callback(self._close_database)
+            later.callback(self.services.accounts.passwords.close)
+            later.push_async_callback(self._close_writers)
+            for upstream in self._upstreams.values():
+                later.push_async_callback(upstream.close)
+            for task in self._retiring:
+                task.cancel()
+            await asyncio.gather(*self._retiring, return_exceptions=True)
+
+    def _make_telemetry(self, config: Config) -> Telemetry | None:
+        if not config.otel.endpoint:
+            return None
+        return Telemetry(
+            config.otel,
+            "https" if self.tls else "http",
+            models=self.metrics.models,
+            targets=self.metrics.targets,
+        )
+
+    def _make_services(self, deployment: Deployment) -> Services:
+        config = deployment.config
+        bounds = ClientBounds(config.server)
+        process_metrics = ProcessMetrics(
+            self.metrics,
+            bounds=bounds,
+            ledger=self.ledger,
+            health=self._health,
+            upstreams=self._upstreams,
+            recorder=self.recorder,
+            telemetry=self._telemetry,
+            link=self.shared.link,
+            tls=self.tls,
+        )
+        return Services(
+            serving=self._prepare(deployment),
+            authenticator=self._authenticator,
+            access_log=self.access_log,
+            metrics=self.metrics,
+            bounds=bounds,
+            accounts=AccountServices(
+                self.storage,
+                self.shared.changes,
+                self.shared.limiter,
+                Sessions(config.auth.jwt_secret, seconds(config.auth.jwt_expires_in)),
+                Passwords(config.auth.bcrypt_rounds),
+            ),
+            process=ProcessState(
+                self.storage,
+                self._health,
+                self.ledger,
+                deployment.plugins,
+                process_metrics,
+                self.shared.link,
+            ),
+        )
+
+    def _prepare(self, deployment: Deployment) -> Serving:
+        """Makes what a router.toml decides."""
+        config = deployment.config
+        # Calls that began before a reload may still show the secrets of the file before.
+        self._secrets |= set(deployment.secrets())
+        self.recorder.keep_out(sorted(self._secrets))
+        for item in deployment.providers.values():
+            if item.provider and item.name not in self._upstreams:
+                self._upstreams[item.name] = Upstream(item.name, item.common)
+        router = Router(deployment.providers, config.routes)
+        self.metrics.models.keep(router.names())
+        self.metrics.targets.keep(target.model for target in router.targets())
+        return Serving(
+            config=config,
+            providers=deployment.providers,
+            plans=_plans(config),
+            router=router,
+            gateway=self._make_gateway(deployment, router),
+            validators={
+                name: endpoint.validator(cast(Profile, config.validation.profile))
+                for name, endpoint in ENDPOINTS.items()
+            },
+        )
+
+    def _make_gateway(self, deployment: Deployment, router: Router) -> Gateway:
+        config = deployment.config
+        prices = Prices(config.prices, config.pricing, deployment.providers)
+        admission = Admission(
+            self.shared.limiter,
+            prices,
+            self._output_bounds,
+            refuse_unpriced=config.pricing.unpriced == "refuse",
+        )
+        dispatcher = Dispatcher(
+            deployment.providers,
+            dict(self._upstreams),
+            self.shared.memory,
+            self._health,
+            config.routing,
+        )
+        cache = ResponseCache(
+            self.shared.responses,
+            config.cache,
+            {item.name: item.fingerprint for item in deployment.providers.values()},
+        )
+        cuts_streams = config.auth.revoked_streams == "cut"
+        return Gateway(
+            router,
+            Selection(config.targets, self._health, prices),
+            admission,
+            dispatcher,
+            recorder=self.recorder,
+            cache=cache,
+            ledger=self.ledger,
+            metrics=self.metrics,
+            observers=self._observers,
+            telemetry=self._telemetry,
+            is_revoked=self._authenticator.is_revoked if cuts_streams else None,
+            is_stopping=lambda: self.services.requests.cutting_off,
+            answer_model=config.routing.answer_model,
+        )
+
+    async def _retire(self, upstreams: Sequence[Upstream]) -> None:
+        """Closes connections to providers once the requests are over that may use them."""
+        try:
+            await self.services.requests.present_ended()
+        finally:
+            for upstream in upstreams:
+                await upstream.close()
+
+    async def _close_writers(self) -> None:
+        """Writes all that waits, at the same time: each may take a while."""
+        closes = [self.ledger.close, self.recorder.close, self.access_log.close]
+        if self._telemetry:
+            closes.append(self._telemetry.close)
+        await _all(self.shared.close(), *map(asyncio.to_thread, closes))
+
+    async def _close_database(self) -> None:
+        closes = [self.storage.close]
+        if self._lock:
+            closes.append(self._lock.release)
+        await _all(*map(asyncio.to_thread, closes))
+
+
+def _stop_second() -> None:
+    """Stops this process, as another router has taken its place at the database."""
+    logger.critical(
+        "another router took the database over while this one could not reach it: this one stops; "
+        "for several, limits have to be shared: configure [redis]"
+    )
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _all(*closing: Awaitable[None]) -> None:
+    """Waits for all of them, and only then raises what went wrong."""
+    for outcome in await asyncio.gather(*closing, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
+def _plans(config: Config) -> Plans:
+    return Plans(config.plans, config.auth.default_plan)
+
+
+def _journal_folder(config: Config) -> Path:
+    path = config.ledger.journal or f"{config.database.path}.journal"
+    return config.folder / path
+
+
+def _hooks(plugins: Plugins) -> dict[str, Observer]:
+    """An observer for each plugin with `request_finished`; without any, pluggy is not called."""
+
+    def observer(implementation: Any) -> Observer:
+        def observe(record: CallRecord) -> None:
+            # As pluggy calls it: with those of the arguments that it takes.
+            names = implementation.argnames
+            implementation.function(**(dict.fromkeys(names, event_of(record)) if names else {}))
+
+        return observe
+
+    hook = plugins.manager.hook.request_finished
+    return {
+        f"the plugin {implementation.plugin_name}": observer(implementation)
+        for implementation in hook.get_hookimpls()
+    }

@@ -11,9 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.http.openapi.objects import OBJECTS, event_name, schema_name, stream_event
+from tornado_router.http.objects import schema as objects
+from tornado_router.http.objects.service import Error
+from tornado_router.http.objects.usage import Call, UsageGroup
+from tornado_router.http.openapi.operations import OPERATIONS
+from tornado_router.http.openapi.schemas import event_name, schema_name, stream_event
 from tornado_router.validation import Profile, load_schema
 from tornado_router.validation.schema import Schema
 
@@ -32,10 +37,11 @@ def component_schemas(profile: Profile) -> dict[str, Schema]:
     responses += [it.documentation.chunk for it in ENDPOINTS.values() if it.documentation.chunk]
     loaded |= {name: load_schema(name, "open") for name in responses}
     shared = _shared([schema.get("$defs", {}) for schema in loaded.values()])
-    taken = Counter([*OBJECTS, *map(schema_name, loaded), *map(schema_name, shared)])
+    ours = own_schemas()
+    taken = Counter([*ours, *map(schema_name, loaded), *map(schema_name, shared)])
     for schema in loaded.values():
         taken.update(schema_name(key) for key in schema.get("$defs", {}).keys() - shared)
-    schemas = {**OBJECTS}
+    schemas = {**ours}
     for endpoint in ENDPOINTS.values():
         if endpoint.documentation.chunk:
             schemas[event_name(endpoint)] = stream_event(endpoint)
@@ -51,6 +57,19 @@ def component_schemas(profile: Profile) -> dict[str, Schema]:
         for key, definition in definitions.items():
             schemas[names[f"#/$defs/{key}"]] = _renamed(definition, names)
     return schemas
+
+
+def own_schemas() -> dict[str, Schema]:
+    """The schemas of the router's own objects, by the names of their classes."""
+    used: set[type[Struct]] = {
+        content
+        for methods in OPERATIONS.values()
+        for operation in methods.values()
+        for content in operation.objects()
+    }
+    used |= {Error, Call, UsageGroup}  # what operations do not name themselves
+    classes = sorted(used, key=lambda item: item.__name__)
+    return objects.component_schemas(classes)
 
 
 def _shared(files: Sequence[Mapping[str, Schema]]) -> set[str]:

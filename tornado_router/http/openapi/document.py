@@ -27,8 +27,8 @@ from tornado_router.http.openapi.headers import (
     request_headers,
     response_headers,
 )
-from tornado_router.http.openapi.objects import ID, TEXT, reference
-from tornado_router.http.openapi.operations import JSON, OPERATIONS, VENDOR, Operation
+from tornado_router.http.openapi.operations import JSON, OPERATIONS, VENDOR, Operation, schema_of
+from tornado_router.http.openapi.schemas import ID, TEXT, reference
 from tornado_router.validation import Profile
 from tornado_router.validation.schema import Schema
 
@@ -167,7 +167,7 @@ class _Describer:
         if operation.description:
             described["description"] = operation.description
         if operation.body is not None:
-            described["requestBody"] = self._body(operation.body)
+            described["requestBody"] = self._body(schema_of(operation.body))
         return described
 
     def _security(self) -> list[dict[str, list[str]]]:
@@ -211,7 +211,8 @@ class _Describer:
         }
         if operation.answers:
             good["content"] = {
-                media: {"schema": schema} for media, schema in operation.answers.items()
+                media: {"schema": schema_of(content)}
+                for media, content in operation.answers.items()
             }
         return {
             str(operation.status): good,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tornado_router.http.openapi.objects import COUNT, TEXT
+from tornado_router.http.openapi.schemas import COUNT, TEXT
 from tornado_router.validation.schema import Schema
 
 

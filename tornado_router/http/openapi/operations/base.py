@@ -1,0 +1,92 @@
+"""What is documented of one operation: one method of one path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
+
+from tornado_router.http.handlers.management import LARGEST_PAGE
+from tornado_router.http.openapi.schemas import COUNT, ID, reference
+from tornado_router.validation.schema import Schema
+
+JSON = "application/json"
+
+VENDOR = "4XX"
+"""Stands for whatever status a vendor chooses for its own refusal."""
+
+LARGEST_ID = 10**15 - 1
+
+Content = type[Struct] | Schema
+"""One of the router's objects by its class, or any other schema."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One method of one path.
+
+    Attributes:
+        summary: what it does, in a few words.
+        description: what else to know, as Markdown.
+        body: the JSON that it takes, as a class or a schema; None if it takes none.
+        body_required: whether a body has to be sent.
+        examples: bodies to send, by their titles.
+        query: schemas of its query parameters, by name.
+        answers: the successful response by media type, as a class or a schema; none without a body.
+        status: of the successful response.
+        headers: of the successful response, beside those of every one.
+        errors: statuses that not every operation has.
+    """
+
+    summary: str
+    description: str = ""
+    body: Content | None = None
+    body_required: bool = True
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    answers: Mapping[str, Content] = field(default_factory=dict)
+    status: int = 200
+    headers: tuple[str, ...] = ()
+    errors: tuple[int | str, ...] = ()
+
+    def objects(self) -> Iterator[type[Struct]]:
+        """The classes of the router's objects that it takes or returns."""
+        for content in (self.body, *self.answers.values()):
+            if isinstance(content, type):
+                yield content
+
+
+Operations = Mapping[str, Mapping[str, Operation]]
+"""Operations by the name of the route, and the method."""
+
+
+def schema_of(content: Content) -> Schema:
+    """The schema of a body: of an object, a reference to its component."""
+    return reference(content.__name__) if isinstance(content, type) else content
+
+
+def json(content: Content) -> dict[str, Content]:
+    """A response of JSON."""
+    return {JSON: content}
+
+
+PAGE: Mapping[str, Schema] = {
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": LARGEST_PAGE,
+        "default": 20,
+        "description": "The most items to return.",
+    },
+    "after": {**COUNT, "maximum": LARGEST_ID, "description": "`next` of the previous page."},
+}
+"""The query parameters of a list."""
+
+ANY_ID: Schema = {**COUNT, "maximum": LARGEST_ID}
+USER_ID: Schema = {
+    **ID,
+    "maximum": LARGEST_ID,
+    "description": "Another user's, for administrators.",
+}

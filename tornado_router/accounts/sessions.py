@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 import secrets
 import time
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from tornado_router.config.addresses import is_loopback
 from tornado_router.config.reader import Config
 from tornado_router.errors import Fault
 from tornado_router.storage.tables import User
@@ -102,16 +102,9 @@ def check_secret(config: Config) -> Iterator[Fault]:
     if not secret:
         if config.redis.host:
             yield Fault(where, f"is needed, as routers that share a Redis must agree on it; {how}")
-        elif not _is_loopback(config.server.host):
+        elif not is_loopback(config.server.host):
             yield Fault(where, f"is needed where other machines can connect; {how}")
     elif len(secret.strip()) < SHORTEST_SECRET:
         yield Fault(where, f"must have at least {SHORTEST_SECRET} characters; {how}")
     elif re.sub(r"[\s_]+", "-", secret.strip()).casefold() in _KNOWN_SECRETS:
         yield Fault(where, f"is one that everybody knows from examples; {how}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

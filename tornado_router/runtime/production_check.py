@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tornado_router.config.addresses import is_loopback
 from tornado_router.config.credentials import SECRET_NAME, url_secrets
 from tornado_router.config.expand import REFERENCE
 from tornado_router.config.options import PlanOptions, file_schema, seconds
@@ -267,8 +268,5 @@ def _in_the_clear(url: str) -> bool:
 
 
 def is_local(host: str) -> bool:
-    """Whether nobody but this machine is there: a loopback address, or a socket's folder."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host in ("", "localhost") or host.startswith("/")
+    """Whether only this machine is there: a loopback address, or the folder of a socket."""
+    return not host or host.startswith("/") or is_loopback(host)

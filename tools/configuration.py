@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tools.pages import write_or_check
-from tornado_router.config.options import AT_START, NAMED_SECTIONS, SECTIONS, table_schema
+from tornado_router.config.declaration import table_schema
+from tornado_router.config.options import AT_START, NAMED_SECTIONS, SECTIONS
 from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Provider
 

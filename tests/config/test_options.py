@@ -6,7 +6,8 @@ import jsonschema
 import pytest
 
 from tornado_router.config import options
-from tornado_router.config.options import NAMED_SECTIONS, SECTIONS, file_schema, table_schema
+from tornado_router.config.declaration import table_schema
+from tornado_router.config.options import NAMED_SECTIONS, SECTIONS, file_schema
 from tornado_router.plugins.registry import load_plugins
 
 ALL = {**SECTIONS, **NAMED_SECTIONS}

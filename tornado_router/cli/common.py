@@ -16,7 +16,7 @@ from peewee import DatabaseError
 
 from tornado_router.accounts import users
 from tornado_router.accounts.plans import Plans
-from tornado_router.config.options import DURATION, seconds
+from tornado_router.config.declaration import DURATION, duration_seconds
 from tornado_router.config.reader import Config, environment, load
 from tornado_router.errors import ApiError, ConfigError, first_line
 from tornado_router.observability import log
@@ -72,7 +72,7 @@ class Duration(click.ParamType[int]):
             return value
         if not re.fullmatch(DURATION, value) or len(value) > MAX_DIGITS:
             self.fail(f"{value!r} is no span of time; write 3600, 90m, 24h or 7d", param, ctx)
-        span = seconds(value)
+        span = duration_seconds(value)
         if span < self._least:
             self.fail(f"{value} is too short: at least {self._least} s", param, ctx)
         if self._most is not None and span > self._most:

@@ -7,50 +7,16 @@ reference in docs/configuration.md all come from the dataclasses here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
-_JSON_TYPES: dict[Any, dict[str, Any]] = {
-    str: {"type": "string"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    bool: {"type": "boolean"},
-    int | None: {"type": "integer"},
-    float | None: {"type": "number"},
-    tuple[str, ...]: {"type": "array", "items": {"type": "string", "minLength": 1}},
-    tuple[float, ...]: {"type": "array", "items": {"type": "number", "minimum": 0}},
-}
-
-
-def option(default: Any, help: str, **keywords: Any) -> Any:
-    """Declares one option.
-
-    Args:
-        default: its value where the file says nothing; `...` where the file has to say.
-        help: one or two sentences for an operator, units included.
-        keywords: JSON Schema keywords, such as `minimum` or `enum`.
-    """
-    metadata = {"help": help, "keywords": keywords}
-    if default is ...:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
-
+from tornado_router.config.declaration import DURATION, option, table_schema
 
 MAX_RATE = 100_000_000
 """Of a limit in a minute: the counters of both engines are exact up to there."""
 
 MAX_DOLLARS = 1_000_000
 """Of an amount: billionths of it are exact even where numbers are doubles."""
-
-DURATION = r"^[0-9]+[smhd]?$"
-"""A time as operators write it: a number of seconds, or with a unit."""
-
-
-def seconds(duration: str) -> int:
-    """The seconds of a duration such as `90m`."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    unit = duration[-1]
-    return int(duration[:-1]) * units[unit] if unit in units else int(duration)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -752,31 +718,11 @@ AT_START = frozenset(
 """Tables, and options of others, that are read at the start and not when the file is reloaded."""
 
 
-def table_schema(section: type, *, closed: bool = True) -> dict[str, Any]:
-    """The JSON Schema of one table.
-
-    Args:
-        section: one of the dataclasses above.
-        closed: whether unknown keys are faults.
-    """
-    hints = get_type_hints(section)
-    schema: dict[str, Any] = {
-        "type": "object",
-        "properties": {
-            item.name: _option_schema(item, hints[item.name]) for item in fields(section)
-        },
-        "required": [item.name for item in fields(section) if item.default is MISSING],
-    }
-    if closed:
-        schema["additionalProperties"] = False
-    return schema
-
-
 def file_schema() -> dict[str, Any]:
-    """The JSON Schema of a whole router.toml, but for what the plugins declare."""
+    """The JSON Schema of a whole router.toml, without what plugins declare."""
     sections = {name: table_schema(section) for name, section in SECTIONS.items()}
     named = {
-        # the rest of a provider's table is for its plugin to check
+        # the plugin of a provider checks the rest of its table
         name: table_schema(section, closed=section is not ProviderOptions)
         for name, section in NAMED_SECTIONS.items()
     }
@@ -789,17 +735,3 @@ def file_schema() -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
-
-
-def _option_schema(item: Field[Any], hint: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = {**_type_schema(hint), "description": item.metadata["help"]}
-    if item.default is not MISSING and item.default is not None:
-        schema["default"] = list(item.default) if isinstance(item.default, tuple) else item.default
-    keywords: dict[str, Any] = item.metadata["keywords"]
-    return schema | keywords
-
-
-def _type_schema(hint: Any) -> dict[str, Any]:
-    if hint in _JSON_TYPES:
-        return _JSON_TYPES[hint]
-    return {"type": "array", "items": table_schema(get_args(hint)[0])}

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from dotenv import dotenv_values
 
 from tornado_router.config import check, expand
+from tornado_router.config.declaration import table_schema
 from tornado_router.config.options import (
     AT_START,
     NAMED_SECTIONS,
@@ -39,7 +40,6 @@ from tornado_router.config.options import (
     TargetOptions,
     ValidationOptions,
     file_schema,
-    table_schema,
 )
 from tornado_router.errors import ConfigError, Fault
 

@@ -20,7 +20,8 @@ import pluggy
 from tornado_router import hookspecs
 from tornado_router.config import check, expand
 from tornado_router.config.credentials import secrets_in
-from tornado_router.config.options import ProviderOptions, table_schema
+from tornado_router.config.declaration import table_schema
+from tornado_router.config.options import ProviderOptions
 from tornado_router.config.reader import Config, ProviderTable
 from tornado_router.errors import Fault, RouterError
 from tornado_router.observability.redaction import redact_forms

@@ -12,7 +12,8 @@ from tornado_router.accounts.keys import KEY_PREFIX
 from tornado_router.accounts.registration import check_registration
 from tornado_router.accounts.sessions import check_secret
 from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
-from tornado_router.config.options import SECTIONS, table_schema
+from tornado_router.config.declaration import table_schema
+from tornado_router.config.options import SECTIONS
 from tornado_router.config.reader import Config, environment, examine
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.http.client_address import check_proxies

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from tornado_router.config.addresses import is_loopback
 from tornado_router.config.credentials import SECRET_NAME, url_secrets
+from tornado_router.config.declaration import duration_seconds
 from tornado_router.config.expand import REFERENCE
-from tornado_router.config.options import PlanOptions, file_schema, seconds
+from tornado_router.config.options import PlanOptions, file_schema
 from tornado_router.config.reader import Config
 from tornado_router.errors import Fault
 from tornado_router.http.tls import read_tls
@@ -174,7 +175,7 @@ def _of_storage(config: Config) -> Iterator[Fault]:
 
 def _of_accounts(config: Config) -> Iterator[Fault]:
     auth = config.auth
-    if seconds(auth.jwt_expires_in) > LOG_IN_SECONDS:
+    if duration_seconds(auth.jwt_expires_in) > LOG_IN_SECONDS:
         yield Fault("auth.jwt_expires_in", "a stolen log-in works for more than 30 days")
     if auth.key_cache_seconds > KEY_CACHE_SECONDS:
         yield Fault("auth.key_cache_seconds", "a revoked key works for more than a minute")

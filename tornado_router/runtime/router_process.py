@@ -21,7 +21,7 @@ from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway, Observer
 from tornado_router.calls.response_cache import ResponseCache
 from tornado_router.calls.upstream import Upstream
-from tornado_router.config.options import seconds
+from tornado_router.config.declaration import duration_seconds
 from tornado_router.config.reader import Config
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.http.application import RouterApplication
@@ -171,7 +171,7 @@ class RouterProcess:
                 self.storage,
                 self.shared.changes,
                 self.shared.limiter,
-                Sessions(config.auth.jwt_secret, seconds(config.auth.jwt_expires_in)),
+                Sessions(config.auth.jwt_secret, duration_seconds(config.auth.jwt_expires_in)),
                 Passwords(config.auth.bcrypt_rounds),
             ),
             process=ProcessState(

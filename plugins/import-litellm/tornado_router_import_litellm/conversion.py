@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tornado_router.config.options import RoutingOptions, table_schema
+from tornado_router.config.declaration import table_schema
+from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import Fault
 from tornado_router_import_litellm.prices import NAMES, Prices
 from tornado_router_import_litellm.providers import Providers, base_setting, seconds, split

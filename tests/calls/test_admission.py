@@ -123,11 +123,10 @@ class TestPermissions:
             check_permissions("chat.completions", "m", key)
         assert (caught.value.status, caught.value.code) == (403, "endpoint_not_permitted")
 
-    def test_what_is_not_permitted_counts_as_a_request(self):
+    def test_a_refusal_counts_as_a_request(self):
         world = World()
-        key = Key(1, 1, "k", models=(("other",),), rates=(Rates("key:1", 1),))
-        assert world.refused(key).status == 403
-        assert world.refused(key).status == 429
+        asyncio.run(world.admission.count(call(), rated(1)))
+        assert world.refused(rated(1)).code == "rate_limit_exceeded"
 
 
 class TestRates:
@@ -207,6 +206,13 @@ class TestRates:
             world.admission.settle(world.admit(key), CHEAP, Usage(10, 3000))
             world.clock.now += 60_000_000
         assert world.admit(key).lease.demand.tokens > 2000
+
+    def test_what_is_learned_of_many_choices_is_the_length_of_one(self):
+        world = World(first=500)
+        for _ in range(400):
+            permit = world.admit(Key(1, 1, "k"), n=8)
+            world.admission.settle(permit, CHEAP, Usage(10, 8 * 500))
+        assert 450 < world.bounds.bound(CHEAP) < 700
 
     def test_an_estimate_teaches_nothing(self):
         world, key = World(first=100), rated(None, 100_000)

@@ -1,243 +1,392 @@
-"""What is known of a call while it runs, and the account that is given of it."""
+"""The running account of one call: opened, admitted, spent from and ended, whatever happens.
+
+It is the only thing that is edited while a call runs, and by its own methods alone.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import quote
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol
 
 import orjson
+from loguru import logger
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.calls.admission import Permit
+from tornado_router.calls.admission import Admission, Permit
 from tornado_router.calls.attempt import Attempts
-from tornado_router.calls.response_cache import CachedResponse, CacheEntry
+from tornado_router.calls.call_record import Outcome, call_record, exchange, running_call
+from tornado_router.calls.client import ClientLeftError, Envelope
+from tornado_router.calls.response_cache import CachedResponse
+from tornado_router.calls.response_copy import ResponseCopy
+from tornado_router.calls.response_headers import cache_headers, dropped_header, target_headers
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
-from tornado_router.ledger.record import CallRecord, Charge, RunningCall
-from tornado_router.ledger.request_log import Exchange
-from tornado_router.observability.redaction import MAX_NAME, printable_name
-from tornado_router.observability.trace_context import TraceContext
+from tornado_router.ledger.record import CallRecord, Charge
+from tornado_router.ledger.request_log import RequestRecorder
+from tornado_router.ledger.writer import Ledger
+from tornado_router.observability.metrics import Metrics
+from tornado_router.observability.telemetry import Telemetry
+from tornado_router.plugins.registry import FAULTS
 from tornado_router.provider import Call
 from tornado_router.routing.routes import Target
 from tornado_router.usage import Usage
 
-_IN_HEADER = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
-"""What may stand in a header as it is, beside letters and digits."""
+REVOCATION_SECONDS = 0.25
+"""How often a running stream asks whether its key was revoked."""
 
-MOST_DROPPED = 50
-"""Parameters that the log names: their names are the client's, and there may be any number."""
+NOTE_SECONDS = 1.0
+"""How often it is noted what a running stream has come to, in case the router is killed."""
+
+Observer = Callable[[CallRecord], None]
+RevocationCheck = Callable[[Key], Awaitable[bool]]
 
 
-class Copy:
-    """The start of an answer, as far as there is room for it.
+class Meter(Protocol):
+    """Measures a stream: its encoder does."""
+
+    generated: int
+    """UTF-8 bytes of text so far."""
+
+    def usage(self) -> Usage:
+        """What was used so far."""
+        ...
+
+
+@dataclass(kw_only=True)
+class CallAccounts:
+    """Opens accounts, and reports each call once it has ended.
 
     Attributes:
-        size: bytes of all of it.
+        admission: decides whether a call may run, and what it is charged.
+        ledger: keeps the record of each call, from its start.
+        recorder: keeps requests and responses of the calls that are logged.
+        metrics: counts calls and their attempts.
+        observers: called with each call, by the names that the log has for them; none may block.
+        telemetry: traces calls and their attempts, or None.
+        is_revoked: asked now and then while a stream runs, to end it; None lets streams end.
+        is_stopping: whether the router stops and cuts off the calls that still run. Those that wait
+            for a provider are cancelled, too.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._pieces: list[bytes] = []
-        self.size = 0
+    admission: Admission
+    ledger: Ledger
+    recorder: RequestRecorder
+    metrics: Metrics
+    observers: Mapping[str, Observer] = field(default_factory=dict)
+    telemetry: Telemetry | None = None
+    is_revoked: RevocationCheck | None = None
+    is_stopping: Callable[[], bool] = lambda: False
 
-    def add(self, data: bytes) -> None:
-        """Adds a piece."""
-        left = self._room - self.size
-        if left > 0:
-            self._pieces.append(data[:left])
-        self.size += len(data)
+    def open(self, call: Call, envelope: Envelope) -> CallAccount:
+        """The account of a call, to be used by `async with`."""
+        return CallAccount(self, call, envelope)
 
-    def data(self) -> bytes:
-        """What there was room for."""
-        return b"".join(self._pieces)
+    def report(self, account: CallAccount, record: CallRecord) -> None:
+        """Reports a call that has ended. It was served and charged: nothing can fail it now."""
+        self.ledger.add(record)
+        records = account.attempts.records
+        if account.is_logged:
+            _safely("the request log", self.recorder.add, exchange(account, record))
+        _safely("metrics", self.metrics.add, record, records, missed=account.missed)
+        for name, observer in self.observers.items():
+            _safely(name, observer, record)
+        if self.telemetry:
+            _safely("telemetry", self.telemetry.add, record, records, account.envelope.trace)
 
 
-@dataclass(slots=True)
-class Progress:
-    """What is known of a call while it runs.
+class CallAccount:
+    """The account of one call.
+
+    `async with` settles it: what was reserved and not used is free again, and the call is recorded,
+    whatever ended it. The error that does is noted on the way out.
+
+    Args:
+        accounts: that it is one of.
+        call: what the client asked for.
+        envelope: what came with it.
 
     Attributes:
         call: what the client asked for.
-        key: whose call it is.
-        request_id: what the client knows the call by.
-        started: when it came in, by `time.monotonic()`.
-        attempts: to have it served.
-        usage: what it has come to.
+        envelope: what came with it.
+        attempts: to have it served; the dispatcher adds to them.
         permit: of admission, or None until it is admitted.
-        status: of the answer.
-        error_code: of the error that ended it, or None.
-        first_chunk: seconds until the first chunk of a stream was there, or None.
-        overhead: see `begin_answer`.
-        key_checked: when it was last asked whether the key was revoked.
-        noted: when the ledger was last told what a stream has come to.
-        settled: whether it was accounted for.
-        entry: its place in the response cache, or None.
-        cached: the response that was found there, or None.
+        outcome: how it turned out so far.
+        cached: the response that was found in the cache, or None.
         missed: whether one was looked for there, and not found.
-        recorded: whether the request log wants it.
-        trace: that it is part of, or None.
-        client_address: where the client is; empty if nobody is to know.
-        copy: of its answer, for the cache or the request log, or None.
-        internal_error: of an error in the router itself, its type and place, or None.
+        copy: of the response, as far as the cache or the request log wants it.
+        is_logged: whether the request log keeps request and response.
+        room: bytes of text of a stream that are paid for; beyond, `spend` is to be asked.
+        due: when `spend` is to be asked next, by `time.monotonic()`.
     """
 
-    call: Call
-    key: Key
-    request_id: str
-    started: float
-    attempts: Attempts
-    usage: Usage
-    permit: Permit | None = None
-    status: int = 200
-    error_code: str | None = None
-    first_chunk: float | None = None
-    overhead: float | None = None
-    key_checked: float = 0.0
-    noted: float = 0.0
-    settled: bool = False
-    entry: CacheEntry | None = None
-    cached: CachedResponse | None = None
-    missed: bool = False
-    recorded: bool = False
-    trace: TraceContext | None = None
-    client_address: str = ""
-    copy: Copy | None = None
-    internal_error: str | None = None
+    def __init__(self, accounts: CallAccounts, call: Call, envelope: Envelope) -> None:
+        key = envelope.key
+        self.call = call
+        self.envelope = envelope
+        self.attempts = Attempts(
+            key.user_id, envelope.started, traced=accounts.telemetry is not None
+        )
+        self.permit: Permit | None = None
+        self.outcome = Outcome()
+        self.cached: CachedResponse | None = None
+        self.missed = False
+        self.copy = ResponseCopy()
+        self.is_logged = False
+        self.room = sys.maxsize
+        self.due = 0.0
+        self._accounts = accounts
+        self._admission = accounts.admission
+        self._uses_cache = False
+        self._meter: Meter | None = None
+        self._usage: Usage | None = None
+        self._next_note = 0.0
+        self._next_check = 0.0
+        self._settled = False
+        self.log(by_route=False)
+
+    async def __aenter__(self) -> CallAccount:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        """Settles the account, if `end` or `fail` has not.
+
+        Raises:
+            StoppedError: in place of a cancellation by the router's own stop.
+        """
+        if self._settled:
+            return  # the client may have left before its last byte: it had the whole response
+        reason = self.fail(error or RuntimeError("its response was never sent"))
+        if isinstance(reason, StoppedError) and reason is not error:
+            raise reason from None
+
+    def log(self, *, by_route: bool) -> None:
+        """Keeps request and response for the request log, if the route or the key wants it."""
+        recorder = self._accounts.recorder
+        if not self.is_logged and recorder.wants(by_route, self.envelope.key.log_requests):
+            self.is_logged = True
+            self.copy.make_room(recorder.room)
+
+    async def refuse(self) -> None:
+        """Counts a call that is refused before admission as a request, for it is recorded, too.
+
+        Raises:
+            ApiError: 429, it is one too many; 503, its limits cannot be checked.
+        """
+        await self._admission.count(self.call, self.envelope.key)
+
+    def looked_up(self, cached: CachedResponse | None, *, reads: bool, room: int) -> None:
+        """The response cache was asked.
+
+        Args:
+            cached: the response that was found there.
+            reads: whether the client takes one from there.
+            room: bytes of the response that are worth copying for the cache.
+        """
+        self._uses_cache = True
+        self.cached = cached
+        self.missed = reads and cached is None
+        self.copy.make_room(room)
+
+    async def admit(self, targets: Sequence[Target]) -> Permit:
+        """Reserves what the call may come to, and begins its record.
+
+        Args:
+            targets: that could serve it; none if the cache does.
+
+        Raises:
+            ApiError: 403; 429; 503.
+        """
+        if self.cached:
+            self.permit = await self._admission.admit_free(self.call, self.envelope.key)
+            return self.permit
+        self.permit = await self._admission.admit(self.call, self.envelope.key, targets)
+        self._accounts.ledger.begin(running_call(self.call, self.envelope))
+        return self.permit
+
+    def begin_stream(self, meter: Meter) -> None:
+        """The first chunk is here: from now on, the meter knows the usage."""
+        permit, target = self._served()
+        now = time.monotonic()
+        self.outcome.first_chunk = now - self.envelope.started
+        self._begin_response()
+        self._meter = meter
+        self.room = self._admission.room(permit, target)
+        self.due = self._next_note = now
+        self._next_check = now if self._accounts.is_revoked else sys.maxsize
+
+    async def spend(self) -> bool:
+        """Accounts for what was generated so far: reserves more for it, and notes it.
+
+        Returns:
+            Whether it is paid for, so that the stream may go on.
+
+        Raises:
+            ApiError: 401, the key was revoked.
+        """
+        permit, target = self._served()
+        assert self._meter is not None, "it has begun"
+        generated = self._meter.generated
+        if generated > self.room:
+            paid = await self._admission.extend(permit, target, generated)
+            self.room = self._admission.room(permit, target)
+            if not paid:
+                return False
+        now = time.monotonic()
+        if now >= self._next_note:
+            self._next_note = now + NOTE_SECONDS
+            usage = self._meter.usage()
+            charge = self._admission.charge(permit, target, usage)
+            self._accounts.ledger.note(call_record(self, usage, charge))
+        if now >= self._next_check and self._accounts.is_revoked:
+            self._next_check = now + REVOCATION_SECONDS
+            if await self._accounts.is_revoked(self.envelope.key):
+                raise Refusal.revoked_api_key()
+        self.due = min(self._next_note, self._next_check)
+        return True
+
+    def check_stop(self) -> None:
+        """Ends a stream that waited for its client when the router cut off what still ran.
+
+        Raises:
+            StoppedError: it did.
+        """
+        if self._accounts.is_stopping():
+            raise Refusal.stopped()
+
+    async def end(self, usage: Usage, *, error_code: str | None = None) -> None:
+        """The response is whole: charges for it. Before its last byte goes out, it is recorded.
+
+        Args:
+            usage: of the whole call.
+            error_code: why it ends before its time, if there is no money to go on.
+        """
+        self._usage, self.outcome.error_code = usage, error_code
+        self._begin_response()
+        if self.permit and self.attempts.target:
+            missing = self._admission.bill(self.permit, self.attempts.target, usage)
+            if missing:
+                await self._admission.cover(self.permit, missing)
+        self._settle()
+
+    def fail(self, raised: BaseException) -> ApiError | None:
+        """Ends the account of a call that failed, or whose client has left, unless it has ended.
+
+        Returns:
+            The error for the client; None if there is no client any more.
+        """
+        error = self._reason(raised)
+        if self._settled:
+            return error
+        try:
+            if error is None:
+                self.outcome.status, self.outcome.error_code = CLIENT_CLOSED, "client_closed"
+            else:
+                self.outcome.status, self.outcome.error_code = (
+                    error.status,
+                    error.code or error.type,
+                )
+                error.headers = {**self.headers(), **error.headers}
+                self._copy_error(error)
+            if self._usage is None:
+                is_cut_off = error is None or isinstance(error, StoppedError)
+                self._usage = self._used(is_cut_off=is_cut_off)
+        finally:
+            self._settle()
+        return error
+
+    def headers(self) -> dict[str, str]:
+        """Of its response, or of its error: the client's limits, and what served it."""
+        headers = self.permit.headers() if self.permit else {}
+        target = self.attempts.target
+        if target is not None:
+            headers |= target_headers(target, len(self.attempts.made), self._begin_response())
+        if self._uses_cache:
+            headers |= cache_headers(self.cached)
+        return headers
+
+    def response_headers(self) -> dict[str, str]:
+        """Of its response: `headers`, and what was dropped."""
+        return self.headers() | dropped_header(self.dropped)
 
     @property
     def dropped(self) -> Sequence[str]:
         """The parameters that the provider left out."""
         return self.cached.dropped if self.cached else self.attempts.dropped
 
-    def headers(self) -> dict[str, str]:
-        """What the client is told beside the answer: its limits, and what served it."""
-        headers = self.permit.headers() if self.permit else {}
+    def _served(self) -> tuple[Permit, Target]:
         target = self.attempts.target
-        if target is not None:
-            headers["x-router-target"] = _shown(target)
-            headers["x-router-attempts"] = str(len(self.attempts.made))
-            headers["x-router-overhead-ms"] = f"{self.begin_answer() * 1000:.2f}"
-        if self.cached:
-            headers |= {"x-router-cache": "hit", "age": str(int(self.cached.age))}
-        elif self.entry:
-            headers["x-router-cache"] = "miss"
-        return headers
+        assert self.permit is not None, "it was admitted"
+        assert target is not None, "it is served"
+        return self.permit, target
 
-    def begin_answer(self) -> float:
-        """Seconds that the router itself took until the answer, or the error, was there.
+    def _begin_response(self) -> float:
+        """Seconds that the router itself took until the response, or the error, was there.
 
         What comes later is not part of it, so only the first time counts.
         """
-        if self.overhead is None:
-            self.overhead = time.monotonic() - self.started - self.attempts.waited
-        return self.overhead
+        if self.outcome.overhead is None and self.attempts.target is not None:
+            self.outcome.overhead = time.monotonic() - self.envelope.started - self.attempts.waited
+        return self.outcome.overhead or 0.0
 
-    def take(self, data: bytes) -> None:
-        """Copies a part of the answer, if anybody wants a copy."""
-        if self.copy:
-            self.copy.add(data)
+    def _reason(self, raised: BaseException) -> ApiError | None:
+        """Why a call ends: it is cancelled if its client has left, and if the router stops."""
+        if isinstance(raised, ApiError):
+            return raised
+        if isinstance(raised, ClientLeftError) or not isinstance(raised, Exception):
+            return Refusal.stopped() if self._accounts.is_stopping() else None
+        self.outcome.internal_error = describe_exception(raised)
+        return Refusal.internal_error()
 
-    def fail(self, error: BaseException) -> None:
-        """Takes down why it ended: an error, or that its client went away."""
-        if isinstance(error, ApiError):
-            self.status, self.error_code = error.status, error.code or error.type
-            error.headers = {**self.headers(), **error.headers}
-            if isinstance(error, StoppedError):
-                self._estimate()
-            if self.recorded and self.copy:
-                begun = self.copy.size > 0
-                dialect = ENDPOINTS[self.call.endpoint].dialect
-                self.take(
-                    dialect.error_event(error) if begun else orjson.dumps(dialect.error_body(error))
-                )
-        elif isinstance(error, Exception):
-            self.status, self.error_code = 500, "internal_error"
-            self.internal_error = describe_exception(error)
-        else:  # the client went away, and the provider may charge for it
-            self.status, self.error_code = CLIENT_CLOSED, "client_closed"
-            self._estimate()
+    def _copy_error(self, error: ApiError) -> None:
+        """What the client gets of an error is in the request log, too."""
+        dialect = ENDPOINTS[self.call.endpoint].dialect
+        if self.copy.size:
+            self.copy.add(dialect.error_event(error))
+        elif self.is_logged:
+            self.copy.add(orjson.dumps(dialect.error_body(error)))
 
-    def running(self) -> RunningCall:
-        """The record of it while it runs."""
-        call, key = self.call, self.key
-        return RunningCall(
-            call.id,
-            self.request_id,
-            call.endpoint,
-            key.user_id,
-            key.id,
-            key.name,
-            printable_name(call.model),
-            call.stream,
-        )
+    def _used(self, *, is_cut_off: bool) -> Usage:
+        """The usage of a call that did not end well."""
+        if self._meter is not None:
+            return self._meter.usage()
+        if is_cut_off and self.attempts.made:  # the provider may charge for the prompt
+            return ENDPOINTS[self.call.endpoint].estimate(self.call)
+        return Usage()
 
-    def finished(self, usage: Usage, charge: Charge) -> CallRecord:
-        """The account of it, as if it was over now.
+    def _settle(self) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        usage = self._usage or Usage()
+        try:
+            charge = self._charge(usage)
+        except FAULTS as error:  # it was served all the same
+            logger.error("call {} was not charged: {}", self.call.id, describe_exception(error))
+            charge = Charge()
+        self._accounts.report(self, call_record(self, usage, charge))
 
-        Args:
-            usage: what it has come to.
-            charge: what that costs.
-        """
-        call, key, attempts, permit = self.call, self.key, self.attempts, self.permit
-        target = attempts.target
-        return CallRecord(
-            call_id=call.id,
-            request_id=self.request_id,
-            endpoint=call.endpoint,
-            user_id=key.user_id,
-            key_id=key.id,
-            key_name=key.name,
-            model=printable_name(call.model),
-            provider=target.provider if target else None,
-            target_model=printable_name(target.model) if target else None,
-            stream=call.stream,
-            status=self.status,
-            error_code=self.error_code[:MAX_NAME] if self.error_code else None,
-            dropped_params=tuple(map(printable_name, self.dropped[:MOST_DROPPED])),
-            paid_from_credits=permit is not None and permit.from_credits,
-            finished_at=time.time(),
-            duration=time.monotonic() - self.started,
-            first_chunk=self.first_chunk,
-            overhead=self.overhead,
-            cache_hit=self.cached is not None,
-            client_address=self.client_address,
-            trace_id=self.trace.trace_id if self.trace else None,
-            internal_error=self.internal_error,
-            usage=usage,
-            charge=charge,
-        )
-
-    def exchange(self, finished: CallRecord) -> Exchange:
-        """What was asked and answered, for the request log.
-
-        Args:
-            finished: the account of it.
-        """
-        copy = self.copy
-        return Exchange(
-            call_id=finished.call_id,
-            request_id=finished.request_id,
-            user_id=finished.user_id,
-            key_id=finished.key_id,
-            endpoint=finished.endpoint,
-            model=finished.model,
-            status=finished.status,
-            stream=finished.stream,
-            finished_at=finished.finished_at,
-            request=self.call.raw,
-            response=copy.data() if copy else b"",
-            response_bytes=copy.size if copy else 0,
-        )
-
-    def _estimate(self) -> None:
-        if self.attempts.made:
-            self.usage = ENDPOINTS[self.call.endpoint].estimate(self.call)
+    def _charge(self, usage: Usage) -> Charge:
+        permit, attempts = self.permit, self.attempts
+        if permit is None:
+            return Charge()
+        charge = self._admission.settle(permit, attempts.target, usage)
+        if attempts.outrun:
+            charge = self._admission.add_prompts(charge, permit, attempts.outrun)
+        return charge
 
 
-@lru_cache(maxsize=1000)
-def _shown(target: Target) -> str:
-    """A target in a header: a model's name may be the client's, and hold anything."""
-    return quote(target.title, safe=_IN_HEADER)
+def _safely(name: str, observe: Callable[..., None], *args: Any, **options: Any) -> None:
+    try:
+        observe(*args, **options)
+    except FAULTS as error:
+        logger.error("{} raised {} after a call", name, type(error).__name__)

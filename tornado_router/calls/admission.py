@@ -16,7 +16,6 @@ from tornado_router.calls.refusals import (
 )
 from tornado_router.endpoints import ENDPOINTS, Output
 from tornado_router.error_codes import Refusal
-from tornado_router.errors import ApiError
 from tornado_router.ledger.record import Charge
 from tornado_router.limits import (
     Demand,
@@ -50,7 +49,8 @@ class Permit:
         key: whose call it is.
         prompt: tokens of the request, as estimated.
         images: in the request.
-        answer: tokens of the answer, as estimated.
+        answer: tokens of the response, as estimated.
+        choices: that the response may have.
         lease: what is reserved for it, or None if nothing holds for it.
         cost: what it turned out to cost, once that is known; None for a model without a price.
     """
@@ -60,6 +60,7 @@ class Permit:
     prompt: int = 0
     images: int = 0
     answer: int = 0
+    choices: int = 1
     lease: Lease | None = None
     cost: Cost | None = None
 
@@ -96,19 +97,21 @@ class Admission:
         """Reserves what a call may come to, or refuses it.
 
         Args:
-            call: what the client asked for.
+            call: what the client asked for; permitted.
             key: whose call it is.
             targets: that could serve it.
 
         Raises:
-            ApiError: 403, the key may not do that; 429, a limit has no room; 503, nobody knows.
+            ApiError: 403, no target has a price; 429, a limit has no room; 503, the limits cannot
+                be checked.
         """
-        await self.check(call, key)
         ask = ENDPOINTS[call.endpoint].ask(call)
         prompt, images = ask.prompt()
-        answer, known = self._answer_tokens(ask.output(), targets)
+        output = ask.output()
+        answer, known = self._answer_tokens(output, targets)
+        permit = Permit(targets, key, prompt, images, answer, output.choices)
         if not key.rates and not key.purses:
-            return Permit(targets, key, prompt, images, answer)
+            return permit
         tokens, cost = prompt + answer, 0
         if not known:
             # A guess must not keep a call out that would fit into an untouched minute.
@@ -116,38 +119,26 @@ class Admission:
                 if rates.tokens is not None and tokens > rates.tokens:
                     tokens = max(prompt, rates.tokens)
         if key.purses:
-            targets, cost = self._priced(call.model, targets, prompt, answer, images)
+            permit.targets, cost = self._priced(call.model, targets, prompt, answer, images)
         demand = Demand(call.id, key.rates, key.purses, tokens, cost)
-        lease = await self._reserve(demand, call.model)
-        return Permit(targets, key, prompt, images, answer, lease)
-
-    async def check(self, call: Call, key: Key) -> None:
-        """Refuses what a key, or its user's plan, does not permit; the refusal counts as a request.
-
-        Raises:
-            ApiError: 403, the key may not do that; 429, it is one too many; 503, nobody knows.
-        """
-        try:
-            check_permissions(call.endpoint, call.model, key)
-        except ApiError:
-            await self.count(call, key)
-            raise
+        permit.lease = await self._reserve(demand, call.model)
+        return permit
 
     async def admit_free(self, call: Call, key: Key) -> Permit:
-        """Lets a call run that was checked and uses nothing: it counts as a request, no more.
+        """Admits a call that uses nothing, as the cache serves it: it counts as a request.
 
         Raises:
-            ApiError: 429, it is one too many; 503, nobody knows.
+            ApiError: 429, it is one too many; 503, its limits cannot be checked.
         """
         demand = Demand(call.id, key.rates)
         lease = await self._reserve(demand, call.model) if key.rates else None
         return Permit((), key, lease=lease)
 
     async def count(self, call: Call, key: Key) -> None:
-        """Counts a call that is refused as a request, for its row is written all the same.
+        """Counts a refused call as a request, for it is recorded, too.
 
         Raises:
-            ApiError: 429, it is one too many; 503, nobody knows.
+            ApiError: 429, it is one too many; 503, its limits cannot be checked.
         """
         if key.rates:
             lease = await self._reserve(Demand(call.id, key.rates), call.model)
@@ -221,7 +212,7 @@ class Admission:
         return Charge(charged, cost.billionths - charged, cost.prices)
 
     def settle(self, permit: Permit, target: Target | None, usage: Usage) -> Charge:
-        """Ends a call: frees what it did not use, and says what it is charged.
+        """Ends a call: charges it, and frees what it did not use, even if that fails.
 
         Args:
             permit: of the call.
@@ -229,13 +220,16 @@ class Admission:
             usage: of the whole call; the same as in `bill`, if it got that far.
         """
         charge = Charge()
-        if target:
-            if usage.completion_tokens and not usage.estimated:
-                self._bounds.learn(target, usage.completion_tokens)
-            charge = self.charge(permit, target, usage)
-        if permit.lease is not None:
-            taken = charge.charged if permit.key.purses else 0
-            self._limiter.settle(permit.lease, usage.prompt_tokens + usage.completion_tokens, taken)
+        try:
+            if target:
+                charge = self.charge(permit, target, usage)
+        finally:
+            if permit.lease is not None:
+                taken = charge.charged if permit.key.purses else 0
+                self._limiter.settle(permit.lease, usage.total_tokens, taken)
+        if target and usage.completion_tokens and not usage.estimated:
+            # A bound is of one choice, as it is reserved for each.
+            self._bounds.learn(target, usage.completion_tokens // (permit.choices or 1))
         return charge
 
     def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:

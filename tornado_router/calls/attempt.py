@@ -110,6 +110,11 @@ class Attempt:
         """What the client is told of the failure, or None."""
         return self.verdict.error if self.verdict else None
 
+    def whole(self) -> Body:
+        """The whole response of an attempt that succeeded, unless it is a stream."""
+        assert self.body is not None, "it has succeeded"
+        return self.body
+
     async def send(self, seconds: float | None) -> None:
         """Sends the call and waits for the response, or for the first chunks of it.
 

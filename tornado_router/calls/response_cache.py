@@ -18,8 +18,6 @@ import orjson
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.config.options import CacheOptions
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.error_codes import Refusal
-from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 from tornado_router.redis.stores import Store
 from tornado_router.routing.routes import Route
@@ -191,8 +189,3 @@ def _unpack(stored: bytes) -> CachedResponse | None:
     except (TypeError, ValueError):
         return None
     return CachedResponse(age, names, data) if newline else None
-
-
-def not_cached() -> ApiError:
-    """The refusal of a request that accepts only a cached response, when there is none."""
-    return Refusal.not_cached()

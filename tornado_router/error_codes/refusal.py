@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from tornado_router.errors import ApiError, DatabaseAwayError, ErrorCode, StoppedError
+from tornado_router.errors import (
+    CLIENT_CLOSED,
+    ApiError,
+    DatabaseAwayError,
+    ErrorCode,
+    StoppedError,
+)
 
 _refusal = partial(ErrorCode[ApiError], ApiError)
 
@@ -172,6 +178,11 @@ class Refusal:
         "The router's database cannot be reached at the moment. Please try again later.",
         "The database does not respond.",
         retry=5,
+    )
+    client_closed = _refusal(
+        CLIENT_CLOSED,
+        "The client disconnected before its call began.",
+        "The client disconnected before its call began; only logs and metrics show it.",
     )
     stopped = ErrorCode(
         StoppedError,

@@ -16,9 +16,10 @@ from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.sessions import Sessions
+from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
-from tornado_router.calls.gateway import Gateway, Observer
+from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.response_cache import ResponseCache
 from tornado_router.calls.upstream import Upstream
 from tornado_router.config.declaration import duration_seconds
@@ -211,12 +212,6 @@ class RouterProcess:
     def _make_gateway(self, deployment: Deployment, router: Router) -> Gateway:
         config = deployment.config
         prices = Prices(config.prices, config.pricing, deployment.providers)
-        admission = Admission(
-            self.shared.limiter,
-            prices,
-            self._output_bounds,
-            refuse_unpriced=config.pricing.unpriced == "refuse",
-        )
         dispatcher = Dispatcher(
             deployment.providers,
             dict(self._upstreams),
@@ -229,21 +224,31 @@ class RouterProcess:
             config.cache,
             {item.name: item.fingerprint for item in deployment.providers.values()},
         )
-        cuts_streams = config.auth.revoked_streams == "cut"
         return Gateway(
             router,
             Selection(config.targets, self._health, prices),
-            admission,
+            cache,
             dispatcher,
-            recorder=self.recorder,
-            cache=cache,
+            self._call_accounts(config, prices),
+            answer_model=config.routing.answer_model,
+        )
+
+    def _call_accounts(self, config: Config, prices: Prices) -> CallAccounts:
+        cuts_streams = config.auth.revoked_streams == "cut"
+        return CallAccounts(
+            admission=Admission(
+                self.shared.limiter,
+                prices,
+                self._output_bounds,
+                refuse_unpriced=config.pricing.unpriced == "refuse",
+            ),
             ledger=self.ledger,
+            recorder=self.recorder,
             metrics=self.metrics,
             observers=self._observers,
             telemetry=self._telemetry,
             is_revoked=self._authenticator.is_revoked if cuts_streams else None,
             is_stopping=lambda: self.services.requests.cutting_off,
-            answer_model=config.routing.answer_model,
         )
 
     async def _retire(self, upstreams: Sequence[Upstream]) -> None:

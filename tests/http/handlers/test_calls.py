@@ -1,16 +1,20 @@
 """Endpoints that call a model: what is refused before it costs anything, and what is written."""
 
 import asyncio
+import contextlib
 
 import orjson
 import pytest
 
+from tornado_router.calls.account import CallAccount
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.http.handlers.calls import MAX_HEADER, _header
+from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.observability.trace_context import TraceContext
 from tornado_router.provider import Provider
 from tornado_router.sse import Decoder
 from tornado_router.storage.tables import UsageLog
+
+from ...support import DEADLINE
 
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out there"}]}
 
@@ -141,9 +145,9 @@ async def test_a_secret_in_a_trace_is_not_handed_on(ask, app, monkeypatch, given
     traces = []
     run = app.services.serving.gateway.run
 
-    async def traced(*args, trace, **more):
-        traces.append(trace)
-        return await run(*args, trace=trace, **more)
+    async def traced(call, envelope, client):
+        traces.append(envelope.trace)
+        await run(call, envelope, client)
 
     monkeypatch.setattr(app.services.serving.gateway, "run", traced)
     await ask(HELLO, Traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01", Tracestate=given)
@@ -240,19 +244,92 @@ class TestOtherProviders:
             await work()
 
         behave(send=send, stream=chunks)
-        _, writer = await asyncio.open_connection("127.0.0.1", http_port)
-        body = orjson.dumps({**HELLO, "stream": stream})
-        writer.write(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (key.encode(), len(body), body)
-        )
-        await began.wait()
-        writer.close()
+        await self.leave(http_port, key, stream, began)
         await ended.wait()
         assert await app.services.requests.finished(5)
         (row,) = rows(app)
         assert (row["status"], row["error_code"]) == (499, "client_closed")
         assert row["completion_tokens"] == (10 if stream else 0)
+
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.gen_test
+    async def test_a_client_that_leaves_during_the_key_look_up_costs_nothing(
+        self, http_server, http_port, app, key, behave, stream, monkeypatch
+    ):
+        looked_up, left, served = asyncio.Event(), asyncio.Event(), []
+        authenticate = BaseHandler.authenticate
+        on_connection_close = CallHandler.on_connection_close
+
+        async def slowly(self):
+            looked_up.set()
+            await left.wait()
+            await authenticate(self)
+
+        def closed(self):
+            on_connection_close(self)
+            left.set()
+
+        async def send(self, call, http):
+            served.append(call)
+            return {"choices": [{"index": 0}]}
+
+        async def chunks(self, call, http):
+            served.append(call)
+            yield [{"id": "c", "choices": []}]
+
+        behave(send=send, stream=chunks)
+        monkeypatch.setattr(BaseHandler, "authenticate", slowly)
+        monkeypatch.setattr(CallHandler, "on_connection_close", closed)
+        await self.leave(http_port, key, stream, looked_up)
+        async with asyncio.timeout(DEADLINE):
+            await left.wait()
+        assert await app.services.requests.finished(DEADLINE)
+        assert served == []
+        assert app.services.bounds.calls == 0
+        assert rows(app) == []
+        assert 'code="client_closed"' in app.metrics.text().decode()
+
+    @pytest.mark.gen_test
+    async def test_a_stream_that_the_router_breaks_does_not_look_whole(
+        self, http_server, behave, http_port, key, monkeypatch
+    ):
+        """Not even if it can no longer send an error."""
+
+        async def stream(self, call, http):
+            yield [{"id": "c", "choices": []}]
+            monkeypatch.setattr(CallAccount, "fail", broken)
+            monkeypatch.setattr(CallAccount, "end", broken)
+
+        broke = []
+
+        def broken(*_):
+            broke.append(1)
+            raise KeyError
+
+        behave(stream=stream)
+        reader, writer = await self.leave(http_port, key, True)
+        received = b""
+        async with asyncio.timeout(DEADLINE):
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(1000):
+                    received += data
+        writer.close()
+        assert broke == [1, 1]
+        assert not received.endswith(b"0\r\n\r\n")
+
+    @staticmethod
+    async def leave(http_port, key, stream, moment=None):
+        """Sends a call and closes the connection at a moment, if one is given."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+        body = orjson.dumps({**HELLO, "stream": stream})
+        writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (key.encode(), len(body), body)
+        )
+        if moment:
+            await moment.wait()
+            writer.close()
+        return reader, writer
 
 
 class TestStop:
@@ -273,7 +350,3 @@ class TestStop:
         answer = await ask(HELLO)
         assert (answer.code, orjson.loads(answer.body)["error"]["code"]) == (503, "stopped")
         assert rows(app) == []
-
-
-def test_a_header_is_never_too_long():
-    assert len(_header(["x" * 100] * 1000)) == MAX_HEADER

@@ -1,24 +1,20 @@
-"""The endpoints that call a model: parse and validate the body, hand it on, write what comes."""
+"""The endpoints that call a model: read the request, pass it to the gateway, write the response."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Mapping
 from typing import Any
-from urllib.parse import quote
 
-from tornado_router.calls.gateway import CACHE_DEFAULTS
+from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError, Envelope
 from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
-from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.services import Services
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
-
-MAX_HEADER = 2048
 
 
 class CallHandler(BaseHandler):
@@ -31,8 +27,8 @@ class CallHandler(BaseHandler):
         super().initialize(services)
         self.endpoint = endpoint
         self._task: asyncio.Task[None] | None = None
-        self._client_gone = False
-        self._flushing = False
+        self._client_left = False
+        self._writer = ResponseWriter(self)
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
@@ -40,19 +36,23 @@ class CallHandler(BaseHandler):
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
         try:
-            await self._serve(call)
-        except ClientGoneError:
-            pass  # the client went away while it was written to
+            await self.services.serving.gateway.run(call, self._envelope(), self._writer)
+        except ClientLeftError:
+            pass
         except asyncio.CancelledError:
-            if not self._client_gone:
+            if not self._client_left:
                 raise
+        except Exception:
+            if self._writer.begun:  # to its client, the response must not look whole
+                self.connection.abort()
+            raise
         finally:
             self._task = None
             self.services.bounds.end_call()
 
     def on_connection_close(self) -> None:
-        """Ends the work for a client that went away, so that the provider's ends too."""
-        self._client_gone = True
+        """Ends the work for a client that left, so that the provider's ends too."""
+        self._client_left = True
         if self._task:
             self._task.cancel()
 
@@ -60,18 +60,20 @@ class CallHandler(BaseHandler):
         """Has the gateway end the call, as the router stops.
 
         A call that waits for its client ends by itself, once the client has taken what was written:
-        cancelled meanwhile, it could not tell whether that was the end of the answer.
+        cancelled meanwhile, it could not know whether that was the end of the response.
         """
-        if self._task and not self._flushing:
+        if self._task and not self._writer.is_waiting:
             self._task.cancel()
 
     def _begin(self) -> Call:
-        """Lets the call begin.
+        """Lets the call begin: all that can refuse it before the gateway has it stands here.
 
         Raises:
-            ApiError: it is refused, and the gateway never hears of it.
+            ApiError: it is refused.
         """
         self.refuse_at_stop()  # it may have come while the key was looked up
+        if self._client_left:  # so may this: to serve the call would cost money for nothing
+            raise Refusal.client_closed()
         self.services.serving.gateway.check_room()
         call = self._read_call()
         self.services.bounds.begin_call()
@@ -85,30 +87,20 @@ class CallHandler(BaseHandler):
         """In the endpoint's dialect."""
         return self.endpoint.dialect.error_body(error)
 
-    async def _serve(self, call: Call) -> None:
+    def _envelope(self) -> Envelope:
         assert self.key is not None, "a call is never open"
-        chosen = None
-        if self.services.serving.config.routing.request_headers:
-            chosen = self.request.headers.get("X-Router-Target")
-        header = self.request.headers.get("Cache-Control")
-        reply = await self.services.serving.gateway.run(
-            call,
+        headers = self.request.headers
+        may_choose = self.services.serving.config.routing.request_headers
+        cache_control = headers.get("Cache-Control")
+        return Envelope(
             self.key,
             self.request_id,
             self.started,
-            chosen=chosen,
+            chosen=headers.get("X-Router-Target") if may_choose else None,
+            cache_control=read_cache_control(cache_control) if cache_control else CACHE_DEFAULTS,
             trace=self._trace(),
-            cache_control=read_cache_control(header) if header else CACHE_DEFAULTS,
             client_address=self.logged_address,
         )
-        for name, value in reply.headers.items():
-            self.set_header(name, value)
-        if reply.dropped:
-            self.set_header("X-Router-Dropped-Params", _header(reply.dropped))
-        if reply.events is not None:
-            await self._write_events(reply.events)
-        else:
-            self.finish(reply.body)
 
     def _trace(self) -> TraceContext | None:
         """The trace that the client says the call is part of, or else a new one, if any."""
@@ -118,20 +110,47 @@ class CallHandler(BaseHandler):
             trace = start_trace(otel.sample_ratio)
         return trace
 
-    async def _write_events(self, events: AsyncGenerator[bytes, None]) -> None:
-        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.set_header("Cache-Control", "no-cache")
-        self.set_header("X-Accel-Buffering", "no")  # nginx would gather chunks
-        async with aclosing(events):
-            async for data in events:
-                self.write(data)
-                # Waits until the client has taken it, and the provider waits with us: what a slow
-                # reader has not read is never held here.
-                self._flushing = True
-                await self.flush()
-                self._flushing = False
 
+class ResponseWriter:
+    """Writes the response of a call to its client (`Client`).
 
-def _header(names: Sequence[str]) -> str:
-    """A list for a header. Names of fields are the client's, so they may hold anything."""
-    return ", ".join(quote(name, safe="[]._-") for name in names)[:MAX_HEADER]
+    A write ends when the client has taken it, and the provider waits meanwhile: what a slow reader
+    has not read is never held here.
+
+    Attributes:
+        begun: whether some of the response was written.
+    """
+
+    def __init__(self, handler: BaseHandler) -> None:
+        self._handler = handler
+        self._written: asyncio.Future[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether some of the response was written."""
+        return self._written is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client has not yet taken what was written."""
+        return self._written is not None and not self._written.done()
+
+    def begin(self, headers: Mapping[str, str], content_type: str, *, stream: bool) -> None:
+        """Sets the headers."""
+        for name, value in headers.items():
+            self._handler.set_header(name, value)
+        self._handler.set_header("Content-Type", content_type)
+        if stream:
+            self._handler.set_header("Cache-Control", "no-cache")
+            self._handler.set_header("X-Accel-Buffering", "no")  # nginx would gather chunks
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Writes a part of the body."""
+        self._handler.write(data)
+        self._written = self._handler.flush()
+        return self._written
+
+    def finish(self, data: bytes) -> Awaitable[None]:
+        """Writes the last part of the body."""
+        self._written = self._handler.finish(data)
+        return self._written

@@ -1,0 +1,231 @@
+"""Responses on their way out: streams above all, and that a failure never looks like their end."""
+
+import asyncio
+import functools
+import json
+
+import orjson
+import pytest
+from loguru import logger
+
+from tornado_router.calls.client import ClientLeftError
+from tornado_router.errors import ProviderError
+from tornado_router.sse import Decoder
+
+from .story import LAST, LIMITED, Reader, Scripted, World, chunk
+
+
+@pytest.fixture
+def logged():
+    lines = []
+    sink = logger.add(lambda message: lines.append(str(message)), level="ERROR")
+    yield lines
+    logger.remove(sink)
+
+
+class TestStream:
+    def test_success(self):
+        world = World([chunk("a"), chunk("b")], [chunk("c"), LAST])
+        recorded = []
+        client = world.ask(
+            stream=True, client=Reader(on_piece=lambda _: recorded.append(len(world.finished)))
+        )
+        events = client.events
+        assert events.pop().data == b"[DONE]"
+        assert [orjson.loads(event.data) for event in events] == [
+            chunk("a"),
+            chunk("b"),
+            chunk("c"),
+        ]
+        assert client.content_type == "text/event-stream; charset=utf-8"
+        assert client.is_stream
+        assert client.headers["x-router-dropped-params"] == "seed"
+        assert recorded == [0, 0, 1]
+        account = world.account
+        assert (account.status, account.error_code, account.stream) == (200, None, True)
+        assert (account.usage.prompt_tokens, account.usage.completion_tokens) == (11, 7)
+        assert 0 <= account.first_chunk <= account.duration
+        assert world.provider.closed == 1
+
+    def test_what_arrives_together_is_written_together(self):
+        client = World([chunk("a"), chunk("b")], [chunk("c"), LAST]).ask(stream=True)
+        assert [len(Decoder().feed(piece)) for piece in client.pieces] == [2, 1, 1]
+
+    def test_chunks_that_are_not_for_the_client_write_nothing(self):
+        client = World([LAST], [chunk("a")]).ask(stream=True)
+        assert all(client.pieces)
+        assert len(client.pieces) == 2
+
+    def test_a_client_holds_up_its_provider(self):
+        """The next batch is not asked for before the client has taken the one before."""
+        world = World(*([chunk(str(number))] for number in range(5)), [LAST])
+        produced = 0
+        play = world.provider.play
+
+        async def counting(item):
+            nonlocal produced
+            produced += 1
+            return await play(item)
+
+        world.provider.play = counting
+        seen = []
+        world.ask(stream=True, client=Reader(on_piece=lambda _: seen.append(produced)))
+        assert seen == [1, 2, 3, 4, 5, 6]
+
+
+class TestFailures:
+    def test_one_on_the_way_is_an_event_and_never_a_success(self):
+        world = World([chunk("x" * 40)], ProviderError(503, "Overloaded.", code="busy"))
+        client = world.ask(stream=True)
+        last = client.events[-1]
+        assert last.name == "error"
+        assert orjson.loads(last.data)["error"]["message"] == "Overloaded."
+        assert client.has_end
+        account = world.account
+        assert (account.status, account.error_code) == (503, "busy")
+        assert account.usage.estimated
+        assert account.usage.completion_tokens == 10
+        assert world.provider.closed == 1
+
+    def test_nonsense_on_the_way(self):
+        world = World([chunk("a")], [5])
+        assert world.ask(stream=True).events[-1].name == "error"
+        assert (world.account.status, world.account.error_code) == (502, "provider_fault")
+        assert world.provider.closed == 1
+
+    def test_nonsense_at_first_is_a_proper_error(self):
+        world = World([5], [chunk("a")])
+        client = Reader()
+
+        async def main():
+            with pytest.raises(ProviderError):
+                await world.run(stream=True, client=client)
+            assert world.provider.closed == 1  # now, and not when it is garbage-collected
+
+        asyncio.run(main())
+        assert client.pieces == []
+        assert (world.account.status, world.account.error_code) == (502, "provider_fault")
+
+    def test_one_before_anything_was_sent_is_a_proper_error(self):
+        """The first chunks were not for the client, so it has no status yet."""
+        world = World([LAST], ProviderError(503, "Overloaded."))
+        assert world.refused(stream=True).status == 503
+        assert world.account.usage.completion_tokens == 7
+
+    @pytest.mark.parametrize("part", ["accounts.ledger.note", "accounts.admission.bill"])
+    def test_one_of_our_own_is_an_event_too_and_is_logged(self, part, monkeypatch, logged):
+        """A stream that ended without it would look whole."""
+        world = World([chunk("x")], [chunk("y")], [LAST], key=LIMITED)
+        monkeypatch.setattr("tornado_router.calls.account.NOTE_SECONDS", 0)
+
+        def fails(*_):
+            raise ZeroDivisionError("my secret prompt")
+
+        def break_it(_):
+            *path, name = part.split(".")
+            monkeypatch.setattr(functools.reduce(getattr, path, world), name, fails)
+
+        client = world.ask(stream=True, client=Reader(on_piece=break_it))
+        last = client.events[-1]
+        assert last.name == "error"
+        assert orjson.loads(last.data)["error"]["code"] == "internal_error"
+        assert b"[DONE]" not in client.body
+        assert client.has_end
+        account = world.account
+        assert (account.status, account.error_code) == (500, "internal_error")
+        assert account.internal_error.startswith("ZeroDivisionError in ")
+        assert any("ZeroDivisionError in request client-7" in line for line in logged)
+        assert world.provider.closed == 1
+        assert world.is_free
+
+    def test_one_of_our_own_before_the_first_byte_is_raised(self, monkeypatch):
+        def fails(*_):
+            raise ZeroDivisionError
+
+        world = World([chunk("a")], [LAST], key=LIMITED)
+        monkeypatch.setattr(world.accounts.admission, "room", fails)
+        with pytest.raises(ZeroDivisionError):
+            world.ask(stream=True)
+        assert (world.account.status, world.provider.closed) == (500, 1)
+        assert world.is_free
+
+
+class TestClientsThatLeave:
+    @pytest.mark.parametrize("pieces", [0, 1, 2])
+    def test_they_pay_for_what_came(self, pieces):
+        world = World(*([chunk("x" * 40)] for _ in range(4)), [LAST])
+        with pytest.raises(ClientLeftError):
+            world.ask(stream=True, client=Reader(leaves_after=pieces))
+        account = world.account
+        assert (account.status, account.error_code) == (499, "client_closed")
+        assert account.usage.completion_tokens == 10 * (pieces + 1)
+        assert world.provider.closed == 1
+
+    def test_while_the_provider_is_waited_for(self):
+        world = World([chunk("x" * 40)], [chunk("y" * 40)], Scripted.WAIT)
+        assert isinstance(world.cancelled(stream=True), asyncio.CancelledError)
+        account = world.account
+        assert (account.status, account.error_code) == (499, "client_closed")
+        assert account.usage.completion_tokens == 20
+        assert account.usage.prompt_tokens >= 10
+        assert world.provider.closed == 1
+
+    def test_at_the_very_end_it_was_a_success(self):
+        world = World([chunk("a")], [LAST])
+        with pytest.raises(ClientLeftError):
+            world.ask(stream=True, client=Reader(leaves_after=1))
+        assert world.account.status == 200
+
+
+class TestStop:
+    def test_a_client_whose_provider_is_waited_for_is_told(self):
+        world = World([chunk("x" * 40)], Scripted.WAIT)
+        client = world.cancelled(stream=True, stop=True)
+        self.check(world, client)
+
+    @pytest.mark.parametrize("chunks", [1, 2])
+    def test_a_client_that_is_written_to_is_told(self, chunks):
+        world = World([chunk("x" * 40)], *[[chunk("")]] * (chunks - 1), Scripted.WAIT)
+        client = Reader()
+
+        def stop(_):
+            world.stopping = len(client.pieces) == chunks
+
+        client.on_piece = stop
+        self.check(world, world.ask(stream=True, client=client))
+
+    @staticmethod
+    def check(world, client):
+        last = client.events[-1]
+        assert last.name == "error"
+        assert json.loads(last.data)["error"]["code"] == "stopped"
+        assert client.has_end
+        account = world.account
+        assert (account.status, account.error_code) == (503, "stopped")
+        assert account.usage.completion_tokens == 10
+        assert account.usage.prompt_tokens >= 10
+        assert world.provider.closed == 1
+
+    def test_one_that_cannot_be_told_did_not_leave_by_itself(self):
+        world = World([chunk("x" * 40)], [chunk("")], Scripted.WAIT)
+        client = Reader(leaves_after=1)
+
+        class Stopping(Reader):
+            def take(self, data):
+                world.stopping = len(self.pieces) == 1
+                super().take(data)
+
+        client = Stopping(leaves_after=1)
+        with pytest.raises(ClientLeftError):
+            world.ask(stream=True, client=client)
+        assert (world.account.status, world.account.error_code) == (503, "stopped")
+
+    def test_nothing_is_added_to_a_response_that_is_whole(self):
+        world = World([chunk("x" * 40)], [LAST])
+
+        def stop(data):
+            world.stopping = b"[DONE]" in data
+
+        client = world.ask(stream=True, client=Reader(on_piece=stop))
+        assert client.body.endswith(b"data: [DONE]\n\n")
+        assert world.account.status == 200

@@ -1,0 +1,138 @@
+"""Delivers the response of a call: whole, from the cache, or as a stream. All have one tail.
+
+A stream is a pipe: what lies between provider and client are plain functions over a batch of
+chunks. Only the pump at its end waits: for the provider, and for the client, whose pace becomes the
+provider's.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from loguru import logger
+
+from tornado_router.calls.account import CallAccount
+from tornado_router.calls.attempt import Attempt
+from tornado_router.calls.client import Client, ClientLeftError
+from tornado_router.calls.response_cache import CachedResponse, CacheEntry
+from tornado_router.endpoints import Encoded, StreamEncoder
+from tornado_router.error_codes import Refusal
+from tornado_router.errors import ApiError
+from tornado_router.provider import Body
+from tornado_router.usage import Usage
+
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+JSON = "application/json"
+
+
+class Delivery:
+    """The response of one call, on its way to the client.
+
+    Args:
+        account: of the call.
+        client: takes the response.
+        entry: its place in the response cache, or None.
+    """
+
+    def __init__(self, account: CallAccount, client: Client, entry: CacheEntry | None) -> None:
+        self._account = account
+        self._client = client
+        self._entry = entry
+        self._begun = False
+        self._ended = False
+
+    async def whole(self, response: Encoded) -> None:
+        """Delivers a whole response: a stream that has an end and nothing before it."""
+        self._begin(response.content_type, stream=False)
+        await self._finish(response.data, response.usage)
+
+    async def again(self, response: CachedResponse) -> None:
+        """Delivers a response from the cache, whole or as the events of a stream."""
+        stream = self._account.call.stream
+        self._begin(EVENT_STREAM if stream else JSON, stream=stream)
+        self._entry = None  # it is there already
+        await self._finish(response.data, Usage())
+
+    async def stream(self, attempt: Attempt, encoder: StreamEncoder) -> None:
+        """Delivers a stream. Once it has begun, a failure is its last event and is not raised.
+
+        Args:
+            attempt: where it comes from; it is closed.
+            encoder: makes the client's bytes.
+
+        Raises:
+            ApiError: it failed before anything was sent.
+            ClientLeftError: the client has left.
+        """
+        async with aclosing(attempt):
+            try:
+                self._account.begin_stream(encoder)
+                await self._pump(attempt, encoder)
+            except BaseException as raised:
+                error = self._account.fail(raised)
+                if error is None or self._ended:
+                    raise
+                if not self._begun:
+                    if isinstance(raised, Exception):
+                        raise
+                    raise error from None  # cancelled by a stop
+                if not isinstance(raised, ApiError):
+                    self._log(raised)
+                await self._send_last(encoder.error(error))
+
+    async def _pump(self, attempt: Attempt, encoder: StreamEncoder) -> None:
+        account, client, encode = self._account, self._client, encoder.encode
+        batch: Sequence[Body] | None = attempt.first
+        while batch is not None:
+            data = b"".join(map(encode, batch))
+            is_due = encoder.generated > account.room or time.monotonic() >= account.due
+            if is_due and not await account.spend():
+                reason = Refusal.quota_used_up()
+                await self._finish(data + encoder.cut(reason), encoder.usage(), reason.code)
+                return
+            if data:
+                if not self._begun:
+                    self._begin(EVENT_STREAM, stream=True)
+                account.copy.add(data)
+                try:
+                    await client.write(data)
+                except OSError as error:
+                    raise ClientLeftError from error
+                account.check_stop()
+            batch = await attempt.next()
+        await self._finish(encoder.finish(), encoder.usage())
+
+    async def _finish(self, data: bytes, usage: Usage, error_code: str | None = None) -> None:
+        """The tail of every response: charged and recorded, cached, and then sent to its end.
+
+        In this order, a client that has its whole response finds it in its usage.
+        """
+        account, entry = self._account, self._entry
+        account.copy.add(data)
+        await account.end(usage, error_code=error_code)
+        if entry and error_code is None:
+            whole = account.copy.whole(entry.room)
+            if whole is not None:
+                await entry.put(whole, tuple(account.dropped))
+        await self._send_last(data)
+
+    def _begin(self, content_type: str, *, stream: bool) -> None:
+        self._begun = True
+        self._client.begin(self._account.response_headers(), content_type, stream=stream)
+
+    async def _send_last(self, data: bytes) -> None:
+        self._ended = True
+        try:
+            await self._client.finish(data)
+        except OSError as error:
+            raise ClientLeftError from error
+
+    def _log(self, error: BaseException) -> None:
+        """Logs where an unexpected error came from; its message may hold a part of a prompt."""
+        if isinstance(error, Exception):
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            request_id = self._account.envelope.request_id
+            logger.error("{} in request {}\n{}", type(error).__name__, request_id, frames)

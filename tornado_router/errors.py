@@ -146,6 +146,7 @@ class ErrorCode(Generic[E]):
             self.headers["Retry-After"] = str(retry)
 
     def __set_name__(self, _: object, name: str) -> None:
+        self.name = name
         if self.code == "":
             self.code = name
 

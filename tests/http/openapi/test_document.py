@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 from tornado_router.accounts import registration
 from tornado_router.accounts.passwords import hash_password
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.error_codes import ROWS
 from tornado_router.http.openapi import document
 from tornado_router.http.openapi.components import own_schemas
 from tornado_router.http.openapi.operations import OPERATIONS
@@ -130,6 +131,18 @@ def test_says_that_a_description_may_be_kept(described):
         operation = described["paths"][path]["get"]
         assert {"$ref": "#/components/parameters/If-None-Match"} in operation["parameters"]
         assert operation["responses"].keys() >= {"200", "304", "404"}
+
+
+def test_shows_every_error_of_the_table_under_its_status(described):
+    components = {"components": described["components"]}
+    shown = set()
+    for response in described["components"]["responses"].values():
+        content = response.get("content", {}).get("application/json", {})
+        for name, example in content.get("examples", {}).items():
+            jsonschema.validate(example["value"], {**content["schema"], **components})
+            shown.add((name, example["value"]["error"]["code"]))
+    # a method that a path does not have is no operation
+    assert shown == {(row.name, row.code) for row in ROWS if row.status != 405}
 
 
 def test_every_tag_is_explained(described):

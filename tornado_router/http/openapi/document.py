@@ -5,11 +5,14 @@ The format: https://spec.openapis.org/oas/v3.1.1.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar, Protocol
 
 from tornado_router import __version__
+from tornado_router.error_codes import ROWS
+from tornado_router.errors import ApiError, ErrorCode
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.http.handlers.documentation import DocumentHandler
@@ -75,6 +78,10 @@ _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
     VENDOR: ("The provider refused the request, with this status.", (*ROUTING, *RATE_LIMITS)),
 }
 """What responses other than the successful one mean, and their headers."""
+
+
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
+"""A link of Markdown: to a page of the documentation, which the document is not beside."""
 
 
 class Route(Protocol):
@@ -270,5 +277,16 @@ def _response(status: int | str) -> dict[str, Any]:
     description, headers = _STATUSES[status]
     described = {"description": description, "headers": response_headers(headers)}
     if status != HTTPStatus.NOT_MODIFIED:
-        described["content"] = {JSON: {"schema": reference("Error")}}
+        examples = {row.name: _example(row) for row in ROWS if row.status == status}
+        described["content"] = {
+            JSON: {"schema": reference("Error"), **({"examples": examples} if examples else {})}
+        }
     return described
+
+
+def _example(row: ErrorCode[ApiError]) -> dict[str, Any]:
+    """One error with this status, with its values in braces as in the table of errors."""
+    message = row.text or "..."
+    error = {"message": message, "type": row.type, "param": row.param, "code": row.code}
+    summary = _LINK.sub(r"\1", row.meaning)
+    return {**({"summary": summary} if summary else {}), "value": {"error": error}}

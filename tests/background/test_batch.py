@@ -217,3 +217,20 @@ def test_work_that_does_not_end_is_left():
     assert not thread.close(SOON)
     end.set()
     assert thread.close()
+
+
+def test_work_that_raises_is_tried_again_and_reported(errors):
+    failed, done = threading.Event(), threading.Event()
+
+    def work():
+        if not failed.is_set():
+            failed.set()
+            raise OSError("the disk is away")
+        done.set()
+        return True
+
+    thread = BackgroundThread("usage rows", work, interval=SOON)
+    thread.wake()
+    assert done.wait(30)
+    assert thread.close(30)
+    assert errors[0].startswith("usage rows failed: OSError in ")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.observability.test_metrics import read
 from tornado_router import __version__
+from tornado_router.background import supervisor
 from tornado_router.config.options import RequestLogOptions
 from tornado_router.config.worker_variables import (
     METRICS_VARIABLE,
@@ -62,6 +63,16 @@ class Process:
 @pytest.fixture
 def process():
     return Process()
+
+
+def test_failures_beside_the_calls(process, monkeypatch):
+    failures = {"usage rows": 2}
+    monkeypatch.setattr(supervisor, "failures", lambda: failures)
+    assert process.measured()["background_failures_total", "usage rows"] == 2
+    failures |= {"usage rows": 3, "Redis link": 1}
+    samples = process.measured()
+    assert samples["background_failures_total", "usage rows"] == 3
+    assert samples["background_failures_total", "Redis link"] == 1
 
 
 def target(model, state="closed", in_flight=0, first_byte=0.5):

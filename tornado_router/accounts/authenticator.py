@@ -11,6 +11,7 @@ from tornado_router.accounts.key_lookup import Key, find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.sessions import looks_like_token
+from tornado_router.background.supervisor import child_task
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import DatabaseAwayError
 from tornado_router.storage.tables import Storage
@@ -152,9 +153,7 @@ class Authenticator:
         asked = (key_hash, self._generation)
         lookup = self._lookups.get(asked)
         if lookup is None:
-            lookup = asyncio.get_running_loop().create_task(
-                self._fetch(key_hash), name="key look-up"
-            )
+            lookup = child_task("key look-up", self._fetch(key_hash))
             self._lookups[asked] = lookup
             lookup.add_done_callback(lambda _: self._lookups.pop(asked, None))
         return await asyncio.shield(lookup)

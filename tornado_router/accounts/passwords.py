@@ -12,12 +12,12 @@ import os
 import threading
 import unicodedata
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import bcrypt
 
+from tornado_router.background.supervisor import thread_pool
 from tornado_router.error_codes import Invalid, Refusal
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Passwords:
     def __init__(self, rounds: int, threads: int | None = None, waiting: int | None = None) -> None:
         threads = threads or os.cpu_count() or 1
         self._rounds = rounds
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
+        self._threads = thread_pool("passwords", threads)
         self._room = threading.BoundedSemaphore(threads + (WAITING if waiting is None else waiting))
 
     async def hash(self, password: str) -> str:

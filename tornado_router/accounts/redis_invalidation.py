@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from tornado_router.accounts.invalidation import Listener
+from tornado_router.background.supervisor import start_task
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError, run
 from tornado_router.redis.subscription import RedisSubscription
@@ -59,9 +60,7 @@ class RedisChanges:
 
     def _hear_of_link(self, available: bool) -> None:
         if available and self._unpublished and (self._sending is None or self._sending.done()):
-            self._sending = asyncio.get_running_loop().create_task(
-                self._publish(), name="changes that wait for Redis"
-            )
+            self._sending = start_task("changes that wait for Redis", self._publish())
 
     async def _publish(self) -> None:
         with suppress(RedisAwayError, RedisReplyError):

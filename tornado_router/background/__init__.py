@@ -1,4 +1,4 @@
-"""Work that runs beside calls: threads, and the batches that they write.
+"""Work that runs beside calls: threads, tasks, loops and batches, under one supervisor.
 
 Nothing here knows what the work is for.
 """

@@ -11,7 +11,8 @@ from typing import Generic, TypeVar
 
 from loguru import logger
 
-from tornado_router.errors import describe_exception, first_line
+from tornado_router.background.supervisor import SupervisedThread, report
+from tornado_router.errors import first_line
 
 T = TypeVar("T")
 
@@ -47,8 +48,7 @@ class BackgroundThread:
         self._interval = interval
         self._awake = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._thread = SupervisedThread(name, self._run, self._closing)
 
     def wake(self) -> None:
         """Says that there is work. Returns at once."""
@@ -66,8 +66,7 @@ class BackgroundThread:
         """
         self._closing.set()
         self._awake.set()
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return self._thread.join(seconds)
 
     def _run(self) -> None:
         pause = self._interval
@@ -90,7 +89,7 @@ class BackgroundThread:
         try:
             return self._work()
         except Exception as error:  # noqa: BLE001 - one fault must not end the thread
-            logger.error("{}: failed, is tried again: {}", self._name, describe_exception(error))
+            report(self._name, error, RETRY_SECONDS)
             return False
 
 

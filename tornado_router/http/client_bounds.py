@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 from collections import OrderedDict
@@ -10,6 +9,7 @@ from collections.abc import Collection
 
 from loguru import logger
 
+from tornado_router.background.supervisor import repeat
 from tornado_router.config.options import ServerOptions
 from tornado_router.error_codes import Refusal
 from tornado_router.http.connection import ClientConnection
@@ -62,19 +62,19 @@ class ClientBounds:
         self._stalled_seconds = options.stalled_seconds
         self._watched: dict[ClientConnection, _Watched] = {}
         self._idle: OrderedDict[ClientConnection, None] = OrderedDict()
-        self._timer: asyncio.TimerHandle | None = None
+        self._sweeps: repeat | None = None
         self._refused_before = 0
         self.calls = 0
         self.refused = 0
 
     def start(self) -> None:
         """Begins to sweep, on the running event loop."""
-        self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep_again)
+        self._sweeps = repeat("client bounds", SWEEP_SECONDS, self.sweep)
 
     def close(self) -> None:
         """Stops sweeping."""
-        if self._timer:
-            self._timer.cancel()
+        if self._sweeps:
+            self._sweeps.cancel()
 
     @property
     def connections(self) -> Collection[ClientConnection]:
@@ -153,10 +153,6 @@ class ClientBounds:
                 connection.abort()
                 return True
         return False
-
-    def _sweep_again(self) -> None:
-        self.sweep()
-        self.start()
 
     def _is_stalled(self, connection: ClientConnection, watched: _Watched, now: float) -> bool:
         if not connection.unsent:

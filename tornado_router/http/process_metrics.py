@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Counter, Gauge, ProcessCollector
 
 from tornado_router import __version__
+from tornado_router.background import supervisor
 from tornado_router.calls.upstream import Upstream
 from tornado_router.config.worker_variables import RESTARTS_VARIABLE
 from tornado_router.http.client_bounds import ClientBounds
@@ -102,6 +103,8 @@ class ProcessMetrics:
         self._unlogged.follow(self._recorder.dropped)
         if self._telemetry:
             self._unexported.follow(self._telemetry.dropped)
+        for name, count in supervisor.failures().items():
+            self._show_failures(name, count)
         self._measure_targets()
         self._measure_upstreams()
         self._measure_process()
@@ -181,6 +184,13 @@ class ProcessMetrics:
         self._unlogged = _Total(
             Counter("request_log_dropped", "Calls missing from the request log.", **self._own)
         )
+        self._background_failures = Counter(
+            "background_failures",
+            "Failures of threads, tasks and loops beside the calls.",
+            ("name",),
+            **self._own,
+        )
+        self._failures: dict[str, _Total] = {}
         restarts = Counter("worker_restarts", "Workers that were restarted.", **self._own)
         # The counts of workers before this one are still there, but maybe not of all.
         counted = self._metrics.registry.get_sample_value("tornado_router_worker_restarts_total")
@@ -189,6 +199,12 @@ class ProcessMetrics:
             self._unexported = _Total(
                 Counter("telemetry_dropped", "Calls missing from OpenTelemetry.", **self._own)
             )
+
+    def _show_failures(self, name: str, count: int) -> None:
+        total = self._failures.get(name)
+        if total is None:
+            total = self._failures[name] = _Total(self._background_failures.labels(name))
+        total.follow(count)
 
     def _show_not_after(self, moment: float) -> None:
         """Without a certificate there is no such metric: a 0 would look like 1970."""

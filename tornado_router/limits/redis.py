@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 from loguru import logger
 
+from tornado_router.background.supervisor import call_later, keep_task
 from tornado_router.errors import RouterError
 from tornado_router.limits import Demand, Lease, LimiterAwayError, Purse, Rates
 from tornado_router.limits.verdict import Counts, Funds, levels, refusal
@@ -88,7 +89,7 @@ class RedisLimiter:
         self._refused = ""
         self._loop = asyncio.get_running_loop()
         self._back = asyncio.Event()
-        self._beats = self._loop.create_task(self._beat(), name="limits in Redis")
+        self._beats = keep_task("limits in Redis", self._beat)
         link.listen(self._hear)
 
     async def admit(self, demand: Demand) -> Lease:
@@ -172,7 +173,7 @@ class RedisLimiter:
             return
         self._queue.append((data, None))
         if not self._sending and self._settling is None:
-            self._settling = self._loop.call_later(SETTLE_SECONDS, self._send)
+            self._settling = call_later("limits in Redis", SETTLE_SECONDS, self._send)
 
     def _send(self) -> None:
         """Sends all that waits, in one step."""
@@ -231,7 +232,7 @@ class RedisLimiter:
     def _retry_later(self, seconds: float = RETRY_SECONDS) -> None:
         if self._unsettled and self._link.available and not self._retrying:
             self._retrying = True
-            self._loop.call_later(seconds, self._retry)
+            call_later("limits in Redis", seconds, self._retry)
 
     def _retry(self) -> None:
         """Tells again what did not get through: apart from admissions, which it must not hurt."""

@@ -6,7 +6,6 @@ what the loop's thread is doing when the loop has not come round for too long.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 import time
@@ -14,6 +13,8 @@ from collections.abc import Mapping
 from types import FrameType
 
 from loguru import logger
+
+from tornado_router.background.supervisor import SupervisedThread, repeat
 
 BEAT_SECONDS = 0.25
 BLOCKED_SECONDS = 1.0
@@ -36,14 +37,13 @@ class LoopWatchdog:
     ) -> None:
         self._plugins = plugins
         self._blocked_seconds = blocked_seconds
-        self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._closing = threading.Event()
         self._due = self._window_end = time.monotonic()
         self._worst = self._worst_before = 0.0
         self._beat()
-        self._thread = threading.Thread(target=self._watch, name="loop watchdog", daemon=True)
-        self._thread.start()
+        self._beats = repeat("loop beat", BEAT_SECONDS, self._beat)
+        self._thread = SupervisedThread("loop watchdog", self._watch, self._closing)
 
     @property
     def lag(self) -> float:
@@ -55,7 +55,7 @@ class LoopWatchdog:
 
     def close(self) -> None:
         """Stops watching."""
-        self._handle.cancel()
+        self._beats.cancel()
         self._closing.set()
         self._thread.join()
 
@@ -66,7 +66,6 @@ class LoopWatchdog:
             self._worst_before, self._worst = self._worst, 0.0
         self._worst = max(self._worst, now - self._due)
         self._due = now + BEAT_SECONDS
-        self._handle = self._loop.call_later(BEAT_SECONDS, self._beat)
 
     def _watch(self) -> None:
         reported = 0.0

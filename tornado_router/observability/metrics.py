@@ -25,6 +25,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from tornado_router.background.supervisor import child_task
 from tornado_router.config.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
 from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.observability.attempt_record import AttemptRecord
@@ -121,8 +122,7 @@ class Metrics:
         Who asks while one is made gets that one.
         """
         if self._building is None or self._building.done():
-            loop = asyncio.get_running_loop()
-            self._building = loop.create_task(asyncio.to_thread(self.text), name="metrics")
+            self._building = child_task("metrics", asyncio.to_thread(self.text))
         return await asyncio.shield(self._building)
 
     def text(self) -> bytes:

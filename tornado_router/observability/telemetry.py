@@ -5,7 +5,6 @@ Spans are made once a call is over, on a thread, from what was noted while it ra
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from tornado_router.background.batch import BatchThread
+from tornado_router.background.supervisor import SupervisedThread
 from tornado_router.config.options import OtelOptions
 from tornado_router.errors import Fault
 from tornado_router.observability.attempt_record import AttemptRecord
@@ -82,10 +82,7 @@ class Telemetry:
     def close(self) -> None:
         """Exports what is left, as far as the collector takes it in time."""
         # A request that a collector never answers cannot be broken off, so it is left behind.
-        closing = threading.Thread(target=self._close, name="telemetry stop", daemon=True)
-        closing.start()
-        closing.join(STOP_SECONDS)
-        if closing.is_alive():
+        if not SupervisedThread("telemetry stop", self._close).join(STOP_SECONDS):
             logger.warning("telemetry: the collector did not take all that was left at the stop")
 
     def _close(self) -> None:

@@ -22,6 +22,7 @@ from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from tornado_router.background.supervisor import keep_task
 from tornado_router.config.options import RedisOptions
 from tornado_router.errors import RouterError
 from tornado_router.redis.tls import explain, redis_context
@@ -284,7 +285,7 @@ class RedisLink:
         self._early: list[tuple[bytes, Command]] = []
         self._listeners: list[Callable[[bool], None]] = []
         self._doubt = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._keep(), name="Redis link")
+        self._task = keep_task("Redis link", self._keep)
 
     @property
     def available(self) -> bool:

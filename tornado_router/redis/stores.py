@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from tornado_router.background.supervisor import start_task
+
 ENTRY_BYTES = 300
 """What Python needs for an entry beside its key and its value: measured, with 10,000 and more."""
 
@@ -95,8 +97,7 @@ class WriteBehind:
         if self._writes and self._bytes + size > self._max_bytes:
             return
         self._bytes += size
-        loop = asyncio.get_running_loop()
-        write = loop.create_task(self._write(values, seconds, size), name="write behind")
+        write = start_task("response cache", self._write(values, seconds, size))
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)
 

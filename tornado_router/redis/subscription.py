@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from loguru import logger
 
+from tornado_router.background.supervisor import keep_task
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis.link import (
     CONNECT_SECONDS,
@@ -43,9 +44,7 @@ class RedisSubscription:
         self.live = False
         self._options = options
         self._listeners: dict[bytes, _Listener] = {}
-        self._task = asyncio.get_running_loop().create_task(
-            self._keep(), name="subscription in Redis"
-        )
+        self._task = keep_task("subscription in Redis", self._keep)
 
     def listen(
         self,

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from tornado_router.background.supervisor import child_task
+
 T = TypeVar("T")
 
 Start = Callable[[], Coroutine[Any, Any, T | None]]
@@ -35,15 +37,14 @@ async def race(
     Raises:
         Exception: what either raised before there was an answer.
     """
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(first(), name="first of a race")]
+    tasks = [child_task("first of a race", first())]
     chosen: asyncio.Future[T | None] | None = None
     try:
         await asyncio.wait(tasks, timeout=seconds)
         if not tasks[0].done() and not permitted():
             await asyncio.wait(tasks)
         if not tasks[0].done() or tasks[0].result() is None:
-            tasks.append(loop.create_task(second(), name="second of a race"))
+            tasks.append(child_task("second of a race", second()))
         waiting = set(tasks)
         while waiting:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

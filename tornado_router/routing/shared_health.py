@@ -6,13 +6,13 @@ the target is well again.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 
 import orjson
 
+from tornado_router.background.supervisor import start_task
 from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError
 from tornado_router.redis.subscription import RedisSubscription
 from tornado_router.routing.routes import Target
@@ -35,7 +35,6 @@ class RedisTargets:
         self._link = link
         self._id = secrets.token_hex(8)
         self._listener: Listener | None = None
-        self._sending: set[asyncio.Task[None]] = set()
         subscription.listen(CHANNEL, self._receive)
 
     def listen(self, listener: Listener) -> None:
@@ -48,9 +47,7 @@ class RedisTargets:
         Seconds, as the clocks of machines differ.
         """
         message = orjson.dumps([self._id, target.provider, target.model, seconds])
-        task = asyncio.get_running_loop().create_task(self._publish(message), name="word of target")
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        start_task("failures of targets to Redis", self._publish(message))
 
     async def _publish(self, message: bytes) -> None:
         with suppress(RedisAwayError, RedisReplyError):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from tornado_router.background.supervisor import repeat
 from tornado_router.config.reader import keep_fixed, sources
 from tornado_router.errors import ConfigError
 from tornado_router.runtime.loaded_config import read_deployment
@@ -37,15 +38,15 @@ class Reloader:
         self._taken = self._seen = self._look()
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGHUP, self.reload)
-        self._timer: asyncio.TimerHandle | None = None
+        self._watches: repeat | None = None
         if router.deployment.config.server.watch:
-            self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
+            self._watches = repeat("file watch", WATCH_SECONDS, self._watch)
 
     def close(self) -> None:
         """Takes up nothing more."""
         self._loop.remove_signal_handler(signal.SIGHUP)
-        if self._timer:
-            self._timer.cancel()
+        if self._watches:
+            self._watches.cancel()
 
     def reload(self) -> bool:
         """Takes up the files as they are now; if any is wrong, says why and keeps what there was.
@@ -81,7 +82,6 @@ class Reloader:
         if state == self._seen and state != self._taken:
             self.reload()
         self._seen = state
-        self._timer = self._loop.call_later(WATCH_SECONDS, self._watch)
 
     def _find_files(self) -> list[Path]:
         """Everything that a reload reads: a renewed certificate or secret is a change, too."""

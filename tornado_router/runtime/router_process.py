@@ -16,6 +16,7 @@ from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.sessions import Sessions
+from tornado_router.background.supervisor import start_task
 from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
@@ -118,7 +119,7 @@ class RouterProcess:
         self._authenticator.use(self.services.serving.plans)
         self.deployment = deployment
         if old:
-            task = asyncio.get_running_loop().create_task(self._retire(old), name="old connections")
+            task = start_task("old connections", self._retire(old))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
 

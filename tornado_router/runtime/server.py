@@ -10,6 +10,7 @@ import time
 from loguru import logger
 from tornado.netutil import bind_sockets
 
+from tornado_router.background.supervisor import repeat
 from tornado_router.http.body_limit import DISCARDED_BODIES
 from tornado_router.http.connection import Front
 from tornado_router.http.tornado_front import TornadoFront
@@ -62,6 +63,7 @@ class Server:
         self._watchdog = LoopWatchdog({plugin.package: plugin.label for plugin in plugins})
         self._router.services.process.watchdog = self._watchdog
         self._measure()
+        self._measurements = repeat("measurements", MEASURE_SECONDS, self._measure)
         return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -83,15 +85,13 @@ class Server:
             await self._drain(NOTICE_SECONDS)
         await self._front.close()
         await requests.finished(CUT_OFF_SECONDS)
-        self._timer.cancel()
+        self._measurements.cancel()
         self._watchdog.close()
         self._bounds.close()
         await self._router.close()
 
     def _measure(self) -> None:
         """Updates the metrics of this process every second, for other workers that are scraped."""
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(MEASURE_SECONDS, self._measure)
         self._router.recorder.tidy()
         self._router.services.process.measure()
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from loguru import logger
 from tornado.netutil import bind_sockets
 
+from tornado_router.background.supervisor import start_task
 from tornado_router.config.worker_variables import (
     METRICS_VARIABLE,
     NUMBER_VARIABLE,
@@ -143,10 +144,10 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         started = [asyncio.Event() for _ in self._sockets]
         keepers = [
-            loop.create_task(self._keep(number, sockets, started[number]), name=f"worker {number}")
+            start_task(f"worker {number}", self._keep(number, sockets, started[number]))
             for number, sockets in enumerate(self._sockets)
         ]
-        announce = loop.create_task(_when_all(started, ready), name="announcement")
+        announce = start_task("announcement", _when_all(started, ready))
         await self._stopping.wait()
         announce.cancel()
         self._pass_on(signal.SIGTERM)
@@ -166,17 +167,21 @@ class Supervisor:
         restarts = 0
         while not self._stopping.is_set():
             began = time.monotonic()
-            status = await self._run_one(number, restarts, sockets, started)
-            if self._stopping.is_set():
-                return
-            if not started.is_set():  # it never served: so will none
-                self._broken = abs(status) or 1
-                self._stopping.set()
-                return
+            try:
+                status = await self._run_one(number, restarts, sockets, started)
+            except OSError as error:  # no process, memory or descriptor is left for it
+                ended = f"could not be started ({error})"
+            else:
+                if self._stopping.is_set():
+                    return
+                if not started.is_set():  # it never served: so will none
+                    self._broken = abs(status) or 1
+                    self._stopping.set()
+                    return
+                ended = f"exited with status {status}"
+                if status < 0:
+                    ended = f"was killed (signal {-status})"
             pause = FIRST_PAUSE if time.monotonic() - began > SOON_SECONDS else pause
-            ended = f"exited with status {status}"
-            if status < 0:
-                ended = f"was killed (signal {-status})"
             logger.error("worker {} {}; restarting in {} s", number, ended, pause)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from tornado_router.background.supervisor import SupervisedThread
 from tornado_router.storage.postgres_connection import SET_UP, connection_settings, url_title
 from tornado_router.storage.process_lock import LockedError
 
@@ -54,8 +55,7 @@ class SessionLock:
             time.sleep(0.05)
         self._held = True
         self._released = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="database lock", daemon=True)
-        self._thread.start()
+        self._thread = SupervisedThread("database lock", self._keep, self._released)
 
     def release(self) -> None:
         """Lets another router have it."""
@@ -64,10 +64,8 @@ class SessionLock:
 
     def _keep(self) -> None:
         """Looks after the lock until it is released or lost."""
-        try:
-            self._look_after()
-        finally:
-            self._connection.close()
+        self._look_after()
+        self._connection.close()
 
     def _look_after(self) -> None:
         import psycopg  # noqa: PLC0415 - 9 MB, and an extra

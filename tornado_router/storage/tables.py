@@ -11,7 +11,6 @@ import datetime
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +33,7 @@ from peewee import (
     TextField,
 )
 
+from tornado_router.background.supervisor import SupervisedThread, thread_pool
 from tornado_router.error_codes import Refusal
 from tornado_router.storage import migrator
 from tornado_router.storage.databases import open_engine
@@ -313,7 +313,7 @@ class Storage:
         self.away = False
         self.database = open_engine(location)
         self.database.bind(MODELS)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._threads = thread_pool("database", THREADS)
         self._stopped_at = float("inf")
         self.database.open()
         try:
@@ -358,8 +358,8 @@ class Storage:
         left = self._stopped_at + STOP_SECONDS - time.monotonic()
         if left <= 0:
             self.database.cut_off()
-        cut_off = threading.Timer(max(left, 0), self.database.cut_off)
-        cut_off.start()
+        done = threading.Event()
+        SupervisedThread("database cut-off", lambda: done.wait(left) or self.database.cut_off())
         self._threads.shutdown()
-        cut_off.cancel()
+        done.set()
         self.database.end_sessions()

@@ -14,7 +14,7 @@ def write_or_check(name: str, text: str, module: str) -> None:
     Args:
         name: of the page's file.
         text: what it should hold.
-        module: to be named to whoever has to write the page again.
+        module: the command that writes the page, for the message.
     """
     page = FOLDER / name
     if "--check" not in sys.argv[1:]:

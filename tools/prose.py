@@ -72,8 +72,8 @@ RULES = (
         "software shows, reports, names, learns; a caller is informed, asked or notified",
     ),
     _rule(r"(?:hang|hangs|hung|hanging) up", "close the connection"),
-    _rule(r"in vain", "without effect, or cancelled, unused, wasted"),
-    _rule(r"the books", "the ledger"),
+    _rule(r"in\s+vain", "without effect, or cancelled, unused, wasted"),
+    _rule(r"the\s+books", "the ledger"),
 )
 
 

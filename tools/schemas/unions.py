@@ -4,8 +4,8 @@ A bare `anyOf` answers "none of these fits". What comes out instead says which a
 before it says what that one needs:
 
 - alternatives of several JSON types become `"type": [...]`;
-- objects that a string such as `role` or `type` tells apart become one `if`/`then` per value;
-- objects that nothing tells apart become one object, with all the properties of any and required
+- objects that a string such as `role` or `type` distinguishes become one `if`/`then` per value;
+- objects that nothing distinguishes become one object, with all the properties of any and required
   what is required of all, which lets too much pass rather than too little.
 """
 

@@ -24,7 +24,7 @@ Schema = dict[str, Any]
 _CAPS = {"maxItems", "maxLength", "maxProperties", "pattern", "propertyNames"}
 
 # Keywords whose value is a schema, a list of schemas, or schemas by name. `if` is not among them:
-# a condition tells kinds of objects apart, so it means the same in every profile.
+# a condition distinguishes kinds of objects, so it means the same in every profile.
 _ONE = ("additionalProperties", "items", "not", "propertyNames", "then")
 _LIST = ("allOf", "anyOf")
 _NAMED = ("$defs", "properties")

@@ -44,7 +44,7 @@ HINTS = {
     "would cut off all other calls, too",
     "context_window_fallbacks": "give targets their `context_window` in [targets]: those that are "
     "too small are then left out",
-    **dict.fromkeys(NAMES, "is no price: left out"),
+    **dict.fromkeys(NAMES, "is not a price: left out"),
 }
 """What to do about settings that have no equivalent, by their path or their name."""
 
@@ -56,7 +56,7 @@ class Imported(NamedTuple):
 
     Attributes:
         tables: of the router.toml, as TOML has them.
-        notes: what has no equivalent, or needs somebody to look at it.
+        notes: what has no equivalent, or has to be checked by the operator.
     """
 
     tables: dict[str, Any]
@@ -186,7 +186,7 @@ class _Conversion:
         if lacks:
             table["lacks"] = lacks
         if table and self._targets.setdefault(target, table) != table:
-            self._note(where, f"another deployment says otherwise of '{target}', and holds")
+            self._note(where, f"another deployment has other values for '{target}', which apply")
 
     def _routing(self) -> dict[str, Any]:
         options: dict[str, Any] = {}
@@ -202,7 +202,7 @@ class _Conversion:
                 if ours == "breaker_failures":
                     value += 1  # LiteLLM allows so many; one more takes a target out
                 if ours in options:
-                    self._note(settings.path(theirs), "router_settings has it, too, and holds")
+                    self._note(settings.path(theirs), f"router_settings.{theirs} takes precedence")
                 else:
                     options[ours] = self._bounded(ours, value, settings.path(theirs))
         return options
@@ -220,7 +220,7 @@ class _Conversion:
         own = seconds(self._router, "timeout", self._references)
         other = seconds(self._settings, "request_timeout", self._references)
         if own is not None and other is not None:
-            why = "router_settings.timeout is there, too, and holds"
+            why = "router_settings.timeout takes precedence"
             self._note(self._settings.path("request_timeout"), why)
         return other if own is None else own
 
@@ -246,13 +246,13 @@ class _Conversion:
             )
         self._note(
             where("redis_host"),
-            "routers that share a Redis sign log-ins with one secret: set the variable JWT_SECRET "
+            "routers that share a Redis sign sessions with one secret: set the variable JWT_SECRET "
             "(`openssl rand -hex 32`)",
         )
         return options
 
     def _list_left(self, settings: Settings) -> None:
-        """Notes whatever nobody has read."""
+        """Notes the settings that were not read."""
         for where in settings.wrong:
             self._note(where, "is not a table: left out")
         for where in settings.left():
@@ -264,7 +264,7 @@ class _Conversion:
 
 
 def _reserved(config: Mapping[str, Any]) -> set[str]:
-    """Variables that are somebody's already: vendors', ours, or those that the file sets."""
+    """Variables that are taken: those of vendors, of the router, and those that the file sets."""
     variables = config.get("environment_variables")
     set_there = map(str, variables) if isinstance(variables, Mapping) else ()
     return {*VARIABLES, "GOOGLE_API_KEY", "JWT_SECRET", *set_there}
@@ -273,9 +273,7 @@ def _reserved(config: Mapping[str, Any]) -> set[str]:
 def _why_not(name: str, by: Served | None) -> str | None:
     """Why a deployment cannot be served here, or None if it can."""
     if by is None:
-        return (
-            "its `model` names no vendor, and nothing else tells it; LiteLLM wants `vendor/model`"
-        )
+        return "its `model` names no vendor, nor does another setting; LiteLLM wants `vendor/model`"
     if by.vendor not in VENDORS:
         return (
             f"no provider type serves '{by.vendor}'; if it speaks OpenAI's API, add a provider of "

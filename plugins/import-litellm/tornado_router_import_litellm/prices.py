@@ -28,7 +28,7 @@ class Prices:
     """The `[prices."TARGET"]` tables.
 
     Args:
-        note: tells the operator which prices are left out.
+        note: notes for the operator which prices are left out.
     """
 
     def __init__(self, note: Note) -> None:
@@ -42,13 +42,13 @@ class Prices:
             target: `provider/model`.
             params: its `litellm_params`, which hold before those of `info`.
             info: its `model_info`.
-            embeds: whether it makes embeddings, whose answers cost nothing.
+            embeds: whether it makes embeddings, which have no output to pay for.
         """
         found: dict[tuple[int, str], _Price] = {}
         for settings in (params, info):
             for key, price in self._prices(settings):
                 if found.setdefault(key, price).dollars != price.dollars:
-                    self._note(price.where, "litellm_params says otherwise, and holds")
+                    self._note(price.where, "litellm_params has another value, which applies")
         if not found:
             return
         sides = {name for above, name in found if not above}
@@ -58,7 +58,7 @@ class Prices:
             table = _table(found)
             if self.tables.setdefault(target, table) == table:
                 return
-            why = f"another deployment has other prices for '{target}', which hold"
+            why = f"another deployment has other prices for '{target}', which apply"
         for price in found.values():
             self._note(price.where, why)
 

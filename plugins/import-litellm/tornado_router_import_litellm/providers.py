@@ -33,7 +33,7 @@ class Providers:
 
     Args:
         references: the variables of the file.
-        note: tells the operator what was guessed or left out.
+        note: notes for the operator what was guessed or left out.
     """
 
     def __init__(self, references: References, note: Note) -> None:
@@ -139,7 +139,7 @@ class Providers:
             return reference + suffix
         parts = split(url)
         if parts is None:
-            why = "is no address that starts with http:// or https://"
+            why = "is not an address that starts with http:// or https://"
             return self._references.secret(url, f"{owner} BASE_URL", where, why)
         if parts.query or parts.fragment:
             self._note(where, "has a query, which a base URL cannot have: left out")

@@ -1,7 +1,7 @@
 """Texts of another gateway's file as router.toml writes them: plain, or as `${NAME}`.
 
 No secret is copied. One that is spelled out in the file becomes a variable, which is never one
-that the file or a vendor's own tools already use: it would hold somebody else's key.
+that the file or a vendor's own tools already use: that would hold another key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class References:
         config: what the file holds.
         prefix: what a reference to the environment starts with in it.
         reserved: variables that no secret may be given.
-        note: tells the operator what to set.
+        note: notes for the operator what to set.
     """
 
     def __init__(self, config: object, prefix: str, reserved: Collection[str], note: Note) -> None:
@@ -45,7 +45,7 @@ class References:
         return f"${{{self._variable(text, name, where, 'has a name that cannot be used here')}}}"
 
     def value(self, text: str, where: str) -> str:
-        """A text that is no secret."""
+        """A text that is not a secret."""
         return self.reference(text, where) or plain(text)
 
     def secret(self, text: str, name: str, where: str, why: str = "is spelled out") -> str:

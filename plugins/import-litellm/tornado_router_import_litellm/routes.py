@@ -58,7 +58,7 @@ class Routes:
     """The routes of one file.
 
     Args:
-        note: tells the operator what is different or left out.
+        note: notes for the operator what is different or left out.
     """
 
     def __init__(self, note: Note) -> None:
@@ -140,7 +140,7 @@ class Routes:
 
     def _follow(self, name: str, names: object, where: str) -> None:
         if name != "*" and name not in self._groups and name not in self._aliases:
-            self._note(where, f"'{name}' is no model of the file: left out")
+            self._note(where, f"'{name}' is not a model of the file: left out")
             return
         for other in (
             [names] if isinstance(names, str) else names if isinstance(names, list) else []

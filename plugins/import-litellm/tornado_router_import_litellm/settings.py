@@ -1,4 +1,4 @@
-"""Settings of another gateway, none of which is lost: what nobody reads is listed in the end."""
+"""Settings of another gateway, none of which is lost: those that are not read are listed."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Settings:
         return f"{self.where}.{name}" if self.where else name
 
     def names(self) -> list[str]:
-        """The settings that nobody has read yet."""
+        """The settings that are not read yet."""
         return [str(name) for name in self._left]
 
     def left(self) -> Iterator[str]:
-        """The dotted path of each setting that nobody has read."""
+        """The dotted path of each setting that is not read yet."""
         return map(self.path, self.names())

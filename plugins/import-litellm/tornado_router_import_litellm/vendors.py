@@ -15,7 +15,7 @@ class Vendor(NamedTuple):
         type: the provider type that serves it.
         key: the variable that LiteLLM takes its key from if the file has none; empty where no key
             is needed.
-        base: the same for its address, where it has none that is the same for everybody.
+        base: the same for its address, where each customer has another.
     """
 
     type: str
@@ -85,7 +85,7 @@ class Served(NamedTuple):
     Attributes:
         vendor: LiteLLM's name of the vendor, which need not be one that we have.
         model: the vendor's own name of it.
-        guess: what is to be said if the vendor had to be guessed.
+        guess: the note for the operator if the vendor had to be guessed.
     """
 
     vendor: str
@@ -94,7 +94,7 @@ class Served(NamedTuple):
 
 
 def served(model: str, custom: str | None, host: str | None) -> Served | None:
-    """Who serves a model, or None if nobody can tell.
+    """Which vendor serves a model; None if it cannot be determined.
 
     Args:
         model: as in `litellm_params.model`.

@@ -34,6 +34,7 @@ setup(
         "aiohttp>=3.12,<4",
         "bcrypt>=4.2,<6",
         "click>=8.1,<9",
+        "email-validator>=2.2,<3",
         "itsdangerous>=2.2,<3",
         "jiter>=0.10,<1",
         "jsonschema>=4.23,<5",

@@ -23,6 +23,10 @@ class TestEmail:
             ("JOSE\u0301@EXAMPLE.com", "jos\u00e9@example.com"),
             ("\u212aelvin@example.com", "kelvin@example.com"),
             ("用户@例子.广告", "用户@例子.广告"),
+            ("ann@xn--mller-kva.de", "ann@müller.de"),
+            ("ann@example\u3002com", "ann@example.com"),
+            *((each, each) for each in ("a@b", "ann@db-1", "ann@mail.corp.local", "ann@10.0.0.1")),
+            *((each, each) for each in ("ann@router.test", "ann@mail.internal", "%@b.c")),
             ("a" * 242 + "@example.com", "a" * 242 + "@example.com"),
         ],
     )
@@ -37,7 +41,8 @@ class TestEmail:
             *("ann@example.com\r\nBcc: x@y", "ann\n@example.com", "a\0@example.com"),
             *("Ann <ann@example.com>", '"ann"@example.com', "ann@[127.0.0.1]", "a,b@example.com"),
             *("deleted:7", "deleted:7@example.com", "ann\u200b@example.com"),
-            *("ann\u202e@example.com", "ann\u00a0@example.com", "ann@example\u3002com"),
+            *("ann\u202e@example.com", "ann\u00a0@example.com", "a..b@example.com"),
+            *(".ann@example.com", "ann.@example.com", "ann@example..com", "ann@example-.com"),
             *("ann@ex\udcffample.com", "a" * 243 + "@example.com", "a@" + "b" * 1_000_000),
         ],
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from tornado_router.config.options import MAX_DOLLARS
 from tornado_router.error_codes import Invalid
-from tornado_router.validation.engine import RustEngine
 
 MAX_EMAIL = 254
 """https://www.rfc-editor.org/errata/eid1690."""
@@ -17,17 +19,9 @@ MAX_NAME = 100
 
 MAX_REASON = 500
 
-_LETTER = r"\p{L}\p{M}\p{N}"
-
-_EMAIL = RustEngine(
-    {
-        "type": "string",
-        "maxLength": MAX_EMAIL,
-        # No quotes, no comments, no addresses of machines: nobody's mailbox is called that.
-        "pattern": rf"^[{_LETTER}!#$%&'*+/=?^_`{{|}}~.-]+"
-        rf"@[{_LETTER}](?:[{_LETTER}.-]*[{_LETTER}])?$",
-    }
-)
+# Networks of their own have mailboxes at `.local` and the like; the first administrator has one at
+# `localhost`.
+SPECIAL_USE_DOMAIN_NAMES.clear()
 
 _DOLLARS = re.compile(r"[+-]?[0-9]{1,10}(\.[0-9]{1,9})?")
 
@@ -42,9 +36,12 @@ def clean_email(text: str, param: str = "email") -> str:
         ApiError: 400, it is none.
     """
     if len(text) <= MAX_EMAIL:
-        text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
-        if _is_text(text) and _EMAIL.is_valid(text):
-            return text
+        text = _fold(text.strip())
+        if _is_text(text):
+            with suppress(EmailNotValidError):
+                # Not asked of the DNS: a router may have none, and an intranet its own names.
+                found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+                return _fold(found.normalized)
     raise Invalid.invalid_value(f"'{param}' is not an e-mail address.", param=param)
 
 
@@ -90,6 +87,10 @@ def parse_dollars(value: str | float | Decimal, param: str = "amount") -> Decima
 def printable(text: str) -> str:
     """Without half characters, which a terminal may hand on and a database does not take."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
 
 
 def _is_text(text: str) -> bool:

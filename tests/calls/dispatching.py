@@ -10,12 +10,12 @@ import pytest
 
 from tornado_router.calls.attempt import Attempts
 from tornado_router.calls.dispatch import Dispatcher
+from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import Memory
 from tornado_router.config.options import ProviderOptions, RoutingOptions
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call, Provider
-from tornado_router.redis.stores import ProcessStore
 from tornado_router.routing.health import Health
 from tornado_router.routing.routes import Target
 

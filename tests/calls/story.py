@@ -14,6 +14,7 @@ from tornado_router.calls.client import CACHE_DEFAULTS, Envelope
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.response_cache import ResponseCache
+from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import Memory
 from tornado_router.config.options import (
     CacheOptions,
@@ -31,7 +32,6 @@ from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.observability.metrics import Metrics
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call, Provider
-from tornado_router.redis.stores import ProcessStore
 from tornado_router.routing.health import Health
 from tornado_router.routing.output_length import OutputBounds
 from tornado_router.routing.prices import Prices

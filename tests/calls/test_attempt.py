@@ -6,11 +6,11 @@ from contextlib import aclosing
 import pytest
 from loguru import logger
 
+from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import Memory
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ProviderError, bad_answer
 from tornado_router.provider import Call
-from tornado_router.redis.stores import ProcessStore
 
 from .dispatching import ANSWER, BOTH, SECRET, Gated, Scripted, Slow, World, call, failure
 

@@ -9,9 +9,9 @@ import pytest
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls import response_cache
 from tornado_router.calls.response_cache import CacheControl, ResponseCache, read_cache_control
+from tornado_router.calls.stores import ProcessStore
 from tornado_router.config.options import CacheOptions
 from tornado_router.provider import Call
-from tornado_router.redis.stores import ProcessStore
 from tornado_router.routing.routes import Route, Target
 
 ROUTE = Route((Target("a", "x"),), cache_seconds=60)

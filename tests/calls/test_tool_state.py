@@ -2,8 +2,8 @@
 
 import asyncio
 
+from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import Memory
-from tornado_router.redis.stores import ProcessStore
 
 ME, YOU = (1, "google"), (2, "google")
 

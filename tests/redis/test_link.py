@@ -1,4 +1,4 @@
-"""The way to Redis: budget, breaker and recovery, against a real Redis and real trouble."""
+"""The link to Redis: budget, breaker and recovery, against a real Redis and real trouble."""
 
 import asyncio
 import time
@@ -8,7 +8,8 @@ from loguru import logger
 
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis import link as link_module
-from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError
+from tornado_router.redis.link import RedisLink
+from tornado_router.redis.protocol import RedisAwayError
 
 from ..servers import own_redis, slow_proxy
 from ..support import DEADLINE
@@ -76,32 +77,6 @@ def test_the_first_command_waits_for_the_connection(redis):
         return await link.call("ECHO", "hello")
 
     assert told(redis.port, story) == b"hello"
-
-
-def test_replies_find_who_asked(redis):
-    async def story(link):
-        words = [f"word {number}" for number in range(1000)]
-        replies = await asyncio.gather(*(link.call("ECHO", word) for word in words))
-        return [reply.decode() for reply in replies] == words
-
-    assert told(redis.port, story)
-
-
-def test_a_refusal_is_the_asker_s_alone(redis):
-    async def story(link):
-        with pytest.raises(RedisReplyError, match="unknown command"):
-            await link.call("NOSUCH")
-        return await link.call("PING"), link.available
-
-    assert told(redis.port, story) == (b"PONG", True)
-
-
-def test_a_database_of_its_own(redis):
-    async def story(link):
-        await link.call("SET", "here", 1)
-
-    told(redis.port, story, db=3)
-    assert redis.ask("EXISTS", "here") == 0
 
 
 def test_a_password(tmp_path, log):

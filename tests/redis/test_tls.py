@@ -9,8 +9,9 @@ from loguru import logger
 
 from tornado_router.accounts.redis_invalidation import announce
 from tornado_router.config.options import RedisOptions
-from tornado_router.redis.link import RedisAwayError, RedisLink
-from tornado_router.redis.redis_store import RedisStore, clear
+from tornado_router.redis.link import RedisLink
+from tornado_router.redis.protocol import RedisAwayError
+from tornado_router.redis.store import RedisStore, clear
 from tornado_router.redis.subscription import RedisSubscription
 from tornado_router.redis.tls import check_redis, explain, redis_context
 
@@ -116,7 +117,7 @@ class TestRefusals:
     def test_an_unknown_authority(self, redis, authority, log):
         self.refused(redis, authority.issue_cert("127.0.0.1"))
         assert log[0] == (
-            "Redis is away: cannot connect: its certificate is not accepted: "
+            "Redis is away: cannot connect: its certificate was not accepted: "
             "unable to get local issuer certificate\n"
         )
 
@@ -179,7 +180,7 @@ class TestChecking:
         assert self.faults(tls=True, tls_ca=ca) == []
 
     def test_an_authority_without_tls(self, ca):
-        assert self.faults(tls_ca=ca) == ["redis.tls_ca: is of no use without `tls = true`"]
+        assert self.faults(tls_ca=ca) == ["redis.tls_ca: has no effect without `tls = true`"]
 
     def test_a_file_that_is_not_there(self, tmp_path):
         path = tmp_path / "ca.pem"
@@ -190,9 +191,9 @@ class TestChecking:
         path = tmp_path / "ca.pem"
         path.write_text("hello")
         (fault,) = self.faults(tls=True, tls_ca=str(path))
-        assert fault == f"redis.tls_ca: {path} holds no certificates in PEM"
+        assert fault == f"redis.tls_ca: {path} holds no PEM certificates"
 
 
 def test_what_has_no_words_is_still_explained():
-    assert explain(TimeoutError()) == "no answer"
+    assert explain(TimeoutError()) == "no reply"
     assert explain(ConnectionRefusedError("refused")) == "refused"

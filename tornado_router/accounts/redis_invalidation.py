@@ -8,7 +8,8 @@ from contextlib import suppress
 from tornado_router.accounts.invalidation import Listener
 from tornado_router.background.supervisor import start_task
 from tornado_router.config.options import RedisOptions
-from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError, run
+from tornado_router.redis.link import RedisLink
+from tornado_router.redis.protocol import RedisAwayError, RedisReplyError, run
 from tornado_router.redis.subscription import RedisSubscription
 
 CHANNEL = "tornado-router:changes"

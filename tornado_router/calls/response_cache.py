@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.calls.stores import Store
 from tornado_router.config.options import CacheOptions
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.provider import Call
-from tornado_router.redis.stores import Store
 from tornado_router.routing.routes import Route
 
 KEY_PREFIX = "cache:"

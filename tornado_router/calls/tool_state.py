@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tornado_router.redis.stores import Store
+from tornado_router.calls.stores import Store
 
 Owner = tuple[int, str]
 """The user who made a call, and the provider that served it."""

@@ -24,11 +24,11 @@ def clear(path: Path) -> None:
         raise click.ClickException(
             "without [redis], each router keeps its cache in its own memory: restart it to empty it"
         )
-    from tornado_router.redis import redis_store  # noqa: PLC0415 - 7 MB, see there
+    from tornado_router.redis import store  # noqa: PLC0415 - 7 MB, see there
 
     try:
-        count = redis_store.clear(options, KEY_PREFIX)
-    except redis_store.StoreAwayError as error:
+        count = store.clear(options, KEY_PREFIX)
+    except store.StoreAwayError as error:
         raise click.ClickException(
             f"the cache at {options.host}:{options.port} was not cleared: {error}"
         ) from None

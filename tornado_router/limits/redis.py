@@ -26,7 +26,8 @@ from tornado_router.background.supervisor import call_later, keep_task
 from tornado_router.errors import RouterError
 from tornado_router.limits import Demand, Lease, LimiterAwayError, Purse, Rates
 from tornado_router.limits.verdict import Counts, Funds, levels, refusal
-from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError, pack
+from tornado_router.redis.link import RedisLink
+from tornado_router.redis.protocol import RedisAwayError, RedisReplyError, pack
 
 SETTLE_SECONDS = 0.005
 """For so long a settlement waits for an admission that takes it along."""

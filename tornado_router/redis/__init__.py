@@ -1,1 +1,1 @@
-"""The link to Redis, and what is kept or heard through it."""
+"""Redis: the link for quick commands, the subscription, and the store for large values."""

@@ -1,4 +1,4 @@
-"""Hears what any process publishes in Redis, over one connection that is made anew when lost."""
+"""Receives what any process publishes in Redis, over one connection that is renewed when lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from loguru import logger
 
 from tornado_router.background.supervisor import keep_task
 from tornado_router.config.options import RedisOptions
-from tornado_router.redis.link import (
+from tornado_router.redis.protocol import (
     CONNECT_SECONDS,
     Connection,
     RedisAwayError,
@@ -20,7 +20,7 @@ from tornado_router.redis.link import (
 )
 
 PROOF_SECONDS = 0.2
-"""How often the subscription is asked whether it is there, and how long it has for the answer."""
+"""How often the subscription is pinged, and how long it has to reply."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
@@ -37,7 +37,7 @@ class RedisSubscription:
         options: where Redis is.
 
     Attributes:
-        live: whether what is published now is heard.
+        live: whether what is published now is received.
     """
 
     def __init__(self, options: RedisOptions) -> None:
@@ -52,12 +52,12 @@ class RedisSubscription:
         hear: Callable[[bytes], None],
         begin: Callable[[], None] | None = None,
     ) -> None:
-        """Has somebody told what comes on a channel; before the loop goes on.
+        """Has a function called with what is published on a channel. Call it before the loop runs.
 
         Args:
             channel: its name.
-            hear: told of each message. May not raise.
-            begin: told whenever listening begins: what was published before is not known.
+            hear: called with each message. Must not raise.
+            begin: called whenever listening begins: what was published before was missed.
         """
         self._listeners[channel.encode()] = _Listener(hear, begin)
 
@@ -68,7 +68,7 @@ class RedisSubscription:
             await self._task
 
     async def _keep(self) -> None:
-        """Subscribes, listens, and begins anew, for ever."""
+        """Subscribes, listens, and subscribes again when the connection is lost, for ever."""
         pause = FIRST_PAUSE
         while True:
             connection = None
@@ -83,7 +83,7 @@ class RedisSubscription:
                 pause = FIRST_PAUSE
                 await self._prove(connection)
             except (RedisAwayError, RedisReplyError) as error:
-                logger.debug("no word of other routers: {}", error)
+                logger.debug("no subscription in Redis: {}", error)
             finally:
                 self.live = False
                 if connection is not None:
@@ -92,7 +92,7 @@ class RedisSubscription:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _prove(self, connection: Connection) -> None:
-        """Asks whether it is still there, until it is not."""
+        """Pings the connection until it is lost."""
         lost = asyncio.Event()
         connection.on_lost = lost.set
         while True:

@@ -1,4 +1,4 @@
-"""How the router makes sure that it talks to the right Redis, where Redis speaks TLS."""
+"""TLS to Redis: the context to connect with, and checks of its options."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tornado_router.errors import Fault
 
 
 def redis_context(options: RedisOptions) -> ssl.SSLContext | None:
-    """What to connect with, or None without TLS. It verifies the certificate and the host name.
+    """The TLS context, or None without TLS. It verifies the certificate and the host name.
 
     Args:
-        options: where Redis is; `tls_ca` as it is found from anywhere.
+        options: where Redis is; `tls_ca` as an absolute path.
 
     Raises:
         OSError: the CA file cannot be used.
@@ -23,25 +23,25 @@ def redis_context(options: RedisOptions) -> ssl.SSLContext | None:
 
 
 def check_redis(options: RedisOptions) -> Iterator[Fault]:
-    """What is wrong with `[redis]`."""
+    """The faults of `[redis]`."""
     if options.tls_ca and not options.tls:
-        yield Fault("redis.tls_ca", "is of no use without `tls = true`")
+        yield Fault("redis.tls_ca", "has no effect without `tls = true`")
         return
     try:
         redis_context(options)
     except ssl.SSLError:
-        yield Fault("redis.tls_ca", f"{options.tls_ca} holds no certificates in PEM")
+        yield Fault("redis.tls_ca", f"{options.tls_ca} holds no PEM certificates")
     except OSError as error:
         yield Fault("redis.tls_ca", f"{options.tls_ca} cannot be read: {error.strerror}")
 
 
 def explain(error: OSError) -> str:
-    """Why no connection came about, in one line."""
+    """Why a connection failed, in one line."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message.rstrip('.')}"
+        return f"its certificate was not accepted: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
-        return f"no TLS connection came about: {error.reason or 'it hung up'}"
-    return str(error) or "no answer"
+        return f"the TLS handshake failed: {error.reason or 'connection closed'}"
+    return str(error) or "no reply"
 
 
 @lru_cache(maxsize=4)

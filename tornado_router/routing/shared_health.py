@@ -13,7 +13,8 @@ from contextlib import suppress
 import orjson
 
 from tornado_router.background.supervisor import start_task
-from tornado_router.redis.link import RedisAwayError, RedisLink, RedisReplyError
+from tornado_router.redis.link import RedisLink
+from tornado_router.redis.protocol import RedisAwayError, RedisReplyError
 from tornado_router.redis.subscription import RedisSubscription
 from tornado_router.routing.routes import Target
 

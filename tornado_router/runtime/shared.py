@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tornado_router.accounts.invalidation import Changes, LocalChanges
+from tornado_router.calls.stores import ProcessStore, Store, WriteBehind
 from tornado_router.calls.tool_state import Memory
 from tornado_router.config.reader import Config
 from tornado_router.limits import Limiter
 from tornado_router.limits.memory import MemoryLimiter
-from tornado_router.redis.stores import ProcessStore, Store, WriteBehind
 
 if TYPE_CHECKING:
     from tornado_router.redis.link import RedisLink
@@ -72,7 +72,7 @@ def share_in_redis(config: Config) -> Shared:
     from tornado_router.limits.guarded import GuardedLimiter  # noqa: PLC0415
     from tornado_router.limits.redis import RedisLimiter  # noqa: PLC0415
     from tornado_router.redis.link import RedisLink  # noqa: PLC0415
-    from tornado_router.redis.redis_store import RedisStore  # noqa: PLC0415
+    from tornado_router.redis.store import RedisStore  # noqa: PLC0415
     from tornado_router.redis.subscription import RedisSubscription  # noqa: PLC0415
     from tornado_router.routing.shared_health import RedisTargets  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Keeps bytes for a while: in this process, or (see `redis_store`) for all routers together."""
+"""Stores that keep bytes for a while: in this process, or (see `redis.store`) for all routers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Protocol
 from tornado_router.background.supervisor import start_task
 
 ENTRY_BYTES = 300
-"""What Python needs for an entry beside its key and its value: measured, with 10,000 and more."""
+"""Memory of an entry beside its key and its value, measured with 10,000 entries and more."""
 
 WRITE_BYTES = 4096
-"""What a write on its way needs beside its values: a task, and a connection that it waits for."""
+"""Memory of a write under way beside its values: a task, and a place in line for a connection."""
 
 
 class Store(Protocol):
-    """Keeps values that nobody misses much: one may be gone before its time."""
+    """Keeps values whose loss does little harm: one may be gone before its time."""
 
     async def put(self, values: Mapping[str, bytes], seconds: float) -> None:
-        """Keeps values, by key, for so long."""
+        """Keeps values, by key, for so many seconds."""
         ...
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
-        """What is still kept, in the order of the keys."""
+        """The values that are still kept, in the order of the keys."""
         ...
 
     async def close(self) -> None:
@@ -46,7 +46,7 @@ class ProcessStore:
         self._values: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
 
     async def put(self, values: Mapping[str, bytes], seconds: float) -> None:
-        """Keeps values, by key, for so long."""
+        """Keeps values, by key, for so many seconds."""
         until = time.monotonic() + seconds
         for key, data in values.items():
             self._forget(key)
@@ -57,7 +57,7 @@ class ProcessStore:
             self._forget(next(iter(self._values)))
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
-        """What is still kept, in the order of the keys."""
+        """The values that are still kept, in the order of the keys."""
         now = time.monotonic()
         found = [self._values.get(key, (0.0, b"")) for key in keys]
         return [data if until > now else None for until, data in found]
@@ -78,11 +78,11 @@ class ProcessStore:
 
 
 class WriteBehind:
-    """A store in front of another that takes a while: nobody waits until a value is written.
+    """A store in front of a slow one: `put` returns before the values are written.
 
     Args:
         store: that keeps the values.
-        max_bytes: of writes on their way; what comes when there is no room is not kept.
+        max_bytes: of writes under way; beyond that, values are not kept.
     """
 
     def __init__(self, store: Store, max_bytes: int) -> None:
@@ -102,7 +102,7 @@ class WriteBehind:
         write.add_done_callback(self._writes.discard)
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
-        """What is written already, in the order of the keys."""
+        """The values that are written already, in the order of the keys."""
         return await self._store.get(keys)
 
     async def close(self) -> None:

@@ -5,8 +5,8 @@ import tracemalloc
 
 import pytest
 
-from tornado_router.redis import stores
-from tornado_router.redis.stores import ENTRY_BYTES, WRITE_BYTES, ProcessStore, WriteBehind
+from tornado_router.calls import stores
+from tornado_router.calls.stores import ENTRY_BYTES, WRITE_BYTES, ProcessStore, WriteBehind
 
 ENTRY = len("k") + 10 + ENTRY_BYTES
 """What an entry with ten bytes takes."""

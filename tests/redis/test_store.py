@@ -6,9 +6,9 @@ import pytest
 
 from tornado_router.calls.tool_state import Memory
 from tornado_router.config.options import RedisOptions
-from tornado_router.redis import redis_store
+from tornado_router.redis import store
 from tornado_router.redis.link import RedisLink
-from tornado_router.redis.redis_store import RedisStore, StoreAwayError, clear
+from tornado_router.redis.store import RedisStore, StoreAwayError, clear
 
 from ..servers import own_redis, redis_server
 from ..support import DEADLINE
@@ -124,7 +124,7 @@ def test_a_frozen_redis_holds_no_call_up(tmp_path):
 
 class TestClear:
     def test_it_deletes_what_has_the_prefix_and_nothing_else(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(redis_store, "CLEAR_BATCH", 10)
+        monkeypatch.setattr(store, "CLEAR_BATCH", 10)
         with own_redis(tmp_path) as redis:
             options = RedisOptions(host="127.0.0.1", port=redis.port)
             for number in range(100):
@@ -137,7 +137,7 @@ class TestClear:
             assert clear(options, "cache:") == 0
 
     def test_without_redis_it_says_so(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(redis_store, "CLEAR_SECONDS", 0.1)
+        monkeypatch.setattr(store, "CLEAR_SECONDS", 0.1)
         with pytest.raises(StoreAwayError, match="cannot connect"):
             clear(RedisOptions(host="127.0.0.1", port=1), "cache:")
         with own_redis(tmp_path) as redis, redis.frozen(), pytest.raises(StoreAwayError):

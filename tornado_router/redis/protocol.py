@@ -1,0 +1,239 @@
+"""Redis's protocol on one connection: commands with a time limit, replies in their order.
+
+A command costs a fifth of what redis-py's pooled client takes for it (see docs/decisions), and one
+that timed out leaves nothing behind: its reply is discarded when it comes. Values that may be large
+have no place here, as every other command would wait behind them: see `store`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import hiredis
+
+from tornado_router.config.options import RedisOptions
+from tornado_router.errors import RouterError
+from tornado_router.redis.tls import explain, redis_context
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 1.0
+"""For a connection that no command waits for."""
+
+GRACE_SECONDS = 0.001
+"""How much longer a time-out waits: the reply may be there, unread, if the loop was busy."""
+
+_NOTHING = object()
+
+
+class RedisAwayError(RouterError):
+    """Redis cannot be reached, or did not reply in time; the command may have run all the same."""
+
+
+class RedisReplyError(RouterError):
+    """Redis refused a command."""
+
+
+OnReply = Callable[[Any], None]
+"""Called with a reply, a `RedisAwayError` or a `RedisReplyError`. Must not raise."""
+
+
+def pack(*words: str | bytes | int) -> bytes:
+    """A command as it is sent."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type, no-untyped-call, unused-ignore]
+    return packed
+
+
+class Command:
+    """A command that waits for its reply, until it comes or is late.
+
+    Args:
+        on_reply: called with the outcome, once.
+        seconds: for which it waits.
+        on_late: called if the reply did not come in time.
+    """
+
+    __slots__ = ("_on_late", "_on_reply", "_timer")
+
+    def __init__(self, on_reply: OnReply, seconds: float, on_late: Callable[[], None]) -> None:
+        self._on_reply: OnReply | None = on_reply
+        self._on_late = on_late
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self._look_again, loop)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is no outcome yet."""
+        return self._on_reply is not None
+
+    def finish(self, reply: Any) -> None:
+        """Passes on the outcome, unless it is too late."""
+        on_reply, self._on_reply = self._on_reply, None
+        if on_reply is not None:
+            self._timer.cancel()
+            on_reply(reply)
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(GRACE_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self.finish(RedisAwayError("Redis did not reply in time"))
+        self._on_late()
+
+
+class Connection(asyncio.Protocol):
+    """An open connection.
+
+    Args:
+        on_message: called with the channel and the data of each message of a subscription.
+
+    Attributes:
+        on_lost: called when it is lost.
+    """
+
+    def __init__(self, on_message: Callable[[bytes, bytes], None] | None = None) -> None:
+        self._on_message = on_message
+        self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_NOTHING)
+        self._commands: deque[Command] = deque()
+        self._transport: asyncio.Transport | None = None
+        self.on_lost: Callable[[], None] = _ignore
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = transport  # type: ignore[assignment]
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is closed."""
+        return self._transport is None or self._transport.is_closing()
+
+    def send(self, packed: bytes, command: Command) -> None:
+        """Sends a command; if the connection is lost, that is its outcome."""
+        if self._transport is None:
+            command.finish(RedisAwayError("the connection to Redis is lost"))
+            return
+        self._commands.append(command)
+        self._transport.write(packed)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _NOTHING:
+                if self._on_message and isinstance(reply, list) and reply[0] == b"message":
+                    self._on_message(reply[1], reply[2])
+                else:
+                    self._commands.popleft().finish(reply)
+        except (hiredis.ProtocolError, IndexError):  # not a Redis
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = None
+        while self._commands:
+            self._commands.popleft().finish(RedisAwayError("the connection to Redis is lost"))
+        self.on_lost()
+
+    def abort(self) -> None:
+        """Closes it at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def call(self, seconds: float, *words: str | bytes | int) -> Any:
+        """Sends a command, and waits for its reply.
+
+        Raises:
+            RedisAwayError: it did not come in time.
+            RedisReplyError: it is a refusal.
+        """
+        waiter = asyncio.get_running_loop().create_future()
+        self.send(pack(*words), Command(resolve(waiter), seconds, _ignore))
+        return await waiter
+
+
+async def open_connection(
+    options: RedisOptions,
+    seconds: float,
+    on_message: Callable[[bytes, bytes], None] | None = None,
+) -> Connection:
+    """Connects, and checks that Redis replies within its budget.
+
+    Args:
+        options: where Redis is.
+        seconds: that connecting may take.
+        on_message: see `Connection`.
+
+    Raises:
+        RedisAwayError: it does not.
+        RedisReplyError: it refuses the login.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        tls = redis_context(options)
+        async with asyncio.timeout(seconds):
+            _, connection = await loop.create_connection(
+                lambda: Connection(on_message), options.host, options.port, ssl=tls
+            )
+    except OSError as error:  # a TimeoutError is one
+        raise RedisAwayError(f"cannot connect: {explain(error)}") from None
+    greetings: list[tuple[str | int, ...]] = [("PING",)]
+    if options.db:
+        greetings.insert(0, ("SELECT", options.db))
+    if options.username:
+        greetings.insert(0, ("AUTH", options.username, options.password))
+    elif options.password:
+        greetings.insert(0, ("AUTH", options.password))
+    try:
+        for words in greetings:
+            await connection.call(options.timeout, *words)
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
+
+
+def run(
+    options: RedisOptions, seconds: float, work: Callable[[Connection], Coroutine[Any, Any, T]]
+) -> T:
+    """Connects, does some work, and closes the connection. Blocks; for the command line.
+
+    Args:
+        options: where Redis is.
+        seconds: that connecting, and each step of it, may take.
+        work: to be done on the connection.
+
+    Raises:
+        RedisAwayError: Redis does not reply.
+        RedisReplyError: it refuses.
+    """
+
+    async def connect_and_work() -> T:
+        connection = await open_connection(replace(options, timeout=seconds), seconds)
+        try:
+            return await work(connection)
+        finally:
+            connection.abort()
+
+    return asyncio.run(connect_and_work())
+
+
+def resolve(waiter: asyncio.Future[Any]) -> OnReply:
+    """Has a future resolved by the outcome of a command."""
+
+    def set_outcome(reply: Any) -> None:
+        if waiter.done():
+            return
+        if isinstance(reply, RouterError):
+            waiter.set_exception(reply)
+        else:
+            waiter.set_result(reply)
+
+    return set_outcome
+
+
+def _ignore() -> None:
+    pass

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tornado_router.http.objects.usage import Call, Sums, usage_group
+from tornado_router.http.objects.usage import Call, Sums, UsageGroup
 from tornado_router.ledger.usage_queries import COLUMNS, GROUPINGS, Group
 from tornado_router.storage.tables import SUMS
 from tornado_router.usage import QUANTITIES_AND_TOTAL
@@ -45,7 +45,7 @@ def test_sums_have_every_quantity_and_a_total():
 @pytest.mark.parametrize("grouping", GROUPINGS)
 def test_a_group_has_what_its_calls_have_in_common(grouping):
     sums = dict.fromkeys(SUMS, 0)
-    group = plain(usage_group(grouping, Group(None, "label", sums)))
+    group = plain(UsageGroup.of(grouping, Group(None, "label", sums)))
     common = group.keys() - plain(Sums.of(sums)).keys()
     assert len(common) in (1, 2)
     assert any(name.startswith(grouping) for name in common)

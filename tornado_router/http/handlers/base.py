@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar
 
-import orjson
+import msgspec
 from loguru import logger
+from msgspec import Struct
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
@@ -155,9 +156,9 @@ class BaseHandler(RequestHandler):
             trace = trace._replace(state="")  # the collector keeps it with the span
         return trace
 
-    def write_json(self, body: Mapping[str, Any]) -> None:
-        """Answers with a JSON object."""
-        self.finish(orjson.dumps(body))
+    def write_json(self, body: Mapping[str, Any] | Struct) -> None:
+        """Responds with a JSON object."""
+        self.finish(msgspec.json.encode(body))
 
     def compute_etag(self) -> None:
         """Answers are never the same twice, so none is hashed."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tornado_router import __version__
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.observability.redaction import printable_name
-from tornado_router.routing.health import TargetHealth
+from tornado_router.http.objects.service import Health, TargetState
 
 if TYPE_CHECKING:
     from tornado_router.redis.link import RedisLink
@@ -32,37 +31,24 @@ class HealthHandler(BaseHandler):
         # What is known: nobody is asked, as whoever is away would keep this answer waiting.
         database_away = process.storage.away or process.ledger.stuck
         self.write_json(
-            {
-                "status": "stopping" if services.requests.stopping else "ok",
-                "version": __version__,
-                "database": "away" if database_away else "ok",
-                "redis": _redis(process.redis),
-                "providers": providers,
-                "targets": [_target(item) for item in targets[:MOST_TARGETS]],
-                "calls": services.bounds.calls,
-                "loop_lag_ms": round(process.loop_lag * 1000, 1),
-                "ledger_bytes": process.ledger.backlog,
-                "broken_plugins": process.plugins.broken,
-            }
+            Health(
+                status="stopping" if services.requests.stopping else "ok",
+                version=__version__,
+                database="away" if database_away else "ok",
+                redis=_redis(process.redis),
+                providers=providers,
+                targets=[TargetState.of(item) for item in targets[:MOST_TARGETS]],
+                calls=services.bounds.calls,
+                loop_lag_ms=round(process.loop_lag * 1000, 1),
+                ledger_bytes=process.ledger.backlog,
+                broken_plugins=process.plugins.broken,
+            )
         )
 
     head = get  # what some load balancers and uptime checks send
 
 
-def _redis(link: RedisLink | None) -> str:
+def _redis(link: RedisLink | None) -> Literal["ok", "away", "off"]:
     if link is None:
         return "off"
     return "ok" if link.available else "away"
-
-
-def _target(item: TargetHealth) -> dict[str, Any]:
-    first_byte = item.first_byte
-    return {
-        "provider": item.target.provider,
-        "model": printable_name(item.target.model),
-        "state": item.state,
-        "failures": item.failures,
-        "seconds_left": round(item.seconds, 1),
-        "calls": item.in_flight,
-        "first_byte_ms": None if first_byte is None else round(first_byte * 1000, 1),
-    }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tornado_router.calls.admission import may_use
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.routing.routes import Model, model_not_found
+from tornado_router.http.objects.service import Model, ModelList
+from tornado_router.routing.routes import model_not_found
 
 
 class ModelsHandler(BaseHandler):
@@ -16,10 +15,9 @@ class ModelsHandler(BaseHandler):
         """Lists those that the key may use."""
         assert self.key is not None, "models are never open"
         key = self.key
-        models = [
-            model for model in self.services.serving.router.models() if may_use(model.name, key)
-        ]
-        self.write_json({"object": "list", "data": [_body(self, model) for model in models]})
+        router, created = self.services.serving.router, self.services.process.started
+        models = [model for model in router.models() if may_use(model.name, key)]
+        self.write_json(ModelList(data=[Model.of(model, created) for model in models]))
 
 
 class ModelHandler(BaseHandler):
@@ -35,13 +33,4 @@ class ModelHandler(BaseHandler):
         model = self.services.serving.router.model(name)
         if not may_use(name, self.key):
             raise model_not_found(name)
-        self.write_json(_body(self, model))
-
-
-def _body(handler: BaseHandler, model: Model) -> dict[str, Any]:
-    return {
-        "id": model.name,
-        "object": "model",
-        "created": handler.services.process.started,
-        "owned_by": model.owner,
-    }
+        self.write_json(Model.of(model, self.services.process.started))

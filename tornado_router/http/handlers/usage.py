@@ -12,15 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import orjson
+from msgspec.structs import asdict
 
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.http.connection import ClientGoneError
-from tornado_router.http.handlers.management import ManagementHandler, dollars, integer
+from tornado_router.http.handlers.management import ManagementHandler, integer
+from tornado_router.http.objects.usage import (
+    GROUP_FIELDS,
+    Call,
+    Sums,
+    Usage,
+    UsageGroup,
+)
 from tornado_router.ledger import usage_queries
-from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter, Group, Sums
+from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter
 from tornado_router.storage.tables import EPOCH, MAX_ID, ApiKey, UsageLog, User, utc
-from tornado_router.storage.tables import dollars as decimal_dollars
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 PARAMETERS = (
@@ -40,13 +46,6 @@ _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 https://owasp.org/www-community/attacks/CSV_Injection."""
 
 _SUM_COLUMNS = ("requests", "errors", *QUANTITIES_AND_TOTAL, "cost")
-_GROUP_COLUMNS = {
-    "day": ("day",),
-    "model": ("model",),
-    "provider": ("provider",),
-    "key": ("key_id", "key_name"),
-    "user": ("user_id", "email"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,56 +241,30 @@ def _timestamp(moment: datetime.datetime) -> int | float:
     return int(seconds) if seconds.is_integer() else seconds
 
 
-def _answer(question: _Question) -> dict[str, Any]:
-    """The JSON of an answer. Blocks."""
+def _answer(question: _Question) -> Usage:
+    """The object of a response. Blocks."""
     chosen, limit = question.chosen, question.limit
-    data: list[dict[str, Any]]
+    data: Sequence[Call | UsageGroup]
     with UsageLog._meta.database.reading():  # so that the totals are of the same calls
         if question.group_by is None:
             after = question.after
             cursor = None if after is None else usage_queries.find_cursor(chosen, after)
             totals = usage_queries.totals(chosen)
             calls = usage_queries.list_calls(chosen, limit, cursor) if totals["requests"] else []
-            data = [_call_body(call) for call in calls]
+            data = [Call.of(call) for call in calls]
         else:
             totals, groups = usage_queries.groups(chosen, question.group_by, limit)
-            data = [_group_body(question.group_by, group) for group in groups]
+            data = [UsageGroup.of(question.group_by, group) for group in groups]
     has_more = len(data) > limit
-    del data[limit:]
-    return {
-        "object": "list",
-        "from": _timestamp(chosen.start),
-        "to": _timestamp(chosen.end),
-        "totals": _sums_body(totals),
-        "data": data,
-        "has_more": has_more,
-        "next": data[-1]["id"] if has_more and question.group_by is None else None,
-    }
-
-
-def _call_body(call: Mapping[str, Any]) -> dict[str, Any]:
-    prices = call["prices"]
-    return {
-        **call,
-        "created_at": int(_timestamp(call["created_at"])),
-        "cost": dollars(call["cost"]),
-        "uncharged": dollars(call["uncharged"]),
-        "prices": None if prices is None else orjson.Fragment(prices),
-    }
-
-
-def _sums_body(sums: Sums) -> dict[str, Any]:
-    values = {
-        **sums,
-        "total_tokens": sums["prompt_tokens"] + sums["completion_tokens"],
-        "cost": dollars(decimal_dollars(sums["cost"])),
-    }
-    return {name: values[name] for name in _SUM_COLUMNS}
-
-
-def _group_body(group_by: str, group: Group) -> dict[str, Any]:
-    named = zip(_GROUP_COLUMNS[group_by], (group.value, group.label), strict=False)
-    return {**dict(named), **_sums_body(group.sums)}
+    data = data[:limit]
+    return Usage(
+        start=_timestamp(chosen.start),
+        end=_timestamp(chosen.end),
+        totals=Sums.of(totals),
+        data=data,
+        has_more=has_more,
+        next=data[-1].id if has_more and isinstance(data[-1], Call) else None,
+    )
 
 
 def _calls_csv(chosen: Filter, cursor: Cursor | None) -> _CsvPage:
@@ -300,11 +273,8 @@ def _calls_csv(chosen: Filter, cursor: Cursor | None) -> _CsvPage:
     has_more = len(calls) > CSV_PAGE
     calls = calls[:CSV_PAGE]
     last = (calls[-1]["created_at"], calls[-1]["id"]) if has_more else None
-    lines = (
-        ({**_call_body(call), "prices": call["prices"]}[name] for name in usage_queries.COLUMNS)
-        for call in calls
-    )
-    return _CsvPage(_csv(lines), last)
+    lines = ({**asdict(Call.of(call)), "prices": call["prices"]} for call in calls)
+    return _CsvPage(_csv([line[name] for name in usage_queries.COLUMNS] for line in lines), last)
 
 
 def _groups_csv(question: _Question) -> str:
@@ -312,8 +282,9 @@ def _groups_csv(question: _Question) -> str:
     group_by = question.group_by
     assert group_by is not None
     _, groups = usage_queries.groups(question.chosen, group_by, limit=None)
-    header = (*_GROUP_COLUMNS[group_by], *_SUM_COLUMNS)
-    return _csv([header, *(_group_body(group_by, group).values() for group in groups)])
+    header = (*GROUP_FIELDS[group_by], *_SUM_COLUMNS)
+    lines = (asdict(UsageGroup.of(group_by, group)) for group in groups)
+    return _csv([header, *([line[name] for name in header] for line in lines)])
 
 
 def _csv(lines: Iterable[Iterable[Any]]) -> str:

@@ -12,36 +12,9 @@ from tornado_router.ledger.usage_queries import Group
 from tornado_router.storage.tables import dollars as dollars_of_billionths
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
-if TYPE_CHECKING:
 
-    class _Quantities(Object, kw_only=True):
-        """The fields of `QUANTITIES_AND_TOTAL`, which are listed in usage.py alone."""
-else:
-    _Quantities = defstruct(
-        "_Quantities",
-        [(name, Count) for name in QUANTITIES_AND_TOTAL],
-        bases=(Object,),
-        kw_only=True,
-    )
-
-
-class Sums(_Quantities, kw_only=True):
-    """Sums over calls."""
-
-    requests: Count
-    errors: Count
-    cost: Dollars
-
-    @classmethod
-    def of(cls, sums: Mapping[str, int], **more: Any) -> Self:
-        """The object of the sums of a query."""
-        total = sums["prompt_tokens"] + sums["completion_tokens"]
-        cost = dollars(dollars_of_billionths(sums["cost"]))
-        return cls(**{**sums, "total_tokens": total, "cost": cost, **more})
-
-
-class UsageGroup(Sums, kw_only=True):
-    """Sums over the calls that have something in common, such as the model."""
+class _Common(Object, kw_only=True):
+    """What the calls of a group have in common."""
 
     day: str | UnsetType = UNSET
     model: str | UnsetType | None = UNSET
@@ -52,24 +25,8 @@ class UsageGroup(Sums, kw_only=True):
     email: str | UnsetType | None = UNSET
 
 
-GROUP_FIELDS = {
-    "day": ("day",),
-    "model": ("model",),
-    "provider": ("provider",),
-    "key": ("key_id", "key_name"),
-    "user": ("user_id", "email"),
-}
-"""What the calls of a group have in common, by the grouping: the fields for it."""
-
-
-def usage_group(group_by: str, group: Group) -> UsageGroup:
-    """The object of a group."""
-    names = zip(GROUP_FIELDS[group_by], (group.value, group.label), strict=False)
-    return UsageGroup.of(group.sums, **dict(names))
-
-
-class Call(_Quantities, kw_only=True):
-    """The usage of one call."""
+class _Served(Object, kw_only=True):
+    """Which call it was, and what became of it."""
 
     id: Id
     call_id: Annotated[str, Meta(description="The router's own id for the call.")]
@@ -86,6 +43,61 @@ class Call(_Quantities, kw_only=True):
     stream: bool
     status: Count
     error_code: str | None
+
+
+if TYPE_CHECKING:
+    # The quantities are listed in usage.py alone, so mypy does not know these fields.
+    class _Sums(Object, kw_only=True): ...
+
+    class _GroupSums(_Common, kw_only=True): ...
+
+    class _Quantities(_Served, kw_only=True): ...
+else:
+    _QUANTITIES = [(name, Count) for name in QUANTITIES_AND_TOTAL]
+    _SUMS = [("requests", Count), ("errors", Count), *_QUANTITIES, ("cost", Dollars)]
+    _Sums = defstruct("_Sums", _SUMS, bases=(Object,), kw_only=True)
+    _GroupSums = defstruct("_GroupSums", _SUMS, bases=(_Common,), kw_only=True)
+    _Quantities = defstruct("_Quantities", _QUANTITIES, bases=(_Served,), kw_only=True)
+
+
+class Sums(_Sums, kw_only=True):
+    """Sums over calls."""
+
+    @classmethod
+    def of(cls, sums: Mapping[str, int]) -> Self:
+        """The object of the sums of a query."""
+        return cls(**_fields(sums))
+
+
+class UsageGroup(_GroupSums, kw_only=True):
+    """Sums over the calls that have something in common, such as the model."""
+
+    @classmethod
+    def of(cls, group_by: str, group: Group) -> Self:
+        """The object of a group."""
+        common = zip(GROUP_FIELDS[group_by], (group.value, group.label), strict=False)
+        return cls(**_fields(group.sums) | dict(common))
+
+
+def _fields(sums: Mapping[str, int]) -> dict[str, Any]:
+    total = sums["prompt_tokens"] + sums["completion_tokens"]
+    cost = dollars(dollars_of_billionths(sums["cost"]))
+    return {**sums, "total_tokens": total, "cost": cost}
+
+
+GROUP_FIELDS = {
+    "day": ("day",),
+    "model": ("model",),
+    "provider": ("provider",),
+    "key": ("key_id", "key_name"),
+    "user": ("user_id", "email"),
+}
+"""What the calls of a group have in common, by the grouping: the fields for it."""
+
+
+class Call(_Quantities, kw_only=True):
+    """The usage of one call."""
+
     usage_estimated: Annotated[
         bool,
         Meta(description="Whether the tokens are an estimate, as the provider reported none."),

@@ -79,6 +79,14 @@ total_timeout = 1.0
 type = "openai"
 api_key = "{key}"
 base_url = "https://127.0.0.1:{upstream_port}/v1"
+[providers.chatty]
+type = "groq"
+api_key = "{key}"
+base_url = "{upstream}/v1"
+[routes.omni-moderation-latest]
+targets = ["up/ok"]
+[routes.chat-first]
+targets = ["chatty/ok", "up/ok"]
 [routes.renamed]
 targets = ["up/ok"]
 [routes."team/renamed"]

@@ -170,6 +170,37 @@ def embeddings(request):
     }
 
 
+def moderations(request):
+    given = request["input"]
+    count = len(given) if isinstance(given, list) and isinstance(given[0], str) else 1
+    results = [{"flagged": False, "categories": {}, "category_scores": {}} for _ in range(count)]
+    return {"id": "modr-upstream", "model": request.get("model"), "results": results}
+
+
+def text_completion(request, text=TEXT, finish_reason="stop", **more):
+    prompts = request["prompt"]
+    prompts = (
+        prompts if isinstance(prompts, list) and not isinstance(prompts[0], int) else [prompts]
+    )
+    count = len(prompts) * (request.get("n") or 1)
+    return {
+        "id": "cmpl-upstream",
+        "object": "text_completion",
+        "created": 1700000000,
+        "model": request["model"] + "-2026-11-01",
+        "choices": [
+            {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
+            for index in range(count)
+        ],
+        **more,
+    }
+
+
+def text_chunks(request):
+    made = [text_completion(request, word, None) for word in words()]
+    return [*made, text_completion(request, "")]
+
+
 def chunk(request, delta, finish_reason=None, index=0, **more):
     choices = [{"index": index, "delta": delta, "finish_reason": finish_reason}]
     return {
@@ -229,9 +260,15 @@ def behaviour(function: Behaviour) -> Behaviour:
 
 @behaviour
 async def ok(x):
-    """As it should be: embeddings, or an answer, whole or streamed."""
+    """As it should be, at each endpoint; whole or streamed."""
     if x.target.endswith("/embeddings"):
         return await x.answer(embeddings(x.json))
+    if x.target.endswith("/moderations"):
+        return await x.answer(moderations(x.json))
+    if not x.target.endswith("/chat/completions"):
+        if x.json.get("stream"):
+            return await stream_all(x, text_chunks(x.json))
+        return await x.answer(text_completion(x.json, usage=USAGE, vendor_extension={"kept": True}))
     if x.json.get("stream"):
         return await stream_all(x, chunks(x.json))
     return await x.answer(completion(x.json))

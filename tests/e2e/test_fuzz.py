@@ -53,10 +53,17 @@ CHECKS = (
     *("response_headers_conformance", "response_schema_conformance", "negative_data_rejection"),
 )
 HEADERS = {"Content-Type": "application/json"}
-MODELS = {"/v1/chat/completions": "echo", "/v1/embeddings": "ok"}
+MODELS = {
+    "/v1/chat/completions": "echo",
+    "/v1/completions": "echo",
+    "/v1/embeddings": "ok",
+    "/v1/moderations": "echo",
+}
 CALLS = {
     "/v1/chat/completions": {"model": "echo", "messages": [{"role": "user", "content": "x"}]},
+    "/v1/completions": {"model": "echo", "prompt": "x"},
     "/v1/embeddings": {"model": "ok", "input": "x"},
+    "/v1/moderations": {"model": "echo", "input": "x"},
 }
 
 OPEN = {

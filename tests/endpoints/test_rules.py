@@ -2,6 +2,9 @@ import pytest
 
 from tornado_router.endpoints import CHAT_COMPLETIONS
 from tornado_router.endpoints.rules import (
+    best_of_does_not_stream,
+    best_of_is_at_least_n,
+    prompt_is_of_one_kind,
     stream_options_need_stream,
     tool_choice_needs_tools,
     top_logprobs_need_logprobs,
@@ -128,3 +131,43 @@ def test_rules_hold_in_every_profile(profile):
     }
     with pytest.raises(ApiError):
         CHAT_COMPLETIONS.validator(profile).check(body)
+
+
+@pytest.mark.parametrize(
+    "prompt", [None, "x", [], ["x", "y"], [1, 2], [[1], [2, 3]]], ids=["null", *"abcde"]
+)
+def test_prompts_of_one_kind(prompt):
+    prompt_is_of_one_kind({"prompt": prompt})
+
+
+@pytest.mark.parametrize("prompt", [["x", 1], [1, "x"], [[1], 2], [1, [2]], ["x", [1]]])
+def test_prompts_of_several_kinds(prompt):
+    with pytest.raises(ApiError) as caught:
+        prompt_is_of_one_kind({"prompt": prompt})
+    assert caught.value.param == "prompt[1]"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"best_of": None, "n": 3}, {"best_of": 3, "n": 3}, {"best_of": 1}, {"best_of": 0}]
+)
+def test_best_of_that_is_enough(body):
+    best_of_is_at_least_n(body)
+
+
+def test_best_of_below_n():
+    with pytest.raises(ApiError) as caught:
+        best_of_is_at_least_n({"best_of": 2, "n": 3})
+    assert caught.value.param == "best_of"
+
+
+@pytest.mark.parametrize(
+    "body", [{"best_of": 3}, {"stream": True}, {"stream": True, "best_of": 2, "n": 2}]
+)
+def test_best_of_and_streams_apart(body):
+    best_of_does_not_stream(body)
+
+
+def test_best_of_in_a_stream():
+    with pytest.raises(ApiError) as caught:
+        best_of_does_not_stream({"best_of": 3, "n": 2, "stream": True})
+    assert caught.value.param == "best_of"

@@ -145,6 +145,84 @@ class TestEmbeddings:
             self.check(play, ["x", "y"], answer)
 
 
+class Completer(Provider):
+    """Gives chunks, or a whole body, on as they are."""
+
+    capabilities: ClassVar = {"completions": (), "chat.completions": ("stream",)}
+
+    def __init__(self, body, chunks):
+        super().__init__("c", {})
+        self.body, self.chunks = body, chunks
+
+    async def send(self, call, http):
+        return self.body
+
+    async def stream(self, call, http):
+        yield self.chunks
+
+
+def text_chunk(text, reason=None, **fields):
+    choices = [{"index": 0, "text": text, "logprobs": None, "finish_reason": reason}]
+    head = {"id": "c", "object": "text_completion", "created": 1, "model": "m"}
+    return {**head, "choices": choices, **fields}
+
+
+COUNTED = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+TEXT = text_chunk("ab", "stop", usage=COUNTED)
+CHUNKS = [text_chunk("a"), text_chunk("b", "stop"), {**TEXT, "choices": []}]
+ENDPOINT_RULES = (
+    "test_response_fits_its_endpoint",
+    "test_stream_fits_its_endpoint",
+    "test_stream_of_endpoint_equals_response",
+)
+
+
+class TestOtherEndpoints:
+    def check(self, play, rule, body=TEXT, chunks=CHUNKS):
+        asked = {"model": "m", "prompt": "x"}
+        whole, stream = (Recording("hi", "completions", it, asked) for it in (False, True))
+
+        class Recorded(ProviderConformance):
+            @classmethod
+            def load_recordings(cls):
+                return (whole, stream)
+
+        used = whole if rule == ENDPOINT_RULES[0] else stream
+        getattr(Recorded(), rule)(play(Completer(body, chunks), True), used)
+
+    @pytest.mark.parametrize("rule", ENDPOINT_RULES)
+    def test_what_fits_passes(self, play, rule):
+        self.check(play, rule)
+
+    @pytest.mark.parametrize(
+        ("body", "fault"),
+        [
+            ({**TEXT, "choices": [{"index": 0, "text": 5, "finish_reason": "stop"}]}, "not fit"),
+            ({**TEXT, "usage": None}, "no `usage`"),
+        ],
+    )
+    def test_a_response_that_does_not_fit_fails(self, play, body, fault):
+        with pytest.raises(AssertionError, match=fault):
+            self.check(play, ENDPOINT_RULES[0], body)
+
+    @pytest.mark.parametrize(
+        ("chunks", "fault"),
+        [
+            ([text_chunk(5), *CHUNKS[1:]], "not fit"),
+            (CHUNKS[:2], "`usage` is in the chunks"),
+            ([*CHUNKS[:2], TEXT], "has choices"),
+        ],
+    )
+    def test_a_stream_that_does_not_fit_fails(self, play, chunks, fault):
+        with pytest.raises((AssertionError, pytest.fail.Exception), match=fault):
+            self.check(play, ENDPOINT_RULES[1], chunks=chunks)
+
+    @pytest.mark.parametrize("chunks", [CHUNKS[1:], [CHUNKS[0], CHUNKS[2]]])
+    def test_a_stream_that_is_another_response_fails(self, play, chunks):
+        with pytest.raises(AssertionError):
+            self.check(play, ENDPOINT_RULES[2], chunks=chunks)
+
+
 class TestInProcess:
     def test_http_is_refused(self, play):
         class Fetching(Provider):

@@ -107,8 +107,12 @@ def _closed_role(schema: Schema) -> Schema:
 def _add_types(schema: Schema, name: str) -> None:
     for fact in overlay.EXTRA_TYPES:
         if fact.schema == name:
-            field = schema["$defs"][fact.definition]["properties"][fact.field]
-            field["type"] = [field["type"], fact.type]
+            fields = schema["$defs"][fact.definition]["properties"]
+            field = fields[fact.field]
+            if fact.type == "null":
+                fields[fact.field] = allow_null(field)
+            else:
+                field["type"] = [field["type"], fact.type]
 
 
 def _add_bounds(schema: Schema, name: str) -> None:

@@ -42,7 +42,7 @@ class Optional:
 
 @dataclass(frozen=True)
 class ExtraType:
-    """A JSON type that a field has on the wire, and that the package decodes before we see it."""
+    """A JSON type that a field has on the wire, and that the package's type leaves out."""
 
     schema: str
     definition: str
@@ -271,5 +271,12 @@ EXTRA_TYPES = (
         "embedding",
         "string",
         "docstring of encoding_format: float or base64",
+    ),
+    ExtraType(
+        "completions.chunk",
+        "CompletionChoice",
+        "finish_reason",
+        "null",
+        "API: null in every chunk of a choice but its last",
     ),
 )

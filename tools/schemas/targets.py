@@ -29,6 +29,7 @@ ANSWERS = {
     "batches.object": ":Batch",
     "chat.completions.chunk": "chat:ChatCompletionChunk",
     "chat.completions.response": "chat:ChatCompletion",
+    "completions.chunk": ":Completion",
     "completions.response": ":Completion",
     "embeddings.response": ":CreateEmbeddingResponse",
     "files.deleted": ":FileDeleted",

@@ -118,7 +118,7 @@ class Admission:
             for rates in key.rates:
                 if rates.tokens is not None and tokens > rates.tokens:
                     tokens = max(prompt, rates.tokens)
-        if key.purses:
+        if key.purses and (prompt or answer):
             permit.targets, cost = self._priced(call.model, targets, prompt, answer, images)
         demand = Demand(call.id, key.rates, key.purses, tokens, cost)
         permit.lease = await self._reserve(demand, call.model)

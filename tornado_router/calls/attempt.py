@@ -11,12 +11,13 @@ from loguru import logger
 
 from tornado_router.calls.tool_state import Memory, Owner
 from tornado_router.calls.vendor_errors import Cause, Verdict, judge
+from tornado_router.endpoints.bridges import bridged
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
 from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
-from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router.provider import Body, Call, HTTPClient
 from tornado_router.routing.health import Observation
 from tornado_router.routing.routes import Target
 
@@ -80,7 +81,7 @@ class Attempt:
         provider = configured.provider
         assert provider is not None, "routing plans no target that is off"
         self._configured = configured
-        self._provider: Provider = provider
+        self._provider = bridged(provider, call.endpoint)
         self._call = call
         self._observation = observation
         self._memory = memory

@@ -1,7 +1,8 @@
 """The APIs that clients speak, a module each; pure: no I/O, no await.
 
 `base` has what an endpoint is, `dialects` the forms of errors, `openai_format` what OpenAI's
-endpoints share. A new API is one new module here beside its schema and a plugin's translator.
+endpoints share, `bridges` the translations between endpoints. A new API is one new module here
+beside its schema and a plugin's translator.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from types import MappingProxyType
 
 from tornado_router.endpoints.base import Ask, Encoded, Endpoint, Output, Prompt, StreamEncoder
 from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
+from tornado_router.endpoints.completions import COMPLETIONS
 from tornado_router.endpoints.dialects import OPENAI, Dialect
 from tornado_router.endpoints.embeddings import EMBEDDINGS
+from tornado_router.endpoints.moderations import MODERATIONS
 
 __all__ = [
     "CHAT_COMPLETIONS",
+    "COMPLETIONS",
     "EMBEDDINGS",
     "ENDPOINTS",
+    "MODERATIONS",
     "OPENAI",
     "Ask",
     "Dialect",
@@ -29,6 +34,9 @@ __all__ = [
 ]
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
-    {endpoint.name: endpoint for endpoint in (CHAT_COMPLETIONS, EMBEDDINGS)}
+    {
+        endpoint.name: endpoint
+        for endpoint in (CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, MODERATIONS)
+    }
 )
 """Every endpoint, by name."""

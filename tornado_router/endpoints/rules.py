@@ -34,6 +34,38 @@ def top_logprobs_need_logprobs(body: Mapping[str, Any]) -> None:
         )
 
 
+def prompt_is_of_one_kind(body: Mapping[str, Any]) -> None:
+    """A list of prompts is of texts, of tokens, or of lists of tokens, never a mixture."""
+    prompt = body.get("prompt")
+    if not isinstance(prompt, list):
+        return
+    for index, item in enumerate(prompt):
+        if type(item) is not type(prompt[0]):
+            param = f"prompt[{index}]"
+            raise Invalid.invalid_type(
+                f"Invalid type for '{param}': a list of prompts has to be of one kind.",
+                param=param,
+            )
+
+
+def best_of_is_at_least_n(body: Mapping[str, Any]) -> None:
+    """https://platform.openai.com/docs/api-reference/completions/create: "greater than `n`"."""
+    best_of, n = body.get("best_of"), body.get("n") or 1
+    if best_of and best_of < n:
+        raise Invalid.invalid_value(
+            f"'best_of' must be at least 'n', which is {n}, but got {best_of} instead.",
+            param="best_of",
+        )
+
+
+def best_of_does_not_stream(body: Mapping[str, Any]) -> None:
+    """The same page: "Results cannot be streamed"."""
+    if body.get("stream") and (body.get("best_of") or 1) > (body.get("n") or 1):
+        raise Invalid.invalid_value(
+            "'best_of' cannot be above 'n' when 'stream' is enabled.", param="best_of"
+        )
+
+
 def tool_choice_needs_tools(body: Mapping[str, Any]) -> None:
     """A choice needs something to choose from, and names only what is there."""
     choice = body.get("tool_choice")

@@ -18,6 +18,13 @@ class Failure:
         "The provider has no equivalent of `param`; the operator can have it dropped instead.",
         type="invalid_request_error",
     )
+    not_bridged = _failure(
+        400,
+        "The provider of the model '{model}' lacks this endpoint, and '{param}' cannot be served "
+        "by another: {reason}.",
+        code="unsupported_value",
+        type="invalid_request_error",
+    )
     connection_error = _failure(
         502,
         "The provider '{provider}' cannot be reached.",

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from tornado_router.config import check
 from tornado_router.config.options import RouteOptions, TargetOptions
+from tornado_router.endpoints.bridges import serves
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError, Fault
 from tornado_router.observability.redaction import printable_name
@@ -192,7 +193,7 @@ class Router:
 
     def _supports(self, target: Target, endpoint: str) -> bool:
         provider = self._providers[target.provider].provider
-        return provider is not None and provider.supports(endpoint)
+        return provider is not None and serves(provider, endpoint)
 
     @staticmethod
     def _owner(route: Route) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tornado_router.testing.rules.answers import AnswerRules
 from tornado_router.testing.rules.declaration import DeclarationRules
+from tornado_router.testing.rules.endpoints import EndpointRules
 from tornado_router.testing.rules.failures import FailureRules
 from tornado_router.testing.rules.memory import MemoryRules
 from tornado_router.testing.rules.requests import RequestRules
@@ -17,6 +18,7 @@ class ProviderConformance(
     FailureRules,
     StreamRules,
     AnswerRules,
+    EndpointRules,
     RequestRules,
     DeclarationRules,
 ):

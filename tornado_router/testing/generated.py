@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints import CHAT_COMPLETIONS, ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.testing import corpus
 from tornado_router.testing.json_paths import GONE, look_up, places, replaced
@@ -148,16 +148,13 @@ def _mutated(draw: st.DrawFn, bodies: list[Mapping[str, Any]]) -> Any:
 @lru_cache
 def requests(endpoint: str) -> st.SearchStrategy[dict[str, Any]] | None:
     """Bodies that fit the schema of an endpoint; None for one that the kit knows no bodies of."""
-    samples = {
-        "chat.completions": (*corpus.PLAIN, *corpus.CAPABLE, *corpus.ODD),
-        "embeddings": (*corpus.EMBEDDINGS, *corpus.ODD_EMBEDDINGS),
-    }.get(endpoint)
+    samples = corpus.SAMPLES.get(endpoint)
     if samples is None:
         return None
     validator = ENDPOINTS[endpoint].validator()
-    bodies = [sample.body for sample in samples]
+    bodies = [sample.body for kind in samples for sample in kind]
     mutated = _mutated(bodies)
-    candidates = mutated if endpoint == "embeddings" else _composed() | mutated
+    candidates = _composed() | mutated if endpoint == CHAT_COMPLETIONS.name else mutated
 
     def valid(body: Any) -> bool:
         try:

@@ -24,15 +24,23 @@ from typing import Any
 import orjson
 from multidict import CIMultiDict
 
+from tornado_router.endpoints import (
+    CHAT_COMPLETIONS,
+    COMPLETIONS,
+    EMBEDDINGS,
+    ENDPOINTS,
+    MODERATIONS,
+)
 from tornado_router.provider import UpstreamResponse
 
-CHAT = "chat.completions"
-EMBEDDINGS = "embeddings"
+CHAT = CHAT_COMPLETIONS.name
 
 DEFAULT_MODEL = "model-1"
 DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
     CHAT: {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]},
-    EMBEDDINGS: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
+    COMPLETIONS.name: {"model": DEFAULT_MODEL, "prompt": "Hello"},
+    EMBEDDINGS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
+    MODERATIONS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
 }
 
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +(?P<status>[0-9]{3})[^\n]*\n")
@@ -91,7 +99,7 @@ def load(folder: Path | None) -> tuple[Recording, ...]:
         return tuple(
             Recording("hello", endpoint, streamed, request)
             for endpoint, request in DEFAULT_REQUESTS.items()
-            for streamed in ((False, True) if endpoint == CHAT else (False,))
+            for streamed in _forms(endpoint)
         )
     if not folder.is_dir():
         raise RecordingError(f"{folder} is no folder; `recordings` has to name one")
@@ -147,8 +155,14 @@ def _of_endpoint(folder: Path) -> Iterator[Recording]:
             raise RecordingError(f"{path} needs a {name}.request.json beside it")
         yield Recording(name, endpoint, streamed, request, _response(path))
     for name in sorted(requests.keys() - answered):
-        for streamed in (False, True) if endpoint == CHAT else (False,):
+        for streamed in _forms(endpoint):
             yield Recording(name, endpoint, streamed, requests[name])
+
+
+def _forms(endpoint: str) -> tuple[bool, ...]:
+    """Whether a request is made whole (False), as a stream (True), or either way."""
+    known = ENDPOINTS.get(endpoint)
+    return (False, True) if known and known.streams else (False,)
 
 
 def _request(path: Path) -> dict[str, Any]:

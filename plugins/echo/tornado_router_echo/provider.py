@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router_echo.completion import Completion
 from tornado_router_echo.embedding import embed
+from tornado_router_echo.moderation import moderate
 from tornado_router_echo.reply import Reply, compose
 
 
@@ -26,7 +28,9 @@ class EchoProvider(Provider):
             "logprobs",
             "n",
         ),
+        "completions": (),
         "embeddings": (),
+        "moderations": (),
     }
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
@@ -48,6 +52,11 @@ class EchoProvider(Provider):
         """The whole answer."""
         if call.endpoint == "embeddings":
             return embed(call.body)
+        if call.endpoint == "moderations":
+            results = moderate(call.body)
+            return {"id": f"modr-{call.id}", "model": call.model, "results": results}
+        if call.endpoint == "completions":
+            return await self._complete(call)
         reply = compose(call.body)
         await asyncio.sleep(self._delay * len(reply.words))
         count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
@@ -59,6 +68,10 @@ class EchoProvider(Provider):
 
     async def stream(self, call: Call, http: HTTPClient) -> AsyncGenerator[Sequence[Body], None]:
         """A chunk for each word, or for each piece of a tool call."""
+        if call.endpoint == "completions":
+            async for batch in self._stream_completion(call):
+                yield batch
+            return
         reply = compose(call.body)
         identity = _identity(call, "chat.completion.chunk")
         count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
@@ -87,10 +100,25 @@ class EchoProvider(Provider):
         yield chunks({}, reply.finish_reason)
         yield [{**identity, "choices": [], "usage": reply.usage(count)}]
 
+    async def _complete(self, call: Call) -> Body:
+        completion = Completion(call.body)
+        usage = completion.usage()
+        await asyncio.sleep(self._delay * usage["completion_tokens"])
+        identity = _identity(call, "text_completion")
+        return {**identity, "choices": completion.choices(), "usage": usage}
+
+    async def _stream_completion(self, call: Call) -> AsyncGenerator[Sequence[Body], None]:
+        completion = Completion(call.body)
+        identity = _identity(call, "text_completion")
+        for choices in completion.chunks():
+            await asyncio.sleep(self._delay)
+            yield [{**identity, "choices": choices}]
+        yield [{**identity, "choices": [], "usage": completion.usage()}]
+
 
 def _identity(call: Call, kind: str) -> dict[str, Any]:
     return {
-        "id": f"chatcmpl-{call.id}",
+        "id": f"{'cmpl' if kind == 'text_completion' else 'chatcmpl'}-{call.id}",
         "object": kind,
         "created": int(time.time()),
         "model": call.model,

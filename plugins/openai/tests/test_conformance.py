@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tornado_router.testing import ProviderConformance
-from tornado_router_openai import OpenAIProvider
+from tornado_router_openai import OpenAI
 
 
 class TestOpenAI(ProviderConformance):
@@ -13,4 +13,4 @@ class TestOpenAI(ProviderConformance):
 
     @pytest.fixture
     def provider(self):
-        return OpenAIProvider("openai", {"api_key": "sk-canary-0123456789"})
+        return OpenAI("openai", {"api_key": "sk-canary-0123456789"})

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 import tornado_router_openai
 from tornado_router import provider as public
 from tornado_router.provider import OptionError
-from tornado_router_openai import TORNADO_ROUTER_API, OpenAIProvider, register_providers
+from tornado_router_openai import TORNADO_ROUTER_API, OpenAI, OpenAIProvider, register_providers
 
 SOURCES = sorted(Path(tornado_router_openai.__file__).parent.rglob("*.py"))
 
@@ -89,7 +89,7 @@ def test_it_serves_what_it_says():
 
 def test_it_is_a_plugin():
     assert TORNADO_ROUTER_API == public.PLUGIN_API_VERSION
-    assert register_providers()["openai"] is OpenAIProvider
+    assert register_providers()["openai"] is OpenAI
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)

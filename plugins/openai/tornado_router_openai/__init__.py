@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from tornado_router.provider import Provider, hookimpl
 from tornado_router_openai.presets import PRESETS
-from tornado_router_openai.provider import OpenAIProvider
+from tornado_router_openai.provider import OpenAI, OpenAIProvider
 
-__all__ = ["OpenAIProvider", "register_providers"]
+__all__ = ["OpenAI", "OpenAIProvider", "register_providers"]
 
 TORNADO_ROUTER_API = 1
 
@@ -16,4 +16,4 @@ TORNADO_ROUTER_API = 1
 @hookimpl
 def register_providers() -> Mapping[str, type[Provider]]:
     """Offers `type = "openai"`, and a type for each vendor that is known to speak its format."""
-    return {"openai": OpenAIProvider, **PRESETS}
+    return {"openai": OpenAI, **PRESETS}

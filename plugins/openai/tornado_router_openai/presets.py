@@ -11,6 +11,10 @@ from typing import ClassVar
 
 from tornado_router_openai.provider import OpenAIProvider
 
+_WITH_COMPLETIONS: Mapping[str, Collection[str]] = {
+    **OpenAIProvider.capabilities,
+    "completions": (),
+}
 _OLD_NAMES = {"max_completion_tokens": "max_tokens"}
 
 
@@ -21,6 +25,7 @@ class Azure(OpenAIProvider):
     """
 
     otel_provider_name = "azure.ai.openai"
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = ""
     key_header: ClassVar[str] = "api-key"
 
@@ -29,6 +34,10 @@ class Mistral(OpenAIProvider):
     """https://docs.mistral.ai/api: an unknown field is a 422; usage comes in every stream."""
 
     otel_provider_name = "mistral_ai"
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **OpenAIProvider.capabilities,
+        "moderations": (),
+    }
     default_base_url: ClassVar[str] = "https://api.mistral.ai/v1"
     asks_usage: ClassVar[bool] = False
     renamed: ClassVar[Mapping[str, str]] = {**_OLD_NAMES, "seed": "random_seed"}
@@ -61,12 +70,14 @@ class XAI(OpenAIProvider):
     """https://docs.x.ai/docs/api-reference."""
 
     otel_provider_name = "x_ai"
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = "https://api.x.ai/v1"
 
 
 class Together(OpenAIProvider):
     """https://docs.together.ai/docs/openai-api-compatibility."""
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = "https://api.together.xyz/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
 
@@ -74,6 +85,7 @@ class Together(OpenAIProvider):
 class Fireworks(OpenAIProvider):
     """https://docs.fireworks.ai/tools-sdks/openai-compatibility."""
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = "https://api.fireworks.ai/inference/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
 
@@ -81,12 +93,14 @@ class Fireworks(OpenAIProvider):
 class OpenRouter(OpenAIProvider):
     """https://openrouter.ai/docs/api-reference/overview."""
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = "https://openrouter.ai/api/v1"
 
 
 class _Local(OpenAIProvider):
     """A server of one's own: without a key, on this machine unless `base_url` says otherwise."""
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     needs_key: ClassVar[bool] = False
 
 

@@ -6,13 +6,21 @@ from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from tornado_router.provider import OptionError, Provider
-from tornado_router_openai.relay import ChatCompletions, Embeddings
+from tornado_router_openai.relay import ChatCompletions, Completions, Embeddings, Moderations
+
+_TRANSLATORS = {
+    "chat.completions": ChatCompletions,
+    "completions": Completions,
+    "embeddings": Embeddings,
+    "moderations": Moderations,
+}
 
 
 class OpenAIProvider(Provider):
-    """OpenAI's own API, or any that copies it, by `base_url`.
+    """An API in OpenAI's format with what every vendor of it has: chat and embeddings.
 
-    A vendor of its own name is a subclass that sets what differs.
+    A vendor of its own name is a subclass that sets what differs; one that has `completions` or
+    `moderations`, too, adds them to `capabilities`.
 
     Attributes:
         default_base_url: where the API is; empty if the table has to say.
@@ -93,8 +101,9 @@ class OpenAIProvider(Provider):
         self.headers = self._headers(options)
         self.stream_usage: bool = options.get("stream_usage", self.asks_usage)
         self.endpoints = {
-            "chat.completions": ChatCompletions(self),
-            "embeddings": Embeddings(self),
+            name: translator(self)
+            for name, translator in _TRANSLATORS.items()
+            if name in self.capabilities
         }
 
     def _headers(self, options: Mapping[str, Any]) -> dict[str, str]:
@@ -109,3 +118,13 @@ class OpenAIProvider(Provider):
         if options.get("project"):
             headers["OpenAI-Project"] = options["project"]
         return headers | dict(options.get("headers", {}))
+
+
+class OpenAI(OpenAIProvider):
+    """OpenAI's own API, or any that copies all of it, by `base_url`."""
+
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **OpenAIProvider.capabilities,
+        "completions": (),
+        "moderations": (),
+    }

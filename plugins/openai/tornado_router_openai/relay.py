@@ -82,11 +82,8 @@ class Relay(Translator):
         raise ProviderError(400, "This endpoint cannot be streamed.", param="stream")
 
 
-class ChatCompletions(Relay):
-    """https://platform.openai.com/docs/api-reference/chat."""
-
-    def __init__(self, provider: OpenAIProvider) -> None:
-        super().__init__(provider, "/chat/completions", "choices")
+class _Streaming(Relay):
+    """An endpoint whose responses may be streams of chunks with choices."""
 
     def changes(self, call: Call) -> dict[str, Any]:
         """As everywhere; and usage has to be asked for in streams."""
@@ -105,11 +102,32 @@ class ChatCompletions(Relay):
         return ChatStreamParser(self._provider.name)
 
 
+class ChatCompletions(_Streaming):
+    """https://platform.openai.com/docs/api-reference/chat."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/chat/completions", "choices")
+
+
+class Completions(_Streaming):
+    """https://platform.openai.com/docs/api-reference/completions."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/completions", "choices")
+
+
 class Embeddings(Relay):
     """https://platform.openai.com/docs/api-reference/embeddings."""
 
     def __init__(self, provider: OpenAIProvider) -> None:
         super().__init__(provider, "/embeddings", "data")
+
+
+class Moderations(Relay):
+    """https://platform.openai.com/docs/api-reference/moderations."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/moderations", "results")
 
 
 class ChatStreamParser:

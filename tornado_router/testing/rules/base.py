@@ -10,13 +10,13 @@ from typing import Any, ClassVar, NoReturn
 import pytest
 
 from tornado_router.config.credentials import secrets_in
+from tornado_router.endpoints import EMBEDDINGS
 from tornado_router.provider import Call, Provider
 from tornado_router.testing import shapes
 from tornado_router.testing.corpus import CAPABILITIES
 from tornado_router.testing.recordings import (
     CHAT,
     DEFAULT_MODEL,
-    EMBEDDINGS,
     Recording,
     RecordingError,
     load,
@@ -35,6 +35,7 @@ CASES: Mapping[str, str] = {
     "stream": "no stream is recorded",
     "failure": "no error is recorded",
     "embedded": "no answer of `embeddings` is recorded",
+    "other": "no answer of another endpoint than chat completions is recorded",
     "capability": "",
 }
 """The arguments of rules that are checked once for each of something, and why there is none."""
@@ -193,7 +194,9 @@ def _suits(recording: Recording, argument: str) -> bool:
         case "stream":
             return recording.endpoint == CHAT and not recording.failed and recording.streamed
         case "embedded":
-            return recording.endpoint == EMBEDDINGS and not recording.failed
+            return recording.endpoint == EMBEDDINGS.name and not recording.failed
+        case "other":
+            return recording.endpoint != CHAT and not recording.failed
         case _:
             return True
 

@@ -14,12 +14,13 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call, Parts, Provider, UpstreamRequest
 from tornado_router.testing import corpus, generated
 from tornado_router.testing.json_paths import texts
 from tornado_router.testing.probes import PROBES, Probe
-from tornado_router.testing.recordings import CHAT, EMBEDDINGS
+from tornado_router.testing.recordings import CHAT
 from tornado_router.testing.replay import CLIENT_MODEL, Player, sent_body
 from tornado_router.testing.rules.base import (
     Rules,
@@ -152,7 +153,7 @@ class RequestRules(Rules):
         serves(player.provider)
         no_faults(self._probe(player, probe, drop=True) for probe in PROBES)
 
-    @pytest.mark.parametrize("endpoint", [CHAT, EMBEDDINGS])
+    @pytest.mark.parametrize("endpoint", ENDPOINTS)
     def test_any_request_is_served_or_refused(self, player: Player, endpoint: str) -> None:
         """Every valid request is served, or refused with the `param` at fault; nothing crashes.
 
@@ -202,13 +203,9 @@ class RequestRules(Rules):
         self, provider: Provider, *, plain: bool = False
     ) -> Iterator[tuple[corpus.Sample, str]]:
         """The requests of the corpus for the endpoints of a provider."""
-        if provider.supports(CHAT):
-            others = () if plain else (*corpus.CAPABLE, *corpus.ODD)
-            for sample in (*corpus.PLAIN, *others):
-                yield sample, CHAT
-        if provider.supports(EMBEDDINGS):
-            for sample in (*corpus.EMBEDDINGS, *(() if plain else corpus.ODD_EMBEDDINGS)):
-                yield sample, EMBEDDINGS
+        for endpoint, (usual, odd) in corpus.SAMPLES.items():
+            if provider.supports(endpoint):
+                yield from ((sample, endpoint) for sample in (*usual, *(() if plain else odd)))
 
     def _built(self, player: Player) -> Iterator[tuple[str, Call, UpstreamRequest]]:
         """Every request of the corpus that is not refused, whole and streamed."""

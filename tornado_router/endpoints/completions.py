@@ -1,0 +1,148 @@
+"""`POST /v1/completions`: https://platform.openai.com/docs/api-reference/completions (legacy)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from tornado_router.endpoints import rules
+from tornado_router.endpoints.base import Ask, Documentation, Output, StreamEncoder
+from tornado_router.endpoints.openai_format import (
+    ChunkEncoder,
+    OpenAIEndpoint,
+    add_text,
+    byte_size,
+    join_chunks,
+)
+from tornado_router.provider import Call
+from tornado_router.usage import estimate_tokens
+from tornado_router.validation.validator import Rule
+
+TEMPERATURE = 1.0
+"""Of a request that sets none, as in OpenAI's API."""
+
+
+def prompts(body: Mapping[str, Any]) -> Sequence[Any]:
+    """The prompts of a request, each a text or a list of tokens."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+        return prompt
+    return [prompt]
+
+
+class CompletionsAsk(Ask):
+    """What a completion asks for."""
+
+    __slots__ = ()
+
+    def output(self) -> Output:
+        """`best_of` candidates for each prompt; the client gets `n` of them, and pays for all."""
+        body = self.call.body
+        # For JSON Schema, 2.0 is an integer.
+        candidates = max(int(body.get("n") or 1), int(body.get("best_of") or 1))
+        return Output(candidates * len(prompts(body)), self._bound())
+
+    def context(self) -> int:
+        """The longest prompt, and the most that one choice may come to."""
+        longest = max(estimate_tokens(prompt) for prompt in prompts(self.call.body))
+        return longest + (self._bound() or 0)
+
+    def temperature(self) -> float:
+        """The client's, or OpenAI's default."""
+        given = self.call.body.get("temperature")
+        return TEMPERATURE if given is None else float(given)
+
+    def _bound(self) -> int | None:
+        bound = self.call.body.get("max_tokens")
+        return None if bound is None else int(bound)
+
+
+class Completions(OpenAIEndpoint):
+    """A prompt in, the text that follows it out."""
+
+    name: ClassVar[str] = "completions"
+    path: ClassVar[str] = "/v1/completions"
+    rules: ClassVar[Sequence[Rule]] = (
+        rules.stream_options_need_stream,
+        rules.prompt_is_of_one_kind,
+        rules.best_of_is_at_least_n,
+        rules.best_of_does_not_stream,
+    )
+    prompt_field: ClassVar[str] = "prompt"
+    prompt_fields: ClassVar[tuple[str, ...]] = ("prompt", "suffix")
+    content: ClassVar[str] = "choices"
+    streams: ClassVar[bool] = True
+    otel_operation: ClassVar[str] = "text_completion"
+    documentation: ClassVar[Documentation] = Documentation(
+        summary="Create a completion",
+        description="As in the OpenAI API, which calls it legacy. Where a provider has only chat "
+        "completions, the prompt becomes the message of a user: one text, without `suffix`. With "
+        "`stream`, the response is a stream of events, each with a `CompletionsChunk`.",
+        examples={
+            "A prompt": {
+                "model": "gpt-3.5-turbo-instruct",
+                "prompt": "Once upon a time",
+                "max_tokens": 64,
+            },
+            "A streamed completion": {
+                "model": "gpt-3.5-turbo-instruct",
+                "prompt": "The three laws of robotics are:\n1.",
+                "max_tokens": 200,
+                "stop": ["\n4."],
+                "stream": True,
+                "stream_options": {"include_usage": True},
+            },
+        },
+        chunk="completions.chunk",
+    )
+
+    def ask(self, call: Call) -> Ask:
+        """What a call asks for."""
+        return CompletionsAsk(call)
+
+    def generated(self, body: Mapping[str, Any]) -> int:
+        """UTF-8 bytes of text in the choices."""
+        return _size(body["choices"])
+
+    def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
+        """What makes the bytes of a stream."""
+        return CompletionsEncoder(self, call, model)
+
+    def join(self, events: bytes) -> dict[str, Any]:
+        """The texts that the chunks of a stream amount to."""
+        return join_chunks(events, _add_choice)
+
+    def trim(self, joined: dict[str, Any], without_end: Callable[[str], str]) -> None:
+        """Removes the ends of texts."""
+        for choice in joined["choices"]:
+            if "text" in choice:
+                choice["text"] = without_end(choice["text"])
+
+
+class CompletionsEncoder(ChunkEncoder):
+    """Streams of `text_completion`."""
+
+    object: ClassVar[str] = "text_completion"
+
+    def size(self, choices: Iterable[Any]) -> int:
+        """UTF-8 bytes of text in the choices."""
+        return _size(choices)
+
+    def ends(self) -> list[dict[str, Any]]:
+        """No text, with a finish reason, for each choice."""
+        body = self._call.body
+        return [
+            {"index": index, "text": "", "logprobs": None, "finish_reason": "length"}
+            for index in range(int(body.get("n") or 1) * len(prompts(body)))
+        ]
+
+
+def _size(choices: Iterable[Any]) -> int:
+    return sum(byte_size(choice.get("text") or "") for choice in choices)
+
+
+def _add_choice(known: dict[str, Any], choice: Mapping[str, Any]) -> None:
+    add_text(known, "text", choice.get("text"))
+
+
+COMPLETIONS = Completions()

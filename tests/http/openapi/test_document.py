@@ -239,6 +239,9 @@ STORY = [
         "/v1/chat/completions",
         {"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": True},
     ),
+    ("post", "/v1/completions", {"model": "echo", "prompt": "x"}),
+    ("post", "/v1/completions", {"model": "echo", "prompt": "x", "stream": True}),
+    ("post", "/v1/moderations", {"model": "echo", "input": "x"}),
     ("post", "/v1/embeddings", {"model": "echo", "input": "x"}),
     ("get", "/usage", None),
     ("get", "/usage?group_by=key", None),
@@ -338,14 +341,13 @@ def _check(strict, operation, answer, asked):
     if media == "application/json":
         jsonschema.validate(orjson.loads(answer.body), schema)
     elif media == "text/event-stream":
-        _check_events(strict, answer.body)
+        _check_events(strict, schema, answer.body)
 
 
-def _check_events(strict, stream):
+def _check_events(strict, schema, stream):
     """Each event has a chunk, but for the last."""
-    chunk, error, end = strict["components"]["schemas"]["ChatCompletionsEvent"]["properties"][
-        "data"
-    ]["anyOf"]
+    event = schema["$ref"].rpartition("/")[2]
+    chunk, error, end = strict["components"]["schemas"][event]["properties"]["data"]["anyOf"]
     assert error["contentSchema"]["$ref"].endswith("/Error")
     *chunks, last = (event.data for event in Decoder().feed(stream))
     assert last.decode() == end["const"]

@@ -17,7 +17,9 @@ from typing import Any
 
 from tornado_router.ledger import usage_queries
 from tornado_router.ledger.usage_queries import Filter
-from tornado_router.storage.tables import Storage, UsageLog, now
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import UsageLog
+from tornado_router.storage.values import now
 
 _BUILD = Path(__file__).parent / "build"
 _DATABASE = _BUILD / "usage.db"

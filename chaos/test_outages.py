@@ -6,7 +6,7 @@ import pytest
 
 from tests.postgres import own_postgres
 from tests.servers import own_redis
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 from .conftest import Outcome
 

@@ -14,7 +14,7 @@ from tornado_router.http.body_limit import DISCARDED_BODIES
 from tornado_router.http.tornado_front import TornadoFront
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.runtime.router_process import RouterProcess
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 from . import upstream as upstream_module
 from .place import Place

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from tornado_router.storage.tables import MODELS, Storage
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import TABLES
 
 from .support import poll
 
@@ -60,7 +61,7 @@ class Server:
 
     def give_back(self, url: str) -> None:
         """Takes a migrated database that nobody uses any more: emptying it is faster."""
-        tables = sql.SQL(", ").join(sql.Identifier(model._meta.table_name) for model in MODELS)
+        tables = sql.SQL(", ").join(sql.Identifier(model._meta.table_name) for model in TABLES)
         with psycopg.connect(url, autocommit=True, options="-c lock_timeout=2000") as connection:
             connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(tables))
         self._free.append(url)

@@ -18,7 +18,7 @@ from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Call, Provider, hookimpl
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.runtime.router_process import RouterProcess
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 HOOKS = [name for name, hook in vars(hookspecs).items() if hasattr(hook, "tornado_router_spec")]
 

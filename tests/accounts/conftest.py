@@ -3,7 +3,7 @@
 import pytest
 
 from tornado_router.accounts import registration
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 from .people import HASH, KEY_PLANS, PLANS
 

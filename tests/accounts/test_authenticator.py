@@ -13,7 +13,8 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.registration import create_administrator
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.errors import ApiError
-from tornado_router.storage.tables import ApiKey, Storage, User
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import ApiKey, User
 
 
 class CountingStorage(Storage):

@@ -8,7 +8,8 @@ import pytest
 from tornado_router.accounts import invites, registration
 from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import AuthOptions
-from tornado_router.storage.tables import Invite, User, now
+from tornado_router.storage.tables import Invite, User
+from tornado_router.storage.values import now
 
 from .people import HASH, OPEN, PLANS, at_once, refused, register
 

@@ -8,7 +8,8 @@ from tornado_router.accounts.key_lookup import find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.errors import ApiError
 from tornado_router.limits import Purse, Rates
-from tornado_router.storage.tables import ApiKey, User, now
+from tornado_router.storage.tables import ApiKey, User
+from tornado_router.storage.values import now
 
 from .people import KEY_PLANS, make_key
 

@@ -12,7 +12,8 @@ from tornado_router.accounts.keys import digest
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.errors import ApiError
 from tornado_router.limits import Rates
-from tornado_router.storage.tables import ApiKey, now
+from tornado_router.storage.tables import ApiKey
+from tornado_router.storage.values import now
 
 from .people import ENDPOINTS, KEY_PLANS, make_key, refused
 

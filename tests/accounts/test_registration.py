@@ -103,9 +103,9 @@ class TestAdministrator:
     def test_is_made_once_by_processes_that_start_at_once(self, place):
         code = (
             "import sys, pathlib; from tornado_router.accounts import registration;"
-            "from tornado_router.storage import tables;"
+            "from tornado_router.storage.storage import Storage;"
             "sys.stdin.read(); place = sys.argv[1];"
-            "storage = tables.Storage(place if '://' in place else pathlib.Path(place));"
+            "storage = Storage(place if '://' in place else pathlib.Path(place));"
             "print(storage.call(registration.create_administrator))"
         )
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -10,7 +10,8 @@ from itsdangerous import URLSafeSerializer, URLSafeTimedSerializer
 
 from tornado_router.accounts.sessions import Sessions, check_secret
 from tornado_router.config import reader
-from tornado_router.storage.tables import Storage, User
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import User
 
 SECRET = "a-secret-of-this-test-that-is-long-enough"
 

@@ -6,7 +6,8 @@ import pytest
 
 from tornado_router.accounts import credits, invites, registration, sign_in, users
 from tornado_router.accounts.keys import create_key
-from tornado_router.storage.tables import ApiKey, User, now
+from tornado_router.storage.tables import ApiKey, User
+from tornado_router.storage.values import now
 
 from .people import HASH, PLANS, at_once, refused, register
 

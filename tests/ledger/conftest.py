@@ -4,7 +4,7 @@ import pytest
 from loguru import logger
 
 from tornado_router.accounts import keys, registration
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 
 @pytest.fixture

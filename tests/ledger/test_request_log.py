@@ -13,7 +13,9 @@ from tornado_router.errors import ApiError
 from tornado_router.ledger import request_log
 from tornado_router.ledger.request_log import Exchange, RequestRecorder
 from tornado_router.observability.redaction import REDACTED, Redaction
-from tornado_router.storage.tables import RequestLog, Storage, User, now
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import RequestLog, User
+from tornado_router.storage.values import now
 
 from ..support import poll
 

@@ -27,7 +27,9 @@ from tornado_router.ledger.usage_queries import (
     totals,
 )
 from tornado_router.ledger.writer import Ledger
-from tornado_router.storage.tables import SUMS, ApiKey, Storage, UsageLog, User, billionths, utc
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import SUMS, ApiKey, UsageLog, User
+from tornado_router.storage.values import billionths, utc
 from tornado_router.usage import QUANTITIES
 
 from ..finished import finished
@@ -35,7 +37,7 @@ from ..finished import finished
 EVER = datetime.datetime(1, 1, 1), LATEST
 NOTHING = dict.fromkeys(SUMS, 0)
 FIRST_DAY = datetime.datetime(2024, 2, 28)  # of a leap year
-MODELS = ["fast", "smart", "=1+1", "a 'quoted' \"one\" ?"]
+TABLES = ["fast", "smart", "=1+1", "a 'quoted' \"one\" ?"]
 PROVIDERS = ["openai", "google", None]
 
 
@@ -111,7 +113,7 @@ def crowd(tmp_path_factory, database_server):
                 at,
                 user_id=user_id,
                 key_id=user_id * 2 - chance.choice([0, 1]),
-                model=chance.choice(MODELS),
+                model=chance.choice(TABLES),
                 provider=chance.choice(PROVIDERS),
                 status=chance.choice([200, 200, 399, 400, 499, 502]),
                 prompt_tokens=chance.randrange(1_000_000),
@@ -138,7 +140,7 @@ filters = st.fixed_dictionaries(
     optional={
         "user_id": st.sampled_from([1, 2, 3]),
         "key_id": st.sampled_from([1, 2, 3, 4, 5]),
-        "model": st.sampled_from([*MODELS, "none"]),
+        "model": st.sampled_from([*TABLES, "none"]),
         "provider": st.sampled_from(["openai", "google", "none"]),
     },
 )

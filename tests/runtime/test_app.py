@@ -12,7 +12,8 @@ from tornado_router.provider import Provider
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.runtime.server import Server
-from tornado_router.storage.tables import Storage, UsageLog
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import UsageLog
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x" * 40}}]}

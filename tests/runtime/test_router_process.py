@@ -7,7 +7,8 @@ from tornado_router.errors import DatabaseAwayError
 from tornado_router.ledger.request_log import Exchange
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.runtime.router_process import RouterProcess
-from tornado_router.storage.tables import Storage, User
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import User
 
 from ..finished import finished
 from ..postgres import own_postgres

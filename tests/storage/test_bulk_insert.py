@@ -4,7 +4,7 @@ import pytest
 from peewee import IntegrityError
 
 from tornado_router.storage import bulk_insert
-from tornado_router.storage.databases import open_engine
+from tornado_router.storage.databases import open_database
 
 IGNORE = "ON CONFLICT DO NOTHING RETURNING word"
 
@@ -15,7 +15,7 @@ def words(*pairs):
 
 @pytest.fixture
 def database(empty_place):
-    database = open_engine(empty_place.location)
+    database = open_database(empty_place.location)
     database.open()
     database.execute_sql("CREATE TABLE words (word VARCHAR(9) UNIQUE, number INTEGER NOT NULL)")
     yield database

@@ -14,9 +14,10 @@ from tornado_router.accounts.keys import create_key
 from tornado_router.config.options import LedgerOptions
 from tornado_router.ledger.writer import Ledger
 from tornado_router.storage import migrator
-from tornado_router.storage.databases import open_engine
+from tornado_router.storage.databases import open_database
 from tornado_router.storage.db_copy import CopyError, copy
-from tornado_router.storage.tables import MODELS, Storage, User
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import TABLES, User
 
 from ..ledger.test_writer import call
 from ..place import Place
@@ -63,8 +64,8 @@ def new(server):
 
 
 @pytest.fixture
-def engines(old, new):
-    pair = open_engine(old.location), open_engine(new.location)
+def databases(old, new):
+    pair = open_database(old.location), open_database(new.location)
     for engine in pair:
         engine.open()
     yield pair
@@ -75,7 +76,7 @@ def engines(old, new):
 def everything(place):
     """Each row of each table; times as text, as SQLite has them."""
     found = {}
-    for model in MODELS:
+    for model in TABLES:
         names = ", ".join(field.column_name for field in model._meta.sorted_fields)
         rows = place.ask(f"SELECT {names} FROM {model._meta.table_name} ORDER BY id")
         found[model._meta.table_name] = [tuple(map(_plain, row)) for row in rows]
@@ -88,8 +89,8 @@ def _plain(value):
     return str(value) if isinstance(value, datetime.date) else value
 
 
-def test_every_row_arrives(engines, old, new):
-    copied = {item.table: item for item in copy(*engines)}
+def test_every_row_arrives(databases, old, new):
+    copied = {item.table: item for item in copy(*databases)}
     assert everything(new) == everything(old)
     assert (copied["usage_logs"].rows, copied["users"].rows, copied["api_keys"].rows) == (
         12000,
@@ -99,32 +100,32 @@ def test_every_row_arrives(engines, old, new):
     assert not any(item.altered for item in copied.values())
 
 
-def test_the_next_row_gets_an_id_of_its_own(engines, old, new):
-    copy(*engines)
+def test_the_next_row_gets_an_id_of_its_own(databases, old, new):
+    copy(*databases)
     storage = Storage(new.location)
     made = storage.call(lambda: User.create(email="next@b", name="a", password_hash="!"))
     storage.close()
     assert made.id == 3
 
 
-def test_a_text_that_is_too_long_or_holds_a_nul_is_altered_and_counted(engines, old, new):
+def test_a_text_that_is_too_long_or_holds_a_nul_is_altered_and_counted(databases, old, new):
     old.ask("UPDATE usage_logs SET model = ?, error_code = ? WHERE id = 1", "m" * 300, "a\0b")
     old.ask("UPDATE usage_logs SET error_code = ? WHERE id = 2", "\0")
-    copied = {item.table: item.altered for item in copy(*engines)}
+    copied = {item.table: item.altered for item in copy(*databases)}
     assert copied.pop("usage_logs") == {"model": 1, "error_code": 2}
     assert not any(copied.values())
     query = "SELECT model, error_code FROM usage_logs WHERE id = 1"
     assert new.ask(query) == [("m" * 255, "ab")]
 
 
-def test_a_target_with_something_in_it_is_left_alone(engines, new):
+def test_a_target_with_something_in_it_is_left_alone(databases, new):
     new.ask(
         "INSERT INTO invites (code_hash, created_by, created_at, expires_at) "
         "VALUES ('h', 'me', now(), now())"
     )
     before = new.dump()
     with pytest.raises(CopyError, match="the table invites of the target is not empty"):
-        copy(*engines)
+        copy(*databases)
     assert new.dump() == before
 
 
@@ -143,29 +144,29 @@ ODD = [
 
 
 @pytest.mark.parametrize(("table", "column", "value", "why"), ODD)
-def test_what_postgresql_does_not_take_is_named(engines, old, new, table, column, value, why):
+def test_what_postgresql_does_not_take_is_named(databases, old, new, table, column, value, why):
     old.ask(f"UPDATE {table} SET {column} = {value} WHERE id = 7")
     with pytest.raises(CopyError, match=f"old.db: the table usage_logs has .*{why}"):
-        copy(*engines)
-    assert everything(new) == {model._meta.table_name: [] for model in MODELS}
+        copy(*databases)
+    assert everything(new) == {model._meta.table_name: [] for model in TABLES}
 
 
-def test_what_postgresql_itself_refuses_is_told_in_a_line(engines, old):
+def test_what_postgresql_itself_refuses_is_told_in_a_line(databases, old):
     for number, email in enumerate(("twice", "twice\0")):
         old.ask("UPDATE users SET email = ? WHERE id = ?", email, number + 1)
     with pytest.raises(
         CopyError, match=r"PostgreSQL refuses the table users: duplicate .*\(twice\)"
     ):
-        copy(*engines)
+        copy(*databases)
 
 
-def test_a_file_that_is_broken_is_named(engines, old, new):
+def test_a_file_that_is_broken_is_named(databases, old, new):
     size = old.location.stat().st_size
     with old.location.open("r+b") as file:
         file.seek(size // 2)
         file.write(b"\xff" * (size // 4))
     with pytest.raises(CopyError, match=r"old.db cannot be read: .*malformed"):
-        copy(*engines)
+        copy(*databases)
 
 
 CHANGES = [
@@ -179,7 +180,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("column", "change"), CHANGES)
-def test_a_difference_undoes_all_of_it(engines, new, column, change):
+def test_a_difference_undoes_all_of_it(databases, new, column, change):
     """Whatever comes between: here a trigger, which PostgreSQL runs for each row of a copy."""
     new.ask(
         f"CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -189,12 +190,12 @@ def test_a_difference_undoes_all_of_it(engines, new, column, change):
         "CREATE TRIGGER change BEFORE INSERT ON usage_logs FOR EACH ROW EXECUTE FUNCTION change()"
     )
     with pytest.raises(CopyError, match="the table usage_logs arrived otherwise: in row 11999"):
-        copy(*engines)
-    assert everything(new) == {model._meta.table_name: [] for model in MODELS}
-    assert migrator.pending(engines[1]) == []
+        copy(*databases)
+    assert everything(new) == {model._meta.table_name: [] for model in TABLES}
+    assert migrator.pending(databases[1]) == []
 
 
-def test_a_row_that_does_not_arrive(engines, new):
+def test_a_row_that_does_not_arrive(databases, new):
     new.ask(
         "CREATE FUNCTION leave_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "RETURN CASE WHEN NEW.id = 5000 THEN NULL ELSE NEW END; END $$"
@@ -204,15 +205,15 @@ def test_a_row_that_does_not_arrive(engines, new):
         "FOR EACH ROW EXECUTE FUNCTION leave_out()"
     )
     with pytest.raises(CopyError, match="the table usage_logs arrived otherwise"):
-        copy(*engines)
+        copy(*databases)
 
 
 MEASURE = """
 import resource, sys
 from pathlib import Path
 from tornado_router.storage import db_copy
-from tornado_router.storage.databases import open_engine
-old, new = open_engine(Path(sys.argv[1])), open_engine(sys.argv[2])
+from tornado_router.storage.databases import open_database
+old, new = open_database(Path(sys.argv[1])), open_database(sys.argv[2])
 old.open(), new.open()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 db_copy.copy(old, new)

@@ -7,7 +7,7 @@ import pytest
 from peewee import DatabaseError
 
 from tornado_router.storage import migrator
-from tornado_router.storage.databases import open_engine
+from tornado_router.storage.databases import open_database
 from tornado_router.storage.migrator import FOLDER, SchemaError
 
 NAMES = sorted(path.stem for path in FOLDER.glob("0*.py"))
@@ -15,7 +15,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("0*.py"))
 
 @pytest.fixture
 def database(empty_place):
-    database = open_engine(empty_place.location)
+    database = open_database(empty_place.location)
     database.open()
     yield database
     database.close()
@@ -125,7 +125,7 @@ def test_a_rollback_that_fails_changes_nothing(database, empty_place):
 
 def test_routers_that_start_at_once_migrate_once(empty_place):
     code = (
-        "import sys, pathlib; from tornado_router.storage.tables import Storage;"
+        "import sys, pathlib; from tornado_router.storage.storage import Storage;"
         "sys.stdin.read(); place = sys.argv[1];"
         "Storage(place if '://' in place else pathlib.Path(place)).close()"
     )

@@ -1,22 +1,11 @@
 """The database: its tables, and how a coroutine asks it."""
 
-import asyncio
-import threading
-from decimal import Decimal
-
 import pytest
-from peewee import IntegrityError, fn
+from peewee import IntegrityError
 
-from tornado_router.storage.migrator import SchemaError
-from tornado_router.storage.tables import (
-    MODELS,
-    ApiKey,
-    Storage,
-    UsageLog,
-    User,
-    now,
-    utc,
-)
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import TABLES, ApiKey, UsageLog, User
+from tornado_router.storage.values import now
 
 
 @pytest.fixture
@@ -80,7 +69,7 @@ class TestTables:
         }
         assert {name: there.get(name) for name in columns} == columns
 
-    @pytest.mark.parametrize("model", MODELS)
+    @pytest.mark.parametrize("model", TABLES)
     def test_the_models_know_every_column_and_no_other(self, storage, model):
         found = storage.call(lambda: storage.database.get_columns(model._meta.table_name))
         there = {column.name: column.null for column in found}
@@ -132,20 +121,6 @@ class TestTables:
             ("request_logs", ("created_at",)): False,
         }
 
-    @pytest.mark.sqlite
-    def test_sqlite_runs_as_it_should(self, storage):
-        def pragmas():
-            return {
-                name: storage.database.pragma(name)
-                for name in ("journal_mode", "foreign_keys", "synchronous")
-            }
-
-        assert storage.call(pragmas) == {
-            "journal_mode": "wal",
-            "foreign_keys": 1,
-            "synchronous": 1,
-        }
-
     def test_defaults(self, storage):
         def make():
             key = ApiKey.create(user=user(), key_hash="h", prefix="p", name="k")
@@ -174,87 +149,6 @@ class TestTables:
     def test_a_key_needs_a_user(self, storage):
         with pytest.raises(IntegrityError):
             storage.call(lambda: ApiKey.create(user=99, key_hash="h", prefix="p", name="k"))
-
-
-class TestSchema:
-    def test_is_made(self, empty_place):
-        Storage(empty_place.location).close()
-        assert empty_place.tables() >= {"users", "api_keys", "usage_logs"}
-
-    def test_that_lacks_is_refused_where_nobody_migrates(self, empty_place):
-        with pytest.raises(SchemaError, match="run: tornado-router db migrate"):
-            Storage(empty_place.location, migrate=False)
-        Storage(empty_place.location).close()
-        Storage(empty_place.location, migrate=False).close()
-
-
-class TestMoney:
-    @pytest.mark.parametrize(
-        "amount", ["0", "0.1", "0.000000001", "12345678.987654321", "-3.5", "9000000000"]
-    )
-    def test_comes_back_as_it_was(self, storage, amount):
-        made = storage.call(lambda: User.get_by_id(user(credits=Decimal(amount)).id))
-        assert made.credits == Decimal(amount)
-
-    def test_sums_are_exact(self, storage):
-        def add():
-            for number in range(100):
-                user(f"{number}@b", credits=Decimal("0.1") if number % 2 else Decimal("0.2"))
-            # Without `coerce`, Peewee gives a sum as the database holds it: in billionths.
-            return User.select(fn.SUM(User.credits).coerce()).scalar()
-
-        assert storage.call(add) == Decimal(15)
-
-    def test_the_database_counts_exactly_too(self, storage):
-        def spend():
-            user(credits=Decimal("0.3"))
-            for _ in range(3):
-                User.update(credits=User.credits - Decimal("0.1")).execute()
-            return User.get().credits
-
-        assert storage.call(spend) == 0
-
-    def test_is_held_as_whole_billionths(self, storage, empty_place):
-        storage.call(lambda: user(credits=Decimal("1.5")))
-        assert empty_place.ask("SELECT credits FROM users") == [(1_500_000_000,)]
-
-    def test_comparisons(self, storage):
-        def count():
-            user(credits=Decimal("0.5"))
-            return User.select().where(User.credits >= Decimal("0.5")).count()
-
-        assert storage.call(count) == 1
-
-
-class TestRun:
-    def test_never_on_the_thread_of_the_loop(self, storage):
-        async def main():
-            return await storage.run(threading.get_ident)
-
-        assert asyncio.run(main()) != threading.get_ident()
-
-    def test_what_the_work_raises_is_raised(self, storage):
-        with pytest.raises(ZeroDivisionError):
-            asyncio.run(storage.run(lambda: 1 / 0))
-
-    def test_many_at_once(self, storage):
-        async def main():
-            await asyncio.gather(
-                *(storage.run(lambda n=n: user(f"{n}@b")) for n in range(50)),
-            )
-            return await storage.run(lambda: User.select().count())
-
-        assert asyncio.run(main()) == 50
-
-    @pytest.mark.sqlite
-    def test_nothing_stays_open(self, storage):
-        storage.call(user)
-        assert storage.database.is_closed()
-
-
-def test_times_are_utc_without_a_zone():
-    assert utc(0).isoformat() == "1970-01-01T00:00:00"
-    assert utc(1_800_000_000.25).isoformat() == "2027-01-15T08:00:00.250000"
 
 
 def test_usage_needs_nobody():

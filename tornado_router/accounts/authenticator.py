@@ -14,7 +14,7 @@ from tornado_router.accounts.sessions import looks_like_token
 from tornado_router.background.supervisor import child_task
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import DatabaseAwayError
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 CACHED_KEYS = 10_000
 LIVE_SECONDS = 30.0

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from peewee import fn
 
-from tornado_router.storage.tables import ApiKey, MoneyField, UsageDay, now
+from tornado_router.storage.tables import ApiKey, UsageDay
+from tornado_router.storage.values import MoneyField, now
 
 PERIODS = ("day", "week", "month", "total")
 """For how long a key's budget lasts, in UTC; a week begins on Monday, `total` never ends."""

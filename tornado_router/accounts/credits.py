@@ -11,7 +11,9 @@ from tornado_router.config.options import MAX_DOLLARS
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.limits import Purse
-from tornado_router.storage.tables import CreditEntry, User, billionths, transaction
+from tornado_router.storage.storage import transaction
+from tornado_router.storage.tables import CreditEntry, User
+from tornado_router.storage.values import billionths
 
 EntryKind = Literal["plan", "top_up", "adjust"]
 

@@ -13,7 +13,8 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import clean_email
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
-from tornado_router.storage.tables import MAX_ID, Invite, now
+from tornado_router.storage.tables import MAX_ID, Invite
+from tornado_router.storage.values import now
 
 INVITE_SECONDS = 7 * 24 * 3600
 

@@ -13,7 +13,7 @@ from tornado_router.accounts.text import clean_text, parse_dollars
 from tornado_router.config import check
 from tornado_router.config.options import MAX_RATE
 from tornado_router.error_codes import Invalid
-from tornado_router.storage.tables import now, utc
+from tornado_router.storage.values import now, utc
 
 MAX_PATTERNS = 100
 

@@ -15,7 +15,8 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import PlanOptions
 from tornado_router.error_codes import Refusal
 from tornado_router.limits import Purse, Rates
-from tornado_router.storage.tables import ApiKey, User, billionths, now
+from tornado_router.storage.tables import ApiKey, User
+from tornado_router.storage.values import billionths, now
 
 
 @dataclass(frozen=True, slots=True)

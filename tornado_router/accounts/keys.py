@@ -19,7 +19,9 @@ from tornado_router.accounts import key_fields
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.users import find_user
 from tornado_router.error_codes import Refusal
-from tornado_router.storage.tables import MAX_ID, ApiKey, User, now, transaction
+from tornado_router.storage.storage import transaction
+from tornado_router.storage.tables import MAX_ID, ApiKey, User
+from tornado_router.storage.values import now
 
 KEY_PREFIX = "sk-tr-"
 SHOWN_CHARACTERS = 12

@@ -17,7 +17,8 @@ from tornado_router.config.options import AuthOptions
 from tornado_router.config.reader import Config
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError, Fault
-from tornado_router.storage.tables import Invite, User, transaction
+from tornado_router.storage.storage import transaction
+from tornado_router.storage.tables import Invite, User
 
 ADMIN_EMAIL = "admin@localhost"
 

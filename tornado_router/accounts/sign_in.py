@@ -7,7 +7,9 @@ from typing import Any
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.users import find_by_email, find_user, update
 from tornado_router.error_codes import Refusal
-from tornado_router.storage.tables import Storage, User, now, transaction
+from tornado_router.storage.storage import Storage, transaction
+from tornado_router.storage.tables import User
+from tornado_router.storage.values import now
 
 
 async def authenticate(storage: Storage, passwords: Passwords, email: str, password: str) -> User:

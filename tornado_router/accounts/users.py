@@ -9,16 +9,9 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import MAX_EMAIL, clean_email, clean_text, printable
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
-from tornado_router.storage.tables import (
-    MAX_ID,
-    ApiKey,
-    CreditEntry,
-    Invite,
-    RequestLog,
-    User,
-    now,
-    transaction,
-)
+from tornado_router.storage.storage import transaction
+from tornado_router.storage.tables import MAX_ID, ApiKey, CreditEntry, Invite, RequestLog, User
+from tornado_router.storage.values import now
 
 
 def find_user(user_id: int) -> User:

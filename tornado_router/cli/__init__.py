@@ -39,7 +39,8 @@ from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.runtime.server import Server, run_until_stopped
 from tornado_router.runtime.supervisor import Inheritance, Supervisor, worker_command
 from tornado_router.storage.process_lock import LockedError
-from tornado_router.storage.tables import Storage, User
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import User
 from tornado_router.validation import PROFILES, Profile
 
 

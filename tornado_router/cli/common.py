@@ -21,10 +21,12 @@ from tornado_router.config.reader import Config, environment, load
 from tornado_router.errors import ApiError, ConfigError, first_line
 from tornado_router.observability import log
 from tornado_router.runtime.loaded_config import Deployment, read_deployment
-from tornado_router.storage.databases import MissingDriverError, title
+from tornado_router.storage.databases import title
 from tornado_router.storage.migrator import SchemaError
+from tornado_router.storage.postgres import MissingDriverError
 from tornado_router.storage.postgres_connection import LocationError
-from tornado_router.storage.tables import Storage, User
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import User
 
 T = TypeVar("T")
 

@@ -16,9 +16,11 @@ from tornado_router.cli.common import (
     show_table,
 )
 from tornado_router.storage import migrator
-from tornado_router.storage.databases import Engine, Postgres, Sqlite, open_engine, title
+from tornado_router.storage.databases import Database, open_database, title
 from tornado_router.storage.db_copy import CopyError, copy
+from tornado_router.storage.postgres import Postgres
 from tornado_router.storage.process_lock import LockedError
+from tornado_router.storage.sqlite import Sqlite
 
 
 @click.group()
@@ -33,7 +35,7 @@ def migrate(path: Path) -> None:
     config = read_config(path)
     location = config.database_location
     with database_faults_shown(location):
-        database = open_engine(location)
+        database = open_database(location)
         database.open()
         try:
             names = migrator.migrate(database)
@@ -53,7 +55,7 @@ def status(path: Path) -> None:
     with database_faults_shown(location):
         if isinstance(location, Path) and not location.exists():
             raise SystemExit(f"{location}: there is no such file")
-        database = open_engine(location)
+        database = open_database(location)
         database.open()
         try:
             steps = migrator.migrations(database)
@@ -135,7 +137,7 @@ def copy_database(path: Path, source: Path) -> None:
 
 
 @contextmanager
-def _alone(database: Engine, location: Path | str) -> Iterator[None]:
+def _alone(database: Database, location: Path | str) -> Iterator[None]:
     """Keeps routers away from a database; one that is there ends the command.
 
     A router with [redis] on PostgreSQL is not noticed.
@@ -152,7 +154,7 @@ def _alone(database: Engine, location: Path | str) -> Iterator[None]:
         lock.release()
 
 
-def _open(location: Path | str) -> Engine:
-    database = open_engine(location)
+def _open(location: Path | str) -> Database:
+    database = open_database(location)
     database.open()
     return database

@@ -11,7 +11,8 @@ import click
 from tornado_router.accounts import budgets, keys, registration
 from tornado_router.cli.common import Books, Duration, config_option, find_user, show_table
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.storage.tables import ApiKey, now
+from tornado_router.storage.tables import ApiKey
+from tornado_router.storage.values import now
 
 
 @click.group("keys")

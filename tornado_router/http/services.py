@@ -25,7 +25,7 @@ from tornado_router.observability.metrics import Metrics
 from tornado_router.plugins.registry import ConfiguredProvider, Plugins
 from tornado_router.routing.health import Health
 from tornado_router.routing.routes import Router
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 from tornado_router.validation import Validator
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import orjson
 
 from tornado_router.ledger.record import CallRecord, Charge, RunningCall
 from tornado_router.observability.text import valid_texts
-from tornado_router.storage.tables import billionths
+from tornado_router.storage.values import billionths
 from tornado_router.usage import QUANTITIES, Usage
 
 BEGUN, RUNNING, FINISHED = 0, 1, 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.storage.tables import dollars
+from tornado_router.storage.values import dollars
 from tornado_router.usage import QUANTITIES, Usage
 
 

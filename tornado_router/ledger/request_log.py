@@ -22,7 +22,9 @@ from tornado_router.observability.redaction import BYTES_PER_CHARACTER, Redactio
 from tornado_router.observability.text import storable_text
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
-from tornado_router.storage.tables import RequestLog, Storage, User, now, utc
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import RequestLog, User
+from tornado_router.storage.values import now, utc
 
 FLUSH_SECONDS = 0.5
 TIDY_SECONDS = 60.0

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from peewee import fn
 
 from tornado_router.error_codes import Invalid
-from tornado_router.storage.tables import SUMS, UsageDay, UsageLog, now
+from tornado_router.storage.tables import SUMS, UsageDay, UsageLog
+from tornado_router.storage.values import now
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 DAY = datetime.timedelta(days=1)

@@ -12,7 +12,9 @@ from tornado_router.errors import first_line
 from tornado_router.ledger.record import CallRecord
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
-from tornado_router.storage.tables import SUMS, ApiKey, Storage, UsageLog, User, dollars, utc
+from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import SUMS, ApiKey, UsageLog, User
+from tornado_router.storage.values import dollars, utc
 from tornado_router.usage import QUANTITIES
 
 DAY_SECONDS = 24 * 3600

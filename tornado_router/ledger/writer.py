@@ -17,7 +17,7 @@ from tornado_router.ledger.journal import Journal
 from tornado_router.ledger.record import CallRecord, RunningCall
 from tornado_router.ledger.recovery import recover
 from tornado_router.ledger.usage_rows import UsageRows
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 FLUSH_SECONDS = 0.25
 LONGEST_STOP_SECONDS = 8.0

@@ -21,7 +21,7 @@ from tornado_router.errors import Fault
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.routing.pattern_table import PatternTable, is_pattern
 from tornado_router.routing.routes import KNOWN_TARGETS
-from tornado_router.storage.tables import BILLION
+from tornado_router.storage.values import BILLION
 from tornado_router.usage import Usage
 
 MILLION = 1_000_000

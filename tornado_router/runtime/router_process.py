@@ -45,7 +45,7 @@ from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
 from tornado_router.runtime.loaded_config import Deployment
 from tornado_router.runtime.shared import keep_in_process, share_in_redis
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 from tornado_router.validation import Profile
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from tornado_router.storage.databases import Engine
+from tornado_router.storage.databases import Database
 
 ROWS_PER_STATEMENT = 200
 """SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535:
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 def insert(
-    database: Engine, table: str, rows: Sequence[Row], on_conflict: str = ""
+    database: Database, table: str, rows: Sequence[Row], on_conflict: str = ""
 ) -> list[tuple[Any, ...]]:
     """Inserts rows, in several statements if they are too many for one.
 
@@ -52,7 +52,7 @@ def insert(
 
 
 def insert_each(
-    database: Engine,
+    database: Database,
     rows: Sequence[Row],
     insert: Callable[[Sequence[Row]], object],
     complain: Callable[[Row, Exception], None],

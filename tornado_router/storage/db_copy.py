@@ -30,8 +30,9 @@ from peewee import (
 )
 
 from tornado_router.errors import RouterError, first_line
-from tornado_router.storage.databases import Postgres, Sqlite
-from tornado_router.storage.tables import MODELS
+from tornado_router.storage.postgres import Postgres
+from tornado_router.storage.sqlite import Sqlite
+from tornado_router.storage.tables import TABLES
 
 Row = tuple[Any, ...]
 """The values of a row, its id first."""
@@ -66,11 +67,11 @@ def copy(source: Sqlite, target: Postgres) -> list[Copied]:
             PostgreSQL does not take, or not all of it arrived.
     """
     with _faults(source), _texts(source), source.reading(), target.writing(long=True):
-        for model in MODELS:
+        for model in TABLES:
             if target.execute_sql(f"SELECT 1 FROM {_table(model)} LIMIT 1").fetchone():  # noqa: S608
                 raise CopyError(f"the table {_table(model)} of the target is not empty")
         _check_references(source)
-        return [_copy_table(source, target, model) for model in MODELS]
+        return [_copy_table(source, target, model) for model in TABLES]
 
 
 def _copy_table(source: Sqlite, target: Postgres, model: type[Model]) -> Copied:

@@ -10,7 +10,7 @@ from loguru import logger
 from playhouse.migrations import Runner
 
 from tornado_router.errors import RouterError
-from tornado_router.storage.databases import Engine
+from tornado_router.storage.databases import Database
 
 FOLDER = Path(__file__).parent / "migrations"
 
@@ -26,7 +26,7 @@ class Migration(NamedTuple):
     applied: datetime.datetime | None
 
 
-def migrations(database: Engine) -> list[Migration]:
+def migrations(database: Database) -> list[Migration]:
     """The steps that this version knows, in order.
 
     Raises:
@@ -42,7 +42,7 @@ def migrations(database: Engine) -> list[Migration]:
     return [Migration(item.name, item.applied) for item in found]
 
 
-def pending(database: Engine) -> list[str]:
+def pending(database: Database) -> list[str]:
     """Pending migrations.
 
     Raises:
@@ -51,7 +51,7 @@ def pending(database: Engine) -> list[str]:
     return [item.name for item in migrations(database) if item.applied is None]
 
 
-def migrate(database: Engine) -> list[str]:
+def migrate(database: Database) -> list[str]:
     """Applies the pending migrations, all or none of them; returns their names.
 
     Of routers that do so at once, one migrates and the others find it done.
@@ -68,7 +68,7 @@ def migrate(database: Engine) -> list[str]:
     return names
 
 
-def to_revert(database: Engine, name: str) -> list[str]:
+def to_revert(database: Database, name: str) -> list[str]:
     """The applied migrations after one, newest first.
 
     Raises:
@@ -80,7 +80,7 @@ def to_revert(database: Engine, name: str) -> list[str]:
     return applied[: applied.index(name) : -1]
 
 
-def rollback(database: Engine, name: str) -> list[str]:
+def rollback(database: Database, name: str) -> list[str]:
     """Reverts every migration after one, all or none of them; returns their names.
 
     Raises:
@@ -93,5 +93,5 @@ def rollback(database: Engine, name: str) -> list[str]:
     return names
 
 
-def _runner(database: Engine) -> Any:
+def _runner(database: Database) -> Any:
     return Runner(database, directory=str(FOLDER))

@@ -30,7 +30,7 @@ SELECT CASE current_setting('statement_timeout')
 """
 """Sets up a session on the server.
 
-A statement ends before the coroutine that waits for it gives up (`db.PATIENCE_SECONDS`), unless the
+A statement ends before the coroutine that waits for it gives up (`PATIENCE_SECONDS`), unless the
 URL, the role or the database says otherwise. And the server, too, notices a router that is gone,
 and frees its locks. A statement does this, since poolers refuse most settings in the start-up
 packet: https://www.pgbouncer.org/config.html#ignore_startup_parameters.

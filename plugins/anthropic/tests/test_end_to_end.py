@@ -20,7 +20,7 @@ from tornado_router.accounts import keys, registration
 from tornado_router.runtime.loaded_config import read_deployment
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.runtime.server import Server
-from tornado_router.storage.tables import Storage
+from tornado_router.storage.storage import Storage
 
 from . import vendor_types
 from .support import KEY, recording

@@ -21,7 +21,8 @@ from tornado_router.http.handlers.management import (
 )
 from tornado_router.ledger import request_log
 from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError
-from tornado_router.storage.tables import CreditEntry, Invite, RequestLog, User, billionths
+from tornado_router.storage.tables import CreditEntry, Invite, RequestLog, User
+from tornado_router.storage.values import billionths
 
 _TEXT = {"type": "string"}
 _OPTIONAL_TEXT = {"type": ["string", "null"]}

@@ -26,7 +26,8 @@ from tornado_router.http.objects.usage import (
 )
 from tornado_router.ledger import usage_queries
 from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter
-from tornado_router.storage.tables import EPOCH, MAX_ID, ApiKey, UsageLog, User, utc
+from tornado_router.storage.tables import MAX_ID, ApiKey, UsageLog, User
+from tornado_router.storage.values import EPOCH, utc
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 PARAMETERS = (

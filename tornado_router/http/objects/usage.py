@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType, defstruct
 
 from tornado_router.http.objects.base import Count, Dollars, Id, Object, Time, dollars, seconds
 from tornado_router.ledger.usage_queries import Group
-from tornado_router.storage.tables import dollars as dollars_of_billionths
+from tornado_router.storage.values import dollars as dollars_of_billionths
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 

@@ -1,6 +1,18 @@
 """Users, API keys and usage. A frozen copy of the models, independent of the application's."""
 
-from peewee import *
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    FloatField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    SQL,
+    TextField,
+)
 
 
 class User(Model):

@@ -1,6 +1,17 @@
 """Accounts, limits, credits, prices, and sums of usage by day."""
 
-from peewee import *
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateField,
+    DateTimeField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    SQL,
+    TextField,
+)
 
 
 class User(Model):

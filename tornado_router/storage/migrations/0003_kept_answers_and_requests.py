@@ -1,6 +1,6 @@
 """Answers that were kept, and what calls asked and were answered."""
 
-from peewee import *
+from peewee import BigAutoField, CharField, DateTimeField, IntegerField, Model, TextField
 
 COLUMNS = [
     ("usage_logs", "cache_hit", "BOOLEAN NOT NULL DEFAULT FALSE"),

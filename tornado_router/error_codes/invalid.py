@@ -1,4 +1,4 @@
-"""Requests that are wrong whoever serves them."""
+"""Requests that every provider would refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the router says of itself: its models, its health, and its errors."""
+"""The router itself: its models, its health, and its errors."""
 
 from __future__ import annotations
 

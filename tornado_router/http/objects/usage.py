@@ -102,12 +102,12 @@ class Call(_Quantities, kw_only=True):
         bool,
         Meta(description="Whether the tokens are an estimate, as the provider reported none."),
     ]
-    cache_hit: Annotated[bool, Meta(description="Whether it was answered from the cache.")]
+    cache_hit: Annotated[bool, Meta(description="Whether the response came from the cache.")]
     cost: Dollars
     uncharged: Annotated[
         Dollars,
         Meta(
-            description="Cost that nobody was charged for: beyond the last credits, or of a hedged "
+            description="Cost that was not charged: beyond the last credits, or of a hedged "
             "attempt."
         ),
     ]

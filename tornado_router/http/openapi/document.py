@@ -47,7 +47,7 @@ _TAGS = {
     "api-keys": (
         "API keys",
         "Create and manage the keys that calls of models are made with. Users see their own keys, "
-        "administrators everybody's.",
+        "administrators see all keys.",
     ),
     "usage": ("Usage", "What calls used and cost."),
     "admin": ("Administration", "Users, credits, invites and logged requests, for administrators."),
@@ -216,10 +216,10 @@ class _Describer:
             "description": HTTPStatus(operation.status).phrase,
             "headers": response_headers(headers),
         }
-        if operation.answers:
+        if operation.content:
             good["content"] = {
                 media: {"schema": schema_of(content)}
-                for media, content in operation.answers.items()
+                for media, content in operation.content.items()
             }
         return {
             str(operation.status): good,

@@ -16,7 +16,7 @@ def _header(description: str, schema: Schema = TEXT, **more: Any) -> dict[str, A
 EVERY_RESPONSE = ("X-Request-Id", "X-Content-Type-Options")
 
 ROUTING = ("X-Router-Target", "X-Router-Attempts", "X-Router-Overhead-Ms")
-"""Of calls that reached a target, whatever came of it."""
+"""Of calls that reached a target, successful or not."""
 
 RATE_LIMITS = tuple(
     f"X-RateLimit-{what}-{of}"
@@ -44,12 +44,12 @@ RESPONSE_HEADERS: Mapping[str, dict[str, Any]] = {
         **_ALWAYS_SENT,
     ),
     "X-Router-Target": _header(
-        "The `provider/model` that answered; absent from cached responses.",
+        "The `provider/model` that served the call; absent from cached responses.",
         example="openai/gpt-4o-mini",
     ),
     "X-Router-Attempts": _header("How many attempts were made.", COUNT, example=1),
     "X-Router-Overhead-Ms": _header(
-        "Milliseconds the call spent inside the router before its answer began.",
+        "Milliseconds the call spent inside the router before its response began.",
         {"type": "number"},
         example=1.42,
     ),
@@ -59,7 +59,7 @@ RESPONSE_HEADERS: Mapping[str, dict[str, Any]] = {
         example="logit_bias, seed",
     ),
     "X-Router-Cache": _header(
-        "Whether the response cache answered; absent if the request does not use it.",
+        "Whether the response came from the response cache; absent if the request does not use it.",
         {"type": "string", "enum": ["hit", "miss"]},
     ),
     "Age": _header("Seconds since a cached response was made.", COUNT),
@@ -120,7 +120,7 @@ REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
         ),
         "tracestate": _header("W3C Trace Context, beside `traceparent`."),
         "If-None-Match": _header(
-            "An `ETag` received before; if it still holds, the answer is 304."
+            "An `ETag` received before; if it still holds, the response is a 304."
         ),
     }.items()
 }

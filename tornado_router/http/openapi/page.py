@@ -54,7 +54,7 @@ class Scheme(NamedTuple):
     description: str
 
 
-class Answer(NamedTuple):
+class ShownResponse(NamedTuple):
     """A response of an operation; `content` and `headers` are HTML."""
 
     status: str
@@ -88,7 +88,7 @@ class Shown:
     body_type: str
     body_required: bool
     commands: Sequence[tuple[str, str]]
-    responses: Sequence[Answer]
+    responses: Sequence[ShownResponse]
 
 
 class Group(NamedTuple):
@@ -196,14 +196,14 @@ class _Reader:
                 _commands(method, path, parameters, schemes, content.get("examples", {}))
             ),
             responses=[
-                self._answer(status, self._resolve(response))
+                self._response(status, self._resolve(response))
                 for status, response in operation["responses"].items()
             ],
         )
 
-    def _answer(self, status: str, response: Mapping[str, Any]) -> Answer:
+    def _response(self, status: str, response: Mapping[str, Any]) -> ShownResponse:
         headers = (it["$ref"] for it in response.get("headers", {}).values())
-        return Answer(
+        return ShownResponse(
             status,
             response["description"],
             "<br>".join(
@@ -334,7 +334,7 @@ def _type(schema: Schema) -> str:
 
 
 def _named(schema: Schema) -> list[str]:
-    """The schemas of the document that a value is told to fit, if by its kind or at all."""
+    """The schemas of the document that a value has to fit, for its kind or always."""
     if "$ref" in schema:
         return [schema["$ref"].rpartition("/")[2]]
     if "anyOf" in schema:

@@ -25,26 +25,26 @@ OPERATIONS: Operations = {
                 "search": {**TEXT, "description": "Part of the address or name."},
                 "plan": {**TEXT, "description": "Only users on this plan."},
             },
-            answers=json(UserList),
+            content=json(UserList),
         ),
         "post": Operation(
             summary="Create a user",
             description="Without a password, the user cannot log in until one is set.",
             body=NewUser,
             examples={"A user": {"email": "ada@example.com", "name": "Ada", "plan": "free"}},
-            answers=json(User),
+            content=json(User),
             status=201,
             errors=(409,),
         ),
     },
     "admin.user": {
-        "get": Operation(summary="Get a user", answers=json(User)),
+        "get": Operation(summary="Get a user", content=json(User)),
         "patch": Operation(
             summary="Change a user",
             description="Fields that are left out stay as they are.",
             body=UserChanges,
             examples={"Another plan": {"plan": "team"}, "Disable": {"is_active": False}},
-            answers=json(User),
+            content=json(User),
             errors=(409,),
         ),
         "delete": Operation(summary="Delete a user and their keys", status=204, errors=(409,)),
@@ -52,7 +52,7 @@ OPERATIONS: Operations = {
     "admin.password": {
         "post": Operation(
             summary="Set a user's password",
-            description="Ends all of the user's log-ins.",
+            description="Ends all of the user's sessions.",
             body=NewPassword,
             examples={"A password": {"new_password": "staple battery horse"}},
             status=204,
@@ -63,7 +63,7 @@ OPERATIONS: Operations = {
             summary="List a user's credit entries",
             description="Newest first.",
             query=PAGE,
-            answers=json(CreditEntryList),
+            content=json(CreditEntryList),
         ),
         "post": Operation(
             summary="Add or remove credits",
@@ -73,18 +73,18 @@ OPERATIONS: Operations = {
                 "A top-up": {"amount": "10.00", "kind": "top_up", "reason": "Invoice 2026-117"},
                 "A correction": {"amount": -2.5, "kind": "adjust", "reason": "Charged twice"},
             },
-            answers=json(CreditEntryWithUser),
+            content=json(CreditEntryWithUser),
             status=201,
             errors=(409,),
         ),
     },
-    "admin.plans": {"get": Operation(summary="List plans", answers=json(PlanList))},
+    "admin.plans": {"get": Operation(summary="List plans", content=json(PlanList))},
     "admin.invites": {
         "get": Operation(
             summary="List invites",
             description="Newest first.",
             query=PAGE,
-            answers=json(InviteList),
+            content=json(InviteList),
         ),
         "post": Operation(
             summary="Create an invite",
@@ -98,7 +98,7 @@ OPERATIONS: Operations = {
                     "expires_in": 604800,
                 }
             },
-            answers=json(InviteWithCode),
+            content=json(InviteWithCode),
             status=201,
         ),
     },
@@ -113,11 +113,11 @@ OPERATIONS: Operations = {
                 "key_id": {**ANY_ID, "description": "Only calls of this key."},
                 "request_id": {**TEXT, "description": "Only calls with this `x-request-id`."},
             },
-            answers=json(RequestLogList),
+            content=json(RequestLogList),
         )
     },
     "admin.request_log": {
-        "get": Operation(summary="Get a logged request", answers=json(RequestLog)),
+        "get": Operation(summary="Get a logged request", content=json(RequestLog)),
         "delete": Operation(summary="Delete a logged request", status=204),
     },
 }

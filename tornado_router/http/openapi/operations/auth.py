@@ -18,7 +18,7 @@ OPERATIONS: Operations = {
     "auth.register": {
         "post": Operation(
             summary="Register an account and log in",
-            description="Open, by invite, or closed, as `registration` in `[auth]` says.",
+            description="Open, by invite, or closed, by `registration` in `[auth]`.",
             body=Registration,
             examples={
                 "An account": {
@@ -32,7 +32,7 @@ OPERATIONS: Operations = {
                     "invite": "the code of the invite",
                 },
             },
-            answers=json(Session),
+            content=json(Session),
             status=201,
             errors=(403, 409, 429),
         )
@@ -42,14 +42,14 @@ OPERATIONS: Operations = {
             summary="Log in",
             body=Credentials,
             examples={"Log in": {"email": "ada@example.com", "password": "correct horse battery"}},
-            answers=json(Session),
+            content=json(Session),
             errors=(401, 429),
         )
     },
     "auth.logout": {
         "post": Operation(
             summary="Log out everywhere",
-            description="Ends all of the account's log-ins.",
+            description="Ends all of the account's sessions.",
             body=Nothing,
             body_required=False,
             status=204,
@@ -58,7 +58,7 @@ OPERATIONS: Operations = {
     "auth.password": {
         "post": Operation(
             summary="Change the password",
-            description="Ends all of the account's log-ins and returns a new one.",
+            description="Ends all of the account's sessions and begins a new one.",
             body=PasswordChange,
             examples={
                 "Change": {
@@ -66,17 +66,17 @@ OPERATIONS: Operations = {
                     "new_password": "staple battery horse",
                 }
             },
-            answers=json(Session),
+            content=json(Session),
             errors=(409, 429),
         )
     },
     "auth.profile": {
-        "get": Operation(summary="Get the account", answers=json(User)),
+        "get": Operation(summary="Get the account", content=json(User)),
         "patch": Operation(
             summary="Change the account",
             body=Profile,
             examples={"Rename": {"name": "Ada Lovelace"}},
-            answers=json(User),
+            content=json(User),
         ),
         "delete": Operation(
             summary="Delete the account and its keys",

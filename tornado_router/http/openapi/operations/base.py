@@ -15,7 +15,7 @@ from tornado_router.validation.schema import Schema
 JSON = "application/json"
 
 VENDOR = "4XX"
-"""Stands for whatever status a vendor chooses for its own refusal."""
+"""Stands for any status that a vendor chooses for its own refusal."""
 
 LARGEST_ID = 10**15 - 1
 
@@ -34,7 +34,7 @@ class Operation:
         body_required: whether a body has to be sent.
         examples: bodies to send, by their titles.
         query: schemas of its query parameters, by name.
-        answers: the successful response by media type, as a class or a schema; none without a body.
+        content: the successful response by media type, as a class or a schema; none without a body.
         status: of the successful response.
         headers: of the successful response, beside those of every one.
         errors: statuses that not every operation has.
@@ -46,16 +46,16 @@ class Operation:
     body_required: bool = True
     examples: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Schema] = field(default_factory=dict)
-    answers: Mapping[str, Content] = field(default_factory=dict)
+    content: Mapping[str, Content] = field(default_factory=dict)
     status: int = 200
     headers: tuple[str, ...] = ()
     errors: tuple[int | str, ...] = ()
 
     def objects(self) -> Iterator[type[Struct]]:
         """The classes of the router's objects that it takes or returns."""
-        for content in (self.body, *self.answers.values()):
-            if isinstance(content, type):
-                yield content
+        for item in (self.body, *self.content.values()):
+            if isinstance(item, type):
+                yield item
 
 
 Operations = Mapping[str, Mapping[str, Operation]]

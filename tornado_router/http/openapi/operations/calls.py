@@ -9,15 +9,15 @@ from tornado_router.http.openapi.schemas import event_name, reference, schema_na
 
 def _call(endpoint: Endpoint) -> Operation:
     documentation = endpoint.documentation
-    answers = json(reference(schema_name(f"{endpoint.name}.response")))
+    content = json(reference(schema_name(f"{endpoint.name}.response")))
     if documentation.chunk:
-        answers["text/event-stream"] = reference(event_name(endpoint))
+        content["text/event-stream"] = reference(event_name(endpoint))
     return Operation(
         summary=documentation.summary,
         description=documentation.description,
         body=reference(schema_name(f"{endpoint.name}.request")),
         examples=documentation.examples,
-        answers=answers,
+        content=content,
         errors=(403, 404, 429, 502, 504, VENDOR),
     )
 

@@ -18,7 +18,7 @@ OPERATIONS: Operations = {
         "get": Operation(
             summary="List API keys",
             query={**PAGE, "user_id": USER_ID},
-            answers=json(ApiKeyList),
+            content=json(ApiKeyList),
             errors=(404,),
         ),
         "post": Operation(
@@ -40,13 +40,13 @@ OPERATIONS: Operations = {
                     "expires_at": 1924992000,
                 },
             },
-            answers=json(ApiKeyWithSecret),
+            content=json(ApiKeyWithSecret),
             status=201,
             errors=(403, 409),
         ),
     },
     "key": {
-        "get": Operation(summary="Get an API key", answers=json(ApiKey)),
+        "get": Operation(summary="Get an API key", content=json(ApiKey)),
         "patch": Operation(
             summary="Change an API key",
             description="Fields that are left out stay as they are; null removes a limit.",
@@ -55,7 +55,7 @@ OPERATIONS: Operations = {
                 "Limits": {"rpm": 120, "budget": None},
                 "Disable": {"is_active": False},
             },
-            answers=json(ApiKey),
+            content=json(ApiKey),
             errors=(403,),
         ),
         "delete": Operation(summary="Revoke an API key permanently", status=204),
@@ -67,7 +67,7 @@ OPERATIONS: Operations = {
             body=Rotation,
             body_required=False,
             examples={"With an hour's grace": {"grace_seconds": 3600}},
-            answers=json(ApiKeyWithSecret),
+            content=json(ApiKeyWithSecret),
         )
     },
 }

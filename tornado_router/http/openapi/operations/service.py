@@ -8,29 +8,29 @@ from tornado_router.http.openapi.schemas import TEXT
 
 OPERATIONS: Operations = {
     "models": {
-        "get": Operation(summary="List the models the key may use", answers=json(ModelList))
+        "get": Operation(summary="List the models the key may use", content=json(ModelList))
     },
     "model": {
         "get": Operation(
             summary="Get a model",
             description="The id may contain slashes.",
-            answers=json(Model),
+            content=json(Model),
         )
     },
     "health": {
         "get": Operation(
             summary="Check the router's health",
             description="200 as long as it serves; for load balancers and for a first look.",
-            answers=json(Health),
+            content=json(Health),
         )
     },
     "metrics": {
-        "get": Operation(summary="Get metrics for Prometheus", answers={"text/plain": TEXT})
+        "get": Operation(summary="Get metrics for Prometheus", content={"text/plain": TEXT})
     },
     "openapi": {
         "get": Operation(
             summary="Get this API's OpenAPI document",
-            answers={JSON: {"type": "object"}},
+            content={JSON: {"type": "object"}},
             headers=("ETag", "Revalidate"),
             errors=(304, 404),
         ),
@@ -38,7 +38,7 @@ OPERATIONS: Operations = {
     "docs": {
         "get": Operation(
             summary="Show this API's reference as a page",
-            answers={"text/html": TEXT},
+            content={"text/html": TEXT},
             headers=("ETag", "Revalidate"),
             errors=(304, 404),
         )

@@ -27,7 +27,7 @@ OPERATIONS: Operations = {
     "usage": {
         "get": Operation(
             summary="Report usage and cost",
-            description="Covers the account's own calls; for administrators, everybody's.",
+            description="Covers the account's own calls; for administrators, all calls.",
             query={
                 "from": _moment(
                     "Start of the period, by default 30 days before `to`.", "2026-11-01"
@@ -53,7 +53,7 @@ OPERATIONS: Operations = {
                 },
                 "after": PAGE["after"],
             },
-            answers={**json(Usage), "text/csv": TEXT},
+            content={**json(Usage), "text/csv": TEXT},
             headers=("Content-Disposition",),
             errors=(404,),
         )

@@ -11,11 +11,11 @@ from tornado_router.calls.admission import (
     Admission,
     check_permissions,
 )
-from tornado_router.calls.refusals import duration
 from tornado_router.config.options import PriceOptions, PricingOptions, ProviderOptions
 from tornado_router.errors import ApiError
-from tornado_router.limits import LimiterAwayError, Purse, Rates
+from tornado_router.limits.limiter import LimiterAwayError, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
+from tornado_router.limits.retry_after import duration
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Call
 from tornado_router.routing.output_length import OutputBounds

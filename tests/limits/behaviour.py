@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tornado_router.limits import Demand, Lease, LimitReachedError, Purse, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Purse, Rates
 
 PLENTY = 100_000_000
 

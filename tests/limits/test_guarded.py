@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tornado_router.config.options import LimitsOptions, RedisOptions
-from tornado_router.limits import LimiterAwayError, LimitReachedError, Purse, Rates
 from tornado_router.limits.guarded import GuardedLimiter
+from tornado_router.limits.limiter import LimiterAwayError, LimitReachedError, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
 from tornado_router.redis.link import RedisLink

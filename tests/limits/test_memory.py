@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tornado_router.limits import MINUTE, Purse, Rates
 from tornado_router.limits import memory as memory_module
+from tornado_router.limits.limiter import MINUTE, Purse, Rates
 from tornado_router.limits.memory import Bucket, MemoryLimiter
 
 from .behaviour import Behaviour, demand, refusal

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from tornado_router.config.options import RedisOptions
-from tornado_router.limits import Lease, LimiterAwayError, LimitReachedError, Purse, Rates
 from tornado_router.limits import redis as redis_module
+from tornado_router.limits.limiter import Lease, LimiterAwayError, LimitReachedError, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
 from tornado_router.redis.link import RedisLink

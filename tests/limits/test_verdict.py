@@ -1,6 +1,6 @@
 """What follows from the numbers of an engine; how engines use it is in behaviour.py."""
 
-from tornado_router.limits import MINUTE, Purse, Rates
+from tornado_router.limits.limiter import MINUTE, Purse, Rates
 from tornado_router.limits.verdict import Counts, Funds, fullest, levels, refusal
 
 from .behaviour import demand

@@ -10,7 +10,8 @@ from tornado_router.accounts.users import find_user
 from tornado_router.config.options import MAX_DOLLARS
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
-from tornado_router.limits import Purse
+from tornado_router.limits.holders import HolderKind
+from tornado_router.limits.limiter import Purse
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import CreditEntry, User
 from tornado_router.storage.values import billionths
@@ -84,4 +85,4 @@ def _beyond_bounds(balance: Decimal, amount: Decimal) -> ApiError:
 def purse(user: User) -> Purse:
     """The purse of a user's credits."""
     spent = billionths(user.spent)
-    return Purse(f"credits:{user.id}", billionths(user.credits) + spent, spent)
+    return Purse(HolderKind.CREDITS.id(user.id), billionths(user.credits) + spent, spent)

@@ -14,7 +14,8 @@ from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import PlanOptions
 from tornado_router.error_codes import Refusal
-from tornado_router.limits import Purse, Rates
+from tornado_router.limits.holders import HolderKind
+from tornado_router.limits.limiter import Purse, Rates
 from tornado_router.storage.tables import ApiKey, User
 from tornado_router.storage.values import billionths, now
 
@@ -88,13 +89,17 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
     if row.budget is not None:
         first, following = period(row.budget_period, moment)
         purses.append(
-            Purse(f"budget:{row.id}:{first}", billionths(row.budget), spent_since(row.id, first))
+            Purse(
+                HolderKind.BUDGET.id(row.id, first),
+                billionths(row.budget),
+                spent_since(row.id, first),
+            )
         )
         if following:
             ends.append(datetime.datetime.combine(following, datetime.time()))
     rates = (
-        Rates(f"key:{row.id}", row.rate_limit_rpm, row.rate_limit_tpm, row.max_in_flight),
-        Rates(f"user:{row.user_id}", plan.rpm, plan.tpm, plan.max_in_flight),
+        Rates(HolderKind.KEY.id(row.id), row.rate_limit_rpm, row.rate_limit_tpm, row.max_in_flight),
+        Rates(HolderKind.USER.id(row.user_id), plan.rpm, plan.tpm, plan.max_in_flight),
     )
     return Key(
         id=row.id,

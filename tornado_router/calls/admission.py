@@ -17,7 +17,8 @@ from tornado_router.calls.refusals import (
 from tornado_router.endpoints import ENDPOINTS, Output
 from tornado_router.error_codes import Refusal
 from tornado_router.ledger.record import Charge
-from tornado_router.limits import (
+from tornado_router.limits.holders import HolderKind
+from tornado_router.limits.limiter import (
     Demand,
     Lease,
     Limiter,
@@ -68,7 +69,7 @@ class Permit:
     def from_credits(self) -> bool:
         """Whether the user's credits pay for it."""
         purses = self.key.purses
-        return bool(purses) and purses[0].id.startswith("credits:")
+        return bool(purses) and HolderKind.CREDITS.names(purses[0].id)
 
     def headers(self) -> dict[str, str]:
         """The `x-ratelimit-*` headers that OpenAI's clients know."""

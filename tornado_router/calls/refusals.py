@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
-from tornado_router.limits import Level, LimitReachedError
+from tornado_router.limits.holders import HolderKind
+from tornado_router.limits.limiter import Level, LimitReachedError
+from tornado_router.limits.retry_after import duration, retry_headers
 from tornado_router.observability.redaction import printable_name
-
-
-def duration(seconds: float) -> str:
-    """A span of time as OpenAI's headers have it: `20ms`, `8.64s`, `6m0s`, `1h2m3s`."""
-    if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms"
-    if seconds < 60:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + "s"
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
 
 
 def level_headers(requests: Level | None, tokens: Level | None) -> dict[str, str]:
@@ -35,20 +24,6 @@ def level_headers(requests: Level | None, tokens: Level | None) -> dict[str, str
     return headers
 
 
-def retry_headers(seconds: float | None) -> dict[str, str]:
-    """When to retry: `Retry-After`, and to the millisecond for OpenAI's SDKs.
-
-    Args:
-        seconds: until then; None if waiting will not help, which those SDKs obey, too.
-    """
-    if seconds is None:
-        return {"x-should-retry": "false"}
-    return {
-        "Retry-After": str(math.ceil(seconds)),
-        "retry-after-ms": str(math.ceil(seconds * 1000)),
-    }
-
-
 def refusal_of(reached: LimitReachedError, model: str) -> ApiError:
     """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes."""
     if reached.kind == "money":
@@ -60,7 +35,7 @@ def refusal_of(reached: LimitReachedError, model: str) -> ApiError:
 
 
 def _no_money(reached: LimitReachedError) -> str:
-    if reached.name.startswith("budget:"):
+    if HolderKind.BUDGET.names(reached.name):
         message = "This API key's budget does not cover the request."
     else:
         message = (
@@ -73,7 +48,7 @@ def _no_money(reached: LimitReachedError) -> str:
 
 
 def _no_room(reached: LimitReachedError, model: str) -> tuple[str, str]:
-    whose = "this API key" if reached.name.startswith("key:") else "your account"
+    whose = "this API key" if HolderKind.KEY.names(reached.name) else "your account"
     unit, kind = _UNITS[reached.kind]
     subject = f"{printable_name(model)} for {whose} on {unit}: Limit {reached.limit}"
     if reached.retry_after is None and reached.limit:

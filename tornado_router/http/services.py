@@ -18,7 +18,7 @@ from tornado_router.http.client_bounds import ClientBounds
 from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.http.running_requests import RunningRequests
 from tornado_router.ledger.writer import Ledger
-from tornado_router.limits import Limiter
+from tornado_router.limits.limiter import Limiter
 from tornado_router.observability.log import AccessLog
 from tornado_router.observability.loop_watchdog import LoopWatchdog
 from tornado_router.observability.metrics import Metrics

@@ -7,7 +7,7 @@ demand says what was spent as the database knows it, and the larger figure holds
 from __future__ import annotations
 
 from tornado_router.config.options import LimitsOptions
-from tornado_router.limits import Demand, Lease, LimiterAwayError, Purse, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse, Rates
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
 

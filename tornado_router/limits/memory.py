@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tornado_router.limits import MINUTE, Demand, Lease, LimitReachedError, Purse, Rates
+from tornado_router.limits.limiter import MINUTE, Demand, Lease, LimitReachedError, Purse, Rates
 from tornado_router.limits.verdict import Counts, Funds, fullest, refusal
 
 FEWEST_SWEPT = 1000

@@ -24,7 +24,7 @@ from loguru import logger
 
 from tornado_router.background.supervisor import call_later, keep_task
 from tornado_router.errors import RouterError
-from tornado_router.limits import Demand, Lease, LimiterAwayError, Purse, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse, Rates
 from tornado_router.limits.verdict import Counts, Funds, levels, refusal
 from tornado_router.redis.link import RedisLink
 from tornado_router.redis.protocol import RedisAwayError, RedisReplyError, pack

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tornado_router.limits import (
+from tornado_router.limits.limiter import (
     MINUTE,
     Demand,
     Kind,

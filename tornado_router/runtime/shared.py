@@ -10,7 +10,7 @@ from tornado_router.accounts.invalidation import Changes, LocalChanges
 from tornado_router.calls.stores import ProcessStore, Store, WriteBehind
 from tornado_router.calls.tool_state import Memory
 from tornado_router.config.reader import Config
-from tornado_router.limits import Limiter
+from tornado_router.limits.limiter import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 
 if TYPE_CHECKING:

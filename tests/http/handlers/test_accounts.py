@@ -13,7 +13,7 @@ from tornado_router.accounts.users import change_user
 from tornado_router.config.options import LogOptions
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers.accounts import _network
-from tornado_router.limits import LimiterAwayError
+from tornado_router.limits.limiter import LimiterAwayError
 from tornado_router.observability.log import AccessLog
 from tornado_router.storage.tables import ApiKey, CreditEntry, User
 

@@ -8,7 +8,7 @@ import pytest
 
 from tornado_router.accounts import credits, registration
 from tornado_router.accounts.passwords import hash_password
-from tornado_router.limits import Demand
+from tornado_router.limits.limiter import Demand
 from tornado_router.storage.tables import CreditEntry, User
 
 PASSWORD = "correct horse 7 battery"

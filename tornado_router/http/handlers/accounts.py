@@ -8,11 +8,12 @@ import ipaddress
 from tornado_router.accounts import registration, sign_in, users
 from tornado_router.accounts.passwords import check_password
 from tornado_router.accounts.text import clean_email, clean_text
-from tornado_router.calls.refusals import duration, retry_headers
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.http.handlers.management import ManagementHandler, body_schema, user_body
-from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError, Rates
+from tornado_router.limits.holders import HolderKind
+from tornado_router.limits.limiter import Demand, LimiterAwayError, LimitReachedError, Rates
+from tornado_router.limits.retry_after import duration, retry_headers
 from tornado_router.storage.tables import User
 
 _TEXT = {"type": "string"}
@@ -63,7 +64,7 @@ class AccountHandler(ManagementHandler):
             ApiError: 429, there were too many; 503, nobody knows.
         """
         options = self.services.serving.config.auth
-        network = (f"address:{self.network}", options.attempts_per_address)
+        network = (HolderKind.NETWORK.id(self.network), options.attempts_per_address)
         rates = tuple(Rates(holder, requests=most) for holder, most in (network, *holders))
         try:
             lease = await self.services.accounts.limiter.admit(Demand(self.own_id, rates))
@@ -89,7 +90,7 @@ class AccountHandler(ManagementHandler):
             ApiError: 400, it is wrong; 429, it was tried too often; 503.
         """
         most = self.services.serving.config.auth.attempts_per_account
-        await self.throttle((f"prove:{self.user.id}", most))
+        await self.throttle((HolderKind.PROOF.id(self.user.id), most))
         if not await self.services.accounts.passwords.verify(password, self.user.password_hash):
             # No 401: that would mean that the session has expired.
             raise Refusal.wrong_password(param=param)
@@ -149,7 +150,7 @@ class LogInHandler(AccountHandler):
         """
         body = self.read_body(LOG_IN)
         email = clean_email(body["email"])
-        account = f"login:{hashlib.sha256(email.encode()).hexdigest()[:32]}"
+        account = HolderKind.SIGN_IN.id(hashlib.sha256(email.encode()).hexdigest()[:32])
         most = self.services.serving.config.auth.attempts_per_account
         # By address, so that nobody locks others out; and in all, so that many addresses guess no
         # password either.

@@ -20,7 +20,7 @@ from tornado_router.http.handlers.management import (
     user_body,
 )
 from tornado_router.ledger import request_log
-from tornado_router.limits import Demand, LimiterAwayError, LimitReachedError
+from tornado_router.limits.limiter import Demand, LimiterAwayError, LimitReachedError
 from tornado_router.storage.tables import CreditEntry, Invite, RequestLog, User
 from tornado_router.storage.values import billionths
 

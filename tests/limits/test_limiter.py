@@ -1,6 +1,6 @@
-"""What the engines of the limits say; what they do is in limits/."""
+"""What the engines of the limits share: demands, leases, refusals."""
 
-from tornado_router.limits import Demand, Lease, LimitReachedError, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Rates
 
 
 def test_a_refusal_says_what_was_met():

@@ -1,0 +1,25 @@
+"""Names what limits are counted for: the one place that builds and reads these ids."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class HolderKind(StrEnum):
+    """The sorts of holders of rates, and of purses; the first word of an id."""
+
+    KEY = "key"
+    USER = "user"
+    CREDITS = "credits"
+    BUDGET = "budget"
+    NETWORK = "network"
+    SIGN_IN = "sign_in"
+    PROOF = "proof"
+
+    def id(self, *parts: object) -> str:
+        """The id of a holder of this sort, such as `key:12` or `budget:12:2026-11-01`."""
+        return ":".join((self.value, *map(str, parts)))
+
+    def names(self, holder: str) -> bool:
+        """Whether an id is of a holder of this sort."""
+        return holder.partition(":")[0] == self.value

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.usefixtures("connection")
 
 class TestCredits:
     def test_a_top_up_and_an_adjustment(self, ann):
-        first = credits.grant(ann.id, Decimal("2.5"), "top_up", " paid ", "root@example.com")
-        second = credits.grant(ann.id, Decimal("-7.5"), "adjust", "refund", "cli")
+        first = credits.change(ann.id, Decimal("2.5"), "top_up", " paid ", "root@example.com")
+        second = credits.change(ann.id, Decimal("-7.5"), "adjust", "refund", "cli")
         assert (first.amount, first.balance, first.reason) == (
             Decimal("2.5"),
             Decimal("7.5"),
@@ -29,14 +29,14 @@ class TestCredits:
     def test_never_below_zero(self, ann):
         below = (409, "credits_below_zero", "amount")
         assert (
-            refused(credits.grant, ann.id, Decimal("-5.000000001"), "adjust", "x", "cli") == below
+            refused(credits.change, ann.id, Decimal("-5.000000001"), "adjust", "x", "cli") == below
         )
         assert User.get_by_id(ann.id).credits == Decimal(5)
         assert CreditEntry.select().count() == 1
 
     def test_never_more_than_can_be_counted(self, ann):
         million = Decimal(1_000_000)
-        assert refused(credits.grant, ann.id, million, "top_up", "x", "cli")[:2] == (
+        assert refused(credits.change, ann.id, million, "top_up", "x", "cli")[:2] == (
             409,
             "credits_above_max",
         )
@@ -55,21 +55,21 @@ class TestCredits:
         ],
     )
     def test_what_cannot_be_booked(self, ann, amount, kind, reason, param):
-        came = refused(credits.grant, ann.id, Decimal(amount), kind, reason, "cli")
+        came = refused(credits.change, ann.id, Decimal(amount), kind, reason, "cli")
         assert (came[0], came[2]) == (400, param)
         assert CreditEntry.select().count() == 1
 
     def test_nothing_is_lost_beside_calls_that_are_charged(self, storage, ann):
         """Top-ups, adjustments and what the ledger takes, all at once: the books agree."""
-        credits.grant(ann.id, Decimal(95), "top_up", "x", "cli")
+        credits.change(ann.id, Decimal(95), "top_up", "x", "cli")
         cent = Decimal("0.01")
 
         def work(number):
             match number % 3:
                 case 0:
-                    credits.grant(ann.id, Decimal("0.3"), "top_up", "x", "cli")
+                    credits.change(ann.id, Decimal("0.3"), "top_up", "x", "cli")
                 case 1:
-                    credits.grant(ann.id, Decimal("-0.2"), "adjust", "x", "cli")
+                    credits.change(ann.id, Decimal("-0.2"), "adjust", "x", "cli")
                 case _:  # as the ledger does
                     User.update(credits=User.credits - cent, spent=User.spent + cent).where(
                         User.id == ann.id
@@ -86,7 +86,7 @@ class TestCredits:
         came = at_once(
             storage,
             40,
-            lambda _: credits.grant(ann.id, Decimal("-0.5"), "adjust", "x", "cli").balance,
+            lambda _: credits.change(ann.id, Decimal("-0.5"), "adjust", "x", "cli").balance,
         )
         refusals = [one for one in came if one == "credits_below_zero"]
         balances = sorted(one for one in came if one != "credits_below_zero")
@@ -96,7 +96,7 @@ class TestCredits:
 
     def test_pages(self, ann):
         for _ in range(4):
-            credits.grant(ann.id, Decimal(1), "top_up", "x", "cli")
+            credits.change(ann.id, Decimal(1), "top_up", "x", "cli")
         first = [entry.balance for entry in credits.list_entries(ann.id, limit=2)]
         assert first == [9, 8, 7]
         after = credits.list_entries(ann.id, limit=2)[1].id

@@ -117,6 +117,6 @@ class TestPassword:
         assert (user.password_hash, user.session_version) == ("new hash", 2)
         assert refused(sign_in.set_password, 99, "x")[:2] == (404, "user_not_found")
 
-    def test_log_out_everywhere(self, ann):
-        assert sign_in.log_out_everywhere(ann.id).session_version == 2
-        assert refused(sign_in.log_out_everywhere, 99)[:2] == (404, "user_not_found")
+    def test_every_session_is_ended(self, ann):
+        assert sign_in.end_sessions(ann.id).session_version == 2
+        assert refused(sign_in.end_sessions, 99)[:2] == (404, "user_not_found")

@@ -115,7 +115,7 @@ class TestDeleting:
         bob = register("bob@example.com", invite=code)
         users.change_user(PLANS, bob.id, is_admin=True)
         create_key(bob, "bob's own")
-        credits.grant(ann.id, Decimal(1), "top_up", "hello", "bob@example.com")
+        credits.change(ann.id, Decimal(1), "top_up", "hello", "bob@example.com")
         invites.create_invite(PLANS, actor="bob@example.com")
         pending, _ = invites.create_invite(PLANS, actor="cli", email="eve@example.com")
         users.delete_user(bob.id)
@@ -141,7 +141,7 @@ class TestDeleting:
             (users.rename, ann.id, "x"),
             (sign_in.set_password, ann.id, "x"),
             (users.change_user, PLANS, ann.id),
-            (credits.grant, ann.id, 1, "top_up", "x", "cli"),
+            (credits.change, ann.id, 1, "top_up", "x", "cli"),
             (credits.list_entries, ann.id),
             (users.delete_user, ann.id),
         ]

@@ -85,7 +85,7 @@ def test_users(operator):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("users", "show", "x@y"), "there is no user 'x@y'"),
+        (("users", "show", "x@y"), "There is no user 'x@y'."),
         (("users", "set", EMAIL, "--plan", "gold"), "The plans are: free, pro, unlimited."),
         (("credits", "add", EMAIL, "-1", "--reason", "x"), ""),
         (("credits", "add", EMAIL, "much", "--reason", "x"), "must be an amount"),

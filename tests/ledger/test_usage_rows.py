@@ -6,8 +6,7 @@ import pytest
 from peewee import OperationalError
 
 from tornado_router.background import batch
-from tornado_router.ledger import writer
-from tornado_router.ledger.usage_rows import UsageRows
+from tornado_router.ledger import usage_rows, writer
 from tornado_router.storage.tables import SUMS, ApiKey, User
 
 from .books import call, open_ledger, write
@@ -135,14 +134,14 @@ def test_a_row_that_no_database_takes_is_lost_once_however_often_it_is_tried(
     storage, user, monkeypatch
 ):
     monkeypatch.setattr(batch, "RETRY_SECONDS", 0.01)
-    take, failures = UsageRows._take_credits, iter([True, True, False])
+    take, failures = usage_rows.take_credits, iter([True, True, False])
 
-    def break_twice(self, calls):
-        take(self, calls)
+    def break_twice(calls):
+        take(calls)
         if next(failures, False):
             raise OperationalError("disk I/O error")
 
-    monkeypatch.setattr(UsageRows, "_take_credits", break_twice)
+    monkeypatch.setattr(usage_rows, "take_credits", break_twice)
     book = open_ledger(storage)
     book.add(call(1, prompt_tokens=2**63 - 1))
     book.close()
@@ -236,14 +235,14 @@ class TestBooks:
     def test_a_batch_that_breaks_half_way_leaves_nothing(self, storage, rich, ask, monkeypatch):
         monkeypatch.setattr(batch, "RETRY_SECONDS", 0.01)
         monkeypatch.setattr(writer, "FLUSH_SECONDS", 0.01)
-        take, failures = UsageRows._take_credits, iter([True, True, False])
+        take, failures = usage_rows.take_credits, iter([True, True, False])
 
-        def break_twice(self, calls):
-            take(self, calls)
+        def break_twice(calls):
+            take(calls)
             if next(failures, False):
                 raise OperationalError("disk I/O error")
 
-        monkeypatch.setattr(UsageRows, "_take_credits", break_twice)
+        monkeypatch.setattr(usage_rows, "take_credits", break_twice)
         write(storage, *(call(number) for number in range(300)))
         self.agree(ask)
         assert ask.execute("SELECT COUNT(*) FROM usage_logs").fetchone() == (300,)

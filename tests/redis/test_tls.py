@@ -7,7 +7,7 @@ import pytest
 import trustme
 from loguru import logger
 
-from tornado_router.accounts.redis_invalidation import announce
+from tornado_router.accounts.redis_invalidation import RedisPublisher
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis.link import RedisLink
 from tornado_router.redis.protocol import RedisAwayError
@@ -90,13 +90,21 @@ class TestConnecting:
             async with asyncio.timeout(DEADLINE):
                 while not subscription.live:  # noqa: ASYNC110 - nothing tells when
                     await asyncio.sleep(0.005)
-                assert await asyncio.to_thread(announce, options, 7)
+                await publish(options, 7)
                 while not heard:  # noqa: ASYNC110 - the same
                     await asyncio.sleep(0.005)
             await subscription.close()
 
         behind_tls(redis, authority.issue_cert("127.0.0.1"), story, tls_ca=ca)
         assert heard == [b"7"]
+
+
+async def publish(options, user_id):
+    link = RedisLink(options)
+    try:
+        await RedisPublisher(link).publish(user_id)
+    finally:
+        await link.close()
 
 
 class TestRefusals:
@@ -109,7 +117,7 @@ class TestRefusals:
             store = RedisStore(Present(options), 1000)
             await store.put({"secret": b"value"}, 60)
             await store.close()
-            assert not await asyncio.to_thread(announce, options, 7)
+            await publish(options, 7)
 
         behind_tls(redis, certificate, story, **options)
         assert redis.ask("EXISTS", "tornado-router:secret") == 0

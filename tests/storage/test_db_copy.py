@@ -41,7 +41,7 @@ def filled(tmp_path_factory):
         owner = registration.create_administrator()
         for name in ("one", "two"):
             create_key(owner, name)
-        credits.grant(owner.id, Decimal("12.345678901"), "top_up", "begin", "cli")
+        credits.change(owner.id, Decimal("12.345678901"), "top_up", "begin", "cli")
         User.create(email="Grüße@example.com", name="日本 \\N \t\n'", password_hash="!")
 
     storage.call(fill)

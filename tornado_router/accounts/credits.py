@@ -1,7 +1,14 @@
-"""Credits: change and list them. The functions block and raise `ApiError`."""
+"""Credits: change and list them, and hold what is taken away. The errors are `ApiError`.
+
+A balance is never below 0. What is taken away is first reserved in the limiter, as a call is, so
+that nothing is taken which calls in progress hold. A process that cannot see the leases of a
+router relies on the database alone; see `ledger.charging` and decision 17.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Literal
 
@@ -11,15 +18,22 @@ from tornado_router.config.options import MAX_DOLLARS
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.limits.holders import HolderKind
-from tornado_router.limits.limiter import Purse
+from tornado_router.limits.limiter import (
+    Demand,
+    Limiter,
+    LimiterAwayError,
+    LimitReachedError,
+    Purse,
+)
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import CreditEntry, User
 from tornado_router.storage.values import billionths
 
-EntryKind = Literal["plan", "top_up", "adjust"]
+EntryKind = Literal["plan", "top_up", "adjust", "write_off"]
+"""`plan` is what an account starts with, and `write_off` what calls cost beyond the balance."""
 
 
-def grant(user_id: int, amount: Decimal, kind: EntryKind, reason: str, actor: str) -> CreditEntry:
+def change(user_id: int, amount: Decimal, kind: EntryKind, reason: str, actor: str) -> CreditEntry:
     """Changes a user's credits, and writes down who did it and why.
 
     Args:
@@ -62,8 +76,38 @@ def list_entries(user_id: int, limit: int = 20, after: int | None = None) -> lis
     return list(query.order_by(CreditEntry.id.desc()).limit(limit + 1))
 
 
+@asynccontextmanager
+async def held(limiter: Limiter, user: User, amount: Decimal) -> AsyncIterator[None]:
+    """Reserves credits that are about to be taken away, so that no call spends them meanwhile.
+
+    Args:
+        limiter: knows what calls in progress hold.
+        user: whose credits they are, as read a moment ago.
+        amount: US dollars; nothing is reserved if it is not above 0.
+
+    Raises:
+        ApiError: 409, there is not so much, or calls in progress hold it; 503, the limits are
+            unavailable.
+    """
+    if amount <= 0:
+        yield
+        return
+    try:
+        lease = await limiter.admit(Demand("", (), (purse(user),), cost=billionths(amount)))
+    except LimitReachedError as reached:
+        if reached.retry_after is None:
+            raise _beyond_bounds(user.credits, -amount) from None
+        raise Refusal.credits_reserved() from None
+    except LimiterAwayError:
+        raise Refusal.limits_unavailable() from None
+    try:
+        yield
+    finally:
+        limiter.settle(lease, 0, 0)
+
+
 def book(user_id: int, amount: Decimal, kind: str, reason: str, actor: str) -> CreditEntry:
-    """Changes the credits by one statement, so that calls may be charged meanwhile."""
+    """Changes the credits of a user who is there by one statement, and adds the entry."""
     has_room = (User.credits >= -amount) & (User.credits <= MAX_DOLLARS - amount)
     changed = (
         User.update(credits=User.credits + amount).where(User.id == user_id, has_room).execute()

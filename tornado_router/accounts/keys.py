@@ -117,38 +117,45 @@ def list_keys(
     return list(query if limit is None else query.limit(limit + 1))
 
 
-def change(key_id: int, values: Mapping[str, Any], endpoints: Collection[str]) -> ApiKey:
+def change(
+    key_id: int,
+    values: Mapping[str, Any],
+    endpoints: Collection[str],
+    owner: int | None = None,
+) -> ApiKey:
     """Changes what is given of a key; a null lifts a limit.
 
     Args:
         key_id: its id.
         values: as of `create`, and `is_active`.
         endpoints: those that there are.
+        owner: whose it has to be; None for anybody's.
 
     Raises:
         ApiError: 400, a value cannot be used; 404, there is no such key.
     """
     with transaction():
-        row = find(key_id)
+        row = find(key_id, owner)
         columns = key_fields.columns(values, Permissions.read(row.permissions), endpoints)
         if columns:
             ApiKey.update(columns).where(ApiKey.id == key_id).execute()
         return find(key_id)
 
 
-def rotate(key_id: int, grace_seconds: int = 0) -> tuple[ApiKey, str]:
+def rotate(key_id: int, grace_seconds: int = 0, owner: int | None = None) -> tuple[ApiKey, str]:
     """Gives a key another secret. Its id, its limits and what it has spent stay as they are.
 
     Args:
         key_id: its id.
         grace_seconds: for how long the secret before works on. The one before that ends at once.
+        owner: whose it has to be; None for anybody's.
 
     Raises:
         ApiError: 404, there is no such key.
     """
     key = _new_key()
     with transaction():
-        row = find(key_id)
+        row = find(key_id, owner)
         until = now() + datetime.timedelta(seconds=grace_seconds)
         previous = (row.key_hash, until) if grace_seconds else (None, None)
         ApiKey.update(
@@ -157,14 +164,18 @@ def rotate(key_id: int, grace_seconds: int = 0) -> tuple[ApiKey, str]:
         return find(key_id), key
 
 
-def revoke(key_id: int) -> ApiKey:
+def revoke(key_id: int, owner: int | None = None) -> ApiKey:
     """Ends a key for good, and the one before it; its usage stays.
+
+    Args:
+        key_id: its id.
+        owner: whose it has to be; None for anybody's.
 
     Raises:
         ApiError: 404, there is no such key.
     """
     with transaction():
-        row = find(key_id)
+        row = find(key_id, owner)
         ApiKey.update(is_active=False, revoked_at=now(), previous_hash=None).where(
             ApiKey.id == key_id
         ).execute()

@@ -7,13 +7,11 @@ from contextlib import suppress
 
 from tornado_router.accounts.invalidation import Listener
 from tornado_router.background.supervisor import start_task
-from tornado_router.config.options import RedisOptions
 from tornado_router.redis.link import RedisLink
-from tornado_router.redis.protocol import RedisAwayError, RedisReplyError, run
+from tornado_router.redis.protocol import RedisAwayError, RedisReplyError
 from tornado_router.redis.subscription import RedisSubscription
 
 CHANNEL = "tornado-router:changes"
-ANNOUNCE_SECONDS = 1.0
 
 
 class RedisChanges:
@@ -78,22 +76,17 @@ class RedisChanges:
         self._tell(None)
 
 
-def announce(options: RedisOptions, user_id: int) -> bool:
-    """Tells every router of a change. Blocks; for the command line.
+class RedisPublisher:
+    """Publishes changes, and hears of none; for the command line.
 
     Args:
-        options: where Redis is.
-        user_id: whose account or keys changed.
-
-    Returns:
-        Whether Redis took it; otherwise the routers notice when what they remember times out.
+        link: to Redis.
     """
-    try:
-        run(
-            options,
-            ANNOUNCE_SECONDS,
-            lambda connection: connection.call(ANNOUNCE_SECONDS, "PUBLISH", CHANNEL, user_id),
-        )
-    except (RedisAwayError, RedisReplyError):
-        return False
-    return True
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+
+    async def publish(self, user_id: int) -> None:
+        """See `Changes.publish`. If Redis is away, routers look keys up anew soon anyway."""
+        with suppress(RedisAwayError, RedisReplyError):
+            await self._link.call("PUBLISH", CHANNEL, user_id)

@@ -115,7 +115,7 @@ def register(
         ApiError: 403, not this way; otherwise as `create_user`.
     """
     email = clean_email(email)
-    check_registration_open(options, plans, email, invite)
+    check_open(options, plans, email, invite)
     with transaction():
         used = invites.use_invite(invite, email) if invite else None
         user = create_user(
@@ -131,9 +131,7 @@ def register(
         return user
 
 
-def check_registration_open(
-    options: AuthOptions, plans: Plans, email: str, invite: str | None
-) -> None:
+def check_open(options: AuthOptions, plans: Plans, email: str, invite: str | None) -> None:
     """Refuses what `register` would refuse, before a password is hashed for it.
 
     Raises:

@@ -18,7 +18,7 @@ async def authenticate(storage: Storage, passwords: Passwords, email: str, passw
     It is the same work whether or not there is such an account, so the time does not tell.
 
     Raises:
-        ApiError: 401, whatever is wrong; 503, too many log in at once.
+        ApiError: 401, whatever is wrong; 503, too many sign in at once.
     """
     user = await storage.run(lambda: find_by_email(email))
     is_right = await passwords.verify(password, user.password_hash if user else None)
@@ -31,14 +31,14 @@ async def authenticate(storage: Storage, passwords: Passwords, email: str, passw
 
 
 def change_password(user: User, password_hash: str) -> User:
-    """Gives a user who has just proved the old password a new one; ends every log-in.
+    """Gives a user who has just proved the old password a new one; ends every session.
 
     Args:
         user: as it was when the old password was proved.
         password_hash: of the new one.
 
     Raises:
-        ApiError: 409, the password was changed meanwhile.
+        ApiError: 409, the password was changed in the meantime.
     """
     with transaction():
         changed = _replace_hash(
@@ -50,7 +50,7 @@ def change_password(user: User, password_hash: str) -> User:
 
 
 def set_password(user_id: int, password_hash: str) -> User:
-    """Gives a user a new password, whatever the old one was; ends every log-in.
+    """Gives a user a new password, whatever the old one was; ends every session.
 
     Raises:
         ApiError: 404, there is no such user.
@@ -58,8 +58,8 @@ def set_password(user_id: int, password_hash: str) -> User:
     return update(user_id, password_hash=password_hash, session_version=User.session_version + 1)
 
 
-def log_out_everywhere(user_id: int) -> User:
-    """Ends every log-in of a user.
+def end_sessions(user_id: int) -> User:
+    """Ends every session of a user.
 
     Raises:
         ApiError: 404, there is no such user.

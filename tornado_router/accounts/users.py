@@ -14,14 +14,18 @@ from tornado_router.storage.tables import MAX_ID, ApiKey, CreditEntry, Invite, R
 from tornado_router.storage.values import now
 
 
-def find_user(user_id: int) -> User:
+def find_user(user_id: int, owner: int | None = None) -> User:
     """The user with an id.
+
+    Args:
+        user_id: the id.
+        owner: the only user that may be found; None for any. See `Actor.owner`.
 
     Raises:
         ApiError: 404, there is none.
     """
     user = None
-    if user_id <= MAX_ID:
+    if user_id <= MAX_ID and owner in (None, user_id):
         user = User.get_or_none(User.id == user_id, User.deleted_at.is_null())
     if user is None:
         raise _no_user(user_id)
@@ -35,6 +39,18 @@ def find_by_email(email: str) -> User | None:
     except ApiError:
         return None
     return User.get_or_none(User.email == email, User.deleted_at.is_null())
+
+
+def find_named(email: str) -> User:
+    """The user with an e-mail address, as it was typed.
+
+    Raises:
+        ApiError: 404, there is none.
+    """
+    user = find_by_email(email)
+    if user is None:
+        raise Refusal.user_not_found(id=f"'{email}'")
+    return user
 
 
 def list_users(

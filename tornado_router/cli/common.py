@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -14,11 +14,9 @@ from typing import TypeVar
 import click
 from peewee import DatabaseError
 
-from tornado_router.accounts import users
-from tornado_router.accounts.plans import Plans
 from tornado_router.config.declaration import DURATION, duration_seconds
 from tornado_router.config.reader import Config, environment, load
-from tornado_router.errors import ApiError, ConfigError, first_line
+from tornado_router.errors import ConfigError, first_line
 from tornado_router.observability import log
 from tornado_router.runtime.loaded_config import Deployment, read_deployment
 from tornado_router.storage.databases import title
@@ -26,14 +24,10 @@ from tornado_router.storage.migrator import SchemaError
 from tornado_router.storage.postgres import MissingDriverError
 from tornado_router.storage.postgres_connection import LocationError
 from tornado_router.storage.storage import Storage
-from tornado_router.storage.tables import User
 
 T = TypeVar("T")
 
 MAX_DIGITS = 10
-
-ACTOR = "cli"
-"""Who did it, in the books."""
 
 EVERYTHING = 1_000_000
 """Rows of a list that a command prints; lists of the server are read in pages."""
@@ -80,34 +74,6 @@ class Duration(click.ParamType[int]):
         if self._most is not None and span > self._most:
             self.fail(f"{value} is too long: at most {self._most // DAY} days", param, ctx)
         return span
-
-
-class Books:
-    """The database of a deployment, and word of what is changed in it.
-
-    Args:
-        path: of the router.toml.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.config = read_config(path)
-        self.plans = Plans(self.config.plans, self.config.auth.default_plan)
-        self._storage = open_storage(self.config)
-        click.get_current_context().call_on_close(self._storage.close)
-
-    def call(self, work: Callable[[], T]) -> T:
-        """Runs queries; a refusal ends the command with its message."""
-        try:
-            return self._storage.call(work)
-        except ApiError as error:
-            raise click.ClickException(error.message) from None
-
-    def announce(self, user_id: int) -> None:
-        """Has running routers look the user and the keys up anew; they soon do so anyway."""
-        if self.config.redis.host:
-            from tornado_router.accounts import redis_invalidation  # noqa: PLC0415 - 7 MB, see there
-
-            redis_invalidation.announce(self.config.redis_location, user_id)
 
 
 def read_config(path: Path) -> Config:
@@ -182,14 +148,6 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def _cell(value: object) -> str:
     return "-" if value is None or value == "" else str(value)
-
-
-def find_user(email: str) -> User:
-    """The user with an e-mail address; there being none ends the command. Blocks."""
-    user = users.find_by_email(email)
-    if user is None:
-        raise click.ClickException(f"there is no user '{email}'")
-    return user
 
 
 def show_dollars(amount: Decimal) -> str:

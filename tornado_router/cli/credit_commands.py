@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
 
-from tornado_router.accounts import credits
-from tornado_router.accounts.text import parse_dollars
-from tornado_router.cli.common import (
-    ACTOR,
-    EVERYTHING,
-    Books,
-    config_option,
-    find_user,
-    show_dollars,
-    show_table,
-)
+from tornado_router.accounts import credits, users
+from tornado_router.accounts.credits import EntryKind
+from tornado_router.cli.common import EVERYTHING, config_option, show_dollars, show_table
+from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
 from tornado_router.storage.tables import CreditEntry
 
 
@@ -34,7 +25,7 @@ def credits_group() -> None:
 @click.option("--reason", required=True, help="Reason to record with the change.")
 def add_credits(path: Path, email: str, amount: str, reason: str) -> None:
     """Add US dollars, such as 12.50, to a user's credits."""
-    _grant(path, email, amount, "top_up", reason)
+    _change(path, email, amount, "top_up", reason)
 
 
 @credits_group.command("adjust", context_settings={"ignore_unknown_options": True})
@@ -44,7 +35,7 @@ def add_credits(path: Path, email: str, amount: str, reason: str) -> None:
 @click.option("--reason", required=True, help="Reason to record with the change.")
 def adjust_credits(path: Path, email: str, amount: str, reason: str) -> None:
     """Correct a user's credits up or down, such as by -2.50; never below 0."""
-    _grant(path, email, amount, "adjust", reason)
+    _change(path, email, amount, "adjust", reason)
 
 
 @credits_group.command("list")
@@ -54,7 +45,7 @@ def list_credits(path: Path, email: str) -> None:
     """List the changes to a user's credits, newest first."""
 
     def rows() -> list[CreditEntry]:
-        return credits.list_entries(find_user(email).id, limit=EVERYTHING)
+        return credits.list_entries(users.find_named(email).id, limit=EVERYTHING)
 
     show_table(
         ("time", "amount", "balance", "kind", "by", "reason"),
@@ -67,19 +58,15 @@ def list_credits(path: Path, email: str) -> None:
                 entry.actor,
                 entry.reason,
             )
-            for entry in Books(path).call(rows)
+            for entry in OpenAccounts(path).read(rows)
         ],
     )
 
 
-def _grant(path: Path, email: str, amount: str, kind: Any, reason: str) -> None:
-    books = Books(path)
-
-    def grant() -> tuple[int, Decimal]:
-        user = find_user(email)
-        dollars = parse_dollars(amount)
-        return user.id, credits.grant(user.id, dollars, kind, reason, ACTOR).balance
-
-    user_id, balance = books.call(grant)
-    books.announce(user_id)
-    click.echo(f"{email} has {show_dollars(balance)} US dollars now")
+def _change(path: Path, email: str, amount: str, kind: EntryKind, reason: str) -> None:
+    accounts = OpenAccounts(path)
+    user_id = accounts.read(lambda: users.find_named(email)).id
+    _, user = accounts.do(
+        lambda service: service.change_credits(ACTOR, user_id, amount, kind, reason)
+    )
+    click.echo(f"{user.email} has {show_dollars(user.credits)} US dollars now")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from tornado_router.accounts import invites
-from tornado_router.cli.common import ACTOR, EVERYTHING, Books, Duration, config_option, show_table
+from tornado_router.cli.common import EVERYTHING, Duration, config_option, show_table
+from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
 
 
 @click.group("invites")
@@ -28,10 +29,10 @@ def invites_group() -> None:
 )
 def create_invite(path: Path, email: str | None, plan: str | None, expires_in: int) -> None:
     """Create an invite and print its code, which cannot be shown again."""
-    books = Books(path)
-    _, code = books.call(
+    accounts = OpenAccounts(path)
+    _, code = accounts.read(
         lambda: invites.create_invite(
-            books.plans, actor=ACTOR, email=email, plan=plan, seconds=expires_in
+            accounts.plans, actor=ACTOR.name, email=email, plan=plan, seconds=expires_in
         )
     )
     click.echo(code)
@@ -41,7 +42,7 @@ def create_invite(path: Path, email: str | None, plan: str | None, expires_in: i
 @config_option
 def list_invites(path: Path) -> None:
     """List invites, newest first."""
-    rows = Books(path).call(
+    rows = OpenAccounts(path).read(
         lambda: [
             (
                 invite.id,
@@ -62,5 +63,5 @@ def list_invites(path: Path) -> None:
 @click.argument("invite_id", metavar="ID", type=click.IntRange(0))
 def revoke_invite(path: Path, invite_id: int) -> None:
     """Revoke an invite that nobody has used."""
-    Books(path).call(lambda: invites.revoke_invite(invite_id))
+    OpenAccounts(path).read(lambda: invites.revoke_invite(invite_id))
     click.echo(f"revoked invite {invite_id}")

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from tornado_router.accounts import budgets, keys, registration
-from tornado_router.cli.common import Books, Duration, config_option, find_user, show_table
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.accounts import budgets, keys, registration, users
+from tornado_router.cli.common import Duration, config_option, show_table
+from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
 from tornado_router.storage.tables import ApiKey
 from tornado_router.storage.values import now
 
@@ -50,22 +50,19 @@ def create_key(
     path: Path, name: str, email: str | None, expires_in: int | None, **given: Any
 ) -> None:
     """Create a key and print it; it cannot be shown again. Whatever you leave out is unlimited."""
-    books = Books(path)
+    accounts = OpenAccounts(path)
     values: dict[str, Any] = {"name": name} | {
         option: value for option, value in given.items() if value not in (None, ())
     }
     if expires_in is not None:
         values["expires_at"] = int(time.time()) + expires_in
 
-    def create() -> str:
-        registration.create_administrator()
-        owner = find_user(email or registration.ADMIN_EMAIL)
-        if not email and not owner.is_admin:
-            raise click.ClickException(f"{owner.email} is no administrator: name the --user")
-        _, key = keys.create(owner.id, values, ENDPOINTS)
-        return key
-
-    click.echo(books.call(create))
+    accounts.read(registration.create_administrator)
+    owner = accounts.read(lambda: users.find_named(email or registration.ADMIN_EMAIL))
+    if not email and not owner.is_admin:
+        raise click.ClickException(f"{owner.email} is not an administrator: name the --user")
+    _, key = accounts.do(lambda service: service.create_key(ACTOR, owner.id, values))
+    click.echo(key)
 
 
 @keys_group.command("list")
@@ -75,7 +72,7 @@ def list_keys(path: Path, email: str | None) -> None:
     """List the keys that are not revoked: first characters, name, owner, state and last use."""
 
     def rows() -> list[ApiKey]:
-        return keys.list_keys(find_user(email).id if email else None, limit=None)
+        return keys.list_keys(users.find_named(email).id if email else None, limit=None)
 
     show_table(
         ("id", "key", "name", "user", "state", "last used"),
@@ -88,7 +85,7 @@ def list_keys(path: Path, email: str | None) -> None:
                 _state(row),
                 f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used",
             )
-            for row in Books(path).call(rows)
+            for row in OpenAccounts(path).read(rows)
         ],
     )
 
@@ -104,9 +101,8 @@ def _state(row: ApiKey) -> str:
 @click.argument("key_id", metavar="ID", type=click.IntRange(0))
 def revoke_key(path: Path, key_id: int) -> None:
     """Revoke a key for good, by its id in `keys list`."""
-    books = Books(path)
-    row = books.call(lambda: keys.revoke(key_id))
-    books.announce(row.user.id)
+    accounts = OpenAccounts(path)
+    accounts.do(lambda service: service.revoke_key(ACTOR, key_id))
     click.echo(f"revoked key {key_id}; running servers refuse it within a moment")
 
 
@@ -115,15 +111,11 @@ def revoke_key(path: Path, key_id: int) -> None:
 @click.argument("key_id", metavar="ID", type=click.IntRange(0))
 @click.option(
     "--grace",
-    type=Duration(),
+    type=Duration(most=keys.MAX_GRACE_SECONDS),
     default=0,
     help="How long the old secret keeps working, such as 24h. Default: not at all.",
 )
 def rotate_key(path: Path, key_id: int, grace: int) -> None:
     """Give a key a new secret and print it; id, limits and budget stay."""
-    if grace > keys.MAX_GRACE_SECONDS:
-        raise click.ClickException("the old secret can keep working for 30 days at most")
-    books = Books(path)
-    row, key = books.call(lambda: keys.rotate(key_id, grace))
-    books.announce(row.user.id)
+    _, key = OpenAccounts(path).do(lambda service: service.rotate_key(ACTOR, key_id, grace))
     click.echo(key)

@@ -7,18 +7,9 @@ from pathlib import Path
 
 import click
 
-from tornado_router.accounts import registration, sign_in, users
-from tornado_router.accounts.passwords import check_password, hash_password
-from tornado_router.cli.common import (
-    ACTOR,
-    EVERYTHING,
-    Books,
-    config_option,
-    find_user,
-    show_dollars,
-    show_table,
-)
-from tornado_router.errors import ApiError
+from tornado_router.accounts import registration, users
+from tornado_router.cli.common import EVERYTHING, config_option, show_dollars, show_table
+from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
 from tornado_router.storage.tables import User
 
 password_option = click.option(
@@ -45,22 +36,14 @@ def create_user(
     path: Path, *, email: str, name: str, plan: str | None, admin: bool, password_stdin: bool
 ) -> None:
     """Create a user. Asks for a password."""
-    books = Books(path)
-    password_hash = _ask_password(books, email, password_stdin)
-
-    def create() -> User:
-        registration.create_administrator()  # as a first start would
-        return registration.create_user(
-            books.plans,
-            email,
-            actor=ACTOR,
-            password_hash=password_hash,
-            name=name,
-            plan=plan,
-            is_admin=admin,
+    accounts = OpenAccounts(path)
+    password = _ask_password(password_stdin)
+    accounts.read(registration.create_administrator)  # as a first start would
+    user = accounts.do(
+        lambda service: service.create_user(
+            ACTOR, email, password=password, name=name, plan=plan, is_admin=admin
         )
-
-    user = books.call(create)
+    )
     click.echo(f"created user {user.id}, {user.email}, on the plan {user.plan}")
 
 
@@ -69,8 +52,8 @@ def create_user(
 @click.option("--search", default="", help="Part of the e-mail address or the name.")
 def list_users(path: Path, search: str) -> None:
     """List users with their plan, credits, spending and state."""
-    books = Books(path)
-    rows = books.call(lambda: users.list_users(search, limit=EVERYTHING))
+    accounts = OpenAccounts(path)
+    rows = accounts.read(lambda: users.list_users(search, limit=EVERYTHING))
     show_table(
         ("id", "e-mail", "name", "plan", "credits", "spent", "state"),
         [
@@ -79,7 +62,7 @@ def list_users(path: Path, search: str) -> None:
                 user.email,
                 user.name,
                 user.plan,
-                _credits(books, user),
+                _credits(accounts, user),
                 show_dollars(user.spent),
                 _state(user),
             )
@@ -93,14 +76,14 @@ def list_users(path: Path, search: str) -> None:
 @click.argument("email")
 def show_user(path: Path, email: str) -> None:
     """Show one user."""
-    books = Books(path)
-    user = books.call(lambda: find_user(email))
+    accounts = OpenAccounts(path)
+    user = accounts.read(lambda: users.find_named(email))
     for name, value in (
         ("id", user.id),
         ("e-mail", user.email),
         ("name", user.name or "-"),
         ("plan", user.plan),
-        ("credits", _credits(books, user)),
+        ("credits", _credits(accounts, user)),
         ("spent", show_dollars(user.spent)),
         ("state", _state(user)),
         ("since", f"{user.created_at:%Y-%m-%d %H:%M} UTC"),
@@ -127,18 +110,13 @@ def set_user(
     active: bool | None,
 ) -> None:
     """Change a user: whatever options you give."""
-    books = Books(path)
-    user = books.call(
-        lambda: users.change_user(
-            books.plans,
-            find_user(email).id,
-            name=name,
-            plan=plan,
-            is_admin=admin,
-            is_active=active,
+    accounts = OpenAccounts(path)
+    user_id = accounts.read(lambda: users.find_named(email)).id
+    user = accounts.do(
+        lambda service: service.change_user(
+            user_id, name=name, plan=plan, is_admin=admin, is_active=active
         )
     )
-    books.announce(user.id)
     click.echo(f"{user.email}: plan {user.plan}, {_state(user)}")
 
 
@@ -147,12 +125,12 @@ def set_user(
 @click.argument("email")
 @password_option
 def set_password(path: Path, email: str, password_stdin: bool) -> None:
-    """Set a new password and log the user out everywhere. Asks for the password."""
-    books = Books(path)
-    user = books.call(lambda: find_user(email))
-    password_hash = _ask_password(books, user.email, password_stdin)
-    books.call(lambda: sign_in.set_password(user.id, password_hash))
-    click.echo(f"{user.email} has another password, and is logged out everywhere")
+    """Set a new password and end all of the user's sessions. Asks for the password."""
+    accounts = OpenAccounts(path)
+    user = accounts.read(lambda: users.find_named(email))
+    password = _ask_password(password_stdin)
+    accounts.do(lambda service: service.set_password(user.id, password))
+    click.echo(f"{user.email} has a new password; all sessions were ended")
 
 
 @users_group.command("delete")
@@ -161,31 +139,24 @@ def set_password(path: Path, email: str, password_stdin: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete_user(path: Path, email: str, yes: bool) -> None:
     """Delete a user and revoke the keys; usage is kept under the user's number."""
-    books = Books(path)
-    user = books.call(lambda: find_user(email))
+    accounts = OpenAccounts(path)
+    user = accounts.read(lambda: users.find_named(email))
     if not yes:
         click.confirm(f"Delete {user.email} and revoke all keys?", abort=True)
-    books.call(lambda: users.delete_user(user.id))
-    books.announce(user.id)
+    accounts.do(lambda service: service.delete_user(user.id))
     click.echo(f"deleted user {user.id}")
 
 
-def _ask_password(books: Books, email: str, from_stdin: bool) -> str:
-    """The hash of a password that is typed in; one that is not good enough ends the command."""
+def _ask_password(from_stdin: bool) -> str:
+    """A password that is typed in."""
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    options = books.config.auth
-    try:
-        check_password(password, min_length=options.password_min_length, email=email)
-    except ApiError as error:
-        raise click.ClickException(error.message) from None
-    return hash_password(password, options.bcrypt_rounds)
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
 
 
-def _credits(books: Books, user: User) -> str | None:
-    plan = books.plans.get(user.plan)
+def _credits(accounts: OpenAccounts, user: User) -> str | None:
+    plan = accounts.plans.get(user.plan)
     return show_dollars(user.credits) if plan and plan.credits is not None else None
 
 

@@ -11,6 +11,7 @@ from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.invalidation import Changes
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.calls.gateway import Gateway
 from tornado_router.config.reader import Config
@@ -40,6 +41,7 @@ class Serving:
         config: the whole file.
         providers: every configured provider, by name.
         plans: of users.
+        accounts: does what is done with accounts and keys.
         router: the names of models.
         gateway: serves calls.
         validators: of requests, by endpoint.
@@ -48,6 +50,7 @@ class Serving:
     config: Config
     providers: Mapping[str, ConfiguredProvider]
     plans: Plans
+    accounts: Accounts
     router: Router
     gateway: Gateway
     validators: Mapping[str, Validator]
@@ -55,12 +58,12 @@ class Serving:
 
 @dataclass
 class AccountServices:
-    """What the handlers of accounts, keys and usage need.
+    """What `Accounts`, and the handlers of accounts, keys and usage, need of this process.
 
     Attributes:
         storage: the open database.
         changes: announces every change of a user or a key, after it was committed.
-        limiter: holds the limits of sign-ins.
+        limiter: holds the limits of sign-ins, and credits.
         sessions: makes and reads session tokens.
         passwords: hashes and checks them.
     """

@@ -13,11 +13,11 @@ from tornado.routing import URLSpec
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.http import openapi
 from tornado_router.http.handlers.accounts import (
-    LogInHandler,
-    LogOutHandler,
     PasswordHandler,
     ProfileHandler,
     RegisterHandler,
+    SignInHandler,
+    SignOutHandler,
 )
 from tornado_router.http.handlers.admin import (
     CreditsHandler,
@@ -88,8 +88,8 @@ ROUTES = (
     Route("models", "/v1/models", ModelsHandler),
     Route("model", "/v1/models/{model}", ModelHandler),
     Route("auth.register", "/auth/register", RegisterHandler),
-    Route("auth.login", "/auth/login", LogInHandler),
-    Route("auth.logout", "/auth/logout", LogOutHandler),
+    Route("auth.login", "/auth/login", SignInHandler),
+    Route("auth.logout", "/auth/logout", SignOutHandler),
     Route("auth.password", "/auth/password", PasswordHandler),
     Route("auth.profile", "/auth/profile", ProfileHandler),
     Route("keys", "/api-keys", KeysHandler),

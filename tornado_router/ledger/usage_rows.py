@@ -9,12 +9,13 @@ from loguru import logger
 from peewee import CharField
 
 from tornado_router.errors import first_line
+from tornado_router.ledger.charging import take_credits
 from tornado_router.ledger.record import CallRecord
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import SUMS, ApiKey, UsageLog, User
-from tornado_router.storage.values import dollars, utc
+from tornado_router.storage.values import utc
 from tornado_router.usage import QUANTITIES
 
 DAY_SECONDS = 24 * 3600
@@ -72,7 +73,7 @@ class UsageRows:
             written = self._insert([_row(call) for call in batch], refused)
             calls = {call.call_id: call for call in batch if call.call_id in written}
             self._add_to_days(calls.values())
-            self._take_credits(calls.values())
+            take_credits(calls.values())
             last_used = {call.key_id: call.finished_at for call in batch}
             for key_id in sorted(last_used):
                 moment = utc(last_used[key_id])
@@ -147,17 +148,6 @@ class UsageRows:
                 }
             )
         bulk_insert.insert(self._storage.database, "usage_days", rows, _ADD_TO_DAY)
-
-    def _take_credits(self, calls: Iterable[CallRecord]) -> None:
-        spent: dict[int, int] = {}
-        for call in calls:
-            if call.paid_from_credits and call.charge.charged:
-                spent[call.user_id] = spent.get(call.user_id, 0) + call.charge.charged
-        for user_id in sorted(spent):
-            cost = dollars(spent[user_id])
-            User.update(credits=User.credits - cost, spent=User.spent + cost).where(
-                User.id == user_id
-            ).execute()
 
 
 def _storable(call: CallRecord) -> CallRecord:

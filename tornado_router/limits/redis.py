@@ -67,12 +67,13 @@ class RedisLimiter:
     Args:
         link: to Redis.
         lease_seconds: for how long a lease holds that is not renewed, as its router died.
+        counts: whether this process is one of the routers, and renews its leases.
 
     Attributes:
         processes: how many routers were alive when Redis was last asked.
     """
 
-    def __init__(self, link: RedisLink, lease_seconds: float) -> None:
+    def __init__(self, link: RedisLink, lease_seconds: float, *, counts: bool = True) -> None:
         self.processes = 1
         self._link = link
         self._lease_seconds = lease_seconds
@@ -90,7 +91,7 @@ class RedisLimiter:
         self._refused = ""
         self._loop = asyncio.get_running_loop()
         self._back = asyncio.Event()
-        self._beats = keep_task("limits in Redis", self._beat)
+        self._beats = keep_task("limits in Redis", self._beat) if counts else None
         link.listen(self._hear)
 
     async def admit(self, demand: Demand) -> Lease:
@@ -134,9 +135,10 @@ class RedisLimiter:
 
     async def close(self) -> None:
         """See `Limiter.close`."""
-        self._beats.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._beats
+        if self._beats:
+            self._beats.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._beats
         for lease in list(self._running.values()):
             self.settle(lease, lease.demand.tokens, 0)
         with suppress(LimiterAwayError, TimeoutError):

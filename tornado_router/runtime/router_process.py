@@ -15,6 +15,7 @@ from loguru import logger
 from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.background.supervisor import start_task
 from tornado_router.calls.account import CallAccounts, Observer
@@ -88,6 +89,13 @@ class RouterProcess:
         self._authenticator = Authenticator(
             storage, _plans(config), self.shared.changes, config.auth.key_cache_seconds
         )
+        self._account_services = AccountServices(
+            storage,
+            self.shared.changes,
+            self.shared.limiter,
+            Sessions(config.auth.jwt_secret, duration_seconds(config.auth.jwt_expires_in)),
+            Passwords(config.auth.bcrypt_rounds),
+        )
         self._output_bounds = OutputBounds(config.limits.default_output_tokens)
         self._observers: dict[str, Observer] = {
             "the access log": self.access_log.add,
@@ -131,7 +139,7 @@ class RouterProcess:
         self.storage.stop()
         async with AsyncExitStack() as later:  # in reverse, each whatever became of the others
             later.push_async_callback(self._close_database)
-            later.callback(self.services.accounts.passwords.close)
+            later.callback(self._account_services.passwords.close)
             later.push_async_callback(self._close_writers)
             for upstream in self._upstreams.values():
                 later.push_async_callback(upstream.close)
@@ -169,13 +177,7 @@ class RouterProcess:
             access_log=self.access_log,
             metrics=self.metrics,
             bounds=bounds,
-            accounts=AccountServices(
-                self.storage,
-                self.shared.changes,
-                self.shared.limiter,
-                Sessions(config.auth.jwt_secret, duration_seconds(config.auth.jwt_expires_in)),
-                Passwords(config.auth.bcrypt_rounds),
-            ),
+            accounts=self._account_services,
             process=ProcessState(
                 self.storage,
                 self._health,
@@ -198,10 +200,19 @@ class RouterProcess:
         router = Router(deployment.providers, config.routes)
         self.metrics.models.keep(router.names())
         self.metrics.targets.keep(target.model for target in router.targets())
+        plans, services = _plans(config), self._account_services
         return Serving(
             config=config,
             providers=deployment.providers,
-            plans=_plans(config),
+            plans=plans,
+            accounts=Accounts(
+                services.storage,
+                services.passwords,
+                services.limiter,
+                services.changes,
+                options=config.auth,
+                plans=plans,
+            ),
             router=router,
             gateway=self._make_gateway(deployment, router),
             validators={

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from decimal import Decimal
 from typing import Any
 
-from tornado_router.accounts import credits, invites, registration, sign_in, users
-from tornado_router.accounts.passwords import check_password
-from tornado_router.accounts.text import clean_email, parse_dollars
-from tornado_router.error_codes import Refusal
+from tornado_router.accounts import credits, invites, users
 from tornado_router.http.handlers.management import (
     AdminHandler,
     body_schema,
@@ -20,9 +14,7 @@ from tornado_router.http.handlers.management import (
     user_body,
 )
 from tornado_router.ledger import request_log
-from tornado_router.limits.limiter import Demand, LimiterAwayError, LimitReachedError
-from tornado_router.storage.tables import CreditEntry, Invite, RequestLog, User
-from tornado_router.storage.values import billionths
+from tornado_router.storage.tables import CreditEntry, Invite, RequestLog
 
 _TEXT = {"type": "string"}
 _OPTIONAL_TEXT = {"type": ["string", "null"]}
@@ -53,21 +45,7 @@ INVITE = body_schema(
 )
 
 
-class PasswordCheckingHandler(AdminHandler):
-    """A request that may set somebody's password."""
-
-    async def hash_password(self, password: str, email: str, param: str) -> str:
-        """The hash of a password for somebody.
-
-        Raises:
-            ApiError: 400, it is not good enough; 503, too many wait already.
-        """
-        shortest = self.services.serving.config.auth.password_min_length
-        check_password(password, min_length=shortest, email=email, param=param)
-        return await self.services.accounts.passwords.hash(password)
-
-
-class UsersHandler(PasswordCheckingHandler):
+class UsersHandler(AdminHandler):
     """`/admin/users`."""
 
     async def get(self) -> None:
@@ -91,17 +69,7 @@ class UsersHandler(PasswordCheckingHandler):
         """
         self.query()
         body = self.read_body(NEW_USER)
-        fields: dict[str, Any] = {
-            name: body[name] for name in ("name", "plan", "is_admin") if name in body
-        }
-        email = clean_email(body["email"])
-        if body.get("password") is not None:
-            fields["password_hash"] = await self.hash_password(body["password"], email, "password")
-        user = await self.run(
-            lambda: registration.create_user(
-                self.services.serving.plans, email, actor=self.user.email, **fields
-            )
-        )
+        user = await self.accounts.create_user(self.actor, **body)
         self.set_status(201)
         self.write_json(user_body(user, self.services.serving.plans))
 
@@ -127,10 +95,7 @@ class UserHandler(AdminHandler):
         """
         self.query()
         body = self.read_body(CHANGES)
-        user = await self.run(
-            lambda: users.change_user(self.services.serving.plans, int(user_id), **body)
-        )
-        await self.services.accounts.changes.publish(user.id)
+        user = await self.accounts.change_user(int(user_id), **body)
         self.write_json(user_body(user, self.services.serving.plans))
 
     async def delete(self, user_id: str) -> None:
@@ -140,25 +105,22 @@ class UserHandler(AdminHandler):
             ApiError: 404; 409, it is the last administrator.
         """
         self.query()
-        await self.run(lambda: users.delete_user(int(user_id)))
-        await self.services.accounts.changes.publish(int(user_id))
+        await self.accounts.delete_user(int(user_id))
         self.set_status(204)
 
 
-class UserPasswordHandler(PasswordCheckingHandler):
+class UserPasswordHandler(AdminHandler):
     """`/admin/users/{id}/password`."""
 
     async def post(self, user_id: str) -> None:
-        """Gives a user another password, and ends their log-ins.
+        """Gives a user another password, and ends every session.
 
         Raises:
             ApiError: 400, the password cannot be used; 404.
         """
         self.query()
         new = self.read_body(PASSWORD)["new_password"]
-        user = await self.run(lambda: users.find_user(int(user_id)))
-        password_hash = await self.hash_password(new, user.email, "new_password")
-        await self.run(lambda: sign_in.set_password(user.id, password_hash))
+        await self.accounts.set_password(int(user_id), new)
         self.set_status(204)
 
 
@@ -183,44 +145,11 @@ class CreditsHandler(AdminHandler):
         """
         self.query()
         body = self.read_body(ENTRY)
-        amount = parse_dollars(body["amount"])
-        user = await self.run(lambda: users.find_user(int(user_id)))
-
-        def grant() -> tuple[CreditEntry, User]:
-            entry = credits.grant(user.id, amount, body["kind"], body["reason"], self.user.email)
-            return entry, users.find_user(user.id)
-
-        async with self._held(user, amount):
-            entry, user = await self.run(grant)
-            await self.services.accounts.changes.publish(user.id)
+        entry, user = await self.accounts.change_credits(self.actor, int(user_id), **body)
         self.set_status(201)
         self.write_json(
             {**_entry_body(entry), "user": user_body(user, self.services.serving.plans)}
         )
-
-    @asynccontextmanager
-    async def _held(self, user: User, amount: Decimal) -> AsyncIterator[None]:
-        """Reserves what is taken away, so that no running call spends it meanwhile.
-
-        Raises:
-            ApiError: 409, calls that run hold it; 503, nobody knows.
-        """
-        plan = self.services.serving.plans.get(user.plan)
-        if amount >= 0 or plan is None or plan.credits is None:
-            yield
-            return
-        limiter = self.services.accounts.limiter
-        demand = Demand(self.own_id, (), (credits.purse(user),), cost=billionths(-amount))
-        try:
-            lease = await limiter.admit(demand)
-        except LimitReachedError:
-            raise Refusal.credits_reserved() from None
-        except LimiterAwayError:
-            raise Refusal.limits_unavailable() from None
-        try:
-            yield
-        finally:
-            limiter.settle(lease, 0, 0)
 
 
 class PlansHandler(AdminHandler):

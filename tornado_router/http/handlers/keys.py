@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from tornado_router.accounts import budgets, keys, users
 from tornado_router.accounts.permissions import Permissions
-from tornado_router.endpoints import ENDPOINTS
-from tornado_router.error_codes import Refusal
 from tornado_router.http.handlers.management import (
     ManagementHandler,
     body_schema,
@@ -49,20 +46,7 @@ ROTATION = body_schema(
 )
 
 
-class AnyKeyHandler(ManagementHandler):
-    """A request about keys."""
-
-    def check_recording(self, body: Mapping[str, Any]) -> None:
-        """Lets administrators alone say whether requests and answers are kept.
-
-        Raises:
-            ApiError: 403.
-        """
-        if "log_requests" in body and not self.user.is_admin:
-            raise Refusal.admin_required(do="set 'log_requests'", param="log_requests")
-
-
-class KeysHandler(AnyKeyHandler):
+class KeysHandler(ManagementHandler):
     """`/api-keys`."""
 
     async def get(self) -> None:
@@ -73,11 +57,10 @@ class KeysHandler(AnyKeyHandler):
         """
         query = self.query("limit", "after", "user_id")
         limit, after = self.page(query)
-        user_id = integer(query, "user_id", None)
-        if user_id is None:
-            user_id = self.user.id
-        elif user_id != self.user.id:
-            await self._find_user(user_id)
+        user_id = integer(query, "user_id", self.user.id)
+        assert user_id is not None
+        if user_id != self.user.id:
+            await self.run(lambda: users.find_user(user_id, self.actor.owner))
         data = await self.run(
             lambda: [key_body(row) for row in keys.list_keys(user_id, limit, after)]
         )
@@ -92,30 +75,13 @@ class KeysHandler(AnyKeyHandler):
         """
         self.query()
         body = self.read_body(NEW)
-        self.check_recording(body)
-        data = await self.run(lambda: _shown(keys.create(self.user.id, body, ENDPOINTS)))
+        made = await self.accounts.create_key(self.actor, self.user.id, body)
+        data = await self.run(lambda: _shown(made))
         self.set_status(201)
         self.write_json(data)
 
-    async def _find_user(self, user_id: int) -> None:
-        if not self.user.is_admin:
-            raise Refusal.user_not_found(id=user_id)
-        await self.run(lambda: users.find_user(user_id))
 
-
-class OneKeyHandler(AnyKeyHandler):
-    """A request about one key."""
-
-    def find(self, key_id: str) -> ApiKey:
-        """The key of the path, if it is for whoever asks to see. Blocks.
-
-        Raises:
-            ApiError: 404.
-        """
-        return keys.find(int(key_id), None if self.user.is_admin else self.user.id)
-
-
-class KeyHandler(OneKeyHandler):
+class KeyHandler(ManagementHandler):
     """`/api-keys/{id}`."""
 
     async def get(self, key_id: str) -> None:
@@ -125,7 +91,8 @@ class KeyHandler(OneKeyHandler):
             ApiError: 404, there is none, or it is somebody else's.
         """
         self.query()
-        self.write_json(await self.run(lambda: key_body(self.find(key_id))))
+        owner = self.actor.owner
+        self.write_json(await self.run(lambda: key_body(keys.find(int(key_id), owner))))
 
     async def patch(self, key_id: str) -> None:
         """Changes what is given; a null lifts a limit.
@@ -135,15 +102,8 @@ class KeyHandler(OneKeyHandler):
         """
         self.query()
         body = self.read_body(CHANGES)
-        self.check_recording(body)
-
-        def change() -> tuple[int, dict[str, Any]]:
-            row = keys.change(self.find(key_id).id, body, ENDPOINTS)
-            return row.user.id, key_body(row)
-
-        user_id, data = await self.run(change)
-        await self.services.accounts.changes.publish(user_id)
-        self.write_json(data)
+        row = await self.accounts.change_key(self.actor, int(key_id), body)
+        self.write_json(await self.run(lambda: key_body(row)))
 
     async def delete(self, key_id: str) -> None:
         """Revokes a key for good.
@@ -152,12 +112,11 @@ class KeyHandler(OneKeyHandler):
             ApiError: 404.
         """
         self.query()
-        row = await self.run(lambda: keys.revoke(self.find(key_id).id))
-        await self.services.accounts.changes.publish(row.user.id)
+        await self.accounts.revoke_key(self.actor, int(key_id))
         self.set_status(204)
 
 
-class RotationHandler(OneKeyHandler):
+class RotationHandler(ManagementHandler):
     """`/api-keys/{id}/rotate`."""
 
     async def post(self, key_id: str) -> None:
@@ -169,14 +128,8 @@ class RotationHandler(OneKeyHandler):
         self.query()
         body = self.read_body(ROTATION) if self.request.body else {}
         grace = body.get("grace_seconds") or 0
-
-        def rotate() -> tuple[int, dict[str, Any]]:
-            row, key = keys.rotate(self.find(key_id).id, grace)
-            return row.user.id, _shown((row, key))
-
-        user_id, data = await self.run(rotate)
-        await self.services.accounts.changes.publish(user_id)
-        self.write_json(data)
+        made = await self.accounts.rotate_key(self.actor, int(key_id), grace)
+        self.write_json(await self.run(lambda: _shown(made)))
 
 
 def key_body(row: ApiKey) -> dict[str, Any]:

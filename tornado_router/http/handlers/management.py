@@ -1,4 +1,4 @@
-"""What the endpoints for accounts, keys and usage share: log-ins, bodies, queries, lists."""
+"""What the endpoints for accounts, keys and usage share: sessions, bodies, queries, lists."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from tornado_router.accounts.actor import Actor
 from tornado_router.accounts.keys import KEY_PREFIX
 from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.service import Accounts
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.storage.tables import User
@@ -36,7 +38,7 @@ def body_schema(properties: Mapping[str, Any], required: Sequence[str] = ()) -> 
 
 
 class ManagementHandler(BaseHandler):
-    """A request of somebody who is logged in.
+    """A request of a person who is signed in.
 
     Attributes:
         user: whose request it is.
@@ -50,7 +52,7 @@ class ManagementHandler(BaseHandler):
         self.set_header("Cache-Control", "no-store")
 
     async def authenticate(self) -> None:
-        """Takes the token of a log-in instead of an API key.
+        """Takes the token of a session instead of an API key.
 
         Raises:
             ApiError: 401.
@@ -67,6 +69,16 @@ class ManagementHandler(BaseHandler):
             raise Refusal.invalid_token()
         self.user = user
         self.user_id = user.id
+
+    @property
+    def accounts(self) -> Accounts:
+        """What is done with accounts and keys."""
+        return self.services.serving.accounts
+
+    @property
+    def actor(self) -> Actor:
+        """Whoever is signed in, as what they may see and what changes are recorded under."""
+        return Actor.of(self.user)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Runs queries off the event loop."""

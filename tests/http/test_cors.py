@@ -15,7 +15,7 @@ PAGE = "https://app.example.com"
 
 
 def test_without_origins_nothing_is_said():
-    assert cors.answer_headers(CorsOptions(), PAGE) == {}
+    assert cors.response_headers(CorsOptions(), PAGE) == {}
     assert not cors.is_allowed(CorsOptions(), PAGE)
 
 
@@ -30,7 +30,7 @@ def test_without_origins_nothing_is_said():
     ],
 )
 def test_origins(origins, origin, allowed):
-    said = cors.answer_headers(CorsOptions(origins=origins), origin)
+    said = cors.response_headers(CorsOptions(origins=origins), origin)
     assert said.get("Access-Control-Allow-Origin") == (origin if allowed else None)
     assert said["Vary"] == "Origin"  # a cache between must not mix them up
     assert "Access-Control-Allow-Credentials" not in said

@@ -50,7 +50,7 @@ def test_a_refusal_concerns_one_command(redis):
 
 def test_a_late_reply_is_discarded(redis):
     async def story(connection):
-        with pytest.raises(RedisAwayError, match="did not reply in time"):
+        with pytest.raises(RedisAwayError, match="did not respond in time"):
             await connection.call(0.01, "BLPOP", "nothing here", "0.5")
         return await connection.call(SECONDS, "ECHO", "next")
 

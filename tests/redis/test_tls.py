@@ -203,5 +203,5 @@ class TestChecking:
 
 
 def test_what_has_no_words_is_still_explained():
-    assert explain(TimeoutError()) == "no reply"
+    assert explain(TimeoutError()) == "no response"
     assert explain(ConnectionRefusedError("refused")) == "refused"

@@ -1,1 +1,1 @@
-"""router.toml: its options, how it is read, and what a worker is told by its environment."""
+"""router.toml: its options, how it is read, and the variables that workers get."""

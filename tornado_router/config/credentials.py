@@ -1,4 +1,4 @@
-"""Finds the secrets in a configuration, so that they can be kept out of everything else."""
+"""Finds the secrets in a configuration, so that they can be redacted everywhere else."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 SHORTEST_PART = 8
-"""A shorter header value or URL parameter is no secret: taken out, it would maim any text."""
+"""A shorter header value or URL parameter is not taken for a secret: it is in many texts."""
 
 SECRET_NAME = re.compile(
     r"(?i)auth|cookie|credential|passw|secret|signature|token|(?:^|[-_])(?:api)?-?key$|^key$"
 )
-"""Names of headers and URL parameters whose values let somebody in."""
+"""Names of headers and URL parameters whose values are credentials."""
 
 _AUTHORITY_END = re.compile(r"[/?#]")
 
@@ -51,7 +51,7 @@ def header_secrets(headers: Mapping[str, Any]) -> Iterator[str]:
 
 
 def url_secrets(text: str) -> Iterator[str]:
-    """What lets somebody in among the parts of a URL: its password, and parameters such as `key`.
+    """The credentials in a URL: its password, and parameters such as `key`.
 
     Of `https://TOKEN@host` it is the user, as there is no password.
     """
@@ -60,7 +60,7 @@ def url_secrets(text: str) -> Iterator[str]:
         return
     if scheme.startswith("http"):
         rest = _AUTHORITY_END.split(rest, maxsplit=1)[0]
-    # Elsewhere, a password may hold a `/` that nobody has encoded.
+    # Elsewhere, a password may hold a `/` that is not encoded.
     user, at, _ = rest.rpartition("@")
     name, colon, password = user.partition(":")
     if at and (colon or scheme.startswith("http")):

@@ -80,7 +80,9 @@ class ServerOptions:
     idle_seconds: float = option(
         600.0, "Idle keep-alive connections are closed after so many seconds.", exclusiveMinimum=0
     )
-    docs: bool = option(True, "Whether `/openapi.json` and `/docs` describe the API, to anybody.")
+    docs: bool = option(
+        True, "Whether `/openapi.json` and `/docs` describe the API, without a key."
+    )
     watch: bool = option(
         False,
         "Whether changes are loaded without a SIGHUP: to router.toml, to `.env` beside it, to the "
@@ -99,7 +101,7 @@ class CorsOptions:
     )
     max_age_seconds: int = option(
         600,
-        "How many seconds a browser may cache the answer to a preflight request.",
+        "How many seconds a browser may cache the response to a preflight request.",
         minimum=0,
         maximum=86_400,
     )
@@ -182,14 +184,14 @@ class AuthOptions:
     )
     registration: str = option(
         "closed",
-        "Who may register: anybody (`open`), only people with an invite code (`invite`), or nobody "
+        "Whether people may register: `open`, with an invite code (`invite`), or not at all "
         "(`closed`).",
         enum=["open", "invite", "closed"],
     )
     first_admin: bool = option(
         True,
         "Whether a start with a new database creates an administrator and prints its API key. "
-        "Output that is collected is no place for a key: say no, and use `users create --admin`.",
+        "Where output is collected, set it to false and use `users create --admin`.",
     )
     default_plan: str = option("free", "The plan of new accounts; see `[plans.NAME]`.", minLength=1)
     password_min_length: int = option(
@@ -325,7 +327,7 @@ class PricingOptions:
     unpriced: str = option(
         "refuse",
         "A model without a price, for callers who pay from credits or a budget: `refuse` the call, "
-        "serve it `free`, or charge the `default` price. It is free for everybody else.",
+        "serve it `free`, or charge the `default` price. It is free for all other callers.",
         enum=["refuse", "free", "default"],
     )
     default_input: float = option(
@@ -369,7 +371,7 @@ class MetricsOptions:
         "Bearer token that a scrape has to show; empty for none, and then there are no metrics.",
         writeOnly=True,
     )
-    public: bool = option(False, "Whether anybody who reaches the port may see them.")
+    public: bool = option(False, "Whether they are served without a token.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -418,7 +420,7 @@ class CacheOptions:
     scope: str = option(
         "user",
         "Who shares cached responses: `user`, all keys of one user; `key`, one key; `everybody`, "
-        "so that a fast response tells a user that somebody else has asked the same.",
+        "so that a fast response reveals that another user has sent the same request.",
         enum=["user", "key", "everybody"],
     )
     ignore_fields: tuple[str, ...] = option(

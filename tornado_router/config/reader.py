@@ -53,8 +53,8 @@ class ProviderTable:
     Attributes:
         name: the NAME.
         common: the options that every provider has.
-        options: the rest of the table, which its plugin checks.
-        off: why the provider is not to be used (a variable of its table is not set), or None.
+        options: the rest of the table, checked by its plugin.
+        off: why the provider is not used (a variable of its table is not set), or None.
     """
 
     name: str
@@ -115,13 +115,13 @@ class Config:
 
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment that a file in `folder` sees: that of the process over a `.env` beside it."""
+    """The environment for a file in `folder`: that of the process over a `.env` beside it."""
     beside = dotenv_values(folder / ".env")
     return {name: value for name, value in beside.items() if value is not None} | dict(environ)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """Reads a configuration, but for what the plugins have to say of it.
+    """Reads a configuration; plugins check their part of it later.
 
     Args:
         path: the file.
@@ -137,12 +137,12 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
 
 def examine(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Fault]]:
-    """Reads a configuration as far as it is right, and lists what is wrong with it.
+    """Reads a configuration as far as it is right, and lists its faults.
 
-    An option that is wrong has its default, so that the rest can be looked at, too.
+    An option with a fault has its default, so that the rest can be checked too.
 
     Raises:
-        ConfigError: the file is not there, or is no TOML.
+        ConfigError: the file is not there, or is not TOML.
     """
     table = _parse(path)
     faults: list[Fault] = []
@@ -167,10 +167,10 @@ def sources(path: Path) -> list[Path]:
 
 
 def keep_fixed(before: Config, after: Config) -> tuple[Config, list[str]]:
-    """What a running router can take up of a changed file.
+    """The part of a changed file that a running router can adopt.
 
     Args:
-        before: what it runs with.
+        before: the running configuration.
         after: the file as it is now.
 
     Returns:
@@ -209,10 +209,9 @@ def _parse(path: Path) -> dict[str, Any]:
 def _expand_tables(
     table: dict[str, Any], environ: Mapping[str, str], faults: list[Fault]
 ) -> dict[str, str]:
-    """Expands every string in place; returns why which providers are off.
+    """Expands every string in place; returns the providers that are off, and why.
 
-    A variable that is not set is a fault, but in a provider's table it only says that this
-    deployment does not use that provider.
+    A variable that is not set is a fault; in a provider's table it only turns that provider off.
     """
     off: dict[str, str] = {}
     for path, holder, key in _strings(table):
@@ -271,7 +270,7 @@ def _provider(name: str, table: Mapping[str, Any], off: str | None) -> ProviderT
 
 
 def _section(kind: Any, table: Any) -> Any:
-    """The options of a table that are right; the others have their defaults."""
+    """The options of a table; those with a fault have their defaults."""
     properties = table_schema(kind)["properties"]
     hints = get_type_hints(kind)
     values = {
@@ -281,7 +280,7 @@ def _section(kind: Any, table: Any) -> Any:
     }
     for item in fields(kind):
         if item.default is MISSING and item.name not in values:
-            values[item.name] = hints[item.name]()  # a fault says that it lacks
+            values[item.name] = hints[item.name]()  # a fault reports that it is missing
     return kind(**values)
 
 

@@ -1,4 +1,4 @@
-"""The environment variables by which a supervisor tells its workers what they are."""
+"""The environment variables that a supervisor sets for its workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a certificate expires, which Python's `ssl` tells of a peer's certificates alone.
+"""When a certificate expires: Python's `ssl` reports that of a peer's certificates alone.
 
 A certificate is DER, values in values, each with a tag and a length; the place of its dates is
 fixed: https://www.rfc-editor.org/rfc/rfc5280#section-4.1.
@@ -20,7 +20,7 @@ def not_after(pem: bytes) -> float | None:
     """When the first certificate of a PEM file expires, in seconds since 1970.
 
     Args:
-        pem: a file that OpenSSL takes for a certificate.
+        pem: a file that OpenSSL accepts as a certificate.
 
     Returns:
         None if the date is not written as RFC 5280 demands, which OpenSSL may overlook.

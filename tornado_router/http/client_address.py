@@ -1,4 +1,4 @@
-"""Who asks, where proxies stand before the router."""
+"""The address of a client, where proxies stand before the router."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from functools import lru_cache
 from tornado_router.errors import Fault
 
 CACHED = 1024
-"""So many addresses are remembered as parsed: each request asks, and takes 5 us otherwise."""
+"""So many addresses are remembered as parsed: each request needs one, which takes 5 us."""
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[str, ...]) -> str:
     """The address of a client.
 
-    Each proxy adds the address that it was asked from at the end of `X-Forwarded-For`. Whatever is
-    before the last one that no trusted proxy wrote, the client itself may have made up.
+    Each proxy appends the address that its request came from to `X-Forwarded-For`. What is before
+    the last address that no trusted proxy wrote, the client may have made up.
 
     Args:
-        peer: whom the connection is with.
+        peer: the other end of the connection.
         forwarded_for: each `X-Forwarded-For` header of the request, in order.
         trusted: addresses and networks of proxies, as `[server] trusted_proxies` has them.
     """
@@ -29,13 +29,13 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[str, 
     while addresses and _is_within(peer, trusted):
         address = _without_port(addresses.pop())
         if _parse(address) is None:
-            break  # nothing that can be trusted to be an address
+            break  # not an address
         peer = address
     return peer
 
 
 def check_proxies(trusted: tuple[str, ...]) -> list[Fault]:
-    """What is wrong with `[server] trusted_proxies`."""
+    """The faults of `[server] trusted_proxies`."""
     faults = []
     for index, text in enumerate(trusted):
         where = f"server.trusted_proxies[{index}]"
@@ -47,7 +47,7 @@ def check_proxies(trusted: tuple[str, ...]) -> list[Fault]:
             continue
         if "/" in text and network.network_address != ipaddress.ip_interface(text).ip:
             message = (
-                f"has bits set behind its prefix: {text!r}; for the whole network, write {network}"
+                f"has bits set after its prefix: {text!r}; for the whole network, write {network}"
             )
             faults.append(Fault(where, message))
     return faults

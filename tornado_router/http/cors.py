@@ -17,7 +17,7 @@ EXPOSED = (
     "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
     "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens"
 )
-"""Headers of an answer that a page may read."""
+"""Headers of a response that a page may read."""
 
 _ORIGIN = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#].*)?"
@@ -25,15 +25,15 @@ _ORIGIN = re.compile(
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def answer_headers(options: CorsOptions, origin: str | None) -> dict[str, str]:
-    """What an answer says to the browser that asked for it.
+def response_headers(options: CorsOptions, origin: str | None) -> dict[str, str]:
+    """The headers by which a browser decides whether a page may read the response.
 
     Args:
         options: of the deployment.
         origin: header of the request.
 
     Returns:
-        Headers; none at all where no page may call.
+        Nothing if no page may call.
     """
     if not options.origins:
         return {}
@@ -47,13 +47,13 @@ def answer_headers(options: CorsOptions, origin: str | None) -> dict[str, str]:
 
 
 def check_origins(origins: Sequence[str]) -> Iterator[Fault]:
-    """What is wrong with `[cors] origins`: an origin that no browser sends allows nobody."""
+    """The faults of `[cors] origins`: an origin that no browser sends has no effect."""
     for index, origin in enumerate(origins):
         where = f"cors.origins[{index}]"
         if origin == "*" or _as_sent(origin) == origin:
             continue
         if origin == "null":
-            why = "`null` is what any local file sends, so it allows everybody; if so, write `*`"
+            why = "`null` is what any local file sends, so it allows every page; if so, write `*`"
             yield Fault(where, why)
             continue
         meant = _as_sent(origin if "://" in origin else f"https://{origin}")
@@ -63,7 +63,7 @@ def check_origins(origins: Sequence[str]) -> Iterator[Fault]:
 
 
 def _as_sent(origin: str) -> str | None:
-    """An origin in the form that browsers send (RFC 6454, section 6.2), or None if it is none."""
+    """An origin in the form that browsers send (RFC 6454, section 6.2), or None."""
     found = _ORIGIN.fullmatch(origin.lower())
     if not found:
         return None
@@ -79,14 +79,14 @@ def is_allowed(options: CorsOptions, origin: str) -> bool:
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a browser asks what it may ask."""
+    """Whether a request is a preflight."""
     return method == "OPTIONS" and "Access-Control-Request-Method" in headers
 
 
 def preflight_headers(options: CorsOptions, headers: Mapping[str, str]) -> dict[str, str]:
-    """The answer to a preflight of an allowed origin.
+    """The headers of the response to a preflight of an allowed origin.
 
-    Nobody is let in by it: keys and tokens travel in `Authorization`, which a page has to know.
+    They grant no access: keys and tokens travel in `Authorization`, which a page has to know.
 
     Args:
         options: of the deployment.

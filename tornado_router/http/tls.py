@@ -1,4 +1,4 @@
-"""The certificate that the router shows, and takes up again once it has been renewed."""
+"""TLS of the router: its certificate, and reloading it once it is renewed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tornado_router.http.certificate import not_after
 
 
 class Tls:
-    """How the router speaks TLS, 1.2 or newer.
+    """TLS 1.2 or newer, with the router's certificate.
 
     Args:
         certificate: PEM file with the certificate, followed by its intermediate certificates.
@@ -19,7 +19,7 @@ class Tls:
 
     Attributes:
         files: the two of them.
-        context: to serve with.
+        context: for the server.
         not_after: when the certificate expires, in seconds since 1970.
 
     Raises:
@@ -37,7 +37,7 @@ class Tls:
         """Reads the files again; open connections keep what they have.
 
         Raises:
-            ConfigError: they cannot be used; what was read before stays in use.
+            ConfigError: they cannot be used; the previous pair stays in use.
         """
         certificate, key = self.files
         try:
@@ -56,7 +56,7 @@ class Tls:
         certificate, key = self.files
 
         def refuse() -> str:
-            # Without this, OpenSSL would ask on the terminal and wait for somebody to type.
+            # Without this, OpenSSL would ask for a passphrase on the terminal and wait.
             why = f"{key} is encrypted; decrypt it: openssl pkey -in {key} -out NEW_FILE"
             raise ConfigError([Fault("server.tls_key", why)])
 
@@ -64,7 +64,7 @@ class Tls:
 
 
 def read_tls(config: Config) -> Tls | None:
-    """What a configuration says about TLS; None if it says nothing.
+    """The TLS of a configuration, or None.
 
     Raises:
         ConfigError: it cannot be used.

@@ -29,7 +29,7 @@ PROBE_SECONDS = 0.25
 
 
 class RedisLink:
-    """Runs commands on Redis while it replies. To be made and closed on the running event loop.
+    """Runs commands on Redis while it responds. To be made and closed on the running event loop.
 
     After a command that timed out, a ping is sent at once: if that is late too, the breaker opens,
     and every command is refused without waiting until a later ping succeeds.
@@ -68,7 +68,7 @@ class RedisLink:
             self._early.append((packed, command))
 
     async def call(self, *words: str | bytes | int) -> Any:
-        """Sends a command, and waits for its reply.
+        """Sends a command, and waits for its response.
 
         Raises:
             RedisAwayError: it did not come in time.
@@ -112,7 +112,7 @@ class RedisLink:
                 connection.abort()
 
     async def _watch(self, connection: Connection) -> None:
-        """Pings now and then, and whenever a command was late, until there is no reply."""
+        """Pings now and then, and whenever a command was late, until there is no response."""
         while True:
             self._doubt.clear()
             await connection.call(self.options.timeout, "PING")

@@ -1,8 +1,8 @@
-"""Redis's protocol on one connection: commands with a time limit, replies in their order.
+"""Redis's protocol on one connection: commands with a time limit, responses in their order.
 
 A command costs a fifth of what redis-py's pooled client takes for it (see docs/decisions), and one
-that timed out leaves nothing behind: its reply is discarded when it comes. Values that may be large
-have no place here, as every other command would wait behind them: see `store`.
+that timed out leaves nothing behind: its response is discarded when it comes. Values that may be
+large have no place here, as every other command would wait behind them: see `store`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ CONNECT_SECONDS = 1.0
 """For a connection that no command waits for."""
 
 GRACE_SECONDS = 0.001
-"""How much longer a time-out waits: the reply may be there, unread, if the loop was busy."""
+"""How much longer a time-out waits: the response may be there, unread, if the loop was busy."""
 
 _NOTHING = object()
 
 
 class RedisAwayError(RouterError):
-    """Redis cannot be reached, or did not reply in time; the command may have run all the same."""
+    """Redis cannot be reached, or did not respond in time; the command may have run."""
 
 
 class RedisReplyError(RouterError):
@@ -39,7 +39,7 @@ class RedisReplyError(RouterError):
 
 
 OnReply = Callable[[Any], None]
-"""Called with a reply, a `RedisAwayError` or a `RedisReplyError`. Must not raise."""
+"""Called with a response, a `RedisAwayError` or a `RedisReplyError`. Must not raise."""
 
 
 def pack(*words: str | bytes | int) -> bytes:
@@ -49,12 +49,12 @@ def pack(*words: str | bytes | int) -> bytes:
 
 
 class Command:
-    """A command that waits for its reply, until it comes or is late.
+    """A command that waits for its response, until it comes or is late.
 
     Args:
         on_reply: called with the outcome, once.
         seconds: for which it waits.
-        on_late: called if the reply did not come in time.
+        on_late: called if the response did not come in time.
     """
 
     __slots__ = ("_on_late", "_on_reply", "_timer")
@@ -81,7 +81,7 @@ class Command:
         self._timer = loop.call_later(GRACE_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        self.finish(RedisAwayError("Redis did not reply in time"))
+        self.finish(RedisAwayError("Redis did not respond in time"))
         self._on_late()
 
 
@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     async def call(self, seconds: float, *words: str | bytes | int) -> Any:
-        """Sends a command, and waits for its reply.
+        """Sends a command, and waits for its response.
 
         Raises:
             RedisAwayError: it did not come in time.
@@ -160,7 +160,7 @@ async def open_connection(
     seconds: float,
     on_message: Callable[[bytes, bytes], None] | None = None,
 ) -> Connection:
-    """Connects, and checks that Redis replies within its budget.
+    """Connects, and checks that Redis responds within its budget.
 
     Args:
         options: where Redis is.
@@ -207,7 +207,7 @@ def run(
         work: to be done on the connection.
 
     Raises:
-        RedisAwayError: Redis does not reply.
+        RedisAwayError: Redis does not respond.
         RedisReplyError: it refuses.
     """
 

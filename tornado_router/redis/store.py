@@ -41,7 +41,7 @@ _FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class StoreAwayError(RouterError):
-    """Redis does not reply, or refused."""
+    """Redis does not respond, or refused."""
 
 
 def connect(options: RedisOptions) -> aioredis.Redis:
@@ -82,10 +82,10 @@ class _TlsConnection(aioredis.SSLConnection):
 class RedisStore:
     """Keeps values in Redis until they expire.
 
-    When Redis does not reply, nothing is written or read, and the call goes on.
+    When Redis does not respond, nothing is written or read, and the call goes on.
 
     Args:
-        link: to Redis; tells whether it is available. Values do not go through it.
+        link: to Redis, for whether it is available. Values do not go through it.
         max_bytes: of one value; a larger one is not kept.
     """
 
@@ -136,7 +136,7 @@ def clear(options: RedisOptions, prefix: str) -> int:
         How many there were.
 
     Raises:
-        StoreAwayError: Redis does not reply, or refuses.
+        StoreAwayError: Redis does not respond, or refuses.
     """
     scan = ("MATCH", f"{PREFIX}{prefix}*", "COUNT", CLEAR_BATCH)
 

@@ -20,7 +20,7 @@ from tornado_router.redis.protocol import (
 )
 
 PROOF_SECONDS = 0.2
-"""How often the subscription is pinged, and how long it has to reply."""
+"""How often the subscription is pinged, and how long it has to respond."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 

@@ -41,7 +41,7 @@ def explain(error: OSError) -> str:
         return f"its certificate was not accepted: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
         return f"the TLS handshake failed: {error.reason or 'connection closed'}"
-    return str(error) or "no reply"
+    return str(error) or "no response"
 
 
 @lru_cache(maxsize=4)

@@ -28,7 +28,7 @@ BCRYPT_ROUNDS = 10
 """Fewer are broken in bulk: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html."""
 
 RENEWAL_SECONDS = 14 * 86_400
-LOG_IN_SECONDS = 30 * 86_400
+SESSION_SECONDS = 30 * 86_400
 KEY_CACHE_SECONDS = 60
 ATTEMPTS_PER_ACCOUNT = 100
 TOKEN_LENGTH = 16
@@ -36,7 +36,7 @@ DISTINCT_CHARACTERS = 8
 """A secret of fewer was typed, not drawn; 16 random hexadecimal digits have more all but always."""
 
 MOUNTED = (Path("/run/secrets"), Path("/var/run/secrets"))
-"""Where containers find their secrets: nobody else is in there to read them."""
+"""Where containers find their secrets: there are no other users in there to read them."""
 
 _ENCRYPTED = ("require", "verify-ca", "verify-full")
 
@@ -75,9 +75,9 @@ def _of_the_network(config: Config) -> Iterator[Fault]:
             f"expires on {date}; make sure that it is renewed automatically",
         )
     if any(not ipaddress.ip_network(proxy).prefixlen for proxy in server.trusted_proxies):
-        yield Fault("server.trusted_proxies", "trusts everybody: clients can claim any address")
+        yield Fault("server.trusted_proxies", "trusts every address: clients can claim any")
     if config.metrics.public:
-        yield Fault("metrics.public", "anybody who can connect sees models, users' volume and cost")
+        yield Fault("metrics.public", "every client that can connect sees models, volume and cost")
     if "*" in config.cors.origins:
         yield Fault("cors.origins", "any web page may call the router; name those that should")
     if _in_the_clear(config.otel.endpoint):
@@ -93,7 +93,9 @@ def _of_secrets(deployment: Deployment) -> Iterator[Fault]:
         yield Fault(where, "is a secret in the file; refer to ${NAME} or ${file:/run/secrets/name}")
     for path in _files_with_secrets(deployment, table, in_file=bool(inline)):
         if path.exists() and path.stat().st_mode & stat.S_IROTH:
-            yield Fault(str(path), "holds secrets and can be read by everybody: chmod o-r")
+            yield Fault(
+                str(path), "holds secrets and can be read by every user of the machine: chmod o-r"
+            )
     config = deployment.config
     if 0 < len(config.metrics.token) < TOKEN_LENGTH:
         yield Fault("metrics.token", f"can be guessed: use at least {TOKEN_LENGTH} characters")
@@ -161,7 +163,9 @@ def _of_storage(config: Config) -> Iterator[Fault]:
     redis, url = config.redis, config.database.url
     if redis.host and not is_local(redis.host):
         if not redis.password:
-            yield Fault("redis.password", "anybody who can connect may change limits; set one")
+            yield Fault(
+                "redis.password", "every client that can connect may change limits; set one"
+            )
         if not redis.tls:
             yield Fault("redis.tls", "the password and cached responses travel in the clear")
     if url:
@@ -170,13 +174,15 @@ def _of_storage(config: Config) -> Iterator[Fault]:
     elif config.limits.processes > config.server.workers:
         yield Fault("database.url", "several routers, but each would have users of its own")
     if config.ledger.when_full == "serve":
-        yield Fault("ledger.when_full", "`serve` lets calls pass that nobody records or pays for")
+        yield Fault(
+            "ledger.when_full", "`serve` lets calls pass that are neither recorded nor charged"
+        )
 
 
 def _of_accounts(config: Config) -> Iterator[Fault]:
     auth = config.auth
-    if duration_seconds(auth.jwt_expires_in) > LOG_IN_SECONDS:
-        yield Fault("auth.jwt_expires_in", "a stolen log-in works for more than 30 days")
+    if duration_seconds(auth.jwt_expires_in) > SESSION_SECONDS:
+        yield Fault("auth.jwt_expires_in", "a stolen session token works for more than 30 days")
     if auth.key_cache_seconds > KEY_CACHE_SECONDS:
         yield Fault("auth.key_cache_seconds", "a revoked key works for more than a minute")
     if auth.attempts_per_account > ATTEMPTS_PER_ACCOUNT:
@@ -202,17 +208,16 @@ def _of_open_registration(config: Config) -> Iterator[Fault]:
     if plan.credits:
         yield Fault(
             "auth.registration",
-            f"anybody gets {plan.credits} US dollars for each address they make up; addresses are "
-            "not verified",
+            f"each made-up address gets {plan.credits} US dollars, as addresses are not verified",
         )
     if plan.credits is None:
         yield Fault(
             "auth.default_plan",
-            f"anybody may register, and the plan {name} does not pay from credits",
+            f"registration is open, and the plan {name} does not pay from credits",
         )
     if plan.rpm is None and plan.tpm is None:
         yield Fault(
-            "auth.default_plan", f"anybody may register, and the plan {name} limits no rate"
+            "auth.default_plan", f"registration is open, and the plan {name} limits no rate"
         )
 
 
@@ -234,7 +239,9 @@ def _of_money(config: Config) -> Iterator[Fault]:
 
 def _of_privacy(config: Config) -> Iterator[Fault]:
     if config.cache.scope == "everybody":
-        yield Fault("cache.scope", "a fast answer reveals that somebody else asked the same")
+        yield Fault(
+            "cache.scope", "a fast response reveals that another user sent the same request"
+        )
     if config.request_log.calls == "all":
         yield Fault(
             "request_log.calls",
@@ -248,12 +255,13 @@ def _of_providers(deployment: Deployment) -> Iterator[Fault]:
         where = f"providers.{item.name}"
         if item.common.type == "echo":
             yield Fault(
-                where, "`echo` is for trying things out: its answers are as long as clients ask for"
+                where,
+                "`echo` is for trying things out: its responses are as long as clients ask for",
             )
         if _in_the_clear(str(deployment.config.providers[item.name].options.get("base_url", ""))):
             yield Fault(f"{where}.base_url", "the vendor's key and all prompts travel in the clear")
     if not any(item.provider for item in providers.values()):
-        yield Fault("providers", "all are off, so nobody is served")
+        yield Fault("providers", "all are off, so no call is served")
     for name, route in deployment.config.routes.items():
         used = dict.fromkeys(target.partition("/")[0] for target in route.targets)
         for provider in used:

@@ -31,7 +31,7 @@ from tornado_router.config.worker_variables import (
 )
 
 VARIABLE = "TORNADO_ROUTER_WORKER"
-"""Tells a process that it is a worker, and which descriptors it was given."""
+"""Set for a worker: the descriptors that it was given."""
 
 READY = b"."
 """What a worker sends its supervisor once it serves."""
@@ -43,7 +43,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 GRACE_SECONDS = 20.0
 """What a worker has to stop, beyond the time that its calls have: more than it takes if the
-database hangs (`app.CUT_OFF_SECONDS`, and ten seconds to close)."""
+database hangs (`server.CUT_OFF_SECONDS`, and ten seconds to close)."""
 
 BACKLOG = 1024
 
@@ -61,7 +61,7 @@ class Inheritance(NamedTuple):
 
     @classmethod
     def take(cls) -> Inheritance | None:
-        """What this process was given, or None: it is no worker."""
+        """What this process was given, or None if it is not a worker."""
         given = os.environ.pop(VARIABLE, None)
         if given is None:
             return None
@@ -71,12 +71,12 @@ class Inheritance(NamedTuple):
         return cls(sockets, life)
 
     def ready(self) -> None:
-        """Tells the supervisor that this worker serves."""
+        """Notifies the supervisor that this worker serves."""
         with suppress(OSError):
             self.life.send(READY)
 
     def on_end(self, stop: Callable[[], None]) -> None:
-        """Has somebody told when the supervisor is gone. On the running event loop."""
+        """Has `stop` called when the supervisor is gone. On the running event loop."""
         loop = asyncio.get_running_loop()
 
         def read() -> None:
@@ -89,7 +89,7 @@ class Inheritance(NamedTuple):
         loop.add_reader(self.life, read)
 
     def close(self) -> None:
-        """Lets go of the supervisor. On the running event loop."""
+        """Detaches from the supervisor. On the running event loop."""
         asyncio.get_running_loop().remove_reader(self.life)
         self.life.close()
 
@@ -133,7 +133,7 @@ class Supervisor:
         """Runs the workers until SIGTERM or SIGINT; SIGHUP goes on to each.
 
         Args:
-            ready: told once all of them serve.
+            ready: called once all of them serve.
 
         Returns:
             0, or the exit status of a worker that could not even start.
@@ -245,10 +245,10 @@ class Supervisor:
 
 
 def _check_free(port: int, host: str) -> None:
-    """Makes sure that nobody else listens: with SO_REUSEPORT, the kernel would let both.
+    """Makes sure that no other process listens: with SO_REUSEPORT, the kernel would let both.
 
     Raises:
-        OSError: somebody does.
+        OSError: another process does.
     """
     if port:  # or else the system chooses one that is free
         for item in bind_sockets(port, host):

@@ -1,4 +1,4 @@
-"""What every handler shares: request ids, keys, errors as OpenAI's object, one line in the log."""
+"""What every handler has: request ids, keys, errors in the right dialect, a line in the log."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from tornado_router.validation import Validator, parse_json
 JSON = "application/json"
 
 MAX_PATH = 1000
-"""Of a path that the log names, so much is looked at."""
+"""So many characters of a path are logged."""
 
 STRICT_TRANSPORT = "max-age=31536000"
-"""A browser that came by TLS once comes by nothing else for a year: RFC 6797."""
+"""A browser that used TLS once uses nothing else for a year: RFC 6797."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -44,13 +44,13 @@ class BaseHandler(RequestHandler):
     """One request.
 
     Attributes:
-        open: whether it is served without a key. A subclass that says nothing is closed.
+        open: whether it is served without a key.
         counts_refusals: whether its errors are in the metrics, unless the gateway counts them.
-        own_id: the router's own id of this request, never the same twice.
-        request_id: what the client knows it by: its own `x-request-id` if it sent a sane one.
-        key: whose request it is, once that is known.
-        user_id: who makes it, by a key or a log-in, once that is known.
-        logged: whether somebody else logs this request.
+        own_id: the router's own, unique id of the request.
+        request_id: the client's `x-request-id` if it sent a sane one, else `own_id`.
+        key: that it was sent with, once that is known.
+        user_id: whose key or session it was sent with, once that is known.
+        logged: whether the gateway logs the request.
         connection: of the client.
     """
 
@@ -64,7 +64,7 @@ class BaseHandler(RequestHandler):
         super().__init__(application, request, **kwargs)
 
     def initialize(self, services: Services) -> None:
-        """Takes what the route table gives every handler."""
+        """In place of `__init__`: takes the arguments of the route table."""
         self.services = services
         self.started = time.monotonic()
         self.key: Key | None = None
@@ -76,7 +76,7 @@ class BaseHandler(RequestHandler):
         services.requests.begin(self)
 
     def set_default_headers(self) -> None:
-        """Headers of every answer, errors included."""
+        """Headers of every response, errors included."""
         self.set_header("Content-Type", JSON)
         self.set_header("X-Request-Id", self.request_id)
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -84,7 +84,7 @@ class BaseHandler(RequestHandler):
 
     @property
     def client_address(self) -> str:
-        """Where the client is, as far as proxies that are trusted say so."""
+        """Address of the client, as trusted proxies report it."""
         return client_address(
             self.request.remote_ip or "",
             self.request.headers.get_list("X-Forwarded-For"),
@@ -93,11 +93,11 @@ class BaseHandler(RequestHandler):
 
     @property
     def logged_address(self) -> str:
-        """The same for the log; empty if it is to hold none."""
+        """The same for the log; empty if addresses are not logged."""
         return self.client_address if self.services.serving.config.log.client_addresses else ""
 
     async def prepare(self) -> None:
-        """Finds out who is asking, unless anybody may.
+        """Authenticates the request, unless it is open.
 
         Raises:
             ApiError: 401; 503, the router stops.
@@ -108,7 +108,7 @@ class BaseHandler(RequestHandler):
             await self.authenticate()
 
     def refuse_at_stop(self) -> None:
-        """Lets nothing begin that would be cut off at once.
+        """Refuses a request that would be cut off at once.
 
         Raises:
             ApiError: 503, the router stops.
@@ -117,10 +117,10 @@ class BaseHandler(RequestHandler):
             raise Refusal.stopped()
 
     def cut_off(self) -> None:
-        """Ends the work, as the router stops. A request that calls no model is left to end."""
+        """Ends the work, as the router stops. A request that calls no model runs to its end."""
 
     async def authenticate(self) -> None:
-        """Takes an API key.
+        """Accepts an API key.
 
         Raises:
             ApiError: 401.
@@ -133,10 +133,10 @@ class BaseHandler(RequestHandler):
         self.user_id = self.key.user_id
 
     def read_body(self, validator: Validator) -> dict[str, Any]:
-        """The JSON object that was sent.
+        """The body, a JSON object, after a check.
 
         Raises:
-            ApiError: 400, with the field at fault; 415, it is said to be something else.
+            ApiError: 400, with the field at fault; 415, the content type is not JSON.
         """
         content_type = self.request.headers.get("Content-Type", JSON)
         if content_type != JSON and not _is_json(content_type):
@@ -146,7 +146,7 @@ class BaseHandler(RequestHandler):
         return body
 
     def trace_context(self) -> TraceContext | None:
-        """The trace that the client says the request is part of, or None."""
+        """The trace of the client that the request is part of, or None."""
         headers = self.request.headers
         traceparent = headers.get("Traceparent")
         if traceparent is None:
@@ -161,11 +161,11 @@ class BaseHandler(RequestHandler):
         self.finish(msgspec.json.encode(body))
 
     def compute_etag(self) -> None:
-        """Answers are never the same twice, so none is hashed."""
+        """Turns off Tornado's: responses differ, so hashing them is of no use."""
         return
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Renders whatever was raised as OpenAI's error object."""
+        """Called by Tornado: renders an exception as an error object."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         self.error = self._api_error(status_code, error)
         self.set_status(self.error.status)
@@ -179,7 +179,7 @@ class BaseHandler(RequestHandler):
         return OPENAI.error_body(error)
 
     def _set_edge_headers(self) -> None:
-        """What the connection and the browser behind it are told."""
+        """Sets headers for the connection and for browsers."""
         if self.services.requests.stopping:
             self.set_header("Connection", "close")
         if self.connection.secure:
@@ -187,7 +187,7 @@ class BaseHandler(RequestHandler):
         options = self.services.serving.config.cors
         if options.origins:
             origin = self.request.headers.get("Origin")
-            for name, value in cors.answer_headers(options, origin).items():
+            for name, value in cors.response_headers(options, origin).items():
                 self.set_header(name, value)
 
     def log_exception(
@@ -196,14 +196,14 @@ class BaseHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Logs where an unexpected error came from; its message may hold a part of a prompt."""
+        """Logs where an unexpected error came from, without its message: it may quote a prompt."""
         if not isinstance(value, ApiError | HTTPError):
             frames = "".join(traceback.format_tb(tb))
-            name = typ.__name__ if typ else "an error"
+            name = typ.__name__ if typ else "error"
             logger.error("{} in request {}\n{}", name, self.request_id, frames)
 
     def on_finish(self) -> None:
-        """Logs and counts the request, and lets a stop of the server know that it is over."""
+        """Called by Tornado: logs and counts the request, and reports its end."""
         self.services.requests.end(self)
         self.services.bounds.responded(self.connection)
         if self.logged:
@@ -247,13 +247,13 @@ class BaseHandler(RequestHandler):
 
 
 class RefusalHandler(BaseHandler):
-    """Answers with an error that was clear before the request was read."""
+    """Refuses a request for a reason that was known before its handler."""
 
     open = True
     counts_refusals = True
 
     def initialize(self, services: Services, error: ApiError) -> None:  # type: ignore[override]
-        """Takes the error to answer with."""
+        """Takes the error to respond with."""
         super().initialize(services)
         self.refusal = error
 
@@ -267,12 +267,12 @@ class RefusalHandler(BaseHandler):
 
 
 class PreflightHandler(BaseHandler):
-    """A browser that asks what a page may ask: it shows no key yet."""
+    """A preflight: a browser asks what a page may send. It carries no key."""
 
     open = True
 
     async def options(self) -> None:
-        """Tells it."""
+        """Lists the methods and headers that a page may use."""
         options = self.services.serving.config.cors
         for name, value in cors.preflight_headers(options, self.request.headers).items():
             self.set_header(name, value)

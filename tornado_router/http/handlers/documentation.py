@@ -15,7 +15,7 @@ Describe = Callable[[Profile], bytes]
 
 
 class DocumentHandler(BaseHandler):
-    """A description of the API, for anybody: it holds nothing that the source does not."""
+    """A description of the API, open to all: it holds nothing that the source does not."""
 
     open = True
 
@@ -25,7 +25,7 @@ class DocumentHandler(BaseHandler):
         self._describe = describe
 
     async def prepare(self) -> None:
-        """Lets the request pass, where the API is described at all.
+        """Refuses the request if the API is not described.
 
         Raises:
             ApiError: 404.
@@ -35,7 +35,7 @@ class DocumentHandler(BaseHandler):
             raise Invalid.docs_are_off()
 
     def write_description(self, content_type: str) -> None:
-        """Answers with it, or with 304 to who has it already: RFC 9110 section 13.1.2."""
+        """Sends it, or 304 to a client that has it already: RFC 9110 section 13.1.2."""
         content = self._describe(cast(Profile, self.services.serving.config.validation.profile))
         self.set_header("Content-Type", content_type)
         self.set_header("Cache-Control", "no-cache")

@@ -20,15 +20,15 @@ class HealthHandler(BaseHandler):
     open = True
 
     async def get(self) -> None:
-        """Tells the state of the router, of each provider and of each plugin that is broken."""
+        """Reports the state of the router, its providers and targets, and its broken plugins."""
         providers: dict[str, Any] = {}
         for item in self.services.serving.providers.values():
             state = {"state": "on"} if item.provider else {"state": "off", "reason": item.off}
             providers[item.name] = {"type": item.common.type, **state}
         services, process = self.services, self.services.process
-        # Clients' names make targets, too: of any number, those that are not well come first.
+        # Clients' names make targets too, of any number: those that are not healthy come first.
         targets = sorted(process.health.targets(), key=lambda item: item.state == "closed")
-        # What is known: nobody is asked, as whoever is away would keep this answer waiting.
+        # As known already: asking a database that is away would delay the response.
         database_away = process.storage.away or process.ledger.stuck
         self.write_json(
             Health(

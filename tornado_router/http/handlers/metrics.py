@@ -10,13 +10,13 @@ from tornado_router.observability.metrics import CONTENT_TYPE
 
 
 class MetricsHandler(BaseHandler):
-    """For who shows the token of `[metrics]`, or for anybody if it says so."""
+    """For requests with the token of `[metrics]`, or for all if it is public."""
 
     async def authenticate(self) -> None:
         """Takes the token instead of an API key.
 
         Raises:
-            ApiError: 401, also where there is no token, for then nobody may see them.
+            ApiError: 401, also if no token is configured: then there is no access at all.
         """
         options = self.services.serving.config.metrics
         if options.public:
@@ -28,7 +28,7 @@ class MetricsHandler(BaseHandler):
             raise Refusal.wrong_metrics_token()
 
     async def get(self) -> None:
-        """Tells all of it."""
+        """Sends all metrics in Prometheus's format."""
         self.set_header("Content-Type", CONTENT_TYPE)
         self.services.process.measure()
         self.finish(await self.services.metrics.build_text())

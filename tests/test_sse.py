@@ -149,7 +149,7 @@ def test_an_event_without_end_is_refused_before_it_fills_the_memory(piece):
 
     many = sse.MAX_EVENT_BYTES // len(piece)
     assert feed(many // 2) == []
-    with pytest.raises(ProviderError, match="larger than any answer") as caught:
+    with pytest.raises(ProviderError, match="larger than any response") as caught:
         feed(2 * many)
     assert caught.value.status == 502
 

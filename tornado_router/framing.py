@@ -15,8 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from tornado_router.errors import bad_answer
-from tornado_router.sse import MAX_EVENT_BYTES, Event
+from tornado_router.sse import MAX_EVENT_BYTES, TOO_LARGE, Event, FramingError
 from tornado_router.sse import Decoder as ServerSentEvents
 
 __all__ = [
@@ -25,6 +24,7 @@ __all__ = [
     "AWSEventStream",
     "Event",
     "Framing",
+    "FramingError",
     "JSONLines",
     "RawBytes",
     "ServerSentEvents",
@@ -38,7 +38,7 @@ class Framing(Protocol):
         """Takes the next bytes and returns the events that they complete.
 
         Raises:
-            ProviderError: the bytes are not what the framing prescribes, or an event is too large.
+            FramingError: the bytes are not what the framing prescribes, or an event is too large.
         """
         ...
 
@@ -70,7 +70,7 @@ class JSONLines:
         """The lines that the piece completes.
 
         Raises:
-            ProviderError: a line is larger than `MAX_EVENT_BYTES`.
+            FramingError: a line is larger than `MAX_EVENT_BYTES`.
         """
         *lines, rest = piece.split(b"\n")
         events = [event for line in lines for event in self._complete(line)]
@@ -78,7 +78,7 @@ class JSONLines:
             self._held.append(rest)
             self._size += len(rest)
         if self._size > MAX_EVENT_BYTES:
-            raise _too_large()
+            raise FramingError(TOO_LARGE)
         return events
 
     def finish(self) -> list[Event]:
@@ -125,7 +125,7 @@ class AWSEventStream:
         """The messages that the piece completes.
 
         Raises:
-            ProviderError: a message is damaged, or larger than `MAX_EVENT_BYTES`.
+            FramingError: a message is damaged, or larger than `MAX_EVENT_BYTES`.
         """
         held, start, events = self._held, 0, []
         held += piece
@@ -142,10 +142,10 @@ class AWSEventStream:
         """Nothing: a message that is not complete is no message.
 
         Raises:
-            ProviderError: the stream ended within a message.
+            FramingError: the stream ended within a message.
         """
         if self._held:
-            raise bad_answer("The provider broke off its stream within a message.")
+            raise FramingError("broke off its stream within a message")
         return []
 
 
@@ -153,6 +153,7 @@ _PRELUDE = struct.Struct(">III")  # length of the message, length of its headers
 _CHECKSUM = struct.Struct(">I")
 _FRAME_BYTES = _PRELUDE.size + _CHECKSUM.size
 _NAMES = (":event-type", ":exception-type", ":error-code")
+_DAMAGED = "sent a damaged message"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -160,20 +161,20 @@ def _checked_length(held: bytearray, start: int) -> int:
     """The length of the message that begins at `start`."""
     total, headers, checksum = _PRELUDE.unpack_from(held, start)
     if crc32(held[start : start + 8]) != checksum or total < _FRAME_BYTES + headers:
-        raise _damaged()
+        raise FramingError(_DAMAGED)
     if total > MAX_EVENT_BYTES:
-        raise _too_large()
+        raise FramingError(TOO_LARGE)
     return int(total)
 
 
 def _message(data: bytes) -> AWSEvent:
     if crc32(data[:-4]) != _CHECKSUM.unpack_from(data, len(data) - 4)[0]:
-        raise _damaged()
+        raise FramingError(_DAMAGED)
     end = _PRELUDE.size + _PRELUDE.unpack_from(data)[1]
     try:
         headers = _headers(data[_PRELUDE.size : end])
     except (struct.error, LookupError, ValueError, OverflowError):
-        raise _damaged() from None
+        raise FramingError(_DAMAGED) from None
     name = next((headers[name] for name in _NAMES if name in headers), "")
     return AWSEvent(data[end:-4], str(name), headers)
 
@@ -214,11 +215,3 @@ _FIXED: Mapping[int, tuple[struct.Struct, Callable[..., Any]]] = {
     9: (struct.Struct("16s"), lambda data: UUID(bytes=data)),
 }
 """Values of a fixed length."""
-
-
-def _damaged() -> Exception:
-    return bad_answer("The provider sent a damaged message.")
-
-
-def _too_large() -> Exception:
-    return bad_answer("The provider sent an event larger than any response can be.")

@@ -1,4 +1,4 @@
-"""Server-sent events as bytes arrive: a decoder for any split, and the framing of ours.
+"""Server-sent events as bytes arrive: a decoder for any split, and the framing of our own.
 
 Follows https://html.spec.whatwg.org/multipage/server-sent-events.html: lines end in LF, CR or
 CRLF and in nothing else (U+2028 inside JSON is text), comments are skipped, several `data` lines
@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tornado_router.error_codes import Failure
+from tornado_router.errors import ProviderError
 
 DONE = b"data: [DONE]\n\n"
-"""What OpenAI sends behind the last chunk of a stream that went well."""
+"""What OpenAI sends after the last chunk of a stream that went well."""
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-"""A larger event is taken for a fault: images in base64 fit, an endless line does not."""
+"""A larger event counts as a fault: images in base64 fit, an endless line does not."""
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -28,6 +28,28 @@ class Event:
 
     data: bytes
     name: str = ""
+
+
+class FramingError(ProviderError):
+    """A stream whose bytes are not what its framing prescribes: a 502.
+
+    Args:
+        fault: what the provider did, such as `sent a damaged message`.
+        provider: its name, where it is known.
+    """
+
+    def __init__(self, fault: str, provider: str = "") -> None:
+        name = f"The provider '{provider}'" if provider else "The provider"
+        super().__init__(502, f"{name} {fault}.", code="bad_provider_answer")
+        self._fault = fault
+
+    def named(self, provider: str) -> FramingError:
+        """The same error with the name of the provider."""
+        return FramingError(self._fault, provider)
+
+
+TOO_LARGE = "sent an event larger than any response can be"
+"""The fault of an event above `MAX_EVENT_BYTES`."""
 
 
 def encode(data: bytes) -> bytes:
@@ -50,7 +72,7 @@ class Decoder:
         """Takes the next bytes and returns the events that they complete.
 
         Raises:
-            ProviderError: an event is larger than `MAX_EVENT_BYTES`.
+            FramingError: an event is larger than `MAX_EVENT_BYTES`.
         """
         if self._started and not self._size and not self._name:
             events = _whole_events(piece)
@@ -75,9 +97,7 @@ class Decoder:
             self._line.append(rest)
             self._size += len(rest)
         if self._size > MAX_EVENT_BYTES:
-            raise Failure.bad_provider_answer(
-                "The provider sent an event larger than any answer can be."
-            )
+            raise FramingError(TOO_LARGE)
         return events
 
     def finish(self) -> list[Event]:

@@ -57,7 +57,7 @@ STREAMED = [
     ("stream-error-first", 502, "overloaded", "Overloaded on the way."),
     ("stream-garbage-first", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
     ("stream-not-an-object", 502, "bad_provider_answer", "'up' sent something that is no JSON"),
-    ("stream-endless-line", 502, "bad_provider_answer", "larger than any answer"),
+    ("stream-endless-line", 502, "bad_provider_answer", "larger than any response"),
 ]
 CALLS = [(False, *case) for case in WHOLE] + [(True, *case) for case in STREAMED]
 REQUESTS_AT_FAULT = [("up/status:400", 400), ("up/status:422", 422), ("up/plain-status:413", 413)]

@@ -8,9 +8,16 @@ import orjson
 import pytest
 
 from tornado_router.errors import ApiError
-from tornado_router.provider import Provider, ProviderError, UpstreamRequest, UpstreamResponse
+from tornado_router.provider import (
+    AWSEventStream,
+    JSONLines,
+    Provider,
+    ProviderError,
+    UpstreamRequest,
+    UpstreamResponse,
+)
 
-from .connection import VENDOR, Connection, call
+from .connection import VENDOR, Connection, Shout, Vendor, call
 
 
 def send(connection):
@@ -198,3 +205,41 @@ def test_a_provider_serves_what_it_says_it_can():
     assert Chat("c", {}).supports("chat.completions")
     assert not Chat("c", {}).supports("embeddings")
     assert not Provider("p", {}).supports("chat.completions")
+
+
+class Lines(Shout):
+    framing = JSONLines
+
+    def open_stream(self, call, response):
+        self.content_type = response.headers["content-type"]
+        return self.parse_stream(call)
+
+
+class TestFraming:
+    @pytest.fixture
+    def vendor(self):
+        vendor = Vendor("vendor", {})
+        vendor.endpoints = {"shout": Lines()}
+        return vendor
+
+    def words(self, vendor, connection):
+        async def main():
+            async with aclosing(vendor.stream(call(), connection)) as batches:
+                return [chunk["shouted"] async for batch in batches for chunk in batch]
+
+        return asyncio.run(main())
+
+    def test_events_are_cut_as_the_translator_declares(self, vendor):
+        connection = Connection([b"a\nb", b"\n", b"END"], headers={"content-type": "x/ndjson"})
+        assert self.words(vendor, connection) == ["a", "b", "2 words"]
+
+    def test_a_parser_may_know_the_headers_of_the_response(self, vendor):
+        self.words(vendor, Connection([b"END"], headers={"content-type": "x/ndjson"}))
+        assert vendor.endpoints["shout"].content_type == "x/ndjson"
+
+    def test_bytes_that_are_no_events_are_a_fault_of_the_provider_by_its_name(self, vendor):
+        vendor.endpoints["shout"].framing = AWSEventStream
+        for pieces in ([b"x" * 100], [b"\0\0"]):
+            with pytest.raises(ProviderError, match="The provider 'vendor' ") as caught:
+                self.words(vendor, Connection(pieces, headers={"content-type": "x"}))
+            assert (caught.value.status, caught.value.code) == (502, "bad_provider_answer")

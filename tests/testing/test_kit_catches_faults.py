@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from tornado_router.testing import ProviderConformance
+from tornado_router.testing.rules.transport import TransportRules
 
 from . import kit_case
 from .acme import AcmeProvider
+from .acme_cloud import CloudProvider, record
+from .broken_clouds import CLOUD_FAULTS
 from .broken_providers import FAULTS
 
 
@@ -26,10 +29,12 @@ class Failures:
         self.passed += report.when == "call" and report.passed
 
 
-def run_kit(provider):
-    """The rules that a provider breaks, and how many tests passed."""
+def run_kit(provider, recordings=None, only=""):
+    """The rules that a provider breaks (of all, or of some), and how many tests passed."""
     failures = Failures()
     kit_case.chosen.append(provider)
+    usual = kit_case.TestChosen.recordings
+    kit_case.TestChosen.recordings = recordings or usual
     try:
         pytest.main(
             [
@@ -47,12 +52,14 @@ def run_kit(provider):
                 ),
                 # The modules are imported already, so nothing in them can be rewritten.
                 *("--import-mode=importlib", "--assert=plain"),
+                *("-k", only),
                 str(Path(kit_case.__file__)),
             ],
             plugins=[failures],
         )
     finally:
         kit_case.chosen.pop()
+        kit_case.TestChosen.recordings = usual
     return dict(failures.rules), failures.passed
 
 
@@ -70,8 +77,32 @@ def test_fault_is_caught(fault):
     assert reason in "\n".join(rules.values())
 
 
+TRANSPORT = " or ".join(name for name in vars(TransportRules) if name.startswith("test_"))
+
+
+@pytest.fixture(scope="module")
+def cloud_recordings(tmp_path_factory):
+    return record(tmp_path_factory.mktemp("cloud") / "recordings")
+
+
+def test_good_cloud_passes(cloud_recordings):
+    rules, passed = run_kit(CloudProvider, cloud_recordings)
+    assert rules == {}
+    assert passed > 100
+
+
+@pytest.mark.parametrize("fault", CLOUD_FAULTS)
+def test_fault_of_a_cloud_is_caught(fault, cloud_recordings):
+    provider, broken, reason = CLOUD_FAULTS[fault]
+    rules, _ = run_kit(provider, cloud_recordings, TRANSPORT)
+    assert reason in "\n".join(rules.values())
+    assert rules.keys() == broken
+
+
 def test_every_rule_catches_something():
-    caught = {f"test_{rule}" for _, broken, _ in FAULTS.values() for rule in broken}
+    caught = {
+        f"test_{rule}" for _, broken, _ in (FAULTS | CLOUD_FAULTS).values() for rule in broken
+    }
     untried = set(ProviderConformance.rule_names()) - caught
     assert untried == {
         # Faults of recordings, not of providers: test_rules.py.

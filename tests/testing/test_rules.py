@@ -12,7 +12,8 @@ from multidict import CIMultiDict
 from tornado_router.provider import Provider, Translator, UpstreamRequest, UpstreamResponse
 from tornado_router.testing import ProviderConformance
 from tornado_router.testing.recordings import Recording
-from tornado_router.testing.replay import HttpUsedError, Player, ReplayClient, make_call, plain
+from tornado_router.testing.replay import Player, make_call, plain
+from tornado_router.testing.replay_client import HttpUsedError, ReplayClient
 
 from .acme import AcmeProvider
 

@@ -13,7 +13,7 @@ from tornado_router.provider.call import Call
 from tornado_router.provider.credentials import AuthorizedClient, Credentials
 from tornado_router.provider.http import HTTPClient, UpstreamResponse, is_retryable
 from tornado_router.provider.translator import StreamParser, Translator
-from tornado_router.sse import Event
+from tornado_router.sse import Event, FramingError
 
 
 class OptionError(ValueError):
@@ -129,18 +129,21 @@ class Provider:
                 head.body = await response.read()
                 raise self.parse_error(head)
             decoder, parser, begun = translator.framing(), translator.open_stream(call, head), False
-            async for piece in response:
-                chunks, error = _parse(parser, decoder.feed(piece))
-                if error and not begun:
-                    raise error  # nothing is lost yet: the call can still be served elsewhere
-                if chunks:
-                    begun = True
-                    yield chunks
-                if error:
-                    raise error
-                if parser.done:
-                    break
-            chunks, error = _parse(parser, decoder.finish())
+            try:
+                async for piece in response:
+                    chunks, error = _parse(parser, decoder.feed(piece))
+                    if error and not begun:
+                        raise error  # nothing is lost yet: the call can still be served elsewhere
+                    if chunks:
+                        begun = True
+                        yield chunks
+                    if error:
+                        raise error
+                    if parser.done:
+                        break
+                chunks, error = _parse(parser, decoder.finish())
+            except FramingError as unnamed:
+                raise unnamed.named(self.name) from None
             if not error:
                 chunks += parser.finish()
             if chunks:

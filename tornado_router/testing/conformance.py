@@ -10,9 +10,11 @@ from tornado_router.testing.rules.memory import MemoryRules
 from tornado_router.testing.rules.requests import RequestRules
 from tornado_router.testing.rules.secrecy import SecrecyRules
 from tornado_router.testing.rules.streams import StreamRules
+from tornado_router.testing.rules.transport import TransportRules
 
 
 class ProviderConformance(
+    TransportRules,
     MemoryRules,
     SecrecyRules,
     FailureRules,

@@ -5,6 +5,10 @@ A folder holds one folder for each endpoint, and that holds, for a NAME of the a
     NAME.request.json   what an OpenAI client asks, with the vendor's own name of the model
     NAME.http           the vendor's whole answer: `curl -si ... -o NAME.http`
     NAME.stream.http    the vendor's streamed answer: `curl -siN ... -o NAME.stream.http`
+    NAME.file.EXT       a file that the client uploads with it
+
+The folder `credentials` is for a provider that has `Credentials`: NAME.http is the answer to a
+request for a token whose URL holds NAME, or to every one if it is the only file.
 
 Without a NAME.request.json, somebody says "Hello". An answer with another status than 2xx is a
 failure, and so is one whose NAME begins with `error`: for a failure behind a status 200. A whole
@@ -34,6 +38,8 @@ from tornado_router.endpoints import (
 from tornado_router.provider import UpstreamResponse
 
 CHAT = CHAT_COMPLETIONS.name
+CREDENTIALS = "credentials"
+"""The folder of what issuers of tokens answer."""
 
 DEFAULT_MODEL = "model-1"
 DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
@@ -43,6 +49,7 @@ DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
     MODERATIONS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
 }
 
+_BINARY = ("audio/", "image/", "video/", "application/octet-stream")
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +(?P<status>[0-9]{3})[^\n]*\n")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
@@ -61,6 +68,7 @@ class Recording:
         streamed: whether the answer came as a stream.
         request: the OpenAI body, without `stream`.
         response: the answer; None where the provider itself is to answer.
+        files: what the client uploads: names and bytes.
     """
 
     name: str
@@ -68,6 +76,7 @@ class Recording:
     streamed: bool
     request: Mapping[str, Any] = field(repr=False)
     response: UpstreamResponse | None = field(default=None, repr=False)
+    files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     @property
     def id(self) -> str:
@@ -81,6 +90,12 @@ class Recording:
         if self.response is None:
             return False
         return not 200 <= self.response.status < 300 or self.name.startswith("error")
+
+    @property
+    def binary(self) -> bool:
+        """Whether the answer is bytes for the client, such as speech."""
+        kind = self.response.headers.get("content-type", "") if self.response else ""
+        return self.endpoint not in DEFAULT_REQUESTS and kind.startswith(_BINARY)
 
     @property
     def body(self) -> bytes:
@@ -105,9 +120,21 @@ def load(folder: Path | None) -> tuple[Recording, ...]:
         raise RecordingError(f"{folder} is no folder; `recordings` has to name one")
     return tuple(
         recording
-        for endpoint in sorted(path for path in folder.iterdir() if path.is_dir())
+        for endpoint in sorted(folder.iterdir())
+        if endpoint.is_dir() and endpoint.name != CREDENTIALS
         for recording in _of_endpoint(endpoint)
     )
+
+
+@lru_cache
+def load_credentials(folder: Path | None) -> Mapping[str, UpstreamResponse]:
+    """The recorded answers to requests for tokens, by name.
+
+    Raises:
+        RecordingError: a file cannot be read.
+    """
+    paths = sorted((folder / CREDENTIALS).glob("*.http")) if folder is not None else ()
+    return {path.name.removesuffix(".http"): _response(path) for path in paths}
 
 
 def parse_http(data: bytes) -> UpstreamResponse:
@@ -153,10 +180,14 @@ def _of_endpoint(folder: Path) -> Iterator[Recording]:
         request = requests.get(name) or DEFAULT_REQUESTS.get(endpoint)
         if request is None:
             raise RecordingError(f"{path} needs a {name}.request.json beside it")
-        yield Recording(name, endpoint, streamed, request, _response(path))
+        yield Recording(name, endpoint, streamed, request, _response(path), _files(folder, name))
     for name in sorted(requests.keys() - answered):
         for streamed in _forms(endpoint):
-            yield Recording(name, endpoint, streamed, requests[name])
+            yield Recording(name, endpoint, streamed, requests[name], None, _files(folder, name))
+
+
+def _files(folder: Path, name: str) -> tuple[tuple[str, bytes], ...]:
+    return tuple((path.name, path.read_bytes()) for path in sorted(folder.glob(f"{name}.file.*")))
 
 
 def _forms(endpoint: str) -> tuple[bool, ...]:

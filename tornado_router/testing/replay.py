@@ -4,107 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from mimetypes import guess_type
+from typing import Any, TypeVar
 
 import orjson
 
 from tornado_router.provider import (
+    Binary,
     Body,
     Call,
+    CallFile,
     Parts,
     Provider,
     Relayed,
     Unsupported,
     UpstreamRequest,
     UpstreamResponse,
-    UpstreamSocket,
-    UpstreamStream,
 )
+from tornado_router.testing.replay_client import IssuedCredentials, Issuer, ReplayClient, lines
+
+T = TypeVar("T")
 
 CLIENT_MODEL = "the-clients-alias"
 """What the client asks for in calls of the kit's own; the target's name is another."""
 
-_PIECE = 1024
-
 
 class _Sent(BaseException):  # no Exception, so that no provider takes it for a failure
     """Ends a call once its request is known."""
-
-
-class HttpUsedError(AssertionError):
-    """A provider without recorded answers tried to reach a vendor."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the provider sends an HTTP request, but there is no recorded answer to it: "
-            "put what the vendor answers into the `recordings` folder"
-        )
-
-
-@dataclass
-class ReplayStream:
-    """A recorded answer that is read as it arrives (`UpstreamStream`)."""
-
-    status: int
-    headers: Mapping[str, str]
-    pieces: Sequence[bytes]
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self.pieces:
-            yield piece
-
-    async def read(self) -> bytes:
-        """The body, whole."""
-        return b"".join(self.pieces)
-
-
-@dataclass
-class ReplayClient:
-    """Answers every request with one recorded answer (`HTTPClient`).
-
-    Attributes:
-        response: the answer; None refuses to be used.
-        pieces: what a stream's bytes come in; None for the pieces of a usual network.
-        requests: what was sent.
-        open_streams: how many streams were opened and not closed.
-    """
-
-    response: UpstreamResponse | None
-    pieces: Sequence[bytes] | None = None
-    requests: list[UpstreamRequest] = field(default_factory=list)
-    open_streams: int = 0
-
-    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """The whole answer."""
-        return self._take(request)
-
-    @asynccontextmanager
-    async def stream(self, request: UpstreamRequest) -> AsyncIterator[UpstreamStream]:
-        """The answer in pieces."""
-        response = self._take(request)
-        pieces = self.pieces
-        if pieces is None:
-            pieces = cut(response.body, range(_PIECE, len(response.body), _PIECE))
-        self.open_streams += 1
-        try:
-            yield ReplayStream(response.status, response.headers, pieces)
-        finally:
-            self.open_streams -= 1
-
-    def connect(
-        self, request: UpstreamRequest, protocols: tuple[str, ...] = ()
-    ) -> AbstractAsyncContextManager[UpstreamSocket]:
-        """No recording holds a websocket."""
-        raise HttpUsedError
-
-    def _take(self, request: UpstreamRequest) -> UpstreamResponse:
-        self.requests.append(request)
-        if self.response is None:
-            raise HttpUsedError
-        return self.response
 
 
 class _CapturingClient(ReplayClient):
@@ -135,12 +64,29 @@ class Player:
         provider: the one under test.
         runner: of the event loop.
         in_process: whether it answers without a vendor, so that it builds no requests.
+        tokens: what issuers of tokens answer, by name.
+
+    Attributes:
+        issuer: where the provider's credentials get their tokens.
     """
 
-    def __init__(self, provider: Provider, runner: asyncio.Runner, in_process: bool) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        runner: asyncio.Runner,
+        in_process: bool,
+        tokens: Mapping[str, UpstreamResponse] | None = None,
+    ) -> None:
         self.provider = provider
+        self.issuer = Issuer(tokens or {})
+        if provider.credentials is not None:
+            provider.credentials = IssuedCredentials(provider.credentials, self.issuer)
         self.in_process = in_process
         self._runner = runner
+
+    def run(self, awaited: Coroutine[Any, Any, T]) -> T:
+        """Runs something on the event loop of the calls."""
+        return self._runner.run(awaited)
 
     def request(self, call: Call) -> UpstreamRequest | None:
         """What the provider sends for a call; None in process, where the call is served.
@@ -262,6 +208,7 @@ def make_call(
     stream: bool = False,
     unsupported: Unsupported = "reject",
     memory: Mapping[str, Any] | None = None,
+    files: Sequence[tuple[str, bytes]] = (),
 ) -> Call:
     """A call, as the core makes it of a client's body.
 
@@ -272,6 +219,7 @@ def make_call(
         stream: whether the client wants chunks.
         unsupported: what becomes of a parameter that the vendor has no equivalent for.
         memory: what was kept for the tool calls in the body.
+        files: what the client uploads: names and bytes.
     """
     if stream:
         body = {**body, "stream": True}
@@ -285,7 +233,14 @@ def make_call(
         stream=stream,
         unsupported=unsupported,
         memory=memory or {},
+        files=[_uploaded(name, data) for name, data in files],
     )
+
+
+def _uploaded(name: str, data: bytes) -> CallFile:
+    file = CallFile("file", name, guess_type(name)[0] or "application/octet-stream")
+    file.write(data)
+    return file
 
 
 def sent_body(request: UpstreamRequest) -> bytes:
@@ -302,25 +257,11 @@ def plain(body: Body) -> Mapping[str, Any]:
             "for and what the client reads would differ"
         )
         return read
+    if isinstance(body, Binary):
+        shown = {"content_type": body.content_type, "data": body.data.hex()}
+        return {**shown, "usage": body.usage}
     assert isinstance(body, Mapping), f"the provider made a {type(body).__name__}, not a body"
     return body
-
-
-def cut(data: bytes, positions: Iterable[int]) -> list[bytes]:
-    """Data in pieces that end at some positions; none is empty."""
-    pieces, start = [], 0
-    for position in (*positions, len(data)):
-        if position > start:
-            pieces.append(data[start:position])
-            start = position
-    return pieces
-
-
-def lines(data: bytes) -> list[bytes]:
-    """Data in lines, each with its end; server-sent events and JSON lines alike."""
-    return [line + b"\n" for line in data.split(b"\n")[:-1]] + (
-        [data[data.rfind(b"\n") + 1 :]] if not data.endswith(b"\n") else []
-    )
 
 
 def _dump(body: Mapping[str, Any]) -> bytes:

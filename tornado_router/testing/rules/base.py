@@ -20,14 +20,15 @@ from tornado_router.testing.recordings import (
     Recording,
     RecordingError,
     load,
+    load_credentials,
 )
 from tornado_router.testing.replay import (
     CLIENT_MODEL,
-    HttpUsedError,
     Player,
     StreamOutcome,
     make_call,
 )
+from tornado_router.testing.replay_client import HttpUsedError
 
 CASES: Mapping[str, str] = {
     "recording": "there are no recordings",
@@ -36,6 +37,8 @@ CASES: Mapping[str, str] = {
     "failure": "no error is recorded",
     "embedded": "no answer of `embeddings` is recorded",
     "other": "no answer of another endpoint than chat completions is recorded",
+    "upload": "no request with a file is recorded",
+    "binary": "no answer that is bytes is recorded",
     "capability": "",
 }
 """The arguments of rules that are checked once for each of something, and why there is none."""
@@ -69,7 +72,8 @@ class Rules:
         answered = any(recording.response for recording in self.load_recordings())
         overridden = type(provider).send is not Provider.send
         with asyncio.Runner() as runner:
-            yield Player(provider, runner, in_process=overridden and not answered)
+            in_process = overridden and not answered
+            yield Player(provider, runner, in_process, load_credentials(self._folder()))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Makes a test of each rule for each recording or capability that it is about."""
@@ -86,7 +90,11 @@ class Rules:
     @classmethod
     def load_recordings(cls) -> tuple[Recording, ...]:
         """What is recorded."""
-        return load(Path(cls.recordings) if cls.recordings is not None else None)
+        return load(cls._folder())
+
+    @classmethod
+    def _folder(cls) -> Path | None:
+        return Path(cls.recordings) if cls.recordings is not None else None
 
     @classmethod
     def rule_names(cls) -> list[str]:
@@ -127,7 +135,8 @@ class Rules:
 
     def recorded_call(self, recording: Recording, **how: Any) -> Call:
         """The call that a recording answers."""
-        return make_call(recording.endpoint, recording.request, stream=recording.streamed, **how)
+        how = {"stream": recording.streamed, "files": recording.files, **how}
+        return make_call(recording.endpoint, recording.request, **how)
 
     def answer(self, player: Player, recording: Recording) -> Mapping[str, Any]:
         """A recorded whole answer as the client would get it; skips if there is none."""
@@ -193,6 +202,10 @@ def _suits(recording: Recording, argument: str) -> bool:
             return recording.endpoint == CHAT and not recording.failed and not recording.streamed
         case "stream":
             return recording.endpoint == CHAT and not recording.failed and recording.streamed
+        case "upload":
+            return bool(recording.files) and not recording.failed
+        case "binary":
+            return recording.binary and not recording.failed
         case "embedded":
             return recording.endpoint == EMBEDDINGS.name and not recording.failed
         case "other":

@@ -14,7 +14,8 @@ from tornado_router.provider import Provider
 from tornado_router.testing import shapes
 from tornado_router.testing.corpus import CAPABILITIES
 from tornado_router.testing.recordings import CHAT, Recording
-from tornado_router.testing.replay import HttpUsedError, Player
+from tornado_router.testing.replay import Player
+from tornado_router.testing.replay_client import HttpUsedError
 from tornado_router.testing.rules.base import Rules, declares, no_faults, secrets, serves
 
 _SECRET_NAME = re.compile(r"(^|_)(key|token|secret|password|credentials?)$")

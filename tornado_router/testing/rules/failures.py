@@ -14,7 +14,8 @@ from tornado_router.provider import Call, Relayed, UpstreamResponse
 from tornado_router.testing import shapes
 from tornado_router.testing.json_paths import spoilt, texts, thinned
 from tornado_router.testing.recordings import CHAT, DEFAULT_REQUESTS, Recording
-from tornado_router.testing.replay import Player, cut, lines
+from tornado_router.testing.replay import Player
+from tornado_router.testing.replay_client import cut, lines
 from tornado_router.testing.rules.base import (
     Rules,
     declares,
@@ -23,6 +24,7 @@ from tornado_router.testing.rules.base import (
     serves,
 )
 from tornado_router.testing.shapes import describe
+from tornado_router.testing.stream_units import Unit, units
 
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 UNREADABLE = {
@@ -219,7 +221,9 @@ class FailureRules(Rules):
     def _odd_events(self, player: Player, stream: Recording) -> Iterator[str]:
         call, found = self.recorded_call(stream), stream.response
         assert found is not None
-        for done, body in thinned(list(_odd_streams(stream.body)), self.variants):
+        for done, body in thinned(
+            list(_odd_streams(units(player.provider, stream))), self.variants
+        ):
             pieces = cut(body, ())
             fault = _crash(lambda: player.batches(call, found, pieces), _chunks_fault)  # noqa: B023
             if fault:
@@ -279,17 +283,13 @@ def _ends(body: bytes) -> list[int]:
     return [end for end in dict.fromkeys(ends) if 0 < end < len(body)]
 
 
-def _odd_streams(body: bytes) -> Iterator[tuple[str, bytes]]:
-    all_lines = lines(body)
-    for number, line in enumerate(all_lines):
-        start = b"data: " if line.startswith(b"data: ") else b""
-        try:
-            value = orjson.loads(line.removeprefix(start))
-        except orjson.JSONDecodeError:
+def _odd_streams(all_units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+    raw = [unit.raw for unit in all_units]
+    for number, unit in enumerate(all_units):
+        if unit.value is None:
             continue
-        for done, other in spoilt(value, 60):
-            changed = start + orjson.dumps(other) + line[len(line.rstrip(b"\r\n")) :]
-            whole = b"".join((*all_lines[:number], changed, *all_lines[number + 1 :]))
+        for done, other in spoilt(unit.value, 60):
+            whole = b"".join((*raw[:number], unit.dumped(other), *raw[number + 1 :]))
             yield f"line {number + 1}: {done}", whole
 
 

@@ -297,16 +297,8 @@ def _form_faults(request: UpstreamRequest) -> Iterator[str]:
         yield "the URL holds credentials"
     if not request.method.isupper() or not _TOKEN.fullmatch(request.method):
         yield f"{request.method!r} is no HTTP method"
-    kinds = {}
-    for name, value in request.headers.items():
-        if {type(name), type(value)} - {str}:
-            yield f"the header {name!r} is no text"
-            continue
-        kinds[name.lower()] = value
-        if not _TOKEN.fullmatch(name) or re.search(r"[\r\n\x00]", value):
-            yield f"the header {name!r} cannot be sent"
-        if name.lower() in _CORE_HEADERS:
-            yield f"the header {name!r} is set by the core"
+    yield from header_faults(request.headers)
+    kinds = {str(name).lower(): str(value) for name, value in request.headers.items()}
     if isinstance(request.body, Parts):
         if "content-type" in kinds:
             yield "the core sets the `Content-Type` of a form, as it holds the boundary"
@@ -317,6 +309,18 @@ def _form_faults(request: UpstreamRequest) -> Iterator[str]:
         yield "the body is not JSON, though no `Content-Type` says otherwise"
     elif request.body and "content-type" not in kinds:
         yield "there is no `Content-Type`"
+
+
+def header_faults(headers: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with headers that a provider adds to a request."""
+    for name, value in headers.items():
+        if {type(name), type(value)} - {str}:
+            yield f"the header {name!r} is no text"
+            continue
+        if not _TOKEN.fullmatch(name) or re.search(r"[\r\n\x00]", value):
+            yield f"the header {name!r} cannot be sent"
+        if name.lower() in _CORE_HEADERS:
+            yield f"the header {name!r} is set by the core"
 
 
 def _part_faults(parts: Parts) -> Iterator[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,10 +13,12 @@ from tornado_router.provider import Call
 from tornado_router.testing import shapes
 from tornado_router.testing.json_paths import Path, replaced, texts, thinned
 from tornado_router.testing.recordings import Recording
-from tornado_router.testing.replay import Player, cut, lines
+from tornado_router.testing.replay import Player
+from tornado_router.testing.replay_client import cut, lines
 from tornado_router.testing.rules.answers import UNICODE, call_faults, reason_faults
 from tornado_router.testing.rules.base import Rules, declares, needs_vendor, no_faults
 from tornado_router.testing.shapes import describe
+from tornado_router.testing.stream_units import Unit, units
 
 
 class StreamRules(Rules):
@@ -173,9 +173,9 @@ class StreamRules(Rules):
         needs_vendor(player)
         said = shapes.content(shapes.joined(self.played(player, stream).chunks))
         tried: list[str] = []
-        for line, path, text in _spoken(stream.body, said):
-            other = replaced(_json_line(line)[1], path, UNICODE)
-            told = list(_retold(self.recorded_call(stream), player, stream, line, other))
+        for unit, path, text in _spoken(units(player.provider, stream), said):
+            other = replaced(unit.value, path, UNICODE)
+            told = list(_retold(self.recorded_call(stream), player, stream, unit, other))
             tried += [other for other in told if other != said]
             starts = [i for i in range(len(said)) if said.startswith(text, i)]
             wanted = {said[:i] + UNICODE + said[i + len(text) :] for i in starts}
@@ -215,13 +215,10 @@ class StreamRules(Rules):
         assert client.open_streams == 0, "the connection is still open"
 
 
-def _retold(
-    call: Call, player: Player, stream: Recording, line: bytes, value: Any
-) -> Iterator[str]:
-    """The text of a stream with another value in one line, as UTF-8 and as escapes, by bytes."""
-    start, _ = _json_line(line)
-    for dumped in (orjson.dumps(value), json.dumps(value).encode()):
-        body = stream.body.replace(line, start + dumped, 1)
+def _retold(call: Call, player: Player, stream: Recording, unit: Unit, value: Any) -> Iterator[str]:
+    """The text of a stream with another value in one unit, as UTF-8 and as escapes, by bytes."""
+    for dumped in (unit.dumped(value), unit.dumped(value, ascii=True)):
+        body = stream.body.replace(unit.raw, dumped, 1)
         for positions in (range(1, len(body)), range(0)):
             outcome = player.stream(call, stream.response, cut(body, positions))
             yield shapes.content(shapes.joined(outcome.chunks))
@@ -246,22 +243,12 @@ def _fragment_faults(chunks: Sequence[Mapping[str, Any]], index: int) -> Iterato
             seen.append(number)
 
 
-def _json_line(line: bytes) -> tuple[bytes, Any]:
-    """What stands before the JSON in a line of a stream, and the JSON; None if there is none."""
-    start = b"data: " if line.startswith(b"data: ") else b"data:"
-    start = start if line.startswith(start) else b""
-    try:
-        return start, orjson.loads(line.removeprefix(start))
-    except orjson.JSONDecodeError:
-        return start, None
-
-
-def _spoken(body: bytes, said: str) -> list[tuple[bytes, Path, str]]:
-    """Texts in the lines of a stream that are part of what was said, the longest first."""
+def _spoken(all_units: Sequence[Unit], said: str) -> list[tuple[Unit, Path, str]]:
+    """Texts in the units of a stream that are part of what was said, the longest first."""
     found = [
-        (line, path, text)
-        for line in (line.rstrip(b"\r\n") for line in lines(body))
-        for path, text in texts(_json_line(line)[1])
+        (unit, path, text)
+        for unit in all_units
+        for path, text in texts(unit.value)
         if text.strip() and text in said
     ]
     return sorted(found, key=lambda item: -len(item[2]))[:8]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn
 import pytest
 
 from tornado_router.config.credentials import secrets_in
-from tornado_router.endpoints import EMBEDDINGS
+from tornado_router.endpoints import EMBEDDINGS, ENDPOINTS
 from tornado_router.provider import Call, Provider
 from tornado_router.testing import shapes
 from tornado_router.testing.corpus import CAPABILITIES
@@ -209,7 +209,8 @@ def _suits(recording: Recording, argument: str) -> bool:
         case "embedded":
             return recording.endpoint == EMBEDDINGS.name and not recording.failed
         case "other":
-            return recording.endpoint != CHAT and not recording.failed
+            known = recording.endpoint in ENDPOINTS and recording.endpoint != CHAT
+            return known and not recording.failed
         case _:
             return True
 

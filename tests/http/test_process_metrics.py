@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.finished import FINISHED
 from tests.observability.test_metrics import read
 from tornado_router import __version__
 from tornado_router.background import supervisor
@@ -20,7 +21,8 @@ from tornado_router.config.worker_variables import (
 )
 from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.ledger import request_log
-from tornado_router.ledger.request_log import Exchange, RequestRecorder
+from tornado_router.ledger.exchange import Exchange
+from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.observability import metric_labels
 from tornado_router.observability.metrics import Metrics
 from tornado_router.routing.health import TargetHealth
@@ -115,7 +117,7 @@ def test_what_was_lost_is_counted_once(process):
 def test_the_request_log_tells_what_it_dropped(monkeypatch):
     monkeypatch.setattr(request_log, "WAITING_BYTES", 10)
     recorder = RequestRecorder(None, RequestLogOptions(calls="all"))
-    exchange = Exchange("c", "r", 1, 1, "e", "m", 200, False, 1.0, b"x" * 11, b"", 0)
+    exchange = Exchange(FINISHED, b"x" * 11, b"", 0)
     recorder.add(exchange)
     recorder.add(exchange)
     assert recorder.dropped == 2

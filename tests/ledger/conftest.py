@@ -5,6 +5,7 @@ from loguru import logger
 
 from tornado_router.accounts import keys, registration
 from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import User
 
 
 @pytest.fixture
@@ -45,5 +46,26 @@ def alarms():
     """Messages that want somebody to act at once."""
     lines = []
     sink = logger.add(lambda message: lines.append(message.record["message"]), level="CRITICAL")
+    yield lines
+    logger.remove(sink)
+
+
+@pytest.fixture
+def people(storage):
+    """Users whose exchanges are kept."""
+
+    def create():
+        values = {"name": "", "password_hash": "x", "plan": "unlimited", "is_admin": True}
+        for number in (1, 7):
+            User.create(id=number, email=f"{number}@example.com", **values)
+
+    storage.call(create)
+
+
+@pytest.fixture
+def messages():
+    """The warnings and errors that are logged."""
+    lines = []
+    sink = logger.add(lambda message: lines.append(message.record["message"]), level="WARNING")
     yield lines
     logger.remove(sink)

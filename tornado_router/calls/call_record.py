@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tornado_router.calls.client import Envelope
+from tornado_router.ledger.exchange import Exchange
 from tornado_router.ledger.record import CallRecord, Charge, RunningCall
-from tornado_router.ledger.request_log import Exchange
 from tornado_router.observability.redaction import MAX_NAME, printable_name
 from tornado_router.provider import Call
 from tornado_router.usage import Usage
@@ -94,17 +94,4 @@ def call_record(account: CallAccount, usage: Usage, charge: Charge) -> CallRecor
 
 def exchange(account: CallAccount, record: CallRecord) -> Exchange:
     """Request and response of a call, for the request log."""
-    return Exchange(
-        call_id=record.call_id,
-        request_id=record.request_id,
-        user_id=record.user_id,
-        key_id=record.key_id,
-        endpoint=record.endpoint,
-        model=record.model,
-        status=record.status,
-        stream=record.stream,
-        finished_at=record.finished_at,
-        request=account.call.raw,
-        response=account.copy.data(),
-        response_bytes=account.copy.size,
-    )
+    return Exchange(record, account.call.raw, account.copy.data(), account.copy.size)

@@ -13,7 +13,7 @@ from tornado_router.http.handlers.management import (
     seconds,
     user_body,
 )
-from tornado_router.ledger import request_log
+from tornado_router.ledger import request_log_rows
 from tornado_router.storage.tables import CreditEntry, Invite, RequestLog
 
 _TEXT = {"type": "string"}
@@ -243,7 +243,7 @@ class RequestLogsHandler(AdminHandler):
             "api_key_id": integer(query, "key_id", None),
             "request_id": query.get("request_id"),
         }
-        rows = await self.run(lambda: request_log.find_rows(chosen, limit + 1, after))
+        rows = await self.run(lambda: request_log_rows.find_rows(chosen, limit + 1, after))
         self.write_list([_kept_body(row) for row in rows], limit)
 
 
@@ -257,7 +257,7 @@ class RequestLogHandler(AdminHandler):
             ApiError: 404.
         """
         self.query()
-        row = await self.run(lambda: request_log.find_row(int(row_id)))
+        row = await self.run(lambda: request_log_rows.find_row(int(row_id)))
         body = {**_kept_body(row), "request": row.request, "response": row.response}
         self.write_json(body)
 
@@ -268,7 +268,7 @@ class RequestLogHandler(AdminHandler):
             ApiError: 404.
         """
         self.query()
-        await self.run(lambda: request_log.delete_row(int(row_id)))
+        await self.run(lambda: request_log_rows.delete_row(int(row_id)))
         self.set_status(204)
 
 

@@ -43,7 +43,6 @@ ELSEWHERE = {
     "error_codes/invalid": "test_error_codes.py",
     "error_codes/refusal": "test_error_codes.py",
     "http/application": "http/test_body_limit.py",
-    "http/objects/accounts": "http/handlers/test_accounts.py",
     "http/objects/billing": "http/handlers/test_admin.py",
     "http/objects/keys": "http/handlers/test_keys.py",
     "http/objects/request_logs": "http/handlers/test_admin.py",

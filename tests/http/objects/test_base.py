@@ -37,7 +37,8 @@ def test_times_are_in_whole_seconds():
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [("10.00", "10"), ("0.000000001", "0.000000001"), ("1E+3", "1000")]
+    ("amount", "text"),
+    [("10.00", "10"), ("0.000000001", "0.000000001"), ("1E+3", "1000"), ("0", "0"), ("-3", "-3")],
 )
 def test_amounts_lose_no_digit(amount, text):
     assert dollars(Decimal(amount)) == text

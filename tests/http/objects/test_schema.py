@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tornado_router.errors import ApiError
 from tornado_router.http.objects.base import Count, Dollars, Object, RequestBody
-from tornado_router.http.objects.schema import Body, component_schemas
+from tornado_router.http.objects.schema import component_schemas, read
 
 
 class Part(Object, kw_only=True):
@@ -39,8 +39,13 @@ class Thing(RequestBody, kw_only=True):
     kind: Literal["a", "b"] | UnsetType = UNSET
 
 
+class Query(RequestBody, kw_only=True):
+    """What may be left out or null, which is the same."""
+
+    name: str | None = None
+
+
 SCHEMAS = component_schemas([Whole, Thing])
-BODY = Body(Thing)
 
 
 def test_objects_refer_to_the_objects_in_them():
@@ -79,6 +84,11 @@ def test_fixed_texts_are_constants():
     assert properties["state"] == {"type": "string", "enum": ["off", "on"]}
 
 
+def test_what_may_be_left_out_of_a_body_is_not_required():
+    assert component_schemas([Query])["Query"]["required"] == []
+    assert read(Query, {}) == read(Query, {"name": None})
+
+
 def test_docstrings_describe_objects():
     assert SCHEMAS["Part"]["description"] == "A part."
 
@@ -104,7 +114,7 @@ def test_numbers_take_whole_ones_too():
 )
 def test_a_body_that_does_not_fit(body: Any, code, param):
     with pytest.raises(ApiError) as caught:
-        BODY.read(body)
+        read(Thing, body)
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, code, param)
 
 
@@ -118,13 +128,13 @@ def test_a_body_that_does_not_fit(body: Any, code, param):
     ],
 )
 def test_what_was_sent_is_given_on(body):
-    assert BODY.read(body).given() == body
+    assert read(Thing, body).given() == body
 
 
 def test_whole_numbers_may_have_a_point():
-    thing = BODY.read({"name": "a", "limit": 3.0})
+    thing = read(Thing, {"name": "a", "limit": 3.0})
     assert (thing.limit, type(thing.limit)) == (3, int)
 
 
 def test_a_field_that_was_not_sent_is_unset():
-    assert BODY.read({"name": "a"}).limit is UNSET
+    assert read(Thing, {"name": "a"}).limit is UNSET

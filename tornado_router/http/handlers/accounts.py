@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from tornado_router.accounts.throttle import network_of
-from tornado_router.http.handlers.management import ManagementHandler, body_schema, user_body
+from tornado_router.http.handlers.management import ManagementHandler
+from tornado_router.http.objects.accounts import (
+    Credentials,
+    Nothing,
+    PasswordChange,
+    PasswordProof,
+    Profile,
+    Registration,
+    Session,
+)
 from tornado_router.storage.tables import User
-
-_TEXT = {"type": "string"}
-_OPTIONAL_TEXT = {"type": ["string", "null"]}
-
-REGISTRATION = body_schema(
-    {"email": _TEXT, "password": _TEXT, "name": _OPTIONAL_TEXT, "invite": _OPTIONAL_TEXT},
-    required=("email", "password"),
-)
-SIGN_IN = body_schema({"email": _TEXT, "password": _TEXT}, required=("email", "password"))
-PROFILE = body_schema({"name": _TEXT})
-FAREWELL = body_schema({"password": _TEXT}, required=("password",))
-NEW_PASSWORD = body_schema(
-    {"current_password": _TEXT, "new_password": _TEXT},
-    required=("current_password", "new_password"),
-)
-NOTHING = body_schema({})
 
 
 class AccountHandler(ManagementHandler):
@@ -44,12 +39,7 @@ class AccountHandler(ManagementHandler):
         """Responds with a new session."""
         session = self.services.accounts.sessions.begin(user)
         self.write_json(
-            {
-                "user": user_body(user, self.services.serving.plans),
-                "token": session.token,
-                "token_type": "Bearer",
-                "expires_at": session.expires_at,
-            }
+            Session(user=self.user_object(user), token=session.token, expires_at=session.expires_at)
         )
 
 
@@ -64,13 +54,9 @@ class RegisterHandler(AccountHandler):
         Raises:
             ApiError: 400, a value cannot be used; 403, not this way; 409, there is one; 429; 503.
         """
-        body = self.read_body(REGISTRATION)
+        body = self.read(Registration)
         user = await self.accounts.register(
-            body["email"],
-            body["password"],
-            self.network,
-            name=body.get("name") or "",
-            invite=body.get("invite"),
+            body.email, body.password, self.network, name=body.name or "", invite=body.invite
         )
         self.set_status(201)
         self.write_session(user)
@@ -87,10 +73,8 @@ class SignInHandler(AccountHandler):
         Raises:
             ApiError: 400; 401, the password or the account is wrong; 429; 503.
         """
-        body = self.read_body(SIGN_IN)
-        self.write_session(
-            await self.accounts.sign_in(body["email"], body["password"], self.network)
-        )
+        body = self.read(Credentials)
+        self.write_session(await self.accounts.sign_in(body.email, body.password, self.network))
 
 
 class SignOutHandler(AccountHandler):
@@ -99,7 +83,7 @@ class SignOutHandler(AccountHandler):
     async def post(self) -> None:
         """Ends every session of the account."""
         if self.request.body:
-            self.read_body(NOTHING)
+            self.read(Nothing)
         await self.accounts.sign_out(self.user)
         self.set_status(204)
 
@@ -113,8 +97,8 @@ class PasswordHandler(AccountHandler):
         Raises:
             ApiError: 400, the old one is wrong or the new one cannot be used; 429; 503.
         """
-        body = self.read_body(NEW_PASSWORD)
-        current, new = body["current_password"], body["new_password"]
+        body = self.read(PasswordChange)
+        current, new = body.current_password, body.new_password
         self.write_session(
             await self.accounts.change_password(self.user, current, new, self.network)
         )
@@ -133,9 +117,9 @@ class ProfileHandler(AccountHandler):
         Raises:
             ApiError: 400.
         """
-        body = self.read_body(PROFILE)
-        if "name" in body:
-            self.user = await self.accounts.rename(self.user, body["name"])
+        body = self.read(Profile)
+        if body.name is not UNSET:
+            self.user = await self.accounts.rename(self.user, body.name)
         self._write(self.user)
 
     async def delete(self) -> None:
@@ -144,9 +128,9 @@ class ProfileHandler(AccountHandler):
         Raises:
             ApiError: 400, the password is wrong; 409, it is the last administrator; 429; 503.
         """
-        body = self.read_body(FAREWELL)
-        await self.accounts.delete_own(self.user, body["password"], self.network)
+        body = self.read(PasswordProof)
+        await self.accounts.delete_own(self.user, body.password, self.network)
         self.set_status(204)
 
     def _write(self, user: User) -> None:
-        self.write_json(user_body(user, self.services.serving.plans))
+        self.write_json(self.user_object(user))

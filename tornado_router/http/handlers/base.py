@@ -27,7 +27,7 @@ from tornado_router.http.services import Services
 from tornado_router.observability.log import PlainRequest
 from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
-from tornado_router.validation import Validator, parse_json
+from tornado_router.validation import parse_json
 
 JSON = "application/json"
 
@@ -132,18 +132,16 @@ class BaseHandler(RequestHandler):
         )
         self.user_id = self.key.user_id
 
-    def read_body(self, validator: Validator) -> dict[str, Any]:
-        """The body, a JSON object, after a check.
+    def read_json(self) -> Any:
+        """The JSON that was sent.
 
         Raises:
-            ApiError: 400, with the field at fault; 415, the content type is not JSON.
+            ApiError: 400, it is not JSON; 415, the content type is another.
         """
         content_type = self.request.headers.get("Content-Type", JSON)
         if content_type != JSON and not _is_json(content_type):
             raise Invalid.unsupported_content_type(got=content_type[:100], expected=JSON)
-        body: dict[str, Any] = parse_json(self.request.body)
-        validator.check(body)
-        return body
+        return parse_json(self.request.body)
 
     def trace_context(self) -> TraceContext | None:
         """The trace of the client that the request is part of, or None."""

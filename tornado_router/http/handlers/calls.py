@@ -80,7 +80,8 @@ class CallHandler(BaseHandler):
         return call
 
     def _read_call(self) -> Call:
-        body = self.read_body(self.services.serving.validators[self.endpoint.name])
+        body: dict[str, Any] = self.read_json()
+        self.services.serving.validators[self.endpoint.name].check(body)
         return self.endpoint.read(self.own_id, body, self.request.body)
 
     def error_body(self, error: ApiError) -> dict[str, Any]:

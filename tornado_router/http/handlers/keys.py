@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tornado_router.accounts import budgets, keys, users
-from tornado_router.accounts.permissions import Permissions
-from tornado_router.http.handlers.management import (
-    ManagementHandler,
-    body_schema,
-    dollars,
-    integer,
-    seconds,
-)
-from tornado_router.storage.tables import ApiKey
-
-_TEXT_LIST = {"type": ["array", "null"], "items": {"type": "string"}}
-_LIMIT = {"type": ["integer", "null"]}
-_FIELDS = {
-    "name": {"type": "string"},
-    "models": _TEXT_LIST,
-    "endpoints": _TEXT_LIST,
-    "expires_at": {"type": ["integer", "null"]},
-    "rpm": _LIMIT,
-    "tpm": _LIMIT,
-    "max_in_flight": _LIMIT,
-    "budget": {"type": ["number", "string", "null"]},
-    "budget_period": {"type": "string"},
-    "log_requests": {
-        "type": ["boolean", "null"],
-        "description": "Whether its requests and answers are kept; null leaves that to the route. "
-        "For administrators.",
-    },
-}
-NEW = body_schema(_FIELDS, required=["name"])
-CHANGES = body_schema({**_FIELDS, "is_active": {"type": "boolean"}})
-ROTATION = body_schema(
-    {
-        "grace_seconds": {
-            "type": ["integer", "null"],
-            "minimum": 0,
-            "maximum": keys.MAX_GRACE_SECONDS,
-        }
-    }
+from tornado_router.accounts import keys, users
+from tornado_router.http.handlers.management import ManagementHandler, integer
+from tornado_router.http.objects.keys import (
+    ApiKey,
+    ApiKeyChanges,
+    ApiKeyList,
+    ApiKeyWithSecret,
+    NewApiKey,
+    Rotation,
 )
 
 
@@ -62,9 +30,9 @@ class KeysHandler(ManagementHandler):
         if user_id != self.user.id:
             await self.run(lambda: users.find_user(user_id, self.actor.owner))
         data = await self.run(
-            lambda: [key_body(row) for row in keys.list_keys(user_id, limit, after)]
+            lambda: [ApiKey.of(row) for row in keys.list_keys(user_id, limit, after)]
         )
-        self.write_list(data, limit)
+        self.write_json(ApiKeyList.of(data, limit))
 
     async def post(self) -> None:
         """Makes a key, and shows it this once.
@@ -74,11 +42,10 @@ class KeysHandler(ManagementHandler):
                 many.
         """
         self.query()
-        body = self.read_body(NEW)
-        made = await self.accounts.create_key(self.actor, self.user.id, body)
-        data = await self.run(lambda: _shown(made))
+        body = self.read(NewApiKey)
+        row, key = await self.accounts.create_key(self.actor, self.user.id, body.given())
         self.set_status(201)
-        self.write_json(data)
+        self.write_json(await self.run(lambda: ApiKeyWithSecret.of(row, key=key)))
 
 
 class KeyHandler(ManagementHandler):
@@ -92,7 +59,7 @@ class KeyHandler(ManagementHandler):
         """
         self.query()
         owner = self.actor.owner
-        self.write_json(await self.run(lambda: key_body(keys.find(int(key_id), owner))))
+        self.write_json(await self.run(lambda: ApiKey.of(keys.find(int(key_id), owner))))
 
     async def patch(self, key_id: str) -> None:
         """Changes what is given; a null lifts a limit.
@@ -101,9 +68,9 @@ class KeyHandler(ManagementHandler):
             ApiError: 400, a value cannot be used; 403, it is for administrators; 404.
         """
         self.query()
-        body = self.read_body(CHANGES)
-        row = await self.accounts.change_key(self.actor, int(key_id), body)
-        self.write_json(await self.run(lambda: key_body(row)))
+        body = self.read(ApiKeyChanges)
+        row = await self.accounts.change_key(self.actor, int(key_id), body.given())
+        self.write_json(await self.run(lambda: ApiKey.of(row)))
 
     async def delete(self, key_id: str) -> None:
         """Revokes a key for good.
@@ -126,38 +93,6 @@ class RotationHandler(ManagementHandler):
             ApiError: 400; 404.
         """
         self.query()
-        body = self.read_body(ROTATION) if self.request.body else {}
-        grace = body.get("grace_seconds") or 0
-        made = await self.accounts.rotate_key(self.actor, int(key_id), grace)
-        self.write_json(await self.run(lambda: _shown(made)))
-
-
-def key_body(row: ApiKey) -> dict[str, Any]:
-    """A key as JSON has it. Blocks, as what is spent of its budget has to be looked up."""
-    permissions = Permissions.read(row.permissions)
-    return {
-        "object": "api_key",
-        "id": row.id,
-        "user_id": row.user.id,
-        "name": row.name,
-        "prefix": row.prefix,
-        "models": permissions.models,
-        "endpoints": permissions.endpoints,
-        "rpm": row.rate_limit_rpm,
-        "tpm": row.rate_limit_tpm,
-        "max_in_flight": row.max_in_flight,
-        "budget": dollars(row.budget),
-        "budget_period": row.budget_period,
-        "budget_spent": dollars(budgets.budget_spent(row)),
-        "is_active": row.is_active,
-        "log_requests": row.log_requests,
-        "expires_at": seconds(row.expires_at),
-        "last_used_at": seconds(row.last_used_at),
-        "created_at": seconds(row.created_at),
-        "previous_expires_at": seconds(row.previous_expires_at),
-    }
-
-
-def _shown(made: tuple[ApiKey, str]) -> dict[str, Any]:
-    row, key = made
-    return {**key_body(row), "key": key}
+        body = self.read(Rotation) if self.request.body else Rotation()
+        row, key = await self.accounts.rotate_key(self.actor, int(key_id), body.grace_seconds or 0)
+        self.write_json(await self.run(lambda: ApiKeyWithSecret.of(row, key=key)))

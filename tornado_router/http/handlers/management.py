@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from tornado_router.accounts.actor import Actor
 from tornado_router.accounts.keys import KEY_PREFIX
-from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.storage.tables import User
-from tornado_router.validation import Validator
-from tornado_router.validation.engine import RustEngine
+from tornado_router.http.objects import schema
+from tornado_router.http.objects.accounts import User
+from tornado_router.http.objects.base import RequestBody
+from tornado_router.storage import tables
 
+B = TypeVar("B", bound=RequestBody)
 T = TypeVar("T")
 
 LARGEST_PAGE = 100
 PAGE = 20
-
-
-def body_schema(properties: Mapping[str, Any], required: Sequence[str] = ()) -> Validator:
-    """A validator for a body with these fields and no others."""
-    return Validator(
-        RustEngine(
-            {
-                "type": "object",
-                "properties": dict(properties),
-                "required": list(required),
-                "additionalProperties": False,
-            }
-        )
-    )
 
 
 class ManagementHandler(BaseHandler):
@@ -44,7 +29,7 @@ class ManagementHandler(BaseHandler):
         user: whose request it is.
     """
 
-    user: User
+    user: tables.User
 
     def set_default_headers(self) -> None:
         """Headers of every answer: none of them may be kept by anybody on its way."""
@@ -84,6 +69,21 @@ class ManagementHandler(BaseHandler):
         """Runs queries off the event loop."""
         return await self.services.accounts.storage.run(work)
 
+    def read(self, kind: type[B]) -> B:
+        """The JSON object that was sent.
+
+        Args:
+            kind: its class.
+
+        Raises:
+            ApiError: 400, with the field at fault; 415, the content type is another.
+        """
+        return schema.read(kind, self.read_json())
+
+    def user_object(self, user: tables.User) -> User:
+        """A user as JSON has it."""
+        return User.of(user, self.services.serving.plans)
+
     def query(self, *names: str) -> dict[str, str]:
         """The query parameters that were given, empty ones aside.
 
@@ -118,26 +118,6 @@ class ManagementHandler(BaseHandler):
             )
         return limit, integer(query, "after", None)
 
-    def write_list(self, rows: Sequence[Mapping[str, Any]], limit: int, **more: Any) -> None:
-        """Answers with one page.
-
-        Args:
-            rows: one more than `limit` if there is a further page; each has an `id`.
-            limit: of the page.
-            more: fields beside.
-        """
-        data = list(rows[:limit])
-        has_more = len(rows) > limit
-        self.write_json(
-            {
-                "object": "list",
-                "data": data,
-                "has_more": has_more,
-                "next": data[-1]["id"] if has_more else None,
-                **more,
-            }
-        )
-
 
 class AdminHandler(ManagementHandler):
     """A request that only an administrator may make."""
@@ -165,30 +145,3 @@ def integer(query: Mapping[str, str], name: str, default: int | None) -> int | N
     if not text.isascii() or not text.isdecimal() or len(text) > 15:
         raise Invalid.invalid_value(f"'{name}' must be a whole number.", param=name)
     return int(text)
-
-
-def seconds(moment: datetime.datetime | None) -> int | None:
-    """A time of a table as JSON has it: seconds since 1970."""
-    return None if moment is None else int(moment.replace(tzinfo=datetime.UTC).timestamp())
-
-
-def dollars(amount: Decimal | int | None) -> str | None:
-    """An amount as JSON has it: text, as a number would be rounded on its way."""
-    return None if amount is None else f"{Decimal(amount).normalize():f}"
-
-
-def user_body(user: User, plans: Plans) -> dict[str, Any]:
-    """An account as JSON has it. The credits of a plan without any are null."""
-    plan = plans.get(user.plan)
-    return {
-        "object": "user",
-        "id": user.id,
-        "email": user.email,
-        "name": user.name,
-        "plan": user.plan,
-        "credits": dollars(user.credits) if plan and plan.credits is not None else None,
-        "spent": dollars(user.spent),
-        "is_admin": user.is_admin,
-        "is_active": user.is_active,
-        "created_at": seconds(user.created_at),
-    }

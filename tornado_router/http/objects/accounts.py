@@ -76,8 +76,8 @@ class Registration(RequestBody, kw_only=True):
 
     email: str
     password: str
-    name: str | UnsetType | None = UNSET
-    invite: str | UnsetType | None = UNSET
+    name: str | None = None
+    invite: str | None = None
 
 
 class Credentials(RequestBody, kw_only=True):

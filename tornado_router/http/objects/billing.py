@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from tornado_router.accounts import invites
 from tornado_router.accounts.plans import Plans
@@ -164,14 +164,12 @@ class NewInvite(RequestBody, kw_only=True):
     """An invite to create."""
 
     email: Annotated[
-        str | UnsetType | None, Meta(description="The only address that may use it; null for any.")
-    ] = UNSET
+        str | None, Meta(description="The only address that may use it; null for any.")
+    ] = None
     plan: Annotated[
-        str | UnsetType | None,
+        str | None,
         Meta(description="The plan of the account; null for the default one."),
-    ] = UNSET
+    ] = None
     expires_in: (
-        Annotated[int, Meta(ge=invites.INVITE_BOUNDS[0], le=invites.INVITE_BOUNDS[1])]
-        | UnsetType
-        | None
-    ) = UNSET
+        Annotated[int, Meta(ge=invites.INVITE_BOUNDS[0], le=invites.INVITE_BOUNDS[1])] | None
+    ) = None

@@ -146,6 +146,6 @@ class Rotation(RequestBody, kw_only=True):
     """How the secret of a key is replaced."""
 
     grace_seconds: Annotated[
-        Annotated[int, Meta(ge=0, le=MAX_GRACE_SECONDS)] | UnsetType | None,
+        Annotated[int, Meta(ge=0, le=MAX_GRACE_SECONDS)] | None,
         Meta(description="For how long the previous secret works."),
-    ] = UNSET
+    ] = None

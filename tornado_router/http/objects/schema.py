@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-import msgspec
+from msgspec import Struct, convert
+from msgspec.json import schema_components
 
+from tornado_router.http.objects.base import RequestBody
 from tornado_router.validation import Validator
 from tornado_router.validation.engine import RustEngine
 from tornado_router.validation.schema import Schema
 
-B = TypeVar("B", bound=msgspec.Struct)
+B = TypeVar("B", bound=RequestBody)
 
 REFERENCE = "#/components/schemas/{name}"
 
 
-def component_schemas(objects: Iterable[type[msgspec.Struct]]) -> dict[str, Schema]:
+def component_schemas(objects: Iterable[type[Struct]]) -> dict[str, Schema]:
     """The schemas of objects, and of the objects in them, by the names of their classes."""
-    _, schemas = msgspec.json.schema_components(objects, ref_template=REFERENCE)
+    _, schemas = schema_components(objects, ref_template=REFERENCE)
     return {name: _plain(schema) for name, schema in schemas.items()}
 
 
-class Body(Generic[B]):
-    """A request body with the fields of a class and no others.
+@cache
+def validator(kind: type[RequestBody]) -> Validator:
+    """Holds bodies against the schema of a class."""
+    return Validator(RustEngine(component_schemas([kind])[kind.__name__]))
 
-    Attributes:
-        type: the class.
-        validator: holds bodies against its schema.
+
+def read(kind: type[B], body: Any) -> B:
+    """The object of a body.
+
+    Args:
+        kind: its class.
+        body: the JSON that was sent.
+
+    Raises:
+        ApiError: 400, with the field at fault as `param`.
     """
-
-    def __init__(self, type: type[B]) -> None:
-        self.type = type
-        schema = component_schemas([type])[type.__name__]
-        self.validator = Validator(RustEngine(schema))
-
-    def read(self, body: Any) -> B:
-        """The object of a body.
-
-        Raises:
-            ApiError: 400, with the field at fault as `param`.
-        """
-        self.validator.check(body)
-        # JSON Schema takes 1.0 for an integer, and so does the lax mode.
-        return msgspec.convert(body, self.type, strict=False)
+    validator(kind).check(body)
+    return convert(body, kind, strict=False)  # JSON Schema takes 1.0 for an integer, as this does
 
 
 def _plain(schema: Any) -> Any:
@@ -55,11 +54,12 @@ def _plain(schema: Any) -> Any:
     plain = {key: _plain(value) for key, value in schema.items()}
     if "properties" in plain:
         properties = plain["properties"]
-        always = {name for name, item in properties.items() if "default" in item}
-        plain["required"] = [
-            name for name in properties if name in always or name in plain["required"]
-        ]
-        for name in always:
+        defaults = {name for name, item in properties.items() if "default" in item}
+        if "additionalProperties" not in plain:  # of a response, so it is there all the same
+            plain["required"] = [
+                name for name in properties if name in {*defaults, *plain["required"]}
+            ]
+        for name in defaults:
             del properties[name]["default"]
         plain.pop("title", None)
     if "enum" in plain:

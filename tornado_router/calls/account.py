@@ -124,29 +124,29 @@ class CallAccount:
         due: when `spend` is to be asked next, by `time.monotonic()`.
     """
 
+    permit: Permit | None = None
+    cached: CachedResponse | None = None
+    missed = False
+    is_logged = False
+    room = sys.maxsize
+    due = 0.0
+    _uses_cache = False
+    _meter: Meter | None = None
+    _usage: Usage | None = None
+    _next_note = 0.0
+    _next_check = 0.0
+    _settled = False
+
     def __init__(self, accounts: CallAccounts, call: Call, envelope: Envelope) -> None:
-        key = envelope.key
         self.call = call
         self.envelope = envelope
         self.attempts = Attempts(
-            key.user_id, envelope.started, traced=accounts.telemetry is not None
+            envelope.key.user_id, envelope.started, accounts.telemetry is not None
         )
-        self.permit: Permit | None = None
         self.outcome = Outcome()
-        self.cached: CachedResponse | None = None
-        self.missed = False
         self.copy = ResponseCopy()
-        self.is_logged = False
-        self.room = sys.maxsize
-        self.due = 0.0
         self._accounts = accounts
         self._admission = accounts.admission
-        self._uses_cache = False
-        self._meter: Meter | None = None
-        self._usage: Usage | None = None
-        self._next_note = 0.0
-        self._next_check = 0.0
-        self._settled = False
         self.log(by_route=False)
 
     async def __aenter__(self) -> CallAccount:

@@ -39,6 +39,7 @@ class Attempt:
 
     Attributes:
         target: where it was sent.
+        dropped: the parameters that the provider left out.
         record: of it, for metrics and traces.
         body: the whole response.
         first: the chunks that came first.
@@ -58,6 +59,7 @@ class Attempt:
         "_provider",
         "_traced",
         "body",
+        "dropped",
         "first",
         "record",
         "seconds",
@@ -90,6 +92,7 @@ class Attempt:
         self._traced = traced
         self._batches: AsyncGenerator[Sequence[Body], None] | None = None
         self.target = target
+        self.dropped = call.dropped
         self.record = AttemptRecord(
             target.provider,
             provider.otel_provider_name or configured.common.type,
@@ -100,11 +103,6 @@ class Attempt:
         self.first: Sequence[Body] = ()
         self.verdict: Verdict | None = None
         self.seconds = 0.0
-
-    @property
-    def dropped(self) -> list[str]:
-        """The parameters that the provider left out."""
-        return self._call.dropped
 
     @property
     def error(self) -> ApiError | None:
@@ -244,7 +242,8 @@ class Attempts:
         started: when the call came in, by `time.monotonic()`.
         traced: whether what attempts send and receive is noted, too, for traces.
         made: all of them, in the order in which they began.
-        decisive: the one whose response or error is the client's, once that is known.
+        last: the one whose response or error is the client's; until that is known, the one that
+            began last.
         waited: seconds that providers took until they responded or failed, and pauses between.
     """
 
@@ -252,32 +251,28 @@ class Attempts:
     started: float
     traced: bool = False
     made: list[Attempt] = field(default_factory=list)
-    decisive: Attempt | None = None
+    last: Attempt | None = None
     waited: float = 0.0
-
-    @property
-    def last(self) -> Attempt | None:
-        """The decisive one; while there is none, the one that began last."""
-        return self.decisive or (self.made[-1] if self.made else None)
 
     @property
     def target(self) -> Target | None:
         """The target that serves the call, or None."""
-        return self.last.target if self.last else None
+        last = self.last
+        return last.target if last else None
 
     @property
     def dropped(self) -> Sequence[str]:
         """The parameters that its provider left out."""
-        return self.last.dropped if self.last else ()
+        last = self.last
+        return last.dropped if last else ()
 
     @property
     def outrun(self) -> list[Target]:
         """The targets of hedged attempts that were cut off, as another was faster."""
-        last = self.last
         return [
             attempt.target
             for attempt in self.made
-            if attempt is not last and attempt.verdict is None
+            if attempt is not self.last and attempt.verdict is None
         ]
 
     @property

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any, cast
 
 from tornado_router.calls.attempt import Attempt, Attempts
-from tornado_router.calls.tool_state import Memory, Owner
+from tornado_router.calls.tool_state import Memory
 from tornado_router.calls.vendor_errors import Cause
 from tornado_router.config.options import RoutingOptions
 from tornado_router.endpoints import ENDPOINTS
@@ -78,12 +78,12 @@ class Dispatcher:
             ApiError: every target failed, or one refused what any other would refuse too.
         """
         try:
-            attempts.decisive = await self._send(call, targets, attempts, hedge_seconds)
+            served = attempts.last = await self._send(call, targets, attempts, hedge_seconds)
         except ApiError as error:
             failed = (attempt for attempt in attempts.made if attempt.error is error)
-            attempts.decisive = next(failed, None)
+            attempts.last = next(failed, attempts.last)
             raise
-        return attempts.decisive
+        return served
 
     async def _send(
         self,
@@ -111,7 +111,7 @@ class Dispatcher:
                 left = deadline - time.monotonic()
                 pause = self._retries.pause(made, failures.retry_after, left)
             if pause is None:
-                raise failures.last
+                raise failures.last or Failure.deadline_passed()
             attempts.waited += pause
             await asyncio.sleep(pause)
             targets = failures.again
@@ -162,11 +162,16 @@ class Dispatcher:
             )
         finally:
             errand.attempts.waited += time.monotonic() - began
+            errand.attempts.last = errand.attempts.made[-1] if errand.attempts.made else None
 
     async def _attempt(self, call: Call, target: Target, attempts: Attempts) -> Attempt:
         """The attempt to have a target serve a call, begun but not sent."""
         configured = self._providers[target.provider]
         owner = (attempts.user_id, target.provider)
+        memory: dict[str, Any] = {}
+        if configured.provider and configured.provider.remembers:
+            ids = ENDPOINTS[call.endpoint].tool_call_ids(call)
+            memory = await self._memory.recall(owner, ids)
         its_call = Call(
             call.id,
             call.endpoint,
@@ -175,7 +180,7 @@ class Dispatcher:
             call.raw,
             call.stream,
             cast(Unsupported, configured.common.unsupported),
-            await self._recall(configured, owner, call),
+            memory,
             files=call.files,
         )
         attempt = Attempt(
@@ -190,15 +195,8 @@ class Dispatcher:
             traced=attempts.traced,
         )
         attempts.made.append(attempt)
+        attempts.last = attempt
         return attempt
-
-    async def _recall(
-        self, configured: ConfiguredProvider, owner: Owner, call: Call
-    ) -> dict[str, Any]:
-        """What the provider wanted back with the tool calls of this conversation."""
-        if configured.provider is None or not configured.provider.remembers:
-            return {}
-        return await self._memory.recall(owner, ENDPOINTS[call.endpoint].tool_call_ids(call))
 
 
 @dataclass(slots=True)
@@ -225,12 +223,12 @@ class _Failures:
     """The failures of one round.
 
     Attributes:
-        last: what the client is told of it.
+        last: the error of the one that failed last, or None.
         again: the targets that are worth a retry.
         retry_after: the least of the seconds that they asked for.
     """
 
-    last: ApiError = field(default_factory=Failure.deadline_passed)
+    last: ApiError | None = None
     again: list[Target] = field(default_factory=list)
     retry_after: float | None = None
 

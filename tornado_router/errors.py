@@ -81,8 +81,6 @@ class ProviderError(ApiError):
     Attributes:
         retryable: whether another target may do better; False when the request itself is at
             fault, so that every target would refuse it.
-        again: whether the same target may do better a moment later. The core sets it.
-        retry_after: seconds that the provider asked for until then, or None. The core sets it.
     """
 
     def __init__(
@@ -98,8 +96,6 @@ class ProviderError(ApiError):
     ) -> None:
         super().__init__(status, message, type=type, param=param, code=code, headers=headers)
         self.retryable = retryable
-        self.again = False
-        self.retry_after: float | None = None
 
 
 class ErrorCode(Generic[E]):

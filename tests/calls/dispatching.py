@@ -11,7 +11,7 @@ import pytest
 from tornado_router.calls.attempt import Attempts
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.stores import ProcessStore
-from tornado_router.calls.tool_state import Memory
+from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.options import ProviderOptions, RoutingOptions
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.plugins.registry import ConfiguredProvider
@@ -125,7 +125,7 @@ class World:
                 for item in providers
             },
             {item.name: None for item in providers},
-            memory or Memory(ProcessStore(1000), 60),
+            memory or ToolState(ProcessStore(1000), 60),
             self.health,
             routing or RoutingOptions(retries=0),
         )

@@ -15,7 +15,7 @@ from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.response_cache import ResponseCache
 from tornado_router.calls.stores import ProcessStore
-from tornado_router.calls.tool_state import Memory
+from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.options import (
     CacheOptions,
     PriceOptions,
@@ -201,7 +201,7 @@ class World:
             Dispatcher(
                 providers,
                 {"p": None},
-                Memory(ProcessStore(1000), 60),
+                ToolState(ProcessStore(1000), 60),
                 self.health,
                 RoutingOptions(retries=0),
             ),

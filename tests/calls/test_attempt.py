@@ -7,7 +7,7 @@ import pytest
 from loguru import logger
 
 from tornado_router.calls.stores import ProcessStore
-from tornado_router.calls.tool_state import Memory
+from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ProviderError, bad_answer
 from tornado_router.provider import Call
@@ -39,6 +39,12 @@ class TestStream:
         assert world.stream() == [["1"]]
         error = World(Scripted("one")).refused(stream=True)
         assert (error.status, error.code) == (502, "bad_provider_answer")
+
+    def test_a_stream_begins_with_its_first_chunk_and_not_before(self):
+        assert World(Scripted("a", [], [], ["1"], ["2"])).stream() == [["1"], ["2"]]
+        world = World(Scripted("a", [], failure()), Scripted("b", ["1"]))
+        assert world.stream() == [["1"]]
+        assert world.tried == ["a", "b"]
 
     def test_behind_the_first_chunk_nothing_is_tried_again(self):
         one, two = Scripted("one", ["1"], failure(503, "Overloaded.")), Scripted("two", ["1"])
@@ -196,24 +202,24 @@ class TestMemory:
 
     @BOTH
     def test_what_was_kept_comes_back_with_the_tool_call(self, stream):
-        memory = Memory(ProcessStore(1000), 60)
+        memory = ToolState(ProcessStore(1000), 60)
         world = World(self.Signing("a", ["1"] if stream else ANSWER), memory=memory)
         world.stream() if stream else world.ask()
         assert self.again(memory, self.Signing("a", ANSWER)) == {"call_1": "signed by a"}
 
     def test_to_the_same_provider_and_user_only(self):
-        memory = Memory(ProcessStore(1000), 60)
+        memory = ToolState(ProcessStore(1000), 60)
         World(self.Signing("a", ANSWER), memory=memory).ask()
         assert self.again(memory, self.Signing("b", ANSWER)) == {}
         assert self.again(memory, self.Signing("a", ANSWER), user_id=2) == {}
 
     def test_a_provider_that_does_not_ask_is_told_nothing(self):
-        memory = Memory(ProcessStore(1000), 60)
+        memory = ToolState(ProcessStore(1000), 60)
         World(self.Signing("a", ANSWER), memory=memory).ask()
         assert self.again(memory, Scripted("a", ANSWER)) == {}
 
     def test_it_is_there_before_the_client_sees_the_call(self):
-        memory = Memory(ProcessStore(1000), 60)
+        memory = ToolState(ProcessStore(1000), 60)
 
         async def main():
             world = World(self.Signing("a", ["1"], ["2"]), memory=memory)

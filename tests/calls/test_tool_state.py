@@ -3,7 +3,7 @@
 import asyncio
 
 from tornado_router.calls.stores import ProcessStore
-from tornado_router.calls.tool_state import Memory
+from tornado_router.calls.tool_state import ToolState
 
 ME, YOU = (1, "google"), (2, "google")
 
@@ -17,7 +17,7 @@ def recall(kept, owner, *ids):
 
 
 def test_what_was_kept_comes_back_as_often_as_it_is_asked_for():
-    kept = Memory(ProcessStore(1000), 60)
+    kept = ToolState(ProcessStore(1000), 60)
     keep(kept, ME, call_1={"signature": "é"}, call_2=[1, None])
     for _ in range(2):
         assert recall(kept, ME, "call_1", "call_2") == {
@@ -27,14 +27,14 @@ def test_what_was_kept_comes_back_as_often_as_it_is_asked_for():
 
 
 def test_what_was_not_kept_does_not():
-    kept = Memory(ProcessStore(1000), 60)
+    kept = ToolState(ProcessStore(1000), 60)
     keep(kept, ME, call_1="a")
     assert recall(kept, ME, "call_2") == {}
     assert recall(kept, ME) == {}
 
 
 def test_it_is_the_users_and_the_providers_own():
-    kept = Memory(ProcessStore(1000), 60)
+    kept = ToolState(ProcessStore(1000), 60)
     keep(kept, ME, call_1="mine")
     keep(kept, YOU, call_1="yours")
     assert recall(kept, ME, "call_1") == {"call_1": "mine"}
@@ -43,14 +43,14 @@ def test_it_is_the_users_and_the_providers_own():
 
 
 def test_the_last_value_counts():
-    kept = Memory(ProcessStore(1000), 60)
+    kept = ToolState(ProcessStore(1000), 60)
     keep(kept, ME, call_1="a")
     keep(kept, ME, call_1="b")
     assert recall(kept, ME, "call_1") == {"call_1": "b"}
 
 
 def test_what_is_kept_cannot_be_changed_from_outside():
-    kept, value = Memory(ProcessStore(1000), 60), {"a": [1]}
+    kept, value = ToolState(ProcessStore(1000), 60), {"a": [1]}
     keep(kept, ME, call_1=value)
     value["a"].append(2)
     recall(kept, ME, "call_1")["call_1"]["a"].append(3)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tornado_router.calls.tool_state import Memory
+from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis import store
 from tornado_router.redis.link import RedisLink
@@ -32,7 +32,7 @@ def with_memory(options, story, *, seconds=60.0, max_bytes=1000):
 
     async def run():
         link = RedisLink(options)
-        memory = Memory(RedisStore(link, max_bytes), seconds)
+        memory = ToolState(RedisStore(link, max_bytes), seconds)
         try:
             return await story(memory)
         finally:

@@ -1,4 +1,4 @@
-"""The story of one call: admitted, sent to a provider, answered and accounted for.
+"""The story of one call: admitted, sent to a provider, delivered and accounted for.
 
 Nothing here knows HTTP; what clients speak and what vendors speak is for others to know.
 """

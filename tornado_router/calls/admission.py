@@ -50,7 +50,7 @@ class Permit:
         key: whose call it is.
         prompt: tokens of the request, as estimated.
         images: in the request.
-        answer: tokens of the response, as estimated.
+        output: tokens of the response, as estimated.
         choices: that the response may have.
         lease: what is reserved for it, or None if nothing holds for it.
         cost: what it turned out to cost, once that is known; None for a model without a price.
@@ -60,7 +60,7 @@ class Permit:
     key: Key
     prompt: int = 0
     images: int = 0
-    answer: int = 0
+    output: int = 0
     choices: int = 1
     lease: Lease | None = None
     cost: Cost | None = None
@@ -82,8 +82,8 @@ class Admission:
     Args:
         limiter: holds the limits.
         prices: of every target.
-        bounds: what answers without `max_tokens` come to.
-        refuse_unpriced: whether a model without a price is refused to who pays.
+        bounds: of responses to calls that set none.
+        refuse_unpriced: whether clients that pay are refused models without a price.
     """
 
     def __init__(
@@ -108,19 +108,19 @@ class Admission:
         """
         ask = ENDPOINTS[call.endpoint].ask(call)
         prompt, images = ask.prompt()
-        output = ask.output()
-        answer, known = self._answer_tokens(output, targets)
-        permit = Permit(targets, key, prompt, images, answer, output.choices)
+        asked = ask.output()
+        output, known = self._output_tokens(asked, targets)
+        permit = Permit(targets, key, prompt, images, output, asked.choices)
         if not key.rates and not key.purses:
             return permit
-        tokens, cost = prompt + answer, 0
+        tokens, cost = prompt + output, 0
         if not known:
             # A guess must not keep a call out that would fit into an untouched minute.
             for rates in key.rates:
                 if rates.tokens is not None and tokens > rates.tokens:
                     tokens = max(prompt, rates.tokens)
-        if key.purses and (prompt or answer):
-            permit.targets, cost = self._priced(call.model, targets, prompt, answer, images)
+        if key.purses and (prompt or output):
+            permit.targets, cost = self._priced(call.model, targets, prompt, output, images)
         demand = Demand(call.id, key.rates, key.purses, tokens, cost)
         permit.lease = await self._reserve(demand, call.model)
         return permit
@@ -146,7 +146,7 @@ class Admission:
             self._limiter.settle(lease, 0, 0)
 
     def room(self, permit: Permit, target: Target) -> int:
-        """How many bytes a streamed answer may have before more has to be reserved for it."""
+        """How many bytes a stream may have before more has to be reserved for it."""
         price, lease = self._price(permit, target), permit.lease
         if price is None or lease is None:
             return NO_BOUND
@@ -234,7 +234,7 @@ class Admission:
         return charge
 
     def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:
-        """Adds what targets may charge that read the prompt of a call in vain: nobody's debt."""
+        """Adds the prompt cost of hedged attempts that were cancelled; recorded as `uncharged`."""
         prompt = Usage(prompt_tokens=permit.prompt, estimated=True)
         prices = [self._prices.find(target.provider, target.model) for target in targets]
         costs = [price.cost(prompt, permit.images).billionths for price in prices if price]
@@ -249,9 +249,9 @@ class Admission:
             raise Refusal.limits_unavailable() from None
 
     def _priced(
-        self, model: str, targets: Sequence[Target], prompt: int, answer: int, images: int
+        self, model: str, targets: Sequence[Target], prompt: int, output: int, images: int
     ) -> tuple[Sequence[Target], int]:
-        """The targets that may serve who pays, and what the dearest of them may cost.
+        """The targets that may serve a client that pays, and what the dearest of them may cost.
 
         Raises:
             ApiError: 403, none has a price.
@@ -260,7 +260,7 @@ class Admission:
         for target in targets:
             price = self._prices.find(target.provider, target.model)
             if price is not None:
-                most = max(most, price.estimate(prompt, answer, images))
+                most = max(most, price.estimate(prompt, output, images))
             elif self._refuse_unpriced:
                 continue
             priced.append(target)
@@ -269,11 +269,11 @@ class Admission:
         return priced, most
 
     def _price(self, permit: Permit, target: Target) -> Price | None:
-        """What a call pays; None if nobody's money is at stake."""
+        """What a call pays; None if it is not paid for."""
         return self._prices.find(target.provider, target.model) if permit.key.purses else None
 
-    def _answer_tokens(self, output: Output, targets: Sequence[Target]) -> tuple[int, bool]:
-        """Tokens to reserve for the answer, and whether the client itself set that bound."""
+    def _output_tokens(self, output: Output, targets: Sequence[Target]) -> tuple[int, bool]:
+        """Tokens to reserve for the response, and whether the client itself set that bound."""
         if output.bound is not None:
             return output.bound * output.choices, True
         return max(map(self._bounds.bound, targets)) * output.choices, False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from tornado_router.calls.tool_state import Memory, Owner
+from tornado_router.calls.tool_state import Owner, ToolState
 from tornado_router.calls.vendor_errors import Cause, Verdict, judge
 from tornado_router.endpoints.bridges import bridged
 from tornado_router.error_codes import Failure
@@ -75,7 +75,7 @@ class Attempt:
         target: Target,
         observation: Observation,
         *,
-        memory: Memory,
+        memory: ToolState,
         owner: Owner,
         number: int,
         traced: bool,
@@ -186,12 +186,15 @@ class Attempt:
     async def _receive_first(self) -> None:
         """Waits for the first chunks: a failure before them can still be met otherwise."""
         batches = self._batches = self._provider.stream(self._call, self._client)
-        first = await anext(batches, None)
-        if first is None:
-            name = self._configured.name
-            raise Failure.bad_provider_answer(
-                f"The provider '{name}' ended its stream before it began."
-            )
+        first: Sequence[Body] = ()
+        while not has_begun(first):
+            batch = await anext(batches, None)
+            if batch is None:
+                name = self._configured.name
+                raise Failure.bad_provider_answer(
+                    f"The provider '{name}' ended its stream before it began."
+                )
+            first = [*first, *batch] if first else batch
         self._succeed()
         self.first = first
         self.record.first_chunk = time.monotonic()
@@ -231,6 +234,11 @@ class Attempt:
             logger.error("{} {} {}\n{}", self.target.title, verdict.told, place, verdict.frames)
         else:
             logger.warning("{} {} {}", self.target.title, verdict.told, place)
+
+
+def has_begun(chunks: Sequence[Body]) -> bool:
+    """Whether a stream has begun with these chunks: behind this point, nothing is retried."""
+    return bool(chunks)
 
 
 @dataclass(slots=True)

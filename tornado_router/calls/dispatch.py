@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any, cast
 
 from tornado_router.calls.attempt import Attempt, Attempts
-from tornado_router.calls.tool_state import Memory
+from tornado_router.calls.tool_state import ToolState
 from tornado_router.calls.vendor_errors import Cause
 from tornado_router.config.options import RoutingOptions
 from tornado_router.endpoints import ENDPOINTS
@@ -44,7 +44,7 @@ class Dispatcher:
         self,
         providers: Mapping[str, ConfiguredProvider],
         clients: Mapping[str, HTTPClient],
-        memory: Memory,
+        memory: ToolState,
         health: Health,
         options: RoutingOptions,
     ) -> None:

@@ -76,7 +76,7 @@ class Gateway:
                 return
             if len(permit.targets) < len(route.targets):
                 route = route.only(permit.targets)
-            targets = self._selection.order(route, call, permit.prompt, permit.answer)
+            targets = self._selection.order(route, call, permit.prompt, permit.output)
             endpoint = ENDPOINTS[call.endpoint]
             model = call.model if self._names_as_asked else None
             encoder = endpoint.encoder(call, model) if call.stream else None

@@ -1,7 +1,7 @@
 """The exact-match response cache: an equal request gets the same response again.
 
 Two requests are equal if their whole JSON bodies are, apart from the order of the keys and from
-`ignore_fields`; a stream is answered with a stream of the same events. Requests steer the cache
+`ignore_fields`; a stream comes again as a stream of the same events. Requests steer the cache
 with `Cache-Control`, as RFC 9111 section 5.2.1 defines it.
 """
 
@@ -116,8 +116,8 @@ class ResponseCache:
 
     Args:
         store: where the responses are.
-        options: who shares them, and how large they may be.
-        fingerprints: of the providers, by name; when one changes, what it answered before is not
+        options: how they are shared, and how large they may be.
+        fingerprints: of the providers, by name; when one changes, its responses before are not
             used any more.
     """
 

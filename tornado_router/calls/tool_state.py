@@ -1,7 +1,7 @@
 """What providers need back on the next turn of a conversation, kept by tool call id.
 
 OpenAI clients replay a tool call's id but not the vendor's signatures beside it, so the router
-keeps those: for a time, up to a size, and for the user alone who made the call.
+keeps those: for a time, up to a size, and for the user alone whose call it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Owner = tuple[int, str]
 """The user who made a call, and the provider that served it."""
 
 
-class Memory:
+class ToolState:
     """Keeps small JSON values under the ids of the tool calls that they belong to.
 
     Args:

@@ -1,7 +1,7 @@
 """Asks a second time what takes too long, and takes what comes first.
 
 A second request, once the first has taken longer than most do, costs little and cuts off the
-slowest answers: "The Tail at Scale", https://research.google/pubs/the-tail-at-scale/.
+slowest responses: "The Tail at Scale", https://research.google/pubs/the-tail-at-scale/.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tornado_router.background.supervisor import child_task
 T = TypeVar("T")
 
 Start = Callable[[], Coroutine[Any, Any, T | None]]
-"""Begins to work for an answer; None if it finds none."""
+"""Begins to work for a result; None if it finds none."""
 
 
 async def race(
@@ -25,17 +25,17 @@ async def race(
     permitted: Callable[[], bool],
     discard: Callable[[T], Awaitable[None]],
 ) -> T | None:
-    """The answer of whichever has one first. The other is cancelled, and has ended on return.
+    """The result that is there first. The other side is cancelled, and has ended on return.
 
     Args:
         first: begun at once.
         second: begun after `seconds`, or when the first has found nothing.
         seconds: to wait for the first alone.
         permitted: asked then; if not, the second has to wait until the first has found nothing.
-        discard: given the answer of the other if both came at the same time.
+        discard: given the result of the other side if both came at the same time.
 
     Raises:
-        Exception: what either raised before there was an answer.
+        Exception: what either raised before there was a result.
     """
     tasks = [child_task("first of a race", first())]
     chosen: asyncio.Future[T | None] | None = None
@@ -58,6 +58,6 @@ async def race(
             task.cancel()
         for task in tasks:
             if task is not chosen:
-                answer = (await asyncio.gather(task, return_exceptions=True))[0]
-                if answer is not None and not isinstance(answer, BaseException):
-                    await discard(answer)
+                result = (await asyncio.gather(task, return_exceptions=True))[0]
+                if result is not None and not isinstance(result, BaseException):
+                    await discard(result)

@@ -1,4 +1,4 @@
-"""Learns how long the answers of each model are, so that little is reserved for a call in vain."""
+"""Learns how long the responses of each model are, so that no more is reserved than is needed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LEAST = 16
 
 
 class OutputBounds:
-    """For each target, a number of tokens that 19 of 20 answers stay under.
+    """For each target, a number of tokens that 19 of 20 choices stay under.
 
-    One number a target is enough: it rises by a part of itself with each longer answer, and sinks
+    One number a target is enough: it rises by a part of itself with each longer choice, and sinks
     by a nineteenth of that with each shorter one, so it settles where one in twenty is longer
     (the "frugal" estimate of a quantile, https://arxiv.org/abs/1407.1121).
 
@@ -27,11 +27,11 @@ class OutputBounds:
         self._bounds: OrderedDict[Target, float] = OrderedDict()
 
     def bound(self, target: Target) -> int:
-        """The tokens to reserve for one answer."""
+        """The tokens to reserve for one choice of a response."""
         return int(self._bounds.get(target, self._first))
 
     def learn(self, target: Target, tokens: int) -> None:
-        """Takes the length of a finished answer into account."""
+        """Takes the length of a choice of a finished response into account."""
         bound = self._bounds.get(target, self._first)
         bound += bound * STEP * (QUANTILE if tokens > bound else QUANTILE - 1)
         self._bounds[target] = max(bound, LEAST)

@@ -45,7 +45,7 @@ class Retries:
         return True
 
     def pause(self, made: int, retry_after: float | None, left: float) -> float | None:
-        """Seconds to wait before another try, or None: there is to be none.
+        """Seconds to wait before the next round of attempts, or None: there is none.
 
         Args:
             made: retries of this call so far.
@@ -54,7 +54,7 @@ class Retries:
         """
         if made >= self._most:
             return None
-        # "Equal jitter", so that those who failed together do not come back together:
+        # "Equal jitter", so that calls that failed together do not come back together:
         # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         seconds = min(self._first * 2.0**made, self._longest)
         seconds *= 0.5 + self._chance() / 2
@@ -66,7 +66,7 @@ class Retries:
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """What a `Retry-After` header says, in seconds from now; None if that is not to be understood.
+    """The value of a `Retry-After` header in seconds from now; None if it cannot be read.
 
     Either a number or a date: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after.
     """

@@ -34,13 +34,13 @@ class Target:
 
     @property
     def title(self) -> str:
-        """What logs and answers call it: the model's name may be a client's."""
+        """Its name in logs and responses: the model's name may be a client's."""
         return f"{self.provider}/{printable_name(self.model)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that clients may ask for, and who is said to own it."""
+    """A model that clients may ask for, and its owner."""
 
     name: str
     owner: str
@@ -59,7 +59,7 @@ class Route:
             as long as it takes.
         cache_seconds: how long a response is cached for equal requests; 0 turns the cache off.
         cache_max_temperature: requests above it bypass the cache.
-        log_requests: whether its requests and answers are kept.
+        log_requests: whether its requests and responses are logged.
     """
 
     targets: tuple[Target, ...]

@@ -74,14 +74,14 @@ class Selection:
             )
         return route if len(fitting) == len(route.targets) else route.only(fitting)
 
-    def order(self, route: Route, call: Call, prompt: int, answer: int) -> Sequence[Target]:
+    def order(self, route: Route, call: Call, prompt: int, output: int) -> Sequence[Target]:
         """The targets of a route in the order in which to try them.
 
         Args:
             route: those that can serve the call.
             call: what the client asked for.
             prompt: tokens of it, as estimated.
-            answer: tokens of the answer, as estimated.
+            output: tokens of the response, as estimated.
         """
         targets = route.targets
         if len(targets) == 1:
@@ -94,8 +94,8 @@ class Selection:
             case "weighted":
                 return self._shuffled(route, lambda _: self._chance())
             case "cheapest":
-                return sorted(targets, key=lambda target: self._cost(target, prompt, answer))
-            case "fastest":  # who is unknown goes first: otherwise it would stay so
+                return sorted(targets, key=lambda target: self._cost(target, prompt, output))
+            case "fastest":  # an unknown one goes first: otherwise it would stay so
                 return sorted(targets, key=lambda target: self._health.first_byte(target) or 0.0)
             case "least-busy":
                 return sorted(targets, key=self._health.in_flight)
@@ -124,9 +124,9 @@ class Selection:
         }
         return sorted(route.targets, key=lambda target: -keys[target])
 
-    def _cost(self, target: Target, prompt: int, answer: int) -> float:
+    def _cost(self, target: Target, prompt: int, output: int) -> float:
         price = self._prices.find(target.provider, target.model)
-        return _UNKNOWN if price is None else price.estimate(prompt, answer)
+        return _UNKNOWN if price is None else price.estimate(prompt, output)
 
     def _find_options(self, target: Target) -> TargetOptions:
         return self._tables.find(f"{target.provider}/{target.model}") or _ANYTHING

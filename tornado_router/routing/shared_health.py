@@ -39,7 +39,7 @@ class RedisTargets:
         subscription.listen(CHANNEL, self._receive)
 
     def listen(self, listener: Listener) -> None:
-        """Has somebody told what others find."""
+        """Calls a listener for each target that another router leaves out."""
         self._listener = listener
 
     def tell(self, target: Target, seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tornado_router.accounts.invalidation import Changes, LocalChanges
 from tornado_router.calls.stores import ProcessStore, Store, WriteBehind
-from tornado_router.calls.tool_state import Memory
+from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.reader import Config
 from tornado_router.limits.limiter import Limiter
 from tornado_router.limits.memory import MemoryLimiter
@@ -36,7 +36,7 @@ class Shared:
         targets: which targets other processes found failing.
     """
 
-    memory: Memory
+    memory: ToolState
     responses: Store
     changes: Changes
     limiter: Limiter
@@ -58,7 +58,7 @@ class Shared:
 def keep_in_process(config: Config) -> Shared:
     """State in the memory of the one process that there is."""
     return Shared(
-        Memory(ProcessStore(config.memory.max_bytes), config.memory.seconds),
+        ToolState(ProcessStore(config.memory.max_bytes), config.memory.seconds),
         ProcessStore(config.cache.max_bytes),
         LocalChanges(),
         MemoryLimiter(),
@@ -82,7 +82,7 @@ def share_in_redis(config: Config) -> Shared:
     processes = max(config.limits.processes, config.server.workers)
     limits = replace(config.limits, processes=processes)
     return Shared(
-        Memory(RedisStore(link, config.memory.max_bytes), config.memory.seconds),
+        ToolState(RedisStore(link, config.memory.max_bytes), config.memory.seconds),
         WriteBehind(RedisStore(link, config.cache.max_bytes), WRITES_MAX_BYTES),
         RedisChanges(link, subscription),
         GuardedLimiter(remote, MemoryLimiter(), limits),

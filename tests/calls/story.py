@@ -60,7 +60,7 @@ def chunk(content):
 class Scripted(Provider):
     """A model in this process that plays a script: responses, errors, and `WAIT` for ever."""
 
-    capabilities: ClassVar = {"chat.completions": ("stream",)}
+    capabilities: ClassVar = {"chat.completions": ("stream",), "audio.speech": ()}
     WAIT = "wait"
     dropped = ("seed",)
 
@@ -130,6 +130,7 @@ class Reader:
         self.is_stream = None
         self.pieces = []
         self.has_end = False
+        self.is_broken = False
 
     def begin(self, headers, content_type, *, stream):
         assert self.headers is None, "a response has one head"
@@ -145,6 +146,9 @@ class Reader:
         assert not self.has_end, "a response has one end"
         self.take(data)
         self.has_end = True
+
+    def abort(self):
+        self.is_broken = True
 
     def take(self, data):
         if len(self.pieces) == self.leaves_after:
@@ -220,12 +224,13 @@ class World:
         trace=None,
         chosen=None,
         client=None,
+        endpoint="chat.completions",
         **fields,
     ):
         """Serves one call; returns its client."""
         messages = [{"role": "user", "content": "x" * 40}]
         body = {"model": model, "messages": messages, **fields}
-        call = Call("req_1", "chat.completions", model, body, json.dumps(body).encode(), stream)
+        call = Call("req_1", endpoint, model, body, json.dumps(body).encode(), stream)
         envelope = Envelope(self.key, "client-7", time.monotonic(), chosen, control, trace)
         client = client or Reader()
         await self.gateway.run(call, envelope, client)

@@ -10,9 +10,13 @@ from loguru import logger
 
 from tornado_router.calls.client import ClientLeftError
 from tornado_router.errors import ProviderError
+from tornado_router.provider import Binary
 from tornado_router.sse import Decoder
 
+from ..speech_endpoint import register_speech
 from .story import LAST, LIMITED, Reader, Scripted, World, chunk
+
+REPORTED = {"prompt_tokens": 11, "completion_tokens": 0, "total_tokens": 11}
 
 
 @pytest.fixture
@@ -229,3 +233,117 @@ class TestStop:
         client = world.ask(stream=True, client=Reader(on_piece=stop))
         assert client.body.endswith(b"data: [DONE]\n\n")
         assert world.account.status == 200
+
+
+class TestBytes:
+    """A response that is no JSON: its bytes reach the client as they are."""
+
+    @pytest.fixture(autouse=True)
+    def speech(self, monkeypatch):
+        register_speech(monkeypatch)
+
+    def ask(self, world, **asked):
+        asked = {"endpoint": "audio.speech", "input": "hello", **asked}
+        return world.ask(**asked)
+
+    def test_a_whole_response(self):
+        world = World(Binary("audio/mpeg", b"\x00\xff", REPORTED))
+        client = self.ask(world)
+        assert (client.body, client.content_type) == (b"\x00\xff", "audio/mpeg")
+        assert not client.is_stream
+        assert client.has_end
+        account = world.account
+        assert (account.status, account.usage.prompt_tokens) == (200, 11)
+        assert not account.usage.estimated
+
+    def test_a_stream(self):
+        pieces = [
+            [Binary("audio/wav", b"a"), Binary("audio/wav", b"b")],
+            [Binary("audio/wav", b"c")],
+        ]
+        world = World(*pieces, [Binary("audio/wav", b"", REPORTED)])
+        recorded = []
+        client = Reader(on_piece=lambda _: recorded.append(len(world.finished)))
+        self.ask(world, stream=True, client=client)
+        assert client.pieces == [b"ab", b"c", b""]
+        assert (client.content_type, client.is_stream) == ("audio/wav", True)
+        assert recorded == [0, 0, 1]
+        assert (world.account.status, world.account.usage.prompt_tokens) == (200, 11)
+        assert world.provider.closed == 1
+
+    def test_without_usage_it_is_estimated(self):
+        world = World([Binary("audio/wav", b"a")])
+        self.ask(world, stream=True)
+        assert (world.account.usage.prompt_tokens, world.account.usage.estimated) == (5, True)
+
+    def test_a_failure_on_the_way_breaks_it_off(self):
+        """Bytes cannot say that something is missing, and an end would look as if nothing was."""
+        world = World([Binary("audio/wav", b"a")], ProviderError(503, "Overloaded.", code="busy"))
+        client = self.ask(world, stream=True)
+        assert client.pieces == [b"a"]
+        assert client.is_broken
+        assert not client.has_end
+        assert (world.account.status, world.account.error_code) == (503, "busy")
+        assert world.provider.closed == 1
+
+    def test_a_failure_at_first_is_a_proper_error(self):
+        world = World(ProviderError(503, "Overloaded."))
+        with pytest.raises(ProviderError):
+            self.ask(world, stream=True)
+        assert world.account.status == 503
+
+    def test_a_key_that_is_out_of_money_breaks_it_off(self, monkeypatch):
+        monkeypatch.setattr("tornado_router.calls.account.NOTE_SECONDS", 0)
+        world = World([Binary("audio/wav", b"a")], [Binary("audio/wav", b"b")])
+
+        async def spend(account):
+            return account.attempts is None
+
+        monkeypatch.setattr("tornado_router.calls.account.CallAccount.spend", spend)
+        client = self.ask(world, stream=True)
+        assert client.is_broken
+        assert world.account.error_code == "insufficient_quota"
+
+    def test_a_client_that_leaves_ends_it(self):
+        world = World([Binary("audio/wav", b"a")], [Binary("audio/wav", b"b")])
+        with pytest.raises(ClientLeftError):
+            self.ask(world, stream=True, client=Reader(leaves_after=1))
+        assert (world.account.status, world.provider.closed) == (499, 1)
+
+    def test_a_client_holds_up_its_provider(self):
+        world = World(*([Binary("audio/wav", bytes([number]))] for number in range(5)))
+        produced = 0
+        play = world.provider.play
+
+        async def counting(item):
+            nonlocal produced
+            produced += 1
+            return await play(item)
+
+        world.provider.play = counting
+        seen = []
+        client = Reader(on_piece=lambda data: seen.append(produced) if data else None)
+        self.ask(world, stream=True, client=client)
+        assert seen == [1, 2, 3, 4, 5]
+
+    def test_nonsense_is_a_fault_of_the_plugin(self):
+        world = World({"audio": "x"})
+        with pytest.raises(ProviderError):
+            self.ask(world)
+        assert world.account.error_code == "provider_fault"
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_it_is_not_cached(self, stream):
+        """A response from the cache has the content type of text."""
+        binary = Binary("audio/wav", b"a")
+        world = World([binary] if stream else binary)
+        for _ in range(2):
+            client = self.ask(world, model="cached", temperature=0, stream=stream)
+            assert client.body == b"a"
+        assert world.provider.calls == 2
+
+
+def test_a_stream_with_nothing_for_the_client_has_a_head_all_the_same():
+    client = World([LAST]).ask(stream=True)
+    assert client.content_type == "text/event-stream; charset=utf-8"
+    assert [event.data for event in client.events] == [b"[DONE]"]

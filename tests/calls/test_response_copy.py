@@ -33,3 +33,10 @@ def test_the_whole_is_all_or_nothing():
     assert copy.whole(6) == b"abcdef"
     assert copy.whole(5) is None
     assert filled(5, b"abc", b"def").whole(10) is None
+
+
+def test_what_is_not_to_be_kept_is_dropped():
+    copy = filled(5, b"abc")
+    copy.drop()
+    copy.add(b"def")
+    assert (copy.data(), copy.size, copy.whole(100)) == (b"", 6, None)

@@ -89,3 +89,9 @@ def test_the_end_of_a_stream_that_was_not_copied_whole_is_not_kept(storage):
 def test_a_refused_stream_is_an_error_body(storage):
     (row,) = keep(storage, exchange(stream=True, status=429, response=b'{"error": {"code": "c"}}'))
     assert row.response == '{"error":{"code":"c"}}'
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_of_a_response_that_is_bytes_only_the_size_is_kept(storage, is_stream):
+    (row,) = keep(storage, exchange(stream=is_stream, response=b"", response_bytes=7000))
+    assert (row.response, row.response_bytes) == ("[7000 bytes that are not text]", 7000)

@@ -60,3 +60,7 @@ class Client(Protocol):
     def finish(self, data: bytes) -> Awaitable[None]:
         """Sends the last part of the body."""
         ...
+
+    def abort(self) -> None:
+        """Breaks the response off, so that it does not look whole."""
+        ...

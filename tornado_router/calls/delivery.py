@@ -19,12 +19,12 @@ from tornado_router.calls.attempt import Attempt
 from tornado_router.calls.client import Client, ClientLeftError
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
 from tornado_router.endpoints import Encoded, StreamEncoder
+from tornado_router.endpoints.base import EVENT_STREAM
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body
 from tornado_router.usage import Usage
 
-EVENT_STREAM = "text/event-stream; charset=utf-8"
 JSON = "application/json"
 
 
@@ -81,7 +81,7 @@ class Delivery:
                     raise error from None  # cancelled by a stop
                 if not isinstance(raised, ApiError):
                     self._log(raised)
-                await self._send_last(encoder.error(error))
+                await self._end(encoder.error(error))
 
     async def _pump(self, attempt: Attempt, encoder: StreamEncoder) -> None:
         account, client, encode = self._account, self._client, encoder.encode
@@ -91,11 +91,13 @@ class Delivery:
             is_due = encoder.generated > account.room or time.monotonic() >= account.due
             if is_due and not await account.spend():
                 reason = Refusal.quota_used_up()
-                await self._finish(data + encoder.cut(reason), encoder.usage(), reason.code)
+                last = encoder.cut(reason)
+                last = None if last is None else data + last
+                await self._finish(last, encoder.usage(), reason.code)
                 return
             if data:
                 if not self._begun:
-                    self._begin(EVENT_STREAM, stream=True)
+                    self._begin(encoder.content_type, stream=True)
                 account.copy.add(data)
                 try:
                     await client.write(data)
@@ -103,28 +105,43 @@ class Delivery:
                     raise ClientLeftError from error
                 account.check_stop()
             batch = await attempt.next()
+        if not self._begun:  # nothing of it was for the client
+            self._begin(encoder.content_type, stream=True)
         await self._finish(encoder.finish(), encoder.usage())
 
-    async def _finish(self, data: bytes, usage: Usage, error_code: str | None = None) -> None:
+    async def _finish(
+        self, data: bytes | None, usage: Usage, error_code: str | None = None
+    ) -> None:
         """The tail of every response: charged and recorded, cached, and then sent to its end.
 
         In this order, a client that has its whole response finds it in its usage.
+
+        Args:
+            data: the last bytes; None to break the response off.
+            usage: of the call.
+            error_code: why it is not whole, or None.
         """
         account, entry = self._account, self._entry
-        account.copy.add(data)
+        account.copy.add(data or b"")
         await account.end(usage, error_code=error_code)
         if entry and error_code is None:
             whole = account.copy.whole(entry.room)
             if whole is not None:
                 await entry.put(whole, tuple(account.dropped))
-        await self._send_last(data)
+        await self._end(data)
 
     def _begin(self, content_type: str, *, stream: bool) -> None:
         self._begun = True
+        if content_type not in (EVENT_STREAM, JSON):  # a cached or logged response is text
+            self._entry = None
+            self._account.copy.drop()
         self._client.begin(self._account.response_headers(), content_type, stream=stream)
 
-    async def _send_last(self, data: bytes) -> None:
+    async def _end(self, data: bytes | None) -> None:
         self._ended = True
+        if data is None:
+            self._client.abort()
+            return
         try:
             await self._client.finish(data)
         except OSError as error:

@@ -22,6 +22,11 @@ class ResponseCopy:
         """Copies at least so much of a response that has not begun."""
         self._room = max(self._room, room)
 
+    def drop(self) -> None:
+        """Keeps nothing of a response; its size is counted all the same."""
+        self._room = 0
+        self._pieces.clear()
+
     def add(self, data: bytes) -> None:
         """Adds a piece."""
         left = self._room - self.size

@@ -19,6 +19,9 @@ from tornado_router.usage import BYTES_PER_TOKEN, Usage
 from tornado_router.validation import Profile, Validator
 from tornado_router.validation.validator import Rule
 
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+"""The content type of server-sent events."""
+
 
 class Prompt(NamedTuple):
     """What a request brings along, as estimated before it is sent.
@@ -77,6 +80,9 @@ class Documentation:
 class StreamEncoder(Protocol):
     """Makes the bytes of one stream, and keeps count of what the call used. Made anew for each."""
 
+    content_type: str
+    """Of the stream; known once the first chunk is encoded."""
+
     generated: int
     """UTF-8 bytes of text so far."""
 
@@ -96,12 +102,15 @@ class StreamEncoder(Protocol):
         """The end of a stream that went well."""
         ...
 
-    def cut(self, reason: ApiError) -> bytes:
-        """The end of a stream that must not go on: as if a bound was reached, with the reason."""
+    def cut(self, reason: ApiError) -> bytes | None:
+        """The end of a stream that must not go on: as if a bound was reached, with the reason.
+
+        None if the format has no place for it: then the connection is broken off.
+        """
         ...
 
-    def error(self, error: ApiError) -> bytes:
-        """The end of a stream that failed behind its first chunk."""
+    def error(self, error: ApiError) -> bytes | None:
+        """The end of a stream that failed behind its first chunk; None as for `cut`."""
         ...
 
 

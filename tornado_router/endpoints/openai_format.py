@@ -13,7 +13,7 @@ import orjson
 from loguru import logger
 
 from tornado_router import sse
-from tornado_router.endpoints.base import Encoded, Endpoint
+from tornado_router.endpoints.base import EVENT_STREAM, Encoded, Endpoint
 from tornado_router.endpoints.dialects import OPENAI, Dialect
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError, ProviderError
@@ -89,6 +89,7 @@ class ChunkEncoder:
     """
 
     object: ClassVar[str]
+    content_type = EVENT_STREAM
 
     def __init__(self, endpoint: Endpoint, call: Call, model: str | None = None) -> None:
         self._endpoint = endpoint

@@ -75,6 +75,8 @@ class ExchangeRedaction:
 
     def _response(self, exchange: Exchange) -> str:
         record, response = exchange.record, exchange.response
+        if not response and exchange.response_bytes:
+            return f"[{exchange.response_bytes} bytes that are not text]"
         whole = len(response) == exchange.response_bytes
         if not record.stream or response.startswith(b"{"):
             return self._redaction.body(response, whole=whole)

@@ -155,3 +155,7 @@ class ResponseWriter:
         """Writes the last part of the body."""
         self._written = self._handler.finish(data)
         return self._written
+
+    def abort(self) -> None:
+        """Closes the connection: the client sees that its response is not whole."""
+        self._handler.connection.abort()

@@ -1,0 +1,79 @@
+"""Responses that are bytes, such as speech: what the endpoints have in common that give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loguru import logger
+
+from tornado_router.endpoints.base import Encoded
+from tornado_router.error_codes import Failure
+from tornado_router.errors import ApiError
+from tornado_router.provider import Binary, Body
+from tornado_router.usage import Usage, read_usage
+
+
+class BytesEncoder:
+    """Passes the bytes of a stream on, and remembers what usage was reported (`StreamEncoder`).
+
+    Bytes have no place for an error, nor for a reason why they end: such a stream is broken off.
+
+    Args:
+        estimate: the usage of a stream whose vendor reports none.
+
+    Attributes:
+        content_type: of the first piece.
+        generated: always 0: how much money bytes are worth, their number does not tell.
+    """
+
+    def __init__(self, estimate: Callable[[], Usage]) -> None:
+        self._estimate = estimate
+        self._reported: Usage | None = None
+        self.content_type = ""
+        self.generated = 0
+
+    def encode(self, chunk: Body) -> bytes:
+        """The bytes of one piece.
+
+        Raises:
+            ProviderError: it is no `Binary`.
+        """
+        piece = _binary(chunk)
+        self.content_type = self.content_type or piece.content_type
+        self._reported = read_usage(piece.usage) or self._reported
+        return piece.data
+
+    def usage(self) -> Usage:
+        """What the vendor reported, or an estimate."""
+        return self._reported or self._estimate()
+
+    def finish(self) -> bytes:
+        """Nothing: the bytes are complete."""
+        return b""
+
+    def cut(self, reason: ApiError) -> None:
+        """Nothing can be said; see the class."""
+
+    def error(self, error: ApiError) -> None:
+        """Nothing can be said; see the class."""
+
+
+def whole_bytes(response: Body, estimate: Callable[[], Usage]) -> Encoded:
+    """A whole response for the client.
+
+    Args:
+        response: the provider's.
+        estimate: the usage, if the vendor reports none.
+
+    Raises:
+        ProviderError: it is no `Binary`.
+    """
+    binary = _binary(response)
+    return Encoded(binary.data, binary.content_type, read_usage(binary.usage) or estimate())
+
+
+def _binary(body: Body) -> Binary:
+    if isinstance(body, Binary) and isinstance(body.data, bytes) and body.content_type:
+        return body
+    logger.error("a provider made a {}, where bytes were due", type(body).__name__)
+    raise Failure.unreadable_response()

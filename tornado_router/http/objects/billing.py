@@ -170,6 +170,7 @@ class NewInvite(RequestBody, kw_only=True):
         str | None,
         Meta(description="The plan of the account; null for the default one."),
     ] = None
-    expires_in: (
-        Annotated[int, Meta(ge=invites.INVITE_BOUNDS[0], le=invites.INVITE_BOUNDS[1])] | None
-    ) = None
+    expires_in: Annotated[
+        Lifetime | None,
+        Meta(description="Seconds until it expires."),
+    ] = None

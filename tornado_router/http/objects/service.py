@@ -51,7 +51,7 @@ class ModelList(Object, kw_only=True):
 
 
 class TargetState(Object, kw_only=True):
-    """How a target is."""
+    """The state of a target."""
 
     provider: str
     model: str
@@ -63,7 +63,7 @@ class TargetState(Object, kw_only=True):
 
     @classmethod
     def of(cls, item: TargetHealth) -> Self:
-        """The object of what is known of a target."""
+        """The object of a target."""
         first_byte = item.first_byte
         return cls(
             provider=item.target.provider,
@@ -77,7 +77,7 @@ class TargetState(Object, kw_only=True):
 
 
 class Health(Object, kw_only=True):
-    """How the router is."""
+    """The state of the router."""
 
     status: Literal["ok", "stopping"]
     version: str

@@ -65,17 +65,17 @@ class DamagedRecordError(Exception):
 
 def encode_begun(call: RunningCall) -> bytes:
     """The record of a call that begins."""
-    return _encode(b"[0,", tuple(call))
+    return _encode([BEGUN, *call])
 
 
 def encode_running(record: CallRecord) -> bytes:
     """The record of what a call has come to while it runs."""
-    return _encode(b"[1,", _values(record))
+    return _encode(_values(RUNNING, record))
 
 
 def encode_finished(record: CallRecord) -> bytes:
     """The record of a call that has ended."""
-    return _encode(b"[2,", _values(record))
+    return _encode(_values(FINISHED, record))
 
 
 def is_finished(record: bytes) -> bool:
@@ -140,19 +140,20 @@ def read_finished(lines: Iterable[bytes]) -> tuple[list[CallRecord], int]:
     return calls, damaged
 
 
-def _encode(head: bytes, values: Sequence[Any]) -> bytes:
+def _encode(values: list[Any]) -> bytes:
     try:
         data = orjson.dumps(values)
     except TypeError:  # half a surrogate pair, which a plugin's error may hold
-        data = orjson.dumps(valid_texts(tuple(values)))
-    body = head + data[1:-1]
+        data = orjson.dumps(valid_texts(values))
+    body = data[:-1]
     return b"%b,%d]" % (body, crc32(body, _SEED))
 
 
-def _values(record: CallRecord) -> list[Any]:
-    """The values of a call, in the order of `_NAMES`."""
+def _values(kind: int, record: CallRecord) -> list[Any]:
+    """The kind, and the values of a call in the order of `_NAMES`."""
     usage, charge = record.usage, record.charge
     return [
+        kind,
         *record[:-2],
         *_quantities(usage),
         usage.estimated,

@@ -18,7 +18,7 @@ hookspec = pluggy.HookspecMarker("tornado_router")
 
 
 class RequestFinished(NamedTuple):
-    """What is known of a call when it is over. Holds no prompt, answer, key or header.
+    """A finished call, as plugins see it. It holds no prompt, response, key or header.
 
     Attributes:
         call_id: the router's own, never the same twice.
@@ -30,29 +30,29 @@ class RequestFinished(NamedTuple):
         model: the name that the client asked for.
         provider: name of the provider that served it, or None when none was reached.
         target_model: the vendor's own name of the model, or None.
-        stream: whether the answer was streamed.
+        stream: whether the response was streamed.
         status: HTTP status; 499 when the client went away, and for a stream that broke after
             its first chunk the status that the failure would have had.
         error_code: code of the error object, or None on success.
         dropped_params: paths of what the provider had no equivalent for and left out.
         prompt_tokens: tokens of the request.
-        completion_tokens: tokens of the answer, as far as it was generated.
+        completion_tokens: tokens of the response, as far as it was generated.
         cached_tokens: those of the prompt that the vendor read from its cache.
         cache_write_tokens: those of the prompt that the vendor wrote to its cache.
         reasoning_tokens: those of the completion that the vendor spent on reasoning.
         usage_estimated: whether the router had to guess, the vendor having said nothing.
         cost: US dollars that were charged for it.
-        uncharged: US dollars that it cost beyond the money that was there, or at a target that was
-            asked in vain as another was faster.
+        uncharged: cost in US dollars that was not charged: beyond the available balance, or of a
+            cancelled hedged attempt.
         paid_from_credits: whether the charge was taken from the user's credits.
         prices: JSON object of the prices that were used, or None for a model without.
         finished_at: when it was over, in seconds since 1970.
-        duration: seconds from the first byte of the request to the last of the answer.
+        duration: seconds from the first byte of the request to the last of the response.
         first_chunk: seconds until the first chunk, or None if not streamed.
-        overhead: seconds that the call spent in the router itself until its answer began or it had
-            failed, or None if no provider was asked or the client went away before.
-        cache_hit: whether the answer was one that was kept; then there is no provider, nothing was
-            used, and nothing is charged.
+        overhead: seconds that the call spent in the router itself until its response began or it
+            failed, or None if no provider was asked or the client disconnected earlier.
+        cache_hit: whether the response came from the cache; then there is no provider, and nothing
+            is charged.
         client_address: IP address of the client; empty if `[log] client_addresses` is off.
         trace_id: of the trace that the call is part of (32 hexadecimal digits), or None.
         internal_error: of an error in the router itself, its type and where it was raised, or
@@ -102,8 +102,8 @@ def register_providers() -> Mapping[str, type[Provider]]:  # type: ignore[empty-
 
 @hookspec
 def request_finished(event: RequestFinished) -> None:
-    """Told of every call when it is over, whether it went well or not.
+    """Called after every call, whether it succeeded or not.
 
-    Called on the event loop, so it must return at once: hand slow work to a thread. What it
-    raises is logged with the plugin's name and does no harm to the call.
+    Runs on the event loop, so it must return at once: leave slow work to a thread. An exception
+    is logged with the plugin's name and does no harm to the call.
     """

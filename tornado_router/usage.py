@@ -14,7 +14,7 @@ MAX_TOKENS = 1_000_000_000
 """No call uses more; a vendor that says so is not believed."""
 
 _OBJECT = (dict, Mapping)
-"""A JSON object, or what a plugin made of one; a dict is told apart much faster."""
+"""A JSON object, or what a plugin made of one; a dict is recognised much faster."""
 
 MAX_SECONDS = 1_000_000
 """The same of audio."""
@@ -62,7 +62,7 @@ QUANTITIES = tuple(field.name for field in fields(Usage) if field.name.endswith(
 """The quantities that are recorded and summed.
 
 Each is a field of `Usage`, a column of the tables, a metric's `kind` and a property of the API:
-whatever handles all of them iterates over this.
+code that handles all of them iterates over this.
 """
 
 QUANTITIES_AND_TOTAL = (*QUANTITIES[:2], "total_tokens", *QUANTITIES[2:])
@@ -119,7 +119,7 @@ def estimate_prompt(request: Mapping[str, Any]) -> int:
 
 
 def media_parts(request: Mapping[str, Any]) -> list[str]:
-    """The types of what is no text in the messages of a request: images, audio, files."""
+    """The types of the parts of messages that are not text: images, audio, files."""
     types = []
     for message in request.get("messages") or ():
         content = message.get("content")

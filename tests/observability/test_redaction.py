@@ -319,4 +319,4 @@ def test_of_a_very_long_body_the_start_is_read():
 def test_patterns_that_are_none():
     (fault,) = check_patterns(["ok", "(", "[a-z]+"])
     assert fault.where == "request_log.redact[1]"
-    assert "is no regular expression" in fault.message
+    assert "is not a regular expression" in fault.message

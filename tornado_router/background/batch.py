@@ -19,7 +19,7 @@ T = TypeVar("T")
 RETRY_SECONDS = 2.0
 LAST_TRIES = 3
 STOP_SECONDS = 5.0
-"""For so long a stop waits for a thread, which may hang in a write that nobody reads."""
+"""For so long a stop waits for a thread, which may hang in a write that is not read."""
 
 BATCH = 1000
 
@@ -168,7 +168,7 @@ class BatchThread(Generic[T]):
         while batch := self._items[: self._batch]:  # the loop may append meanwhile, but only behind
             try:
                 self._consume(batch)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the items must not be lost
+            except Exception as error:  # noqa: BLE001 - the items must not be lost
                 count, kind = len(self._items), type(error).__name__
                 logger.error("{}: {} wait after {}: {}", self._name, count, kind, first_line(error))
                 return False

@@ -41,7 +41,7 @@ _FAULTS = (Exception, SystemExit)
 _failures: Counter[str] = Counter()
 _lock = threading.Lock()
 _running: set[asyncio.Task[Any]] = set()
-"""Tasks that nobody else refers to; the event loop alone does not keep them."""
+"""Tasks without another reference; the event loop alone does not keep them."""
 
 
 def failures() -> dict[str, int]:
@@ -218,5 +218,5 @@ class SupervisedThread:
 
 
 def thread_pool(name: str, threads: int) -> ThreadPoolExecutor:
-    """A pool of threads; whoever awaits the result of a function learns of its exception."""
+    """A pool of threads; a function's exception is raised where its result is awaited."""
     return ThreadPoolExecutor(threads, thread_name_prefix=name)

@@ -1,9 +1,9 @@
-"""An append-only file of records that outlives the process, whatever kills it.
+"""An append-only file of records that outlives the process, also if it is killed.
 
 Records are copied into a file that is mapped into memory: no system call, no wait, and what was
 copied is the kernel's from then on, so `kill -9` cannot lose it (a loss of power may lose what the
 kernel had not written yet). The files of a process are locked by it for as long as it lives; those
-that nobody locks are what a dead one left behind. A file in which a record was damaged is set
+that are not locked are left from a dead one. A file in which a record was damaged is set
 aside when it is done, for a person to look at.
 """
 
@@ -93,7 +93,7 @@ class Segment:
         size = os.fstat(descriptor).st_size
         if not size:
             path.unlink(missing_ok=True)
-        if not size or not path.exists():  # somebody else has claimed and deleted it
+        if not size or not path.exists():  # another process has claimed and deleted it
             os.close(descriptor)
             return None
         segment = cls(path, descriptor, size)
@@ -163,7 +163,7 @@ class Journal:
 
     Args:
         folder: of the files; made if it is not there.
-        carry: asked for the records that every file has to begin with, as those before it may go.
+        carry: returns the records that every file has to begin with, as those before it may go.
         segment_bytes: of each file.
 
     Raises:
@@ -226,7 +226,7 @@ class Journal:
         self._discard_spent()
         while True:
             segment = self._segments[0]
-            is_current = segment is self._current  # asked first: behind it, nothing is added
+            is_current = segment is self._current  # first: nothing is added behind another
             records = segment.unread(most)
             if records:
                 self._taken = len(records)

@@ -52,7 +52,7 @@ COLUMNS = (
     "duration_ms",
     "first_chunk_ms",
 )
-"""What `list_calls` tells of a call, in this order."""
+"""The columns of `list_calls`, in this order."""
 
 _FIELDS = [UsageLog._meta.combined[{"key_id": "api_key_id"}.get(name, name)] for name in COLUMNS]
 
@@ -171,7 +171,7 @@ def find_cursor(chosen: Filter, call_id: int) -> Cursor:
         call_id: the row's id.
 
     Raises:
-        ApiError: 400, whoever asks has no such call.
+        ApiError: 400, there is no such call of this user.
     """
     query = UsageLog.select(UsageLog.created_at).where(UsageLog.id == call_id)
     if chosen.user_id is not None:
@@ -337,7 +337,7 @@ def _length(edges: list[_Edge], present: datetime.datetime) -> datetime.timedelt
 def _narrowed(chosen: Filter) -> Filter | None:
     """The same between the first and the last day that have such calls; None if none has.
 
-    No index knows of models and providers, so whatever is outside would be read for nothing.
+    No index has models and providers, so calls outside of it would be read for nothing.
     """
     conditions = [UsageDay.day >= chosen.start.date(), UsageDay.day <= chosen.end.date()]
     conditions += _expressions(chosen, UsageDay.user_id, UsageDay.api_key_id, UsageDay)

@@ -33,7 +33,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Ledger:
-    """Records each call once, whatever happens to the router or the database.
+    """Records each call once, also if the router is killed or the database is away.
 
     A call is in the journal before its response is whole, and from there it gets into the database.
 
@@ -167,7 +167,7 @@ class Ledger:
                 self._journal.mark_damaged(damaged)
             try:
                 written += self._rows.write(calls)
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing must be lost
+            except Exception as error:  # noqa: BLE001 - nothing must be lost
                 self._complain(len(calls), error)
                 self._journal.sync()
                 return False

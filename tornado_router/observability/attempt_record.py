@@ -34,14 +34,14 @@ class AttemptRecord:
         model: the vendor's own name of the model that was asked for.
         began: when it was sent.
         first_chunk: when the first chunk of a stream arrived, or None.
-        ended: when the answer was whole, had failed or was given up.
-        answered: whether an answer began, whatever came of it later.
+        ended: when the response was whole, had failed or was given up.
+        answered: whether a response began, even if it failed later.
         complete: whether it was read to its end.
         status: of the failure, or None.
         error_code: of the failure, or None.
         url: where it was sent, or None. It may hold a key, so only its host may be shown. This
             and what follows is noted for traces alone.
-        response_id: id of the answer, or None.
+        response_id: id of the response, or None.
         response_model: the model that answered, as the vendor calls it, or None.
         finish_reasons: why each choice ended.
     """
@@ -62,14 +62,14 @@ class AttemptRecord:
     finish_reasons: list[str] = field(default_factory=list)
 
     def read(self, bodies: Iterable[Body]) -> None:
-        """Notes what a whole answer, or some chunks, say of themselves."""
+        """Notes id, model and finish reasons of a whole response or of some chunks."""
         for body in bodies:
-            answer: object = body.body if isinstance(body, Relayed) else body
-            if not isinstance(answer, Mapping):
-                continue  # a fault of the plugin's, and reported where the answer is encoded
-            self.response_id = self.response_id or _text(answer.get("id"))
-            self.response_model = self.response_model or _text(answer.get("model"))
-            choices = answer.get("choices")
+            response: object = body.body if isinstance(body, Relayed) else body
+            if not isinstance(response, Mapping):
+                continue  # a fault of the plugin's, and reported where the response is encoded
+            self.response_id = self.response_id or _text(response.get("id"))
+            self.response_model = self.response_model or _text(response.get("model"))
+            choices = response.get("choices")
             for choice in choices if isinstance(choices, list) else ():
                 reason = _text(choice.get("finish_reason")) if isinstance(choice, Mapping) else None
                 if reason and len(self.finish_reasons) < MAX_CHOICES:
@@ -98,10 +98,10 @@ class RecordingClient:
         self._record = record
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """Sends a request and reads the whole answer.
+        """Sends a request and reads the whole response.
 
         Raises:
-            ProviderError: no answer came.
+            ProviderError: no response came.
         """
         self._record.url = request.url
         return await self._client.send(request)

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 0.2
 WAITING_LINES = 20_000
-"""Lines beyond these are dropped when nobody reads standard error, or not fast enough."""
+"""Lines beyond these are dropped when standard error is not read, or not fast enough."""
 
 
 class PlainRequest(NamedTuple):
     """A request that was not a call of a model: a list of models, a refusal, a wrong path.
 
     Attributes:
-        user_id: whose key or log-in it showed; None if neither.
+        user_id: of its API key or session; None without either.
     """
 
     request_id: str
@@ -125,7 +125,7 @@ class AccessLog:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
-            pass  # nobody reads standard error any more; that is no reason to stop serving
+            pass  # standard error is closed; the router serves on
 
 
 def _json_line(request: CallRecord | PlainRequest, worker: int | None = None) -> str:

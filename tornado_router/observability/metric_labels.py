@@ -1,7 +1,7 @@
 """Keeps few the values that metrics tell apart: names of models, and reasons of failures.
 
 Clients can make up any number of the former where a provider has a pattern, and vendors any number
-of the latter; each value costs memory here and in whatever stores the metrics.
+of the latter; each value costs memory here and where the metrics are stored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tornado_router.error_codes import Failure, rows
 from tornado_router.observability.redaction import MAX_NAME, printable_name
 
 MOST_NAMES = 500
-"""So many names that router.toml does not list are told apart."""
+"""So many names that router.toml does not list have a label of their own."""
 
 OTHER = "other"
 """The name that all others share."""
@@ -43,7 +43,7 @@ class BoundedNames:
 
         Args:
             model: any text.
-            is_real: whether somebody serves it, so that it may have a name of its own.
+            is_real: whether it was served, so that it may have a name of its own.
         """
         if model in self._listed:
             return model
@@ -62,7 +62,7 @@ def failure_reason(status: int, code: str | None) -> str:
 
     Args:
         status: of the failure.
-        code: of the failure; told only if it is the router's own.
+        code: of the failure; shown only if it is the router's own.
     """
     if code and code in _OWN_CODES:
         return code

@@ -1,7 +1,7 @@
 """Counts what a router does, for Prometheus.
 
 Where several workers serve one port, a supervisor sets `PROMETHEUS_MULTIPROC_DIR` for them. Their
-values then lie in files there, and what any of them tells is of all:
+values then lie in files there, and each of them reports for all:
 https://prometheus.github.io/client_python/multiprocess/. The files go by the worker's number: one
 that follows a dead one counts on in its files, of which there are never more.
 """
@@ -76,7 +76,7 @@ class Metrics:
         self.models = BoundedNames()
         self.targets = BoundedNames()
         self._building: asyncio.Task[bytes] | None = None
-        # Nobody reads these times, and they take a fifth of the text.
+        # These times are not read, and they take a fifth of the text.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._make_counters()
         self._make_histograms()
@@ -92,7 +92,7 @@ class Metrics:
             missed: whether it was looked for in the response cache, and not found.
         """
         provider = record.provider or ""
-        model = ""  # of one that nobody serves it is any text
+        model = ""  # of a call that was not served it is any text
         if provider or record.cache_hit or missed:
             model = self.models.name(record.model, is_real=record.status < 400)
         if record.cache_hit or missed:
@@ -113,13 +113,13 @@ class Metrics:
             self._add_attempt(attempt, record.error_code)
 
     def add_refusal(self, code: str | None) -> None:
-        """Counts a request that ended before any provider was asked, by the code of its error."""
+        """Counts a request that was not sent to any provider, by the code of its error."""
         self._refusals[code or "",].inc()
 
     async def build_text(self) -> bytes:
         """The text, made on a thread: of many models, it takes a tenth of a second or more.
 
-        Who asks while one is made gets that one.
+        A request that comes while one is made gets that one.
         """
         if self._building is None or self._building.done():
             self._building = child_task("metrics", asyncio.to_thread(self.text))
@@ -168,21 +168,19 @@ class Metrics:
                 Counter(name, text, labels, namespace="tornado_router", registry=self.registry)
             )
 
-        self._requests = counter("requests", "Calls that are over.", (*of, "endpoint", "status"))
-        self._refusals = counter(
-            "refusals", "Calls that ended before any provider was asked.", ("code",)
+        self._requests = counter("requests", "Finished calls.", (*of, "endpoint", "status"))
+        self._refusals = counter("refusals", "Calls that were not sent to any provider.", ("code",))
+        self._attempts = counter("attempts", "Attempts of calls on targets.", (*of, "outcome"))
+        self._cache_hits = counter(
+            "cache_hits", "Calls served from the response cache.", ("model",)
         )
-        self._attempts = counter(
-            "attempts", "Attempts to have a call served by a target.", (*of, "outcome")
-        )
-        self._cache_hits = counter("cache_hits", "Calls answered from the cache.", ("model",))
         self._cache_misses = counter(
-            "cache_misses", "Calls that it could have answered.", ("model",)
+            "cache_misses", "Cacheable calls that were not in the response cache.", ("model",)
         )
-        self._tokens = counter("tokens", "Tokens, by kind.", (*of, "kind"))
-        self._cost = counter("cost_dollars", "US dollars that were charged.", of)
+        self._tokens = counter("tokens", "Tokens of calls, by kind.", (*of, "kind"))
+        self._cost = counter("cost_dollars", "Cost in US dollars that was charged.", of)
         self._uncharged = counter(
-            "uncharged_dollars", "US dollars that calls cost beyond that.", of
+            "uncharged_dollars", "Cost in US dollars that was charged to nobody.", of
         )
 
     def _make_histograms(self) -> None:
@@ -204,16 +202,16 @@ class Metrics:
 
         self._seconds = histogram(
             "request_seconds",
-            "From a request to the end of its answer.",
+            "Time from a request to the end of its response.",
             (*of, "outcome"),
             _SECONDS,
         )
         self._first_chunk = histogram(
-            "first_chunk_seconds", "Until a stream's first chunk.", of, _SECONDS
+            "first_chunk_seconds", "Time to the first chunk of a stream.", of, _SECONDS
         )
         self._overhead = histogram(
             "overhead_seconds",
-            "Spent in the router until an answer began.",
+            "Time in the router itself until a response began.",
             (*of, "outcome"),
             _OVERHEAD,
         )

@@ -195,7 +195,7 @@ def attempt_error(attempt: AttemptRecord) -> str | None:
 
 
 def attempt_metric_error(attempt: AttemptRecord) -> str | None:
-    """The value of `error.type` for an attempt's metrics: one of few, whatever vendors say."""
+    """The value of `error.type` for an attempt's metrics: one of few words."""
     if attempt.status is not None:
         return failure_reason(attempt.status, attempt.error_code)
     return None if attempt.complete else CANCELLED

@@ -1,4 +1,4 @@
-"""Takes secrets and media out of texts before anybody keeps or shows them.
+"""Takes secrets and media out of texts before they are kept or shown.
 
 Everything here takes time in proportion to what it keeps, not to what it is given: while a regular
 expression looks at a text, nothing else of the process runs, whichever thread it is on.
@@ -73,7 +73,7 @@ SECRETS = (
     # Signed URLs of AWS and Google
     r"(?i:X-(?:Amz|Goog)-(?:Signature|Security-Token))=[A-Za-z0-9%+/=._~-]{16,}+",
 )
-"""Forms of what lets somebody in, wherever it stands in a prompt. Each must take linear time: runs
+"""Forms of credentials, anywhere in a prompt. Each must take linear time: runs
 are possessive, and no run is looked at from many places. `\\b` would not do, as it takes a letter
 of any alphabet for a part of the word."""
 
@@ -239,7 +239,7 @@ def check_patterns(patterns: Sequence[str]) -> Iterator[Fault]:
         try:
             re.compile(pattern)
         except re.error as error:
-            yield Fault(f"request_log.redact[{index}]", f"is no regular expression: {error}")
+            yield Fault(f"request_log.redact[{index}]", f"is not a regular expression: {error}")
 
 
 _OPENING = frozenset("{[")

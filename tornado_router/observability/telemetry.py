@@ -1,4 +1,4 @@
-"""Exports calls as traces and metrics by OTLP, for whoever sets `[otel] endpoint`.
+"""Exports calls as traces and metrics by OTLP, if `[otel] endpoint` is set.
 
 Spans are made once a call is over, on a thread, from what was noted while it ran.
 """

@@ -1,4 +1,4 @@
-"""Makes texts valid for JSON, databases and OTLP, whatever a client or a vendor put in them."""
+"""Makes texts valid for JSON, databases and OTLP, for clients and vendors may send any text."""
 
 from __future__ import annotations
 

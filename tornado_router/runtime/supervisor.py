@@ -234,7 +234,7 @@ class Supervisor:
             path.unlink(missing_ok=True)
 
     def _reload(self) -> None:
-        for process in self._serving:  # who is still starting will read the file as it is now
+        for process in self._serving:  # one that still starts will read the file as it is now
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGHUP)
 

@@ -164,7 +164,7 @@ def _table(model: type[Model]) -> str:
 def _converter(field: Field) -> Callable[[Any], Any]:
     """What makes a value of PostgreSQL's type of one that SQLite keeps.
 
-    SQLite keeps whatever it is given, whatever its column was declared as.
+    SQLite keeps every value as it is given, however its column was declared.
     """
     if isinstance(field, CharField):
         return lambda value: _text(value)[: field.max_length]
@@ -235,7 +235,7 @@ _CONVERTERS: list[tuple[Any, Callable[[Any], Any]]] = [
 
 @contextmanager
 def _texts(source: Sqlite) -> Iterator[None]:
-    """Has texts read that are not UTF-8, so that it can be told where they are."""
+    """Has texts read that are not UTF-8, so that an error can name their place."""
     connection = source.connection()
     factory = connection.text_factory
     connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")

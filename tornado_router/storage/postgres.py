@@ -39,7 +39,7 @@ read-only session, and transactions that the server ended:
 https://www.postgresql.org/docs/current/errcodes-appendix.html."""
 
 WRITER = int.from_bytes(b"tr:write")
-"""The advisory lock of whoever writes: any number that nobody else uses."""
+"""The advisory lock of the writer: any number that is used for nothing else."""
 
 
 class MissingDriverError(RouterError):
@@ -117,7 +117,7 @@ class Postgres(ParallelPostgres):
             self._connections.pop().close()
 
     def cut_off(self) -> None:
-        """Makes queries fail that still run: nobody waits for their answers any more.
+        """Makes queries fail that still run, as their results are not awaited any more.
 
         Nor does a thread connect any more, which would take as long again.
         """
@@ -130,7 +130,7 @@ class Postgres(ParallelPostgres):
                 line.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
-        """Closes this thread's connection, whatever state it is in."""
+        """Closes this thread's connection, in any state."""
         with suppress(DatabaseError, InterfaceError):
             self.close()
 
@@ -177,7 +177,7 @@ class Postgres(ParallelPostgres):
         """Waits until this transaction is the only one that writes.
 
         The settings are for this transaction alone: between transactions, a pooler may give the
-        session to somebody else.
+        session to another client.
         """
         turn = LONG_TURN if long else TURN
         settings = ", ".join(["set_config(%s, %s, true)"] * len(turn))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
 ROUTER = int.from_bytes(b"tr:alone")
-"""The advisory lock of a router that keeps its limits to itself: a number that nobody else uses."""
+"""The advisory lock of a router that keeps its limits to itself: a number used for nothing else."""
 
 PATIENCE_SECONDS = 2.0
 """At its start, a router waits this long: the server may be about to notice that another ended."""
@@ -26,7 +26,7 @@ CHECK_SECONDS = 5.0
 """How often it is made sure that the lock is still held."""
 
 REGAIN_SECONDS = 60.0
-"""So long somebody else may have a lock that was lost: for the first half minute, that may be this
+"""For so long another may hold a lock that was lost: for the first half minute, that may be this
 router's own broken connection, which the server has not noticed yet."""
 
 
@@ -37,10 +37,10 @@ class SessionLock:
 
     Args:
         url: of the database.
-        lost: called, on another thread, when somebody else has taken it meanwhile.
+        lost: called, on another thread, when another router has taken it meanwhile.
 
     Raises:
-        LockedError: somebody else holds it.
+        LockedError: another router holds it.
     """
 
     def __init__(self, url: str, lost: Callable[[], None]) -> None:
@@ -76,7 +76,7 @@ class SessionLock:
                 if self._hold():
                     refused_at = None
                     continue
-            except psycopg.Error:  # nobody else can have the lock of a server that is away
+            except psycopg.Error:  # the lock of a server that is away cannot be taken
                 self._connection.close()
                 refused_at = None
                 continue
@@ -86,7 +86,7 @@ class SessionLock:
                 return
 
     def _hold(self) -> bool:
-        """Takes the lock again if its connection broke; False if somebody else has it."""
+        """Takes the lock again if its connection broke; False if another router has it."""
         if self._connection.closed:
             self._connection = self._connect()
             self._held = False

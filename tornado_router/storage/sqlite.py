@@ -96,7 +96,7 @@ class Sqlite(PeeweeSqlite):
         return ProcessLock(self._lock_path)
 
     def share(self) -> ProcessLock:
-        """Keeps those away who need the file for themselves, until it is released.
+        """Keeps routers away that need the file for themselves, until it is released.
 
         Raises:
             LockedError: one is there.

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 30.0
 """How long a coroutine waits for its queries."""
 
 STOP_SECONDS = 3.0
-"""How long a stop waits for queries that still run; nobody is waiting for their answers."""
+"""How long a stop waits for queries that still run; their results are not awaited any more."""
 
 
 class Storage:

@@ -22,11 +22,11 @@ from tornado_router.usage import QUANTITIES
 
 
 class User(Model):
-    """Somebody who holds keys.
+    """A person who holds keys.
 
     `credits` is what is left, `spent` what was paid from them for calls, and their sum what was
     ever put in: it changes with a `CreditEntry` alone, so that no read of it races with a call.
-    A token of a log-in carries the `session_version` that it was made under, and dies with it.
+    A session's token carries the `session_version` that it was made under, and ends with it.
     A deleted user's row stays for its usage, without a name or an address: its id is never reused.
     """
 
@@ -123,7 +123,7 @@ class UsageLog(Model):
 
 
 class UsageDay(Model):
-    """The sums of the rows of one day, in UTC, so that nobody has to add up millions of them.
+    """The sums of the rows of one day, in UTC, so that millions of them need not be added up.
 
     Written with the rows, in one transaction. `user_id` and `api_key_id` stay when the user and
     the key are gone; `provider` is empty for calls that reached none.
@@ -190,7 +190,7 @@ class Invite(Model):
 
 
 class RequestLog(Model):
-    """What one call asked and was answered, where request logging is on; see `request_log`.
+    """The request and the response of one call, where request logging is on; see `request_log`.
 
     Rows hold no foreign keys, so that writing them never fails; a user's are deleted with the user.
     """

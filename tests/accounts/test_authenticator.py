@@ -6,12 +6,14 @@ import hashlib
 import pytest
 
 from tornado_router.accounts import authenticator as module
+from tornado_router.accounts import unknown_keys
 from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.invalidation import LocalChanges
 from tornado_router.accounts.keys import create_key, digest
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.registration import create_administrator
 from tornado_router.accounts.sessions import Sessions
+from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import ApiKey, User
@@ -228,9 +230,143 @@ class TestCache:
         authenticator = authenticating(storage, 60)
         for number in range(35):
             assert ask(authenticator, f"Bearer {number}") == [401]
-            assert len(authenticator._cache) <= 10
+            assert len(authenticator._unknown) <= 10
         assert authenticator._lookups == {}
         assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+
+    def test_a_flood_of_made_up_keys_pushes_no_real_one_out(self, storage, key, monkeypatch):
+        monkeypatch.setattr(module, "CACHED_KEYS", 10)
+        authenticator = authenticating(storage, 60)
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+        ask(authenticator, *(f"Bearer {number}" for number in range(15)))
+        queries = storage.queries
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+        assert storage.queries == queries
+
+    def test_an_unknown_key_that_is_created_is_found(self, storage, clock):
+        authenticator = authenticating(storage, 5)
+        made = "sk-tr-" + "x" * 43
+        assert ask(authenticator, f"Bearer {made}") == [401]
+        owner = storage.call(create_administrator)
+        storage.call(lambda: ApiKey.create(user=owner, key_hash=digest(made), prefix="", name="n"))
+        clock.now += 5
+        assert ask(authenticator, f"Bearer {made}") == ["n"]
+
+
+class TestDatabaseAway:
+    """A key that was found keeps working, whatever makes the router look it up anew."""
+
+    @pytest.fixture
+    def world(self, storage, key, clock):
+        """An authenticator that has found the key, and whose database has gone away since."""
+
+        async def away(work):
+            raise Refusal.database_away()
+
+        authenticator = authenticating(storage, 5)
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+        storage.back, storage.run = storage.run, away
+        return authenticator
+
+    def test_after_the_cache_timed_out(self, world, key, clock):
+        clock.now += 6
+        assert ask(world, f"Bearer {key}") == ["laptop"]
+
+    def test_after_a_reload(self, world, key):
+        world.use(Plans({}, "free"))
+        assert ask(world, *[f"Bearer {key}"] * 3) == ["laptop"] * 3
+
+    def test_after_redis_came_back(self, world, key):
+        world.forget(None)
+        world.forget(None)
+        assert ask(world, f"Bearer {key}") == ["laptop"]
+        assert world.recall(f"Bearer {key}").name == "laptop"
+
+    def test_what_was_believed_is_looked_up_once_the_database_is_back(
+        self, world, storage, key, clock
+    ):
+        world.forget(None)
+        assert ask(world, f"Bearer {key}") == ["laptop"]
+        storage.run = storage.back
+        revoke(storage)
+        clock.now += module.AWAY_SECONDS
+        assert ask(world, f"Bearer {key}") == [401]
+
+    def test_not_after_a_change_of_its_user(self, world, key):
+        world.forget(1)
+        assert ask(world, f"Bearer {key}") == [503]
+
+    def test_but_after_a_change_of_another_user(self, world, key, clock):
+        world.forget(2)
+        clock.now += 6
+        assert ask(world, f"Bearer {key}") == ["laptop"]
+
+    def test_not_for_ever(self, world, key, clock):
+        world.forget(None)
+        clock.now += module.STALE_SECONDS + 1
+        assert ask(world, f"Bearer {key}") == [503]
+
+    def test_a_key_that_was_never_found(self, world):
+        assert ask(world, "Bearer nope") == [503]
+
+
+class TestMadeUpKeys:
+    """Of one network they are looked up in turn; a real key is found all the same."""
+
+    def test_a_flood_takes_one_query_at_a_time(self, storage, key, monkeypatch):
+        monkeypatch.setattr(unknown_keys, "WAITING", 30)
+        running, most = 0, 0
+
+        async def main():
+            authenticator, run = authenticating(storage, 60), storage.run
+
+            async def counted(work):
+                nonlocal running, most
+                running += 1
+                most = max(most, running)
+                try:
+                    return await run(work)
+                finally:
+                    running -= 1
+
+            async def show(header, address):
+                try:
+                    return (await authenticator.authenticate(header, address)).name
+                except ApiError as error:
+                    return error.status
+
+            for number in range(unknown_keys.FREE_TRIES):
+                assert await show(f"Bearer {number}", "192.0.2.1") == 401
+            storage.run = counted
+            flood = [show(f"Bearer made-up-{number}", "192.0.2.1") for number in range(50)]
+            came = await asyncio.gather(
+                *flood[:20], show(f"Bearer {key}", "192.0.2.1"), *flood[20:]
+            )
+            alone = most
+            others = await asyncio.gather(
+                *(show(f"Bearer other-{number}", "192.0.2.2") for number in range(5))
+            )
+            return came, alone, others, await show(f"Bearer {key}", "192.0.2.1")
+
+        came, alone, others, known = asyncio.run(main())
+        assert alone == 1
+        assert came.pop(20) == "laptop" == known
+        assert came == [401] * 30 + [429] * 20
+        assert others == [401] * 5
+
+    def test_a_known_key_waits_for_nothing(self, storage, key, clock):
+        authenticator = authenticating(storage, 5)
+        assert ask(authenticator, f"Bearer {key}") == ["laptop"]
+
+        async def main():
+            for number in range(unknown_keys.FREE_TRIES + 1):
+                with pytest.raises(ApiError):
+                    await authenticator.authenticate(f"Bearer {number}", "192.0.2.1")
+            clock.now += 6  # it has to be looked up anew
+            await authenticator._throttle._turn.acquire()
+            return await authenticator.authenticate(f"Bearer {key}", "192.0.2.1")
+
+        assert asyncio.run(main()).name == "laptop"
 
 
 class TestAtOnce:

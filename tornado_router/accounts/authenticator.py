@@ -1,39 +1,48 @@
-"""Tells whose API key a request shows, and what the key may do."""
+"""Finds the API key that a request shows, and what the key may do, with few queries."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from tornado_router.accounts.invalidation import Changes
 from tornado_router.accounts.key_lookup import Key, find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.accounts.plans import Plans
+from tornado_router.accounts.recent import Recent
 from tornado_router.accounts.sessions import looks_like_token
+from tornado_router.accounts.unknown_keys import UnknownKeyThrottle
 from tornado_router.background.supervisor import child_task
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import DatabaseAwayError
 from tornado_router.storage.storage import Storage
 
 CACHED_KEYS = 10_000
+"""Keys that are remembered, and as many that do not exist."""
+
 LIVE_SECONDS = 30.0
-"""For so long a key is believed where word of every change comes at once."""
+"""How long a look-up holds while every change is heard of at once."""
 
 STALE_SECONDS = 3600.0
-"""For so long a key is believed while the database is away."""
+"""How long it holds while the database is away."""
 
 AWAY_SECONDS = 2.0
 """The database is asked again after this time."""
 
 PATIENCE_SECONDS = 1.0
-"""For so long a call waits for a database that is away, if its key is known."""
+"""How long a call waits for a database that is away, if its key is known."""
 
 
-class _Answer(NamedTuple):
-    """What the database said of a key: when it was asked, and until when that holds at most.
+@dataclass(slots=True)
+class _LookUp:
+    """What the database had for a key.
 
-    It is stale if the database could not be asked again since.
+    Attributes:
+        key: None if there is no such key.
+        asked: when it was looked up.
+        until: when it has to be looked up anew, at the latest.
+        stale: whether the database could not be asked again since.
     """
 
     key: Key | None
@@ -43,13 +52,17 @@ class _Answer(NamedTuple):
 
 
 class Authenticator:
-    """Tells whose key a request shows, asking the database at most once a moment for each key.
+    """Finds the keys that requests show, with at most one query a moment for each key.
+
+    Keys that exist and keys that do not are remembered apart, so that a flood of made-up keys
+    pushes no real one out. While the database is away, keys that were found within the last hour
+    keep working as they were.
 
     Args:
         storage: where the keys are.
         plans: of the deployment.
-        changes: tells of users whose keys have to be looked up anew.
-        cache_seconds: for how long an answer is believed where changes may go unheard.
+        changes: announces users whose keys have to be looked up anew.
+        cache_seconds: how long a look-up holds where changes may go unheard.
     """
 
     def __init__(
@@ -59,7 +72,9 @@ class Authenticator:
         self._plans = plans
         self._changes = changes
         self._cache_seconds = cache_seconds
-        self._cache: dict[str, _Answer] = {}
+        self._known: Recent[str, _LookUp] = Recent(CACHED_KEYS)
+        self._unknown: Recent[str, _LookUp] = Recent(CACHED_KEYS)
+        self._throttle = UnknownKeyThrottle()
         self._lookups: dict[tuple[str, int], asyncio.Task[Key | None]] = {}
         self._generation = 0
         changes.listen(self.forget)
@@ -73,82 +88,102 @@ class Authenticator:
         """The key of an `Authorization` header if it is known without asking; for a hot path."""
         if authorization is None or not authorization.startswith("Bearer "):
             return None
-        known = self._known(digest(authorization[7:]))
-        return known.key if known else None
+        known = self._known.get(digest(authorization[7:]))
+        return known.key if known is not None and self._holds(known) else None
 
-    async def authenticate(self, authorization: str | None) -> Key:
+    async def authenticate(self, authorization: str | None, address: str = "") -> Key:
         """The key of an `Authorization` header.
 
+        Args:
+            authorization: the header.
+            address: of the client.
+
         Raises:
-            ApiError: 401, in OpenAI's words; 403 for a plan that is not there.
+            ApiError: 401; 403, its plan is not there; 429, too many keys that do not exist.
         """
         scheme, _, key = (authorization or "").strip().partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
             raise Refusal.no_api_key()
-        found = await self.find(digest(key))
+        found = await self._find(digest(key), address)
         if found is None:
             if looks_like_token(key):
                 raise Refusal.token_instead_of_api_key()
             raise Refusal.invalid_api_key()
         return found
 
-    async def find(self, key_hash: str) -> Key | None:
+    async def is_revoked(self, key: Key) -> bool:
+        """Whether a key that was good may no longer be used."""
+        return await self._find(key.digest, "") is None
+
+    def forget(self, user_id: int | None) -> None:
+        """Has the keys of a user looked up anew, or all of them.
+
+        If it is all, nothing is known to have changed: until the database answers, what was found
+        before may still serve.
+        """
+        self._generation += 1
+        self._unknown.clear()
+        if user_id is None:
+            for known in self._known.values():
+                known.until = 0.0
+            return
+        for key_hash in [
+            key_hash
+            for key_hash, known in self._known.items()
+            if known.key is not None and known.key.user_id == user_id
+        ]:
+            del self._known[key_hash]
+
+    async def _find(self, key_hash: str, address: str) -> Key | None:
         """The key with a digest, if it may be used now."""
-        known = self._known(key_hash)
-        if known:
+        known = self._known.get(key_hash)
+        if known is None:
+            return await self._find_unknown(key_hash, address)
+        if self._holds(known):
             return known.key
-        old = self._cache.get(key_hash)
-        if old is None or time.monotonic() > old.asked + STALE_SECONDS:
+        if time.monotonic() > known.asked + STALE_SECONDS:
             return await self._look_up(key_hash)
         try:
             return await asyncio.wait_for(self._look_up(key_hash), PATIENCE_SECONDS)
         except (DatabaseAwayError, TimeoutError):
-            return self._believe(key_hash, old)
+            return self._fall_back(key_hash, known)
 
-    async def is_revoked(self, key: Key) -> bool:
-        """Whether a key that was good may no longer be used."""
-        return await self.find(key.digest) is None
-
-    def forget(self, user_id: int | None) -> None:
-        """Has the keys of a user, or all of them, looked up anew."""
-        self._generation += 1
-        self._cache = {
-            key_hash: answer
-            for key_hash, answer in self._cache.items()
-            if user_id is not None and answer.key is not None and answer.key.user_id != user_id
-        }
-
-    def _known(self, key_hash: str) -> _Answer | None:
-        """What the database said a moment ago, if that still holds."""
-        answer = self._cache.get(key_hash)
-        if answer is None:
+    async def _find_unknown(self, key_hash: str, address: str) -> Key | None:
+        """The key with a digest that this process has never found."""
+        unknown = self._unknown.get(key_hash)
+        if unknown is not None and self._holds(unknown):
             return None
-        moment = time.monotonic()
-        # What was believed while changes were heard is worth less once they no longer are.
-        if moment < answer.until and (
-            self._changes.live or answer.stale or moment < answer.asked + self._cache_seconds
-        ):
-            return answer
-        return None
+        async with self._throttle.turn(address):
+            key = await self._look_up(key_hash)
+        if key is None:
+            self._throttle.count(address)
+        return key
 
-    def _believe(self, key_hash: str, old: _Answer) -> Key | None:
-        """What the database said before it went away. Nobody can change it meanwhile.
+    def _holds(self, found: _LookUp) -> bool:
+        """Whether a look-up of a moment ago still holds."""
+        moment = time.monotonic()
+        if moment >= found.until:
+            return False
+        # What was found while changes were heard of holds for less time once they no longer are.
+        return self._changes.live or found.stale or moment < found.asked + self._cache_seconds
+
+    def _fall_back(self, key_hash: str, known: _LookUp) -> Key | None:
+        """The key as it was before the database went away: nobody can change it meanwhile.
 
         Raises:
             DatabaseAwayError: it was changed since, or has ended.
         """
-        has_ended = old.key and old.key.until is not None and time.time() >= old.key.until
-        if has_ended or key_hash not in self._cache:
+        has_ended = known.key and known.key.until is not None and time.time() >= known.key.until
+        if has_ended or key_hash not in self._known:
             raise Refusal.database_away()
-        until = time.monotonic() + AWAY_SECONDS
-        self._cache[key_hash] = old._replace(until=until, stale=True)
-        return old.key
+        known.until, known.stale = time.monotonic() + AWAY_SECONDS, True
+        return known.key
 
     async def _look_up(self, key_hash: str) -> Key | None:
-        """Asks the database; requests that come meanwhile with the same key share the answer.
+        """Asks the database; requests that come meanwhile with the same key share the query.
 
-        But not those that come after a change, as the answer may be from before it.
+        But not those that come after a change, as the query may have seen the state before it.
         """
         asked = (key_hash, self._generation)
         lookup = self._lookups.get(asked)
@@ -161,12 +196,13 @@ class Authenticator:
     async def _fetch(self, key_hash: str) -> Key | None:
         since, generation = time.monotonic(), self._generation
         found = await self._storage.run(lambda: find_key(key_hash, self._plans))
+        if found is None:
+            self._known.pop(key_hash, None)
         if generation != self._generation:
             return found  # something changed meanwhile: it may be old already
         seconds = LIVE_SECONDS if self._changes.live else self._cache_seconds
         if found and found.until is not None:
             seconds = min(seconds, found.until - time.time())
-        if len(self._cache) >= CACHED_KEYS:
-            self._cache.clear()  # only a flood of made-up keys gets here; a real one comes back
-        self._cache[key_hash] = _Answer(found, since, since + seconds)
+        kept = self._known if found else self._unknown
+        kept[key_hash] = _LookUp(found, since, since + seconds)
         return found

@@ -128,7 +128,7 @@ class BaseHandler(RequestHandler):
         authorization = self.request.headers.get("Authorization")
         authenticator = self.services.authenticator
         self.key = authenticator.recall(authorization) or await authenticator.authenticate(
-            authorization
+            authorization, self.client_address
         )
         self.user_id = self.key.user_id
 

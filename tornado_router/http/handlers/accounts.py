@@ -68,7 +68,7 @@ class SignInHandler(AccountHandler):
     open = True
 
     async def post(self) -> None:
-        """Gives a token to whoever has the password.
+        """Begins a session for the right password.
 
         Raises:
             ApiError: 400; 401, the password or the account is wrong; 429; 503.

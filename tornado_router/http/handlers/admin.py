@@ -178,7 +178,7 @@ class InviteHandler(AdminHandler):
     """`/admin/invites/{id}`."""
 
     async def delete(self, invite_id: str) -> None:
-        """Revokes an invite that nobody has used.
+        """Revokes an unused invite.
 
         Raises:
             ApiError: 404.

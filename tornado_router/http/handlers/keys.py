@@ -1,4 +1,4 @@
-"""`/api-keys`: one's own API keys; an administrator's are everybody's."""
+"""`/api-keys`: one's own API keys; for administrators, all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class KeysHandler(ManagementHandler):
         """Lists keys.
 
         Raises:
-            ApiError: 400, a query that cannot be used; 404, a user of somebody else's asking.
+            ApiError: 400, a query that cannot be used; 404, the user is not visible.
         """
         query = self.query("limit", "after", "user_id")
         limit, after = self.page(query)
@@ -55,7 +55,7 @@ class KeyHandler(ManagementHandler):
         """Describes a key.
 
         Raises:
-            ApiError: 404, there is none, or it is somebody else's.
+            ApiError: 404, there is none, or it belongs to another user.
         """
         self.query()
         owner = self.actor.owner

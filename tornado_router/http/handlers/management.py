@@ -26,13 +26,13 @@ class ManagementHandler(BaseHandler):
     """A request of a person who is signed in.
 
     Attributes:
-        user: whose request it is.
+        user: the user.
     """
 
     user: tables.User
 
     def set_default_headers(self) -> None:
-        """Headers of every answer: none of them may be kept by anybody on its way."""
+        """Headers of every response; no cache on the way may keep it."""
         super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
 
@@ -62,7 +62,7 @@ class ManagementHandler(BaseHandler):
 
     @property
     def actor(self) -> Actor:
-        """Whoever is signed in, as what they may see and what changes are recorded under."""
+        """The signed-in user: what they may see, and the name that changes are recorded under."""
         return Actor.of(self.user)
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -126,7 +126,7 @@ class AdminHandler(ManagementHandler):
         """Takes the token of an administrator.
 
         Raises:
-            ApiError: 401; 403 for anybody else.
+            ApiError: 401; 403, the user is not an administrator.
         """
         await super().authenticate()
         if not self.user.is_admin:

@@ -1,4 +1,4 @@
-"""`/usage`: what calls used and cost; one's own, an administrator's are everybody's."""
+"""`/usage`: what calls used and cost: one's own, or for administrators all."""
 
 from __future__ import annotations
 
@@ -80,8 +80,7 @@ class UsageHandler(ManagementHandler):
         """Adds up calls, and lists them or groups of them.
 
         Raises:
-            ApiError: 400, a query that cannot be used; 404, a user or a key that is not there for
-                whoever asks.
+            ApiError: 400, a query that cannot be used; 404, a user or a key that is not visible.
         """
         query = self.query(*PARAMETERS)
         as_csv = _choice(query, "format", ("json", "csv")) == "csv"
@@ -125,9 +124,9 @@ class UsageHandler(ManagementHandler):
         return _choice(query, "group_by", groupings)
 
     def _check_owner(self, chosen: Filter) -> None:
-        """Looks whether a user and a key are there for whoever asks. Blocks.
+        """Refuses a user or a key that is not visible to the user. Blocks.
 
-        What is deleted or revoked keeps its usage, so it is found here.
+        Deleted users and revoked keys keep their usage, so they are visible here.
 
         Raises:
             ApiError: 404.
@@ -158,9 +157,9 @@ class UsageHandler(ManagementHandler):
                 page = await self.run(functools.partial(_calls_csv, chosen, page.cursor))
         except ClientGoneError:
             return  # the client went away
-        except Exception as error:  # noqa: BLE001 - the status is sent, so nobody else can tell
+        except Exception as error:  # noqa: BLE001 - the status is sent, so this is the last chance
             self.log_exception(type(error), error, error.__traceback__)
-            # Without its end, so that the client does not take a part for the whole.
+            # Without an end, so that the client notices that a part is missing.
             self.connection.abort()
 
     def _set_csv_headers(self) -> None:
@@ -190,7 +189,7 @@ def _span(query: Mapping[str, str]) -> tuple[datetime.datetime, datetime.datetim
     end = _moment(query, "to") or utc(int(time.time()) + 1)
     start = _moment(query, "from")
     if start is None:
-        # A month before year 1 is no time that Python knows.
+        # Python has no time before year 1.
         start = end - DEFAULT_SPAN if end - _EARLIEST > DEFAULT_SPAN else _EARLIEST
     if start >= end:
         param = "from" if "from" in query else "to"

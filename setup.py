@@ -40,6 +40,7 @@ setup(
         "jsonschema>=4.23,<5",
         "jsonschema-rs>=0.48,<1",
         "loguru>=0.7.3,<0.8",
+        "multipart>=2,<3",
         "msgspec>=0.19,<1",
         "orjson>=3.10,<4",
         "peewee>=4.5,<5",

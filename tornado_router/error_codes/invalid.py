@@ -18,6 +18,11 @@ class Invalid:
         400, "", "`param` does not fit the rest of the request; the message says why.", code=None
     )
     invalid_json = _invalid(400, _JSON, "The body is not valid JSON, or not UTF-8.")
+    invalid_form = _invalid(
+        400,
+        "We could not parse the form in your request: {reason}.",
+        "The body is not a form (`multipart/form-data`) that can be read.",
+    )
     duplicate_key = _invalid(400, _JSON, "A key occurs twice in one object.")
     missing_required_parameter = _invalid(
         400, "Missing required parameter: '{param}'.", "`param` is required."
@@ -156,5 +161,5 @@ class Invalid:
     unsupported_content_type = _invalid(
         415,
         "Unsupported content type '{got}'. Send '{expected}'.",
-        "The `Content-Type` does not say that the body is JSON.",
+        "The `Content-Type` does not say that the body is what the endpoint takes.",
     )

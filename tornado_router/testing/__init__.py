@@ -9,7 +9,8 @@
         def provider(self):
             return MyProvider("mine", {"api_key": "sk-canary-0123456789"})
 
-It needs `tornado-llm-router[testing]`. docs/writing-a-provider.md tells the rest.
+`BridgeConformance` proves a bridge between two endpoints. Both need
+`tornado-llm-router[testing]`. docs/writing-a-provider.md tells the rest.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tornado_router.testing.bridges import BridgeConformance
     from tornado_router.testing.conformance import ProviderConformance
 
-__all__ = ["ProviderConformance"]
+__all__ = ["BridgeConformance", "ProviderConformance"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,4 +31,8 @@ def __getattr__(name: str) -> Any:
         from tornado_router.testing.conformance import ProviderConformance  # noqa: PLC0415
 
         return ProviderConformance
+    if name == "BridgeConformance":
+        from tornado_router.testing.bridges import BridgeConformance  # noqa: PLC0415
+
+        return BridgeConformance
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ import pytest
 from tornado_router.provider import Call, UpstreamResponse
 from tornado_router.testing import shapes
 from tornado_router.testing.json_paths import replaced, texts
-from tornado_router.testing.recordings import Recording
+from tornado_router.testing.recordings import CHAT, Recording
 from tornado_router.testing.replay import Player
 from tornado_router.testing.rules.base import Rules, needs_vendor, no_faults, serves
 
@@ -31,7 +31,7 @@ class AnswerRules(Rules):
         OpenAI's SDKs are generated from the same types, and a client trusts in them.
         """
         answer = self.answer(player, whole)
-        fault = shapes.misfit("chat.completions.response", answer)
+        fault = shapes.misfit(f"{CHAT}.response", answer)
         assert fault is None, fault
         assert answer.get("object") == "chat.completion", "`object` has to be `chat.completion`"
         assert answer.get("id"), "`id` is empty"
@@ -100,7 +100,7 @@ class AnswerRules(Rules):
         """There is one embedding for each input, in order, and the tokens are counted."""
         serves(player.provider, embedded.endpoint)
         answer = self.answer(player, embedded)
-        fault = shapes.misfit("embeddings.response", answer)
+        fault = shapes.misfit(f"{embedded.endpoint}.response", answer)
         assert fault is None, fault
         asked = embedded.request["input"]
         single = isinstance(asked, str) or isinstance(asked[0], int)

@@ -306,7 +306,7 @@ def _crash(play: Callable[[], Any], judge: Callable[[Any], str | None]) -> str |
 def _answer_fault(answer: Any) -> str | None:
     if isinstance(answer, Relayed):  # its bytes are the vendor's own, and nobody reads them all
         return None
-    return shapes.misfit("chat.completions.response", answer)
+    return shapes.misfit(f"{CHAT}.response", answer)
 
 
 def _chunks_fault(batches: Sequence[Any]) -> str | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tornado_router.provider import Call
 from tornado_router.testing import shapes
 from tornado_router.testing.json_paths import Path, replaced, texts, thinned
-from tornado_router.testing.recordings import Recording
+from tornado_router.testing.recordings import CHAT, Recording
 from tornado_router.testing.replay import Player
 from tornado_router.testing.replay_client import cut, lines
 from tornado_router.testing.rules.answers import UNICODE, call_faults, reason_faults
@@ -27,7 +27,7 @@ class StreamRules(Rules):
     def test_chunk_fits_the_schema(self, player: Player, stream: Recording) -> None:
         """Every chunk is what OpenAI's API promises: `chat.completions.chunk`."""
         chunks = self.played(player, stream).chunks
-        faults = [shapes.misfit("chat.completions.chunk", chunk) for chunk in chunks]
+        faults = [shapes.misfit(f"{CHAT}.chunk", chunk) for chunk in chunks]
         no_faults(f"chunk {index}: {fault}" for index, fault in enumerate(faults) if fault)
         kinds = {chunk.get("object") for chunk in chunks}
         assert kinds == {"chat.completion.chunk"}, f"`object` is {kinds}"

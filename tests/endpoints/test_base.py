@@ -58,6 +58,6 @@ def test_a_stream_is_refused_where_there_is_none(endpoint):
 
 def test_an_ask_of_plain_text_needs_nothing():
     ask = Optional().ask(read(Optional(), input="x" * 100))
-    assert ask.prompt().tokens == ask.context() == -(-len(ask.call.raw) // 4)
+    assert ask.prompt()[0] == ask.context() == -(-len(ask.call.raw) // 4)
     assert ask.output() == (0, 0)
     assert (ask.needs(), ask.temperature()) == ({}, None)

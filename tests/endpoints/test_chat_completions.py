@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from tornado_router.endpoints import CHAT_COMPLETIONS, Output, Prompt
+from tornado_router.endpoints import CHAT_COMPLETIONS, Output
 from tornado_router.provider import Call
 
 
@@ -27,16 +27,16 @@ class TestAsk:
     def test_text_comes_to_the_bytes_of_the_json(self):
         part = {"type": "text", "text": "image_url " * 10}
         asked = ask(part, part)
-        assert asked.prompt() == Prompt(-(-len(asked.call.raw) // 4), 0)
+        assert asked.prompt() == (-(-len(asked.call.raw) // 4), 0)
 
     def test_an_image_is_found_however_the_json_spells_it(self):
         asked = ask(IMAGE)
         asked.call.raw = asked.call.raw.replace(b'"image_url"', b'"\\u0069mage_url"')
         assert orjson.loads(asked.call.raw) == asked.call.body
-        assert asked.prompt().images == 1
+        assert asked.prompt()[1] == 1
 
     def test_the_data_of_an_image_is_no_text(self):
-        assert ask(IMAGE).prompt().tokens < 1000
+        assert ask(IMAGE).prompt()[0] < 1000
 
     @pytest.mark.parametrize(
         ("fields", "output"),
@@ -148,3 +148,13 @@ def test_half_a_tool_call_is_trimmed():
     joined = CHAT_COMPLETIONS.join(stream(delta(role="assistant", content="ab", tool_calls=[call])))
     CHAT_COMPLETIONS.trim(joined, lambda text: text[:-1])
     assert joined["choices"][0]["message"] == {"role": "assistant", "content": "a"}
+
+
+def test_an_estimate_counts_messages_tools_and_output():
+    tool = {"type": "function", "function": {"name": "f", "description": "d" * 400}}
+    usage = CHAT_COMPLETIONS.estimate(call({"type": "text", "text": "x" * 400}), 40)
+    assert usage.estimated
+    assert 100 <= usage.prompt_tokens <= 105  # with the role and the part's type
+    assert usage.completion_tokens == 10
+    with_tool = CHAT_COMPLETIONS.estimate(call({"type": "text", "text": "x" * 400}, tools=[tool]))
+    assert with_tool.prompt_tokens > usage.prompt_tokens + 100

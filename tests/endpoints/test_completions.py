@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from tornado_router.endpoints import COMPLETIONS
+from tornado_router.endpoints.openai_usage import usage_body
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import Call, Relayed
 from tornado_router.sse import Decoder
@@ -65,7 +66,7 @@ def test_a_stream_without_usage_is_guessed_by_its_text():
     assert encoder.generated == 7
     assert encoder.usage() == Usage(10, 2, estimated=True)
     *_, last = events(raw + encoder.finish())
-    assert last == {**IDENTITY, "choices": [], "usage": encoder.usage().body()}
+    assert last == {**IDENTITY, "choices": [], "usage": usage_body(encoder.usage())}
 
 
 def test_usage_is_hidden_from_a_client_that_did_not_ask():

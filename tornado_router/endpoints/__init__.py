@@ -8,9 +8,8 @@ beside its schema and a plugin's translator.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
-from tornado_router.endpoints.base import Ask, Encoded, Endpoint, Output, Prompt, StreamEncoder
+from tornado_router.endpoints.base import Ask, Encoded, Endpoint, Output, StreamEncoder
 from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS
 from tornado_router.endpoints.dialects import OPENAI, Dialect
@@ -29,14 +28,10 @@ __all__ = [
     "Encoded",
     "Endpoint",
     "Output",
-    "Prompt",
     "StreamEncoder",
 ]
 
-ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
-    {
-        endpoint.name: endpoint
-        for endpoint in (CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, MODERATIONS)
-    }
-)
+ENDPOINTS: Mapping[str, Endpoint] = {
+    endpoint.name: endpoint for endpoint in (CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, MODERATIONS)
+}
 """Every endpoint, by name."""

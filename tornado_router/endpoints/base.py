@@ -23,18 +23,6 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 """The content type of server-sent events."""
 
 
-class Prompt(NamedTuple):
-    """What a request brings along, as estimated before it is sent.
-
-    Attributes:
-        tokens: of all of it, images included.
-        images: in it.
-    """
-
-    tokens: int = 0
-    images: int = 0
-
-
 class Output(NamedTuple):
     """What a response may come to.
 
@@ -49,6 +37,9 @@ class Output(NamedTuple):
 
 NO_OUTPUT = Output(0, 0)
 """Of an endpoint that generates no tokens."""
+
+ONE_OUTPUT = Output(1, None)
+"""Of a request that sets nothing, as most do."""
 
 
 class Encoded(NamedTuple):
@@ -128,12 +119,12 @@ class Ask:
     def __init__(self, call: Call) -> None:
         self.call = call
 
-    def prompt(self) -> Prompt:
-        """What the request comes to.
+    def prompt(self) -> tuple[int, int]:
+        """The tokens of the request, as estimated, and the images in it.
 
         The bytes of the JSON are enough, and a little more than the text would be.
         """
-        return Prompt(-(-len(self.call.raw) // BYTES_PER_TOKEN))
+        return -(-len(self.call.raw) // BYTES_PER_TOKEN), 0
 
     def output(self) -> Output:
         """What the response may come to."""
@@ -141,7 +132,7 @@ class Ask:
 
     def context(self) -> int:
         """Tokens that a model's context window has to hold, as far as the client states them."""
-        return self.prompt().tokens
+        return self.prompt()[0]
 
     def needs(self) -> Mapping[str, str]:
         """What a target must take, in the words of `[targets]`, each with the field that asks."""

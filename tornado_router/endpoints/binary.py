@@ -7,10 +7,11 @@ from collections.abc import Callable
 from loguru import logger
 
 from tornado_router.endpoints.base import Encoded
+from tornado_router.endpoints.openai_usage import read_usage
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
 from tornado_router.provider import Binary, Body
-from tornado_router.usage import Usage, read_usage
+from tornado_router.usage import Usage
 
 
 class BytesEncoder:

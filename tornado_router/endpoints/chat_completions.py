@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
-from tornado_router.endpoints.base import Ask, Documentation, Output, Prompt, StreamEncoder
+from tornado_router.endpoints.base import ONE_OUTPUT, Ask, Documentation, Output, StreamEncoder
 from tornado_router.endpoints.openai_format import (
     ChunkEncoder,
     OpenAIEndpoint,
@@ -15,7 +15,7 @@ from tornado_router.endpoints.openai_format import (
     join_chunks,
 )
 from tornado_router.provider import Call
-from tornado_router.usage import media_parts
+from tornado_router.usage import BYTES_PER_TOKEN
 from tornado_router.validation.validator import Rule
 
 TEMPERATURE = 1.0
@@ -93,18 +93,18 @@ class ChatAsk(Ask):
 
     __slots__ = ()
 
-    def prompt(self) -> Prompt:
+    def prompt(self) -> tuple[int, int]:
         """The bytes of the JSON, unless there are media: then only a look inside tells."""
-        body = self.call.body
-        media = media_parts(body)
+        call = self.call
+        media = _media_parts(call.body)
         if not media:
-            return super().prompt()
-        return Prompt(CHAT_COMPLETIONS.estimate_prompt(body), media.count("image_url"))
+            return -(-len(call.raw) // BYTES_PER_TOKEN), 0
+        return CHAT_COMPLETIONS.estimate_prompt(call.body), media.count("image_url")
 
     def output(self) -> Output:
         """`n` choices of at most `max_completion_tokens`."""
-        body = self.call.body
-        return Output(int(body.get("n") or 1), self._bound() or None)
+        bound, n = self._bound(), self.call.body.get("n")
+        return Output(int(n or 1), bound or None) if bound or n else ONE_OUTPUT
 
     def context(self) -> int:
         """The prompt's texts, and the most that one choice may come to."""
@@ -113,7 +113,7 @@ class ChatAsk(Ask):
     def needs(self) -> Mapping[str, str]:
         """Kinds of media, tools, structured outputs."""
         body = self.call.body
-        needs = {_MEDIA[kind]: "messages" for kind in media_parts(body) if kind in _MEDIA}
+        needs = {_MEDIA[kind]: "messages" for kind in _media_parts(body) if kind in _MEDIA}
         if body.get("tools"):
             needs["tools"] = "tools"
         response_format = body.get("response_format")
@@ -209,6 +209,16 @@ class ChatEncoder(ChunkEncoder):
             {"index": index, "delta": {}, "finish_reason": "length"}
             for index in range(int(self._call.body.get("n") or 1))
         ]
+
+
+def _media_parts(body: Mapping[str, Any]) -> list[str]:
+    """The types of the parts of messages that are not text: images, audio, files."""
+    types = []
+    for message in body.get("messages") or ():
+        content = message.get("content")
+        if isinstance(content, list):
+            types += [part["type"] for part in content if part["type"] != "text"]
+    return types
 
 
 def _size(choices: Iterable[Any], part: str) -> int:

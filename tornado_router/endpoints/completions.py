@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
 from tornado_router.endpoints.base import Ask, Documentation, Output, StreamEncoder
+from tornado_router.endpoints.estimates import estimate_tokens
 from tornado_router.endpoints.openai_format import (
     ChunkEncoder,
     OpenAIEndpoint,
@@ -15,7 +16,6 @@ from tornado_router.endpoints.openai_format import (
     join_chunks,
 )
 from tornado_router.provider import Call
-from tornado_router.usage import estimate_tokens
 from tornado_router.validation.validator import Rule
 
 TEMPERATURE = 1.0

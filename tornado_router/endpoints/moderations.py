@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tornado_router.endpoints.base import Ask, Documentation, Prompt
+from tornado_router.endpoints.base import Ask, Documentation
 from tornado_router.endpoints.openai_format import OpenAIEndpoint
 from tornado_router.provider import Call
 from tornado_router.usage import Usage
-
-_NOTHING = Prompt()
 
 
 class ModerationsAsk(Ask):
@@ -17,13 +15,13 @@ class ModerationsAsk(Ask):
 
     __slots__ = ()
 
-    def prompt(self) -> Prompt:
+    def prompt(self) -> tuple[int, int]:
         """Nothing that is paid for."""
-        return _NOTHING
+        return 0, 0
 
     def context(self) -> int:
         """The bytes of the JSON."""
-        return super().prompt().tokens
+        return super().prompt()[0]
 
 
 class Moderations(OpenAIEndpoint):

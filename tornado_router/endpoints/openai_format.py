@@ -15,10 +15,12 @@ from loguru import logger
 from tornado_router import sse
 from tornado_router.endpoints.base import EVENT_STREAM, Encoded, Endpoint
 from tornado_router.endpoints.dialects import OPENAI, Dialect
+from tornado_router.endpoints.estimates import estimate_tokens, tokens_of
+from tornado_router.endpoints.openai_usage import read_usage, usage_body
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import Body, Call, Relayed
-from tornado_router.usage import Usage, estimate_tokens, read_usage, tokens_of
+from tornado_router.usage import Usage
 
 JSON = "application/json"
 
@@ -52,7 +54,10 @@ class OpenAIEndpoint(Endpoint):
         Raises:
             ProviderError: it is not a response in OpenAI's format.
         """
-        body, raw = _split(call, response)
+        if isinstance(response, Relayed):
+            body, raw = response.body, response.raw
+        else:
+            body, raw = _made(call, response), None
         if not body.get(self.content):
             raise _unreadable(call)
         if model is not None:
@@ -62,7 +67,7 @@ class OpenAIEndpoint(Endpoint):
             if usage is None:
                 usage = self.estimate(call, self.generated(body))
                 if raw is None and usage.estimated:
-                    body = {**body, "usage": usage.body()}  # OpenAI's own responses have it
+                    body = {**body, "usage": usage_body(usage)}  # OpenAI's own responses have it
             return Encoded(orjson.dumps(body) if raw is None else raw, JSON, usage)
         except (AttributeError, TypeError) as error:
             raise _unreadable(call) from error
@@ -116,7 +121,10 @@ class ChunkEncoder:
         Raises:
             ProviderError: it is not a chunk in OpenAI's format.
         """
-        body, raw = _split(self._call, chunk)
+        if isinstance(chunk, Relayed):
+            body, raw = chunk.body, chunk.raw
+        else:
+            body, raw = _made(self._call, chunk), None
         if self._model is not None:
             body, raw = {**body, "model": self._model}, None
         choices = body.get("choices")
@@ -140,7 +148,7 @@ class ChunkEncoder:
         """Usage, if the client asked for it, and `[DONE]`."""
         if not self._show_usage:
             return sse.DONE
-        usage = self._usage_body or self.usage().body()
+        usage = self._usage_body or usage_body(self.usage())
         return self._event(choices=[], usage=usage) + sse.DONE
 
     def cut(self, reason: ApiError) -> bytes:
@@ -209,12 +217,11 @@ def byte_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _split(call: Call, response: Body) -> tuple[Mapping[str, Any], bytes | None]:
-    if isinstance(response, Relayed):
-        return response.body, response.raw
+def _made(call: Call, response: Body) -> Mapping[str, Any]:
+    """What a plugin made, once it is known to be an object."""
     if not isinstance(response, Mapping):
         raise _unreadable(call)
-    return response, None
+    return response
 
 
 def _unreadable(call: Call) -> ProviderError:

@@ -159,7 +159,7 @@ def _bodies(bridge: Bridge) -> Iterator[Mapping[str, Any]]:
 def _responses(bridge: Bridge) -> Sequence[ResponseSample]:
     samples = RESPONSES.get(bridge.target)
     assert samples, f"the kit has no responses of `{bridge.target}`"
-    return samples
+    return copy.deepcopy(samples)  # a bridge that edits them must not spoil those of other rules
 
 
 def _call(bridge: Bridge, body: Mapping[str, Any], **how: Any) -> Call:

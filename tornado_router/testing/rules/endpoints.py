@@ -29,7 +29,7 @@ class EndpointRules(Rules):
         assert fault is None, fault
         endpoint, call = ENDPOINTS[other.endpoint], self.recorded_call(other)
         encoded = endpoint.whole(call, response)
-        if endpoint.ask(call).prompt().tokens:
+        if any(endpoint.ask(call).prompt()):
             assert not encoded.usage.estimated, "there is no `usage` that the core can read"
 
     def test_stream_fits_its_endpoint(self, player: Player, other: Recording) -> None:

@@ -1,0 +1,67 @@
+"""OpenAI's `usage` object: read from a vendor's response, or written for a client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tornado_router.usage import Usage
+
+MAX_TOKENS = 1_000_000_000
+"""No call uses more; a vendor that reports more is not believed."""
+
+MAX_SECONDS = 1_000_000
+"""The same of audio."""
+
+_OBJECT = (dict, Mapping)
+"""A JSON object, or what a plugin made of one; a dict is recognised much faster."""
+
+
+def read_usage(value: object) -> Usage | None:
+    """Reads a `usage` object; None if it is not one, or holds what cannot be true.
+
+    An explicit zero is believed: it is not the same as reporting nothing.
+    """
+    if not isinstance(value, _OBJECT):
+        return None
+    prompt = _count(value.get("prompt_tokens"))
+    completion = _count(value.get("completion_tokens", 0))  # embeddings have none
+    if prompt is None or completion is None:
+        return None
+    cached = written = reasoning = 0
+    details = value.get("prompt_tokens_details")
+    if isinstance(details, _OBJECT):
+        cached = min(_count(details.get("cached_tokens")) or 0, prompt)
+        written = min(_count(details.get("cache_write_tokens")) or 0, prompt - cached)
+    details = value.get("completion_tokens_details")
+    if isinstance(details, _OBJECT):
+        reasoning = min(_count(details.get("reasoning_tokens")) or 0, completion)
+    seconds = value.get("seconds")
+    return Usage(
+        prompt,
+        completion,
+        cached,
+        written,
+        reasoning,
+        0.0 if seconds is None else _seconds(seconds),
+    )
+
+
+def usage_body(usage: Usage) -> dict[str, int]:
+    """The object for a client."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
+        return value
+    return None
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_SECONDS:
+        return float(value)
+    return 0.0

@@ -12,7 +12,7 @@ from tornado.platform.asyncio import AsyncIOLoop
 from tornado_router.accounts import keys, registration
 from tornado_router.http.body_limit import DISCARDED_BODIES
 from tornado_router.http.tornado_front import TornadoFront
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.storage.storage import Storage
 
@@ -271,10 +271,10 @@ def app(io_loop, tmp_path, app_files, place):
     """The router in this process, which `http_server` serves."""
     for name, text in app_files.items():
         (tmp_path / name).write_text(text)
-    deployment = read_deployment(tmp_path / "router.toml", {})
+    loaded = load_config(tmp_path / "router.toml", {})
 
     async def make():
-        return RouterProcess(deployment, Storage(place.location))
+        return RouterProcess(loaded, Storage(place.location))
 
     router = io_loop.run_sync(make)
     yield router
@@ -288,7 +288,7 @@ def http_server(io_loop, app, _unused_port):
 
     async def serve():
         bounds.start()
-        options = app.deployment.config.server
+        options = app.loaded.config.server
         front = TornadoFront(app.application, bounds, options, DISCARDED_BODIES)
         await front.listen([_unused_port[0]])
         return front

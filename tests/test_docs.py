@@ -15,7 +15,7 @@ from tornado_router.error_codes import ROWS
 from tornado_router.http import openapi
 from tornado_router.http.urls import ROUTES
 from tornado_router.plugins.registry import load_plugins
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tornado_router"
@@ -95,7 +95,7 @@ def test_examples_of_providers_are_right_and_all_on(examples, tmp_path):
     for example in examples:
         path.write_text(example)
         keys = dict.fromkeys(re.findall(r"\$\{(\w+)", example), "secret")
-        providers = read_deployment(path, keys).providers.values()
+        providers = load_config(path, keys).providers.values()
         assert [item.off for item in providers if not item.provider] == []
 
 

@@ -17,7 +17,7 @@ from tornado_router.calls.client import Envelope
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Call, Provider, hookimpl
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.storage.storage import Storage
 
@@ -70,10 +70,10 @@ def world(tmp_path, monkeypatch, place):
             monkeypatch.setitem(sys.modules, module.__name__, module)
             found.append(EntryPoint(name, module.__name__, "tornado_router"))
         (tmp_path / "router.toml").write_text('[providers.p]\ntype = "yes"\nmodels = ["m"]\n')
-        deployment = read_deployment(tmp_path / "router.toml", {}, load_plugins(found))
+        loaded = load_config(tmp_path / "router.toml", {}, load_plugins(found))
 
         async def serve():
-            router = RouterProcess(deployment, Storage(place.location))
+            router = RouterProcess(loaded, Storage(place.location))
             body = {"model": "m", "messages": [{"role": "user", "content": "my secret prompt"}]}
             call = Call("req_1", "chat.completions", "m", body, orjson.dumps(body), False)
             gateway = router.services.serving.gateway

@@ -97,7 +97,7 @@ def test_a_broken_plugin_is_logged_once_as_the_file_says(router_project, broken_
     router = project.serve(PYTHONPATH=broken_plugin)
     router.expect_log("b-prov 0.1 is not used")
     told = [line for line in router.log() if line["level"] == "error"]
-    assert [line["message"] for line in told] == [f"the plugin b-prov 0.1 is not used: {WHY}"]
+    assert [line["message"] for line in told] == [f"plugin b-prov 0.1 is not used: {WHY}"]
     asked = project.cli("health", "--url", router.origin)
     assert f"\nplugin b-prov 0.1: broken: {WHY}\n" in asked.stdout
 
@@ -235,7 +235,7 @@ def test_key_for_nobody(router_project):
         "keys", "create", "--name", "x", "--user", "nobody@example.com"
     )
     assert (made.returncode, made.stdout) == (1, "")
-    assert made.stderr.endswith("Error: there is no user 'nobody@example.com'\n")
+    assert made.stderr.endswith("Error: There is no user 'nobody@example.com'.\n")
 
 
 def test_key_is_revoked_while_the_router_serves(router_project):

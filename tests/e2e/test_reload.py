@@ -200,7 +200,7 @@ def test_what_needs_a_restart_is_named_and_left_as_it_was(deployment):
 def test_a_provider_that_is_off_now_is_told(deployment):
     text = deployment.text.replace(VENDOR_KEY, "${NOT_THERE}")
     deployment.reload(text, "is off")
-    assert "the provider up is off: NOT_THERE is not set" in deployment.messages()
+    assert "provider up is off: NOT_THERE is not set" in deployment.messages()
     with pytest.raises(openai.NotFoundError):
         deployment.ask("old")
 
@@ -235,7 +235,7 @@ def test_a_file_with_a_secret_is_watched_also_before_it_is_there(
     deployment = Deployment(router_project({"router.toml": text}), text)
     deployment.ask("old")
     secret.unlink()
-    poll(lambda: any("the provider up is off" in message for message in deployment.messages()))
+    poll(lambda: any("provider up is off" in message for message in deployment.messages()))
     secret.write_text("sk-2\n")
     poll(lambda: deployment.models() == ["old"])
     deployment.ask("old")

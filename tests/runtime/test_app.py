@@ -9,7 +9,7 @@ import pytest
 
 from tornado_router.accounts import keys, registration
 from tornado_router.provider import Provider
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.runtime.server import Server
 from tornado_router.storage.storage import Storage
@@ -24,7 +24,7 @@ HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out th
 def read(tmp_path):
     def read(text, **environ):
         (tmp_path / "router.toml").write_text(text)
-        return read_deployment(tmp_path / "router.toml", environ)
+        return load_config(tmp_path / "router.toml", environ)
 
     return read
 
@@ -32,8 +32,8 @@ def read(tmp_path):
 class World:
     """A served deployment, and a client of it."""
 
-    def __init__(self, deployment, storage):
-        self.router = RouterProcess(deployment, storage)
+    def __init__(self, loaded, storage):
+        self.router = RouterProcess(loaded, storage)
         self.server = Server(self.router)
         self.storage = storage
         self.key = storage.call(
@@ -82,10 +82,10 @@ def serve(read, place):
     """Runs a coroutine with a served deployment."""
 
     def serve(story, text=""):
-        deployment = read("[server]\nport = 0\n" + text + "\n" + ECHO)
+        loaded = read("[server]\nport = 0\n" + text + "\n" + ECHO)
 
         async def main():
-            return await story(await World(deployment, Storage(place.location)).start())
+            return await story(await World(loaded, Storage(place.location)).start())
 
         return asyncio.run(main())
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tornado_router.errors import ConfigError
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 SECRETS = """
@@ -32,17 +32,17 @@ headers = {X-Gateway = "Bearer canary-9"}
 def read(tmp_path):
     def read(text, before=None, **environ):
         (tmp_path / "router.toml").write_text(text)
-        return read_deployment(tmp_path / "router.toml", environ, before=before)
+        return load_config(tmp_path / "router.toml", environ, before=before)
 
     return read
 
 
 class TestReadDeployment:
     def test_a_right_file(self, read):
-        deployment = read(ECHO + '[routes.fast]\ntargets = ["echo/echo"]')
-        assert deployment.config.routes["fast"].targets == ("echo/echo",)
-        assert deployment.providers["echo"].provider is not None
-        assert "echo" in deployment.plugins.types
+        loaded = read(ECHO + '[routes.fast]\ntargets = ["echo/echo"]')
+        assert loaded.config.routes["fast"].targets == ("echo/echo",)
+        assert loaded.providers["echo"].provider is not None
+        assert "echo" in loaded.plugins.types
 
     def test_faults_of_providers_and_routes_come_together(self, read):
         with pytest.raises(ConfigError) as caught:
@@ -59,8 +59,8 @@ class TestReadDeployment:
 
     def test_an_env_file_beside_it_is_read(self, read, tmp_path):
         (tmp_path / ".env").write_text("PORT=4000\nHOST=127.0.0.1\n")
-        deployment = read('server = {port = "${PORT}", host = "${HOST}"}', HOST="::1")
-        assert (deployment.config.server.port, deployment.config.server.host) == (4000, "::1")
+        loaded = read('server = {port = "${PORT}", host = "${HOST}"}', HOST="::1")
+        assert (loaded.config.server.port, loaded.config.server.host) == (4000, "::1")
 
     def test_what_is_unsafe_is_a_fault(self, read):
         with pytest.raises(ConfigError) as caught:
@@ -86,8 +86,8 @@ class TestReadDeployment:
 
     def test_a_router_may_be_behind_a_router(self, read):
         text = '[providers.up]\ntype = "openai"\napi_key = "sk-tr-x"\n'
-        deployment = read(text + 'base_url = "https://router.example/v1"\n')
-        assert deployment.providers["up"].provider
+        loaded = read(text + 'base_url = "https://router.example/v1"\n')
+        assert loaded.providers["up"].provider
 
 
 class TestReadAgain:

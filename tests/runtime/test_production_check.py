@@ -5,7 +5,7 @@ import datetime
 import pytest
 import trustme
 
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.production_check import concerns
 
 pytestmark = pytest.mark.sqlite_suffices
@@ -43,7 +43,7 @@ def wheres(tmp_path):
         path = tmp_path / "router.toml"
         path.write_text(text)
         path.chmod(0o644)
-        return [fault.where for fault in concerns(read_deployment(path, ENVIRON))]
+        return [fault.where for fault in concerns(load_config(path, ENVIRON))]
 
     return wheres
 

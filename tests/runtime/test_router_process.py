@@ -5,7 +5,7 @@ import time
 
 from tornado_router.errors import DatabaseAwayError
 from tornado_router.ledger.exchange import Exchange
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import User
@@ -16,7 +16,7 @@ from ..postgres import own_postgres
 
 def read(folder):
     (folder / "router.toml").write_text('[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n')
-    return read_deployment(folder / "router.toml", {})
+    return load_config(folder / "router.toml", {})
 
 
 def test_does_not_wait_long_for_a_database_that_hangs(tmp_path):

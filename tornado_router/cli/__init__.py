@@ -32,7 +32,7 @@ from tornado_router.http.urls import ROUTES
 from tornado_router.observability import log
 from tornado_router.plugins.registry import Plugins, load_plugins
 from tornado_router.provider import Provider
-from tornado_router.runtime.loaded_config import Deployment
+from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.production_check import concerns
 from tornado_router.runtime.reload import Reloader
 from tornado_router.runtime.router_process import RouterProcess
@@ -72,21 +72,21 @@ def import_() -> None:
 @config_option
 def serve(path: Path) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    deployment = read_or_exit(path)
-    config = deployment.config
+    loaded = read_or_exit(path)
+    config = loaded.config
     log.setup(config.log)
     inheritance = Inheritance.take()
     if not inheritance:  # whose supervisor has said it
-        deployment.log_plugin_faults()
+        loaded.log_plugin_faults()
     storage = open_storage(config)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if inheritance:
-            runner.run(_work(deployment, storage, inheritance))
+            runner.run(_work(loaded, storage, inheritance))
             return
         if config.server.workers == 1:
-            runner.run(_serve(deployment, storage))
+            runner.run(_serve(loaded, storage))
             return
-        sys.exit(runner.run(_supervise(deployment, storage)))
+        sys.exit(runner.run(_supervise(loaded, storage)))
 
 
 @main.command()
@@ -104,10 +104,10 @@ def serve(path: Path) -> None:
 )
 def check(path: Path, production: bool, accepted: tuple[str, ...]) -> None:
     """Check a configuration without serving it, and list every fault."""
-    deployment = read_or_exit(path)
-    for line in _summary(deployment):
+    loaded = read_or_exit(path)
+    for line in _summary(loaded):
         click.echo(line)
-    found = concerns(deployment) if production else []
+    found = concerns(loaded) if production else []
     unsafe = [fault for fault in found if fault.where not in accepted]
     for fault in unsafe:
         click.echo(f"{path}: {fault}", err=True)
@@ -195,22 +195,22 @@ def _conflict(installed: Plugins, name: str) -> str:
     return f" -- NOT USED, offered by {' and by '.join(claimants)}" if claimants else ""
 
 
-async def _serve(deployment: Deployment, storage: Storage) -> None:
+async def _serve(loaded: LoadedConfig, storage: Storage) -> None:
     """Serves in this process alone."""
-    router = _router(deployment, storage)
+    router = _router(loaded, storage)
     server = Server(router)
     try:
         port = await server.start()
     except OSError as error:
         await router.close()
-        raise _cannot_listen(deployment, error) from None
-    _welcome(deployment.config, storage)
-    await _run(server, router, asyncio.Event(), lambda: _announce(deployment, port))
+        raise _cannot_listen(loaded, error) from None
+    _welcome(loaded.config, storage)
+    await _run(server, router, asyncio.Event(), lambda: _announce(loaded, port))
 
 
-def _router(deployment: Deployment, storage: Storage) -> RouterProcess:
+def _router(loaded: LoadedConfig, storage: Storage) -> RouterProcess:
     try:
-        return RouterProcess(deployment, storage)
+        return RouterProcess(loaded, storage)
     except LockedError:
         raise SystemExit(
             "another router serves this database, or it is being copied; for several, limits have "
@@ -218,9 +218,9 @@ def _router(deployment: Deployment, storage: Storage) -> RouterProcess:
         ) from None
 
 
-async def _work(deployment: Deployment, storage: Storage, inheritance: Inheritance) -> None:
+async def _work(loaded: LoadedConfig, storage: Storage, inheritance: Inheritance) -> None:
     """Serves as one of several workers."""
-    router = _router(deployment, storage)
+    router = _router(loaded, storage)
     server = Server(router)
     await server.start(inheritance.sockets)
     stop = asyncio.Event()
@@ -243,33 +243,33 @@ async def _run(
         reloader.close()
 
 
-async def _supervise(deployment: Deployment, storage: Storage) -> int:
+async def _supervise(loaded: LoadedConfig, storage: Storage) -> int:
     """Runs several workers, which open the database themselves; returns the exit status."""
-    options = deployment.config.server
+    options = loaded.config.server
     try:
         supervisor = Supervisor(
-            worker_command(deployment.path),
+            worker_command(loaded.path),
             options.workers,
             options.host,
             options.port,
             options.shutdown_seconds,
         )
     except OSError as error:
-        raise _cannot_listen(deployment, error) from None
-    _welcome(deployment.config, storage)
+        raise _cannot_listen(loaded, error) from None
+    _welcome(loaded.config, storage)
     storage.close()
-    return await supervisor.run(lambda: _announce(deployment, supervisor.port))
+    return await supervisor.run(lambda: _announce(loaded, supervisor.port))
 
 
-def _cannot_listen(deployment: Deployment, error: OSError) -> SystemExit:
-    options = deployment.config.server
+def _cannot_listen(loaded: LoadedConfig, error: OSError) -> SystemExit:
+    options = loaded.config.server
     return SystemExit(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
 
 
-def _announce(deployment: Deployment, port: int) -> None:
-    for line in _summary(deployment):
+def _announce(loaded: LoadedConfig, port: int) -> None:
+    for line in _summary(loaded):
         click.echo(line)
-    options = deployment.config.server
+    options = loaded.config.server
     host = f"[{options.host}]" if ":" in options.host else options.host
     if options.workers > 1:
         click.echo(f"{options.workers} workers")
@@ -291,12 +291,12 @@ def _calm_garbage_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _summary(deployment: Deployment) -> list[str]:
+def _summary(loaded: LoadedConfig) -> list[str]:
     lines = []
-    for item in deployment.providers.values():
+    for item in loaded.providers.values():
         state = "on" if item.provider else f"off: {item.off}"
         lines.append(f"provider {item.name} ({item.common.type}): {state}")
-    lines += [f"plugin {name}: broken: {why}" for name, why in deployment.plugins.broken.items()]
+    lines += [f"plugin {name}: broken: {why}" for name, why in loaded.plugins.broken.items()]
     return lines
 
 

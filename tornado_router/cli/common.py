@@ -18,7 +18,7 @@ from tornado_router.config.declaration import DURATION, duration_seconds
 from tornado_router.config.reader import Config, environment, load
 from tornado_router.errors import ConfigError, first_line
 from tornado_router.observability import log
-from tornado_router.runtime.loaded_config import Deployment, read_deployment
+from tornado_router.runtime.loaded_config import LoadedConfig, load_config
 from tornado_router.storage.databases import title
 from tornado_router.storage.migrator import SchemaError
 from tornado_router.storage.postgres import MissingDriverError
@@ -84,10 +84,10 @@ def read_config(path: Path) -> Config:
     return config
 
 
-def read_or_exit(path: Path) -> Deployment:
-    """A whole deployment; faults end the command."""
+def read_or_exit(path: Path) -> LoadedConfig:
+    """A whole configuration; faults end the command."""
     with faults_shown(path):
-        return read_deployment(path, os.environ)
+        return load_config(path, os.environ)
 
 
 @contextmanager

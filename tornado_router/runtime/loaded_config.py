@@ -1,4 +1,4 @@
-"""What a router.toml asks for, read and proven: every fault of it at once."""
+"""A router.toml that was read and checked, plugins' part included: all its faults at once."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from tornado_router.routing.routes import check_routes, check_targets
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """A router.toml that was found to be right.
+class LoadedConfig:
+    """A router.toml without a fault.
 
     Attributes:
         path: of the file.
-        config: what it says.
-        plugins: what is installed.
+        config: its options.
+        plugins: that are installed.
         providers: every configured provider, by name.
     """
 
@@ -49,7 +49,7 @@ class Deployment:
     providers: Mapping[str, ConfiguredProvider]
 
     def secrets(self) -> list[str]:
-        """What router.toml holds that must be in no log, row, answer or trace."""
+        """Secrets of router.toml, which must not be in a log, row, response or trace."""
         found = [secret for item in self.providers.values() for secret in item.secrets]
         for name, section in SECTIONS.items():
             found += secrets_in(asdict(getattr(self.config, name)), table_schema(section))
@@ -57,30 +57,30 @@ class Deployment:
         return found + in_all_forms(header_secrets(headers))
 
     def log_plugin_faults(self) -> None:
-        """Logs what is wrong with plugins, once the log is set up."""
+        """Logs the faults of plugins, once the log is set up."""
         for label, why in self.plugins.broken.items():
-            logger.error("the plugin {} is not used: {}", label, why)
+            logger.error("plugin {} is not used: {}", label, why)
         for name, claimants in self.plugins.conflicts.items():
             labels = " and by ".join(claimants)
-            logger.error("the type '{}' is offered by {}; it is not used", name, labels)
+            logger.error("provider type '{}' is offered by {}; it is not used", name, labels)
         for item in self.providers.values():
             if item.failed:
-                logger.error("the provider {} is off: {}", item.name, item.off)
+                logger.error("provider {} is off: {}", item.name, item.off)
 
 
-def read_deployment(
+def load_config(
     path: Path,
     environ: Mapping[str, str],
     plugins: Plugins | None = None,
-    before: Deployment | None = None,
-) -> Deployment:
-    """Reads and proves a configuration without serving it.
+    before: LoadedConfig | None = None,
+) -> LoadedConfig:
+    """Reads and checks a configuration without serving it.
 
     Args:
         path: of the router.toml.
         environ: values for `${NAME}`, over those of a `.env` beside the file.
-        plugins: what is installed, if that is known already.
-        before: what was read last time; a provider whose table has not changed is the same one.
+        plugins: that are installed, if they are loaded already.
+        before: what was read last time; a provider whose table has not changed is the same object.
 
     Raises:
         ConfigError: with every fault of the file.
@@ -94,28 +94,33 @@ def read_deployment(
     }
     providers, wrong_options = configure_providers(config, plugins, same)
     faults += wrong_options
+    faults += _check_sections(config)
     faults += _check_vendor_keys(config)
     faults += check_routes(providers, config.routes)
     faults += check_targets(providers, config.targets)
     faults += check_prices(config.prices, providers)
-    faults += check_registration(config)
-    faults += check_secret(config)
-    faults += _check_workers(config)
-    faults += check_redis(config.redis_location)
-    faults += check_origins(config.cors.origins)
-    faults += check_proxies(config.server.trusted_proxies)
-    faults += check_telemetry(config.otel)
-    faults += check_patterns(config.request_log.redact)
-    faults += _check_tls(config)
     if faults:
         raise ConfigError(faults)
-    return Deployment(path, config, plugins, providers)
+    return LoadedConfig(path, config, plugins, providers)
+
+
+def _check_sections(config: Config) -> Iterator[Fault]:
+    """The faults that no schema finds in the tables that stand once in a file, in its order."""
+    yield from _check_workers(config)
+    yield from _check_tls(config)
+    yield from check_proxies(config.server.trusted_proxies)
+    yield from check_origins(config.cors.origins)
+    yield from check_redis(config.redis_location)
+    yield from check_secret(config)
+    yield from check_registration(config)
+    yield from check_telemetry(config.otel)
+    yield from check_patterns(config.request_log.redact)
 
 
 def _check_vendor_keys(config: Config) -> Iterator[Fault]:
-    """Keeps the router's own keys from being sent to a vendor.
+    """Finds the router's own keys where a vendor's belong.
 
-    They are easily mixed up, as clients read theirs from `OPENAI_API_KEY`, too. With a `base_url`,
+    They are easily mixed up, as clients read theirs from `OPENAI_API_KEY` too. With a `base_url`,
     the provider may be another router, whose key looks the same.
     """
     for table in config.providers.values():

@@ -21,7 +21,7 @@ from tornado_router.config.reader import Config
 from tornado_router.errors import Fault
 from tornado_router.http.tls import read_tls
 from tornado_router.observability.telemetry import read_headers
-from tornado_router.runtime.loaded_config import Deployment
+from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.storage.postgres_connection import hosts, ssl_mode
 
 BCRYPT_ROUNDS = 10
@@ -41,21 +41,21 @@ MOUNTED = (Path("/run/secrets"), Path("/var/run/secrets"))
 _ENCRYPTED = ("require", "verify-ca", "verify-full")
 
 
-def concerns(deployment: Deployment) -> list[Fault]:
+def concerns(loaded: LoadedConfig) -> list[Fault]:
     """What is unsafe for production, in the order of the file.
 
     Args:
-        deployment: whose configuration is right as such.
+        loaded: a configuration without faults.
     """
-    config = deployment.config
+    config = loaded.config
     return [
         *_of_the_network(config),
-        *_of_secrets(deployment),
+        *_of_secrets(loaded),
         *_of_storage(config),
         *_of_accounts(config),
         *_of_money(config),
         *_of_privacy(config),
-        *_of_providers(deployment),
+        *_of_providers(loaded),
     ]
 
 
@@ -84,33 +84,33 @@ def _of_the_network(config: Config) -> Iterator[Fault]:
         yield Fault("otel.endpoint", "the collector's credentials and traces travel in the clear")
 
 
-def _of_secrets(deployment: Deployment) -> Iterator[Fault]:
-    table = tomllib.loads(deployment.path.read_text(encoding="utf-8"))
+def _of_secrets(loaded: LoadedConfig) -> Iterator[Fault]:
+    table = tomllib.loads(loaded.path.read_text(encoding="utf-8"))
     otel = table.get("otel", {})
     otel["headers"] = read_headers(otel.get("headers", ""))
-    inline = list(_inline(table, _schema(deployment)))
+    inline = list(_inline(table, _schema(loaded)))
     for where in inline:
         yield Fault(where, "is a secret in the file; refer to ${NAME} or ${file:/run/secrets/name}")
-    for path in _files_with_secrets(deployment, table, in_file=bool(inline)):
+    for path in _files_with_secrets(loaded, table, in_file=bool(inline)):
         if path.exists() and path.stat().st_mode & stat.S_IROTH:
             yield Fault(
                 str(path), "holds secrets and can be read by every user of the machine: chmod o-r"
             )
-    config = deployment.config
+    config = loaded.config
     if 0 < len(config.metrics.token) < TOKEN_LENGTH:
         yield Fault("metrics.token", f"can be guessed: use at least {TOKEN_LENGTH} characters")
     if 0 < len(set(config.auth.jwt_secret)) < DISTINCT_CHARACTERS:
         yield Fault("auth.jwt_secret", "can be guessed: make one with `openssl rand -hex 32`")
 
 
-def _schema(deployment: Deployment) -> dict[str, Any]:
+def _schema(loaded: LoadedConfig) -> dict[str, Any]:
     """The schema of the whole file, that of each provider's table included."""
     schema = file_schema()
-    types = deployment.plugins.types
+    types = loaded.plugins.types
     schema["properties"]["providers"] = {
         "properties": {
             name: types[table.common.type].options_schema
-            for name, table in deployment.config.providers.items()
+            for name, table in loaded.config.providers.items()
         }
     }
     return schema
@@ -145,14 +145,14 @@ def _literal(text: str) -> str:
 
 
 def _files_with_secrets(
-    deployment: Deployment, table: Mapping[str, Any], *, in_file: bool
+    loaded: LoadedConfig, table: Mapping[str, Any], *, in_file: bool
 ) -> Iterator[Path]:
-    folder = deployment.path.parent
+    folder = loaded.path.parent
     if in_file:
-        yield deployment.path
+        yield loaded.path
     yield folder / ".env"
-    if deployment.config.server.tls_key:
-        yield folder / deployment.config.server.tls_key
+    if loaded.config.server.tls_key:
+        yield folder / loaded.config.server.tls_key
     for match in REFERENCE.finditer(str(table)):
         path = Path(match["file"] or "")
         if match["file"] and not any(path.is_relative_to(mount) for mount in MOUNTED):
@@ -249,8 +249,8 @@ def _of_privacy(config: Config) -> Iterator[Fault]:
         )
 
 
-def _of_providers(deployment: Deployment) -> Iterator[Fault]:
-    providers = deployment.providers
+def _of_providers(loaded: LoadedConfig) -> Iterator[Fault]:
+    providers = loaded.providers
     for item in providers.values():
         where = f"providers.{item.name}"
         if item.common.type == "echo":
@@ -258,17 +258,17 @@ def _of_providers(deployment: Deployment) -> Iterator[Fault]:
                 where,
                 "`echo` is for trying things out: its responses are as long as clients ask for",
             )
-        if _in_the_clear(str(deployment.config.providers[item.name].options.get("base_url", ""))):
+        if _in_the_clear(str(loaded.config.providers[item.name].options.get("base_url", ""))):
             yield Fault(f"{where}.base_url", "the vendor's key and all prompts travel in the clear")
     if not any(item.provider for item in providers.values()):
         yield Fault("providers", "all are off, so no call is served")
-    for name, route in deployment.config.routes.items():
+    for name, route in loaded.config.routes.items():
         used = dict.fromkeys(target.partition("/")[0] for target in route.targets)
         for provider in used:
             off = providers[provider].off if provider in providers else None
             if off:
                 yield Fault(f"routes.{name}", f"its provider {provider} is off: {off}")
-    for name, why in deployment.plugins.broken.items():
+    for name, why in loaded.plugins.broken.items():
         yield Fault(f"plugin {name}", f"is broken: {why}")
 
 

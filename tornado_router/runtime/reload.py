@@ -1,4 +1,4 @@
-"""Takes up changed files while the router serves: on SIGHUP, or as soon as they change."""
+"""Loads changed files while the router serves: on SIGHUP, or as soon as they change."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from loguru import logger
 from tornado_router.background.supervisor import repeat
 from tornado_router.config.reader import keep_fixed, sources
 from tornado_router.errors import ConfigError
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 
 WATCH_SECONDS = 1.0
-"""How often the files are looked at. A change counts once it has lasted for as long, as it may be
+"""How often the files are checked. A change counts once it has lasted for as long: a file may be
 half written."""
 
 _State = dict[Path, tuple[int, int, int] | None]
@@ -39,25 +39,25 @@ class Reloader:
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGHUP, self.reload)
         self._watches: repeat | None = None
-        if router.deployment.config.server.watch:
+        if router.loaded.config.server.watch:
             self._watches = repeat("file watch", WATCH_SECONDS, self._watch)
 
     def close(self) -> None:
-        """Takes up nothing more."""
+        """Stops watching and reloading."""
         self._loop.remove_signal_handler(signal.SIGHUP)
         if self._watches:
             self._watches.cancel()
 
     def reload(self) -> bool:
-        """Takes up the files as they are now; if any is wrong, says why and keeps what there was.
+        """Loads the files as they are now; with a fault, logs it and keeps the previous ones.
 
-        What was wrong is tried again when one of the files changes, not before.
+        They are tried again when one of them changes, not before.
         """
         self._files = self._find_files()
         self._taken = self._look()
-        before = self._router.deployment
+        before = self._router.loaded
         try:
-            after = read_deployment(before.path, self._environ, before=before)
+            after = load_config(before.path, self._environ, before=before)
             if self._router.tls:
                 self._router.tls.load()
         except ConfigError as error:
@@ -72,7 +72,7 @@ class Reloader:
         logger.info("loaded {}", before.path)
         for item in after.providers.values():
             if item.off and item is not before.providers.get(item.name):
-                logger.warning("the provider {} is off: {}", item.name, item.off)
+                logger.warning("provider {} is off: {}", item.name, item.off)
         if fixed:
             logger.warning("these options need a restart: {}", ", ".join(fixed))
         return True
@@ -84,16 +84,16 @@ class Reloader:
         self._seen = state
 
     def _find_files(self) -> list[Path]:
-        """Everything that a reload reads: a renewed certificate or secret is a change, too."""
+        """All files that a reload reads: a renewed certificate or secret is a change too."""
         tls = self._router.tls
-        return [*sources(self._router.deployment.path), *(tls.files if tls else ())]
+        return [*sources(self._router.loaded.path), *(tls.files if tls else ())]
 
     def _look(self) -> _State:
         return {path: _state(path) for path in self._files}
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
-    """What differs when a file was written, or another put in its place."""
+    """What changes when a file is written or replaced."""
     try:
         found = path.stat()
     except OSError:

@@ -44,7 +44,7 @@ from tornado_router.routing.output_length import OutputBounds
 from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
-from tornado_router.runtime.loaded_config import Deployment
+from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.shared import keep_in_process, share_in_redis
 from tornado_router.storage.storage import Storage
 from tornado_router.validation import Profile
@@ -54,11 +54,11 @@ class RouterProcess:
     """One process of the router. To be made on the running event loop.
 
     Args:
-        deployment: what to serve.
+        loaded: what to serve.
         storage: the open database.
 
     Attributes:
-        deployment: what is served now.
+        loaded: what is served now.
         application: serves requests.
         services: what its handlers use.
         tls: how connections are encrypted, or None.
@@ -70,12 +70,12 @@ class RouterProcess:
             its memory.
     """
 
-    def __init__(self, deployment: Deployment, storage: Storage) -> None:
-        config = deployment.config
+    def __init__(self, loaded: LoadedConfig, storage: Storage) -> None:
+        config = loaded.config
         self.tls = read_tls(config)
         shares = bool(config.redis.host)
         self._lock = storage.database.share() if shares else storage.database.claim(_stop_second)
-        self.deployment = deployment
+        self.loaded = loaded
         self.storage = storage
         self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
         self.access_log = AccessLog(config.log)
@@ -99,33 +99,33 @@ class RouterProcess:
         self._output_bounds = OutputBounds(config.limits.default_output_tokens)
         self._observers: dict[str, Observer] = {
             "the access log": self.access_log.add,
-            **_hooks(deployment.plugins),
+            **_hooks(loaded.plugins),
         }
         self._telemetry = self._make_telemetry(config)
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._secrets: set[str] = set()
-        self.services = self._make_services(deployment)
+        self.services = self._make_services(loaded)
         self.application = RouterApplication(self.services, config.server.max_body_bytes)
 
-    def adopt(self, deployment: Deployment) -> None:
+    def adopt(self, loaded: LoadedConfig) -> None:
         """Serves by another router.toml from now on; requests that run end by the one before.
 
         Args:
-            deployment: what was read; options that a running router cannot take up must be those
+            loaded: what was read; options that a running router cannot take up must be those
                 of the one before.
         """
         changed = {
             name
-            for name, item in self.deployment.providers.items()
-            if deployment.providers.get(name) is not item
+            for name, item in self.loaded.providers.items()
+            if loaded.providers.get(name) is not item
         }
         old = [self._upstreams.pop(name) for name in changed if name in self._upstreams]
         self._health.forget(changed)
-        self._health.configure(deployment.config.routing)
-        self.services.serving = self._prepare(deployment)
+        self._health.configure(loaded.config.routing)
+        self.services.serving = self._prepare(loaded)
         self._authenticator.use(self.services.serving.plans)
-        self.deployment = deployment
+        self.loaded = loaded
         if old:
             task = start_task("old connections", self._retire(old))
             self._retiring.add(task)
@@ -157,8 +157,8 @@ class RouterProcess:
             targets=self.metrics.targets,
         )
 
-    def _make_services(self, deployment: Deployment) -> Services:
-        config = deployment.config
+    def _make_services(self, loaded: LoadedConfig) -> Services:
+        config = loaded.config
         bounds = ClientBounds(config.server)
         process_metrics = ProcessMetrics(
             self.metrics,
@@ -172,7 +172,7 @@ class RouterProcess:
             tls=self.tls,
         )
         return Services(
-            serving=self._prepare(deployment),
+            serving=self._prepare(loaded),
             authenticator=self._authenticator,
             access_log=self.access_log,
             metrics=self.metrics,
@@ -182,28 +182,28 @@ class RouterProcess:
                 self.storage,
                 self._health,
                 self.ledger,
-                deployment.plugins,
+                loaded.plugins,
                 process_metrics,
                 self.shared.link,
             ),
         )
 
-    def _prepare(self, deployment: Deployment) -> Serving:
+    def _prepare(self, loaded: LoadedConfig) -> Serving:
         """Makes what a router.toml decides."""
-        config = deployment.config
+        config = loaded.config
         # Calls that began before a reload may still show the secrets of the file before.
-        self._secrets |= set(deployment.secrets())
+        self._secrets |= set(loaded.secrets())
         self.recorder.keep_out(sorted(self._secrets))
-        for item in deployment.providers.values():
+        for item in loaded.providers.values():
             if item.provider and item.name not in self._upstreams:
                 self._upstreams[item.name] = Upstream(item.name, item.common)
-        router = Router(deployment.providers, config.routes)
+        router = Router(loaded.providers, config.routes)
         self.metrics.models.keep(router.names())
         self.metrics.targets.keep(target.model for target in router.targets())
         plans, services = _plans(config), self._account_services
         return Serving(
             config=config,
-            providers=deployment.providers,
+            providers=loaded.providers,
             plans=plans,
             accounts=Accounts(
                 services.storage,
@@ -214,18 +214,18 @@ class RouterProcess:
                 plans=plans,
             ),
             router=router,
-            gateway=self._make_gateway(deployment, router),
+            gateway=self._make_gateway(loaded, router),
             validators={
                 name: endpoint.validator(cast(Profile, config.validation.profile))
                 for name, endpoint in ENDPOINTS.items()
             },
         )
 
-    def _make_gateway(self, deployment: Deployment, router: Router) -> Gateway:
-        config = deployment.config
-        prices = Prices(config.prices, config.pricing, deployment.providers)
+    def _make_gateway(self, loaded: LoadedConfig, router: Router) -> Gateway:
+        config = loaded.config
+        prices = Prices(config.prices, config.pricing, loaded.providers)
         dispatcher = Dispatcher(
-            deployment.providers,
+            loaded.providers,
             dict(self._upstreams),
             self.shared.memory,
             self._health,
@@ -234,7 +234,7 @@ class RouterProcess:
         cache = ResponseCache(
             self.shared.responses,
             config.cache,
-            {item.name: item.fingerprint for item in deployment.providers.values()},
+            {item.name: item.fingerprint for item in loaded.providers.values()},
         )
         return Gateway(
             router,

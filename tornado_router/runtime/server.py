@@ -39,7 +39,7 @@ class Server:
 
     def __init__(self, router: RouterProcess) -> None:
         self._router = router
-        self._options = router.deployment.config.server
+        self._options = router.loaded.config.server
         self._requests = router.services.requests
         self._bounds = router.services.bounds
         self._front: Front = TornadoFront(

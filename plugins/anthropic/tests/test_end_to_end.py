@@ -17,7 +17,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from tornado_router.accounts import keys, registration
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.runtime.server import Server
 from tornado_router.storage.storage import Storage
@@ -94,9 +94,9 @@ async def router(folder, seen):
     """The SDK's client of a router in front of the imitation."""
     async with serving(Application([("/v1/messages", Messages, {"seen": seen})])) as port:
         (folder / "router.toml").write_text(ROUTER_TOML.format(key=KEY, port=port))
-        deployment = read_deployment(folder / "router.toml", {})
-        storage = Storage(deployment.config.database_location)
-        server = Server(RouterProcess(deployment, storage))
+        loaded = load_config(folder / "router.toml", {})
+        storage = Storage(loaded.config.database_location)
+        server = Server(RouterProcess(loaded, storage))
         key = storage.call(lambda: keys.create_key(registration.create_administrator(), "test"))
         try:
             router_port = await server.start()

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from tornado_router.cli import main
-from tornado_router.runtime.loaded_config import read_deployment
+from tornado_router.runtime.loaded_config import load_config
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.yaml"))
 BALANCED = Path(__file__).parent / "balanced.yaml"
@@ -33,8 +33,8 @@ def test_the_file_can_be_used_and_has_no_secret(path, output):
     values = {"T": "30", "REDIS_PORT": "6379"}
     for name in re.findall(r"\$\{(\w+)\}", text):
         values.setdefault(name, "https://h.example" if name.endswith("_BASE") else "value" * 8)
-    deployment = read_deployment(output, values)
-    assert [item.off for item in deployment.providers.values() if item.off] == []
+    loaded = load_config(output, values)
+    assert [item.off for item in loaded.providers.values() if item.off] == []
 
 
 def test_the_command(output):

@@ -3,16 +3,17 @@ PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(she
 BIN = .venv/bin
 PLUGINS = $(patsubst plugins/%/setup.py,plugins/%,$(wildcard plugins/*/setup.py))
 
-.PHONY: help install serve test lint proof chaos bench bench-peers clean
+.PHONY: help install serve test test-versions lint proof chaos bench bench-peers clean
 
 help:
-	@echo "make serve        run the router of router.toml on http://127.0.0.1:3000"
-	@echo "make test         run every check and test, as CI does"
-	@echo "make lint         run the fast checks alone"
-	@echo "make proof        prove that limits and credits are exact, on one router and on four"
-	@echo "make chaos        break providers, Redis and the router itself under load (needs a C compiler)"
-	@echo "make bench        measure the router (needs a C compiler)"
-	@echo "make bench-peers  install the gateways to measure it beside"
+	@echo "make serve          run the router of router.toml on http://127.0.0.1:3000"
+	@echo "make test           run every check and test, as CI does"
+	@echo "make lint           run the fast checks alone"
+	@echo "make test-versions  run the tests with the lowest and newest versions that setup.py allows"
+	@echo "make proof          prove that limits and credits are exact, on one router and on four"
+	@echo "make chaos          break providers, Redis and the router itself under load (needs a C compiler)"
+	@echo "make bench          measure the router (needs a C compiler)"
+	@echo "make bench-peers    install the gateways to measure it beside"
 
 install: .venv/installed
 
@@ -35,6 +36,9 @@ serve: .venv/installed
 
 test: .venv/tox
 	$(BIN)/tox run
+
+test-versions: .venv/tox
+	$(BIN)/tox run -e lowest,newest
 
 lint: .venv/tox
 	$(BIN)/tox run -e lint,type

@@ -14,11 +14,11 @@ from tornado_router.accounts import keys, users
 from tornado_router.config.options import LedgerOptions
 from tornado_router.errors import ApiError
 from tornado_router.ledger import usage_queries
+from tornado_router.ledger.time_span import LATEST
 from tornado_router.ledger.usage_queries import (
     COLUMNS,
     DAY,
     GROUPINGS,
-    LATEST,
     MAX_GROUPS,
     Filter,
     find_cursor,

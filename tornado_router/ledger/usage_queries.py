@@ -21,9 +21,6 @@ from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 DAY = datetime.timedelta(days=1)
 
-LATEST = datetime.datetime(9999, 12, 31)
-"""The end of the last day that has a next one."""
-
 LARGEST_ID = 2**63 - 1
 """Of a call: larger numbers do not fit into the column on every database."""
 

@@ -5,20 +5,16 @@ import csv
 import datetime
 import io
 import socket
-from contextlib import suppress
 from decimal import Decimal
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from loguru import logger
 from tornado.httpclient import HTTPClientError
 from tornado.httputil import url_concat
 
 from tornado_router.accounts import keys, users
 from tornado_router.config.options import LedgerOptions
-from tornado_router.errors import ApiError
 from tornado_router.http import client_bounds
 from tornado_router.http.handlers import usage
 from tornado_router.ledger import usage_queries
@@ -487,11 +483,6 @@ class TestQuery:
         assert ids(body) == [2, 3]
         body = orjson.loads((await get(to="0001-01-02")).body)
         assert (body["from"], body["data"]) == (-62135596800, [])
-
-    @given(st.text(max_size=40))
-    def test_no_text_is_an_unknown_error(self, text):
-        with suppress(ApiError):
-            assert isinstance(usage._moment({"from": text}, "from"), datetime.datetime)
 
 
 class TestCsv:

@@ -30,7 +30,8 @@ from tornado_router.calls.admission import Admission, Permit
 from tornado_router.config.options import PriceOptions, PricingOptions
 from tornado_router.endpoints import CHAT_COMPLETIONS
 from tornado_router.errors import ApiError
-from tornado_router.limits.limiter import Demand, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Demand, Purse
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.provider import Call, Provider, Relayed, UpstreamResponse
 from tornado_router.routing.output_length import OutputBounds

@@ -24,7 +24,8 @@ from harness import BenchError
 from harness.process import CALIBRATED_MS, Pinned, calibrate, two_cores
 
 from tornado_router.config.options import RedisOptions
-from tornado_router.limits.limiter import Demand, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Demand, Purse
 from tornado_router.limits.redis import RedisLimiter
 from tornado_router.redis.link import RedisLink
 

@@ -7,7 +7,8 @@ import pytest
 from tornado_router.accounts.key_lookup import find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.errors import ApiError
-from tornado_router.limits.limiter import Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Purse
 from tornado_router.storage.tables import ApiKey, User
 from tornado_router.storage.values import now
 

@@ -11,7 +11,7 @@ from tornado_router.accounts.key_lookup import find_key
 from tornado_router.accounts.keys import digest
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.errors import ApiError
-from tornado_router.limits.limiter import Rates
+from tornado_router.limits.kinds import Rates
 from tornado_router.storage.tables import ApiKey
 from tornado_router.storage.values import now
 

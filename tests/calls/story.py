@@ -27,7 +27,8 @@ from tornado_router.config.options import (
 )
 from tornado_router.errors import ApiError
 from tornado_router.ledger.request_log import RequestRecorder
-from tornado_router.limits.limiter import Demand, LimitReachedError, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Demand, LimitReachedError, Purse
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.observability.metrics import Metrics
 from tornado_router.plugins.registry import ConfiguredProvider

@@ -13,7 +13,8 @@ from tornado_router.calls.admission import (
 )
 from tornado_router.config.options import PriceOptions, PricingOptions, ProviderOptions
 from tornado_router.errors import ApiError
-from tornado_router.limits.limiter import LimiterAwayError, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import LimiterAwayError, Purse
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.retry_after import duration
 from tornado_router.plugins.registry import ConfiguredProvider

@@ -9,7 +9,7 @@ from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError
 from tornado_router.calls.response_cache import CacheControl
 from tornado_router.errors import ProviderError, StoppedError
-from tornado_router.limits.limiter import Rates
+from tornado_router.limits.kinds import Rates
 from tornado_router.observability.trace_context import TraceContext
 
 from .story import KEY, LAST, USAGE, WAYS, WHOLE, Reader, Scripted, World, chunk, paying

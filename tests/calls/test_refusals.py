@@ -5,7 +5,7 @@ from tornado_router.limits.limiter import Level, LimitReachedError
 
 
 def test_headers_of_one_limit_alone():
-    assert list(level_headers(Level(5, 4, 1.0), None)) == [
+    assert list(level_headers({"requests": Level(5, 4, 1.0)})) == [
         "x-ratelimit-limit-requests",
         "x-ratelimit-remaining-requests",
         "x-ratelimit-reset-requests",

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Purse
 
 PLENTY = 100_000_000
 
@@ -44,13 +45,13 @@ class Behaviour:
             return leases, await refusal(limiter, one)
 
         leases, refused = self.run(story)
-        assert [lease.requests.remaining for lease in leases] == [2, 1, 0]
-        assert all(lease.tokens is None for lease in leases)
+        assert [lease.levels["requests"].remaining for lease in leases] == [2, 1, 0]
+        assert all("tokens" not in lease.levels for lease in leases)
         assert (refused.kind, refused.name) == ("requests", "user:1")
         assert (refused.limit, refused.used, refused.requested) == (3, 3, 1)
         assert 0 < refused.retry_after <= 20
-        assert refused.requests[:2] == (3, 0)
-        assert 0 < refused.requests.reset <= 60
+        assert refused.levels["requests"][:2] == (3, 0)
+        assert 0 < refused.levels["requests"].reset <= 60
 
     def test_an_ended_call_does_not_give_its_request_back(self):
         async def story(limiter):
@@ -74,7 +75,7 @@ class Behaviour:
 
         retry_after, lease = self.run(story)
         assert 0 < retry_after <= 0.1
-        assert lease.tokens.limit == PLENTY
+        assert lease.levels["tokens"].limit == PLENTY
 
     def test_0_is_nothing_and_none_is_no_limit(self):
         async def story(limiter):
@@ -92,13 +93,13 @@ class Behaviour:
         refusals = self.run(collect)
         assert [refused.kind for refused in refusals] == ["requests", "tokens", "in_flight"]
         assert [refused.retry_after for refused in refusals] == [None, None, None]
-        assert refusals[0].requests == (0, 0, 0.0)
+        assert refusals[0].levels["requests"] == (0, 0, 0.0)
 
     def test_no_tokens_fit_into_no_tokens(self):
         async def story(limiter):
             return await limiter.admit(demand(Rates("a", tokens=0), tokens=0))
 
-        assert self.run(story).tokens == (0, 0, 0.0)
+        assert self.run(story).levels["tokens"] == (0, 0, 0.0)
 
     def test_all_is_taken_or_nothing(self):
         async def story(limiter):
@@ -110,8 +111,8 @@ class Behaviour:
 
         refused, lease = self.run(story)
         assert (refused.name, refused.kind) == ("user:1", "requests")
-        assert refused.tokens == (100, 100, 0.0)
-        assert lease.requests.remaining == 9
+        assert refused.levels["tokens"] == (100, 100, 0.0)
+        assert lease.levels["requests"].remaining == 9
 
     def test_the_fullest_drawn_bucket_is_told(self):
         async def story(limiter):
@@ -120,8 +121,8 @@ class Behaviour:
             )
 
         lease = self.run(story)
-        assert lease.requests[:2] == (5, 4)
-        assert lease.tokens[:2] == (1000, 990)
+        assert lease.levels["requests"][:2] == (5, 4)
+        assert lease.levels["tokens"][:2] == (1000, 990)
 
     def test_of_several_reasons_the_one_that_holds_longest_is_told(self):
         async def story(limiter):
@@ -137,7 +138,7 @@ class Behaviour:
 
         slow, never = self.run(story)
         assert (slow.name, never.name) == ("slow", "never")
-        assert slow.requests[:2] == (60, 0)  # both have none left, and the first is told
+        assert slow.levels["requests"][:2] == (60, 0)  # both have none left, and the first is told
 
     def test_calls_in_flight(self):
         async def story(limiter):
@@ -245,7 +246,7 @@ class Behaviour:
             limiter.settle(await limiter.admit(demand(rates, tokens=90)), 30, 0)
             return await limiter.admit(demand(rates, tokens=70))
 
-        assert self.run(story).tokens[:2] == (100, 0)
+        assert self.run(story).levels["tokens"][:2] == (100, 0)
 
     def test_tokens_beyond_the_lease_are_a_debt(self):
         async def story(limiter):

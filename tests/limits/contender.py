@@ -4,7 +4,8 @@ import asyncio
 import sys
 
 from tornado_router.config.options import RedisOptions
-from tornado_router.limits.limiter import Demand, LimitReachedError, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Demand, LimitReachedError, Purse
 from tornado_router.limits.redis import RedisLimiter
 from tornado_router.redis.link import RedisLink
 

@@ -6,7 +6,8 @@ import pytest
 
 from tornado_router.config.options import LimitsOptions, RedisOptions
 from tornado_router.limits.guarded import GuardedLimiter
-from tornado_router.limits.limiter import LimiterAwayError, LimitReachedError, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import LimiterAwayError, LimitReachedError, Purse
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
 from tornado_router.redis.link import RedisLink
@@ -91,7 +92,7 @@ def test_a_share_of_rates():
 
     first, in_flight, tokens = away(story, processes=2)
     assert first.local
-    assert (first.requests.limit, first.tokens.limit) == (4, 200)
+    assert (first.levels["requests"].limit, first.levels["tokens"].limit) == (4, 200)
     assert (in_flight.kind, in_flight.limit) == ("in_flight", 2)
     assert (tokens.kind, tokens.limit) == ("tokens", 200)
 
@@ -99,7 +100,8 @@ def test_a_share_of_rates():
 def test_a_share_is_never_nothing_unless_the_whole_is():
     async def story(limiter):
         lease = await limiter.admit(demand(Rates("a", requests=3)))
-        return lease.requests.limit, (await refusal(limiter, demand(Rates("b", requests=0)))).limit
+        refused = await refusal(limiter, demand(Rates("b", requests=0)))
+        return lease.levels["requests"].limit, refused.limit
 
     assert away(story, processes=10) == (1, 0)
 
@@ -138,7 +140,7 @@ def test_what_is_allowed_is_not_held():
         return leases
 
     leases = away(story, rates="allow", money="allow")
-    assert all(lease.local and lease.requests is None for lease in leases)
+    assert all(lease.local and not lease.levels for lease in leases)
     assert leases[0].cost == 1500
 
 
@@ -199,7 +201,7 @@ def test_routers_that_were_seen_count(redis):
         await go()
         return await limiter.admit(demand(Rates("a", requests=8)))
 
-    assert going(redis, story, processes=2).requests.limit == 2
+    assert going(redis, story, processes=2).levels["requests"].limit == 2
 
 
 def test_what_began_in_redis_ends_there(redis):

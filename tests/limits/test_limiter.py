@@ -1,6 +1,6 @@
 """What the engines of the limits share: demands, leases, refusals."""
 
-from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimitReachedError
 
 
 def test_a_refusal_says_what_was_met():
@@ -8,11 +8,7 @@ def test_a_refusal_says_what_was_met():
     assert str(refused) == "key:1: tokens, limit 10, used 8, requested 3"
 
 
-def test_a_holder_without_limits_is_unlimited():
-    assert Rates("key:1")[1:] == (None, None, None)
-
-
 def test_a_lease_is_of_all_processes_unless_it_says_otherwise():
     lease = Lease(Demand("call", ()), 5)
     assert not lease.local
-    assert lease.requests is lease.tokens is None
+    assert lease.levels == {}

@@ -3,8 +3,9 @@
 import asyncio
 
 from tornado_router.limits import memory as memory_module
-from tornado_router.limits.limiter import MINUTE, Purse, Rates
-from tornado_router.limits.memory import Bucket, MemoryLimiter
+from tornado_router.limits.kinds import MINUTE, Rates
+from tornado_router.limits.limiter import Purse
+from tornado_router.limits.memory import Holder, MemoryLimiter
 
 from .behaviour import Behaviour, demand, refusal
 
@@ -30,12 +31,12 @@ def with_clock(story):
 
 
 def test_a_bucket_fills_evenly():
-    bucket = Bucket()
-    bucket.level = 3 * MINUTE
-    assert bucket.drain(3, MINUTE // 2) == 3 * MINUTE // 2
-    assert not bucket.is_empty(MINUTE - 1)
-    assert bucket.is_empty(MINUTE)
-    assert bucket.drain(3, 10 * MINUTE) == 0
+    holder = Holder()
+    holder.levels[0] = 3 * MINUTE
+    assert holder.drain(0, 3, MINUTE // 2) == 3 * MINUTE // 2
+    assert not holder.is_idle(MINUTE - 1)
+    assert holder.is_idle(MINUTE)
+    assert holder.drain(0, 3, 10 * MINUTE) == 0
 
 
 def test_no_minute_sees_more_than_the_bucket_and_what_flowed_in():

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from loguru import logger
 
 from tornado_router.config.options import RedisOptions
 from tornado_router.limits import redis as redis_module
-from tornado_router.limits.limiter import Lease, LimiterAwayError, LimitReachedError, Purse, Rates
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Lease, LimiterAwayError, LimitReachedError, Purse
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
 from tornado_router.redis.link import RedisLink
@@ -106,7 +108,7 @@ purses = st.builds(Purse, st.sampled_from(["p", "q"]), st.integers(0, 90), st.in
 demands = st.builds(
     demand,
     rates,
-    rates.map(lambda one: one._replace(holder=one.holder * 2)),
+    rates.map(lambda one: replace(one, holder=one.holder * 2)),
     purses=st.lists(purses, max_size=2, unique_by=lambda one: one.id),
     tokens=st.integers(0, 40),
     cost=st.integers(0, 40),
@@ -146,7 +148,7 @@ async def play(limiter, story, wait):
             tried = await outcome(limiter, values[0])
             if isinstance(tried, Lease):
                 leases.append(tried)
-                answers.append((tried.requests, tried.tokens))
+                answers.append(tried.levels)
             else:
                 answers.append(vars(tried))
         elif leases and name == "extend":
@@ -418,7 +420,7 @@ def test_a_redis_that_stops_and_starts(redis):
         await asyncio.to_thread(redis.start)
         return await admitted_at_last(limiter, one)
 
-    assert told(redis, story).requests.remaining == 99
+    assert told(redis, story).levels["requests"].remaining == 99
 
 
 def test_a_redis_that_is_nowhere(redis):

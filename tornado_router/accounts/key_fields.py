@@ -13,6 +13,7 @@ from tornado_router.accounts.text import clean_text, parse_dollars
 from tornado_router.config import check
 from tornado_router.config.options import MAX_RATE
 from tornado_router.error_codes import Invalid
+from tornado_router.limits.kinds import KINDS
 from tornado_router.storage.values import now, utc
 
 MAX_PATTERNS = 100
@@ -24,11 +25,7 @@ MAX_PATTERN = 200
 LATEST = 253_402_300_799
 """Seconds since 1970 of the last moment that a `datetime` holds."""
 
-LIMITS = {
-    "rpm": "rate_limit_rpm",
-    "tpm": "rate_limit_tpm",
-    "max_in_flight": "max_in_flight",
-}
+LIMITS = {kind.option: kind.column for kind in KINDS}
 
 
 def columns(

@@ -15,7 +15,8 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.config.options import PlanOptions
 from tornado_router.error_codes import Refusal
 from tornado_router.limits.holders import HolderKind
-from tornado_router.limits.limiter import Purse, Rates
+from tornado_router.limits.kinds import KINDS, Rates
+from tornado_router.limits.limiter import Purse
 from tornado_router.storage.tables import ApiKey, User
 from tornado_router.storage.values import billionths, now
 
@@ -98,8 +99,8 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
         if following:
             ends.append(datetime.datetime.combine(following, datetime.time()))
     rates = (
-        Rates(HolderKind.KEY.id(row.id), row.rate_limit_rpm, row.rate_limit_tpm, row.max_in_flight),
-        Rates(HolderKind.USER.id(row.user_id), plan.rpm, plan.tpm, plan.max_in_flight),
+        Rates(HolderKind.KEY.id(row.id), *(getattr(row, kind.column) for kind in KINDS)),
+        Rates(HolderKind.USER.id(row.user_id), *(getattr(plan, kind.option) for kind in KINDS)),
     )
     return Key(
         id=row.id,
@@ -113,7 +114,7 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
         ),
         log_requests=row.log_requests,
         endpoints=None if permissions.endpoints is None else frozenset(permissions.endpoints),
-        rates=tuple(one for one in rates if one[1:] != (None, None, None)),
+        rates=tuple(one for one in rates if one.bounds),
         purses=tuple(purses),
         until=min((_timestamp(end) for end in ends if end), default=None),
     )

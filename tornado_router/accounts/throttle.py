@@ -8,13 +8,8 @@ import ipaddress
 from tornado_router.config.options import AuthOptions
 from tornado_router.error_codes import Refusal
 from tornado_router.limits.holders import HolderKind
-from tornado_router.limits.limiter import (
-    Demand,
-    Limiter,
-    LimiterAwayError,
-    LimitReachedError,
-    Rates,
-)
+from tornado_router.limits.kinds import Rates
+from tornado_router.limits.limiter import Demand, Limiter, LimiterAwayError, LimitReachedError
 from tornado_router.limits.retry_after import duration, retry_headers
 
 NETWORKS_AT_ONCE = 10

@@ -73,7 +73,7 @@ class Permit:
 
     def headers(self) -> dict[str, str]:
         """The `x-ratelimit-*` headers that OpenAI's clients know."""
-        return level_headers(self.lease.requests, self.lease.tokens) if self.lease else {}
+        return level_headers(self.lease.levels) if self.lease else {}
 
 
 class Admission:
@@ -117,8 +117,9 @@ class Admission:
         if not known:
             # A guess must not keep a call out that would fit into an untouched minute.
             for rates in key.rates:
-                if rates.tokens is not None and tokens > rates.tokens:
-                    tokens = max(prompt, rates.tokens)
+                fewest = rates.fewest_tokens
+                if fewest is not None and tokens > fewest:
+                    tokens = max(prompt, fewest)
         if key.purses and (prompt or output):
             permit.targets, cost = self._priced(call.model, targets, prompt, output, images)
         demand = Demand(call.id, key.rates, key.purses, tokens, cost)

@@ -5,32 +5,29 @@ from __future__ import annotations
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.limits.holders import HolderKind
-from tornado_router.limits.limiter import Level, LimitReachedError
+from tornado_router.limits.kinds import KINDS
+from tornado_router.limits.limiter import MONEY, Levels, LimitReachedError
 from tornado_router.limits.retry_after import duration, retry_headers
 from tornado_router.observability.redaction import printable_name
 
 
-def level_headers(requests: Level | None, tokens: Level | None) -> dict[str, str]:
+def level_headers(levels: Levels) -> dict[str, str]:
     """The `x-ratelimit-*` headers: https://platform.openai.com/docs/guides/rate-limits."""
     headers = {}
-    if requests is not None:
-        headers["x-ratelimit-limit-requests"] = str(requests.limit)
-        headers["x-ratelimit-remaining-requests"] = str(requests.remaining)
-        headers["x-ratelimit-reset-requests"] = duration(requests.reset)
-    if tokens is not None:
-        headers["x-ratelimit-limit-tokens"] = str(tokens.limit)
-        headers["x-ratelimit-remaining-tokens"] = str(tokens.remaining)
-        headers["x-ratelimit-reset-tokens"] = duration(tokens.reset)
+    for ending, level in levels.items():
+        headers[f"x-ratelimit-limit-{ending}"] = str(level.limit)
+        headers[f"x-ratelimit-remaining-{ending}"] = str(level.remaining)
+        headers[f"x-ratelimit-reset-{ending}"] = duration(level.reset)
     return headers
 
 
 def refusal_of(reached: LimitReachedError, model: str) -> ApiError:
     """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes."""
-    if reached.kind == "money":
+    if reached.kind == MONEY:
         row, (message, kind) = Refusal.insufficient_quota, (_no_money(reached), "")
     else:
         row, (message, kind) = Refusal.rate_limit_exceeded, _no_room(reached, model)
-    headers = level_headers(reached.requests, reached.tokens)
+    headers = level_headers(reached.levels)
     return row(message, type=kind, headers={**headers, **retry_headers(reached.retry_after)})
 
 
@@ -49,8 +46,8 @@ def _no_money(reached: LimitReachedError) -> str:
 
 def _no_room(reached: LimitReachedError, model: str) -> tuple[str, str]:
     whose = "this API key" if HolderKind.KEY.names(reached.name) else "your account"
-    unit, kind = _UNITS[reached.kind]
-    subject = f"{printable_name(model)} for {whose} on {unit}: Limit {reached.limit}"
+    kind = _KINDS[reached.kind]
+    subject = f"{printable_name(model)} for {whose} on {kind.title}: Limit {reached.limit}"
     if reached.retry_after is None and reached.limit:
         message = f"Request too large for {subject}, Requested {reached.requested}."
     else:
@@ -59,12 +56,7 @@ def _no_room(reached: LimitReachedError, model: str) -> tuple[str, str]:
         )
     if reached.retry_after is not None:
         message += f" Please try again in {duration(reached.retry_after)}."
-    return message, kind
+    return message, kind.error_type
 
 
-_UNITS = {
-    "requests": ("requests per min (RPM)", "requests"),
-    "tokens": ("tokens per min (TPM)", "tokens"),
-    "in_flight": ("concurrent requests", "requests"),
-}
-"""What a limit is called in a message, and the error's type."""
+_KINDS = {kind.name: kind for kind in KINDS}

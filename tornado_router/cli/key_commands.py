@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from tornado_router.accounts import budgets, keys, registration, users
 from tornado_router.cli.common import Duration, config_option, show_table
 from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
+from tornado_router.limits.kinds import KINDS
 from tornado_router.storage.tables import ApiKey
 from tornado_router.storage.values import now
 
@@ -18,6 +20,14 @@ from tornado_router.storage.values import now
 @click.group("keys")
 def keys_group() -> None:
     """Create, list, rotate and revoke API keys."""
+
+
+def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each kind of limit."""
+    for kind in reversed(KINDS):
+        name = f"--{kind.option.replace('_', '-')}"
+        command = click.option(name, type=int, help=f"{kind.description}.")(command)
+    return command
 
 
 @keys_group.command("create")
@@ -34,9 +44,7 @@ def keys_group() -> None:
 @click.option(
     "--endpoint", "endpoints", multiple=True, help="An endpoint that it may use; repeatable."
 )
-@click.option("--rpm", type=int, help="Requests per minute.")
-@click.option("--tpm", type=int, help="Tokens per minute.")
-@click.option("--max-in-flight", type=int, help="Calls in flight at once.")
+@_limit_options
 @click.option("--budget", help="US dollars that it may spend per period.")
 @click.option(
     "--budget-period",

@@ -8,6 +8,7 @@ import click
 
 from tornado_router.cli.common import config_option, show_dollars, show_table
 from tornado_router.cli.open_accounts import OpenAccounts
+from tornado_router.limits.kinds import KINDS
 
 
 @click.command("plans")
@@ -16,14 +17,12 @@ def plans_command(path: Path) -> None:
     """List the plans of router.toml; `-` means no limit."""
     accounts = OpenAccounts(path)
     show_table(
-        ("plan", "credits", "rpm", "tpm", "in flight", "models"),
+        ("plan", "credits", *(kind.option for kind in KINDS), "models"),
         [
             (
                 f"{name} (default)" if name == accounts.plans.default else name,
                 None if plan.credits is None else show_dollars(accounts.plans.first_credits(name)),
-                plan.rpm,
-                plan.tpm,
-                plan.max_in_flight,
+                *(getattr(plan, kind.option) for kind in KINDS),
                 " ".join(plan.models),
             )
             for name, plan in sorted(accounts.plans.all().items())

@@ -7,7 +7,8 @@ demand says what was spent as the database knows it, and the larger figure holds
 from __future__ import annotations
 
 from tornado_router.config.options import LimitsOptions
-from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse, Rates
+from tornado_router.limits.kinds import KINDS, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
 
@@ -31,7 +32,7 @@ class GuardedLimiter:
 
     async def admit(self, demand: Demand) -> Lease:
         """See `Limiter.admit`."""
-        limited = any(rates[1:] != (None, None, None) for rates in demand.rates)
+        limited = any(rates.bounds for rates in demand.rates)
         if not limited and not demand.purses:
             return Lease(demand._replace(rates=()), demand.cost, local=True)
         try:
@@ -92,8 +93,10 @@ class GuardedLimiter:
 
 
 def _part_of_rates(rates: Rates, count: int) -> Rates:
-    holder, *limits = rates
-    return Rates(holder, *(limit and max(1, limit // count) for limit in limits))
+    parts = {
+        KINDS[index].name: limit and max(1, limit // count) for index, limit, _ in rates.bounds
+    }
+    return Rates(rates.holder, **parts)
 
 
 def _part_of_purse(purse: Purse, count: int) -> Purse:

@@ -12,28 +12,19 @@ span of time sees more than the bucket plus what flowed in meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from tornado_router.errors import RouterError
+from tornado_router.limits.kinds import Rates
 
-MINUTE = 60_000_000
-"""Microseconds, in which both engines measure time."""
+MONEY = "money"
+"""The kind of a purse that does not cover a call; other kinds are the names of `KINDS`."""
 
-Kind = Literal["requests", "tokens", "in_flight", "money"]
-
-
-class Rates(NamedTuple):
-    """What one holder may do in a minute and at once; None is unlimited, 0 is nothing.
-
-    Attributes:
-        holder: whose they are, such as `key:12` or `user:3`; the name of what is counted.
-    """
-
-    holder: str
-    requests: int | None = None
-    tokens: int | None = None
-    in_flight: int | None = None
+Levels = Mapping[str, "Level"]
+"""The level of the fullest-drawn bucket behind a call, by `LimitKind.header`; without a limit, no
+level."""
 
 
 class Purse(NamedTuple):
@@ -90,17 +81,14 @@ class Lease:
     Attributes:
         demand: what was asked for, and is held.
         cost: what is held of each purse; `extend` raises it.
-        requests: the level of the fullest-drawn bucket of requests behind the call, or None if
-            nobody's requests are limited.
-        tokens: the same of tokens.
+        levels: of its buckets.
         local: whether it is held by this process alone, as Redis was away.
         id: what its engine knows it by, if it needs to.
     """
 
     demand: Demand
     cost: int
-    requests: Level | None = None
-    tokens: Level | None = None
+    levels: Levels = field(default_factory=dict)
     local: bool = False
     id: str = ""
 
@@ -109,37 +97,34 @@ class LimitReachedError(RouterError):
     """A call that may not run now; nothing was taken for it.
 
     Attributes:
-        kind: which sort of limit it met; of several, the one that holds it up the longest.
+        kind: of the limit it met, such as `requests`, or `MONEY`; of several, the one that holds
+            it up the longest.
         name: `holder` of the rates or `id` of the purse.
         limit: the limit, or the purse's allowance.
         used: what is taken of it already, reservations included.
         requested: what the call wanted.
         retry_after: seconds after which it may run; None if waiting alone never helps.
-        requests: levels as in `Lease`, as they are now.
-        tokens: the same of tokens.
+        levels: as in `Lease`, as they are now.
     """
 
     def __init__(
         self,
-        kind: Kind,
+        kind: str,
         name: str,
         *,
         limit: int,
         used: int,
         requested: int,
         retry_after: float | None,
-        requests: Level | None = None,
-        tokens: Level | None = None,
     ) -> None:
         super().__init__(f"{name}: {kind}, limit {limit}, used {used}, requested {requested}")
-        self.kind: Kind = kind
+        self.kind = kind
         self.name = name
         self.limit = limit
         self.used = used
         self.requested = requested
         self.retry_after = retry_after
-        self.requests = requests
-        self.tokens = tokens
+        self.levels: Levels = {}
 
 
 class LimiterAwayError(RouterError):

@@ -3,12 +3,13 @@
 -- ARGV[1] is a JSON list of the time a lease holds, in microseconds, and the operations, each a
 -- list of its name and its arguments. The answer is a list with one item for each. What is read is
 -- kept in tables and written at the very end, so that an error leaves everything as it was.
--- A time is in microseconds, money in billionths of a US dollar, a limit of -1 is none.
+-- A time is in microseconds, money in billionths of a US dollar. A limit is a list of its name, its
+-- size, the period in which its bucket fills (0: it bounds calls that run), and 1 if a call takes
+-- its tokens and not 1; see kinds.py.
 
 local PREFIX = 'tornado-router:limits:'
 local LEASES = PREFIX .. 'leases' -- what is held, by when it expires
 local ROUTERS = PREFIX .. 'routers' -- who is alive, by when it was last heard of
-local MINUTE = 60000000
 local HOUR = 3600000 -- in milliseconds: for so long is kept what nobody looks at
 local EXPIRED_AT_ONCE = 500
 
@@ -32,14 +33,19 @@ end
 local function holder(name)
   local found = read(holders, 'rates:', name)
   if not found then
-    found = {
-      requests = { level = 0, time = now, limit = 0 },
-      tokens = { level = 0, time = now, limit = 0 },
-      in_flight = 0,
-    }
+    found = { in_flight = 0 }
     holders[name] = found
   end
   return found
+end
+
+local function bucket_of(counted, name)
+  local bucket = counted[name]
+  if not bucket then
+    bucket = { level = 0, time = now, limit = 0 }
+    counted[name] = bucket
+  end
+  return bucket
 end
 
 local function purse(id)
@@ -105,17 +111,18 @@ local steps = {}
 function steps.admit(id, tokens, cost, rates, funds)
   local fits = true
   for _, one in ipairs(rates) do
-    local name, request_limit, token_limit, in_flight = unpack(one)
-    local counted = holder(name)
-    if request_limit >= 0 then
-      drain(counted.requests, request_limit)
-      fits = fits and counted.requests.level + MINUTE <= request_limit * MINUTE
+    local counted = holder(one[1])
+    for _, spec in ipairs(one[2]) do
+      local name, limit, period, by_tokens = unpack(spec)
+      if period == 0 then
+        fits = fits and counted.in_flight < limit
+      else
+        local bucket = bucket_of(counted, name)
+        drain(bucket, limit)
+        local amount = by_tokens == 1 and tokens or 1
+        fits = fits and bucket.level + amount * period <= limit * period
+      end
     end
-    if token_limit >= 0 then
-      drain(counted.tokens, token_limit)
-      fits = fits and counted.tokens.level + tokens * MINUTE <= token_limit * MINUTE
-    end
-    fits = fits and (in_flight < 0 or counted.in_flight < in_flight)
   end
   for _, one in ipairs(funds) do
     local found = fund(one[1], one[3])
@@ -125,13 +132,18 @@ function steps.admit(id, tokens, cost, rates, funds)
     local held = { tokens = tokens, cost = cost, rates = {}, purses = {} }
     for i, one in ipairs(rates) do
       local counted = holder(one[1])
-      if one[2] >= 0 then
-        counted.requests.level = counted.requests.level + MINUTE
+      local corrected = {}
+      for _, spec in ipairs(one[2]) do
+        local name, _, period, by_tokens = unpack(spec)
+        if period > 0 then
+          local bucket = bucket_of(counted, name)
+          bucket.level = bucket.level + (by_tokens == 1 and tokens or 1) * period
+          if by_tokens == 1 then
+            corrected[#corrected + 1] = { name, period }
+          end
+        end
       end
-      if one[3] >= 0 then
-        counted.tokens.level = counted.tokens.level + tokens * MINUTE
-      end
-      held.rates[i] = { one[1], one[3] >= 0 }
+      held.rates[i] = { one[1], #corrected > 0 and corrected }
     end
     for i, one in ipairs(funds) do
       held.purses[i] = one[1]
@@ -142,9 +154,9 @@ function steps.admit(id, tokens, cost, rates, funds)
   local answer = { fits and 1 or 0 }
   for _, one in ipairs(rates) do
     local counted = holder(one[1])
-    answer[#answer + 1] = counted.requests.level
-    answer[#answer + 1] = counted.tokens.level
-    answer[#answer + 1] = counted.in_flight
+    for _, spec in ipairs(one[2]) do
+      answer[#answer + 1] = spec[3] == 0 and counted.in_flight or bucket_of(counted, spec[1]).level
+    end
   end
   for _, one in ipairs(funds) do
     answer[#answer + 1] = purse(one[1]).spent
@@ -189,10 +201,14 @@ function steps.settle(id, tokens, cost)
     hold(held, -1)
   end
   for _, one in ipairs(held.rates) do
-    if one[2] then
-      local bucket = holder(one[1]).tokens
+    local corrected = one[2]
+    if corrected == true then -- a lease of a router of the version before
+      corrected = { { 'tokens', 60000000 } }
+    end
+    for _, pair in ipairs(corrected or {}) do
+      local bucket = bucket_of(holder(one[1]), pair[1])
       drain(bucket, bucket.limit)
-      bucket.level = math.max(bucket.level + (tokens - held.tokens) * MINUTE, 0)
+      bucket.level = math.max(bucket.level + (tokens - held.tokens) * pair[2], 0)
     end
   end
   for _, one in ipairs(held.purses) do
@@ -238,9 +254,11 @@ end
 
 local function write()
   for name, counted in pairs(holders) do
-    local kept = math.max(until_empty(counted.requests), until_empty(counted.tokens))
-    if counted.in_flight > 0 then
-      kept = math.max(kept, HOUR)
+    local kept = counted.in_flight > 0 and HOUR or 0
+    for _, bucket in pairs(counted) do
+      if type(bucket) == 'table' then
+        kept = math.max(kept, until_empty(bucket))
+      end
     end
     if kept > 0 then
       redis.call('SET', PREFIX .. 'rates:' .. name, cmsgpack.pack(counted), 'PX', kept)

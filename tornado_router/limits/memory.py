@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tornado_router.limits.limiter import MINUTE, Demand, Lease, LimitReachedError, Purse, Rates
-from tornado_router.limits.verdict import Counts, Funds, fullest, refusal
+from tornado_router.limits.kinds import KINDS, MINUTE, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Purse
+from tornado_router.limits.verdict import Funds, levels, refusal
 
 FEWEST_SWEPT = 1000
 """Holders and purses that are kept before anybody looks whether they still count."""
@@ -16,60 +17,77 @@ IDLE = 60 * MINUTE
 """A purse that nobody used for so long is forgotten: the database knows what was spent by then."""
 
 
-class Bucket:
-    """A token bucket in whole numbers, so that nothing is ever rounded in anybody's favour.
-
-    Attributes:
-        level: what was taken and has not flowed back, in units times `MINUTE`: it sinks by the
-            limit in each microsecond.
-        time: when that was true, in microseconds.
-        limit: what flowed back by then in a minute.
-    """
-
-    __slots__ = ("level", "limit", "time")
-
-    def __init__(self) -> None:
-        self.level = self.time = self.limit = 0
-
-    def drain(self, limit: int, now: int) -> int:
-        """Lets flow back what is due by now; returns the level."""
-        level = self.level - (now - self.time) * limit
-        if level < 0:  # max() takes four times as long  # noqa: PLR1730
-            level = 0
-        self.level = level
-        self.time = now
-        self.limit = limit
-        return level
-
-    def is_empty(self, now: int) -> bool:
-        """Whether it will be as good as new by now."""
-        return self.level <= (now - self.time) * self.limit
+_BY_TOKENS = [kind.counts_tokens for kind in KINDS]
+_RUNNING = [index for index, kind in enumerate(KINDS) if not kind.period]
+"""The kinds that count calls while they run; the others are token buckets."""
 
 
 class Holder:
-    """What is counted for a key or a user."""
+    """What is counted for a key or a user: lists with an item for each of `KINDS`.
 
-    __slots__ = ("in_flight", "requests", "tokens")
+    Buckets count in whole numbers, so that nothing is ever rounded in a caller's favour.
+
+    Attributes:
+        levels: of a bucket, what was taken and has not flowed back, in units times the period: it
+            sinks by the limit in each microsecond. Else how many calls run, be they limited or
+            not: they may be at any time.
+        times: when the level of a bucket was true, in microseconds.
+        limits: what flowed back by then in a period.
+    """
+
+    __slots__ = ("levels", "limits", "times")
 
     def __init__(self) -> None:
-        self.requests = Bucket()
-        self.tokens = Bucket()
-        self.in_flight = 0
+        self.levels = [0] * len(KINDS)
+        self.times = [0] * len(KINDS)
+        self.limits = [0] * len(KINDS)
+
+    def drain(self, index: int, limit: int, now: int) -> int:
+        """Lets flow back what is due by now; returns the level."""
+        level = self.levels[index] - (now - self.times[index]) * limit
+        if level < 0:  # max() takes four times as long  # noqa: PLR1730
+            level = 0
+        self.levels[index] = level
+        self.times[index] = now
+        self.limits[index] = limit
+        return level
 
     def has_room(self, rates: Rates, tokens: int, now: int) -> bool:
         """Whether one more call of so many tokens fits, once what is due has flowed back."""
-        fits = rates.in_flight is None or self.in_flight < rates.in_flight
-        limit = rates.requests
-        if limit is not None and self.requests.drain(limit, now) + MINUTE > limit * MINUTE:
-            fits = False
-        limit = rates.tokens
-        if limit is not None and self.tokens.drain(limit, now) > (limit - tokens) * MINUTE:
-            fits = False
+        fits = True
+        for index, limit, period in rates.bounds:
+            if period:
+                amount = tokens if _BY_TOKENS[index] else 1
+                if self.drain(index, limit, now) > (limit - amount) * period:
+                    fits = False
+            elif self.levels[index] >= limit:
+                fits = False
         return fits
+
+    def begin(self, rates: Rates, tokens: int) -> None:
+        """Counts a call that fits."""
+        for index in _RUNNING:
+            self.levels[index] += 1
+        for index, _, period in rates.bounds:
+            if period:
+                self.levels[index] += (tokens if _BY_TOKENS[index] else 1) * period
+
+    def end(self, rates: Rates, more: int, now: int) -> None:
+        """Counts a call that is over, and took so many more tokens than were taken for it."""
+        for index in _RUNNING:
+            self.levels[index] -= 1
+        for index, _, period in rates.bounds:
+            if period and _BY_TOKENS[index]:
+                # A debt is due from now on: what flowed back before has no part in it.
+                level = self.drain(index, self.limits[index], now) + more * period
+                self.levels[index] = max(level, 0)
 
     def is_idle(self, now: int) -> bool:
         """Whether it is as good as new."""
-        return not self.in_flight and self.requests.is_empty(now) and self.tokens.is_empty(now)
+        return all(
+            level <= (now - time) * limit
+            for level, time, limit in zip(self.levels, self.times, self.limits, strict=True)
+        )
 
 
 @dataclass(slots=True)
@@ -116,18 +134,11 @@ class MemoryLimiter:
                 fits = False
         if not fits:
             raise self._refusal(demand)
-        requests, tokens = [], []
         for rates, holder in zip(demand.rates, holders, strict=True):
-            holder.in_flight += 1
-            if rates.requests is not None:
-                holder.requests.level += MINUTE
-                requests.append((rates.requests, holder.requests.level))
-            if rates.tokens is not None:
-                holder.tokens.level += demand.tokens * MINUTE
-                tokens.append((rates.tokens, holder.tokens.level))
+            holder.begin(rates, demand.tokens)
         for account in accounts:
             account.reserved += cost
-        return Lease(demand, cost, fullest(requests), fullest(tokens))
+        return Lease(demand, cost, levels(demand.rates, [holder.levels for holder in holders]))
 
     async def extend(self, lease: Lease, cost: int) -> int:
         """See `Limiter.extend`."""
@@ -144,14 +155,9 @@ class MemoryLimiter:
     def settle(self, lease: Lease, tokens: int, cost: int) -> None:
         """See `Limiter.settle`."""
         now = self._clock()
-        more = (tokens - lease.demand.tokens) * MINUTE
+        more = tokens - lease.demand.tokens
         for rates in lease.demand.rates:
-            holder = self._holders[rates.holder]
-            holder.in_flight -= 1
-            if rates.tokens is not None:
-                # A debt is due from now on: what flowed back before has no part in it.
-                bucket = holder.tokens
-                bucket.level = max(bucket.drain(bucket.limit, now) + more, 0)
+            self._holders[rates.holder].end(rates, more, now)
         for purse in lease.demand.purses:
             account = self._account(purse, now)
             account.reserved -= lease.cost
@@ -172,8 +178,7 @@ class MemoryLimiter:
     def _refusal(self, demand: Demand) -> LimitReachedError:
         accounts = [self._accounts[purse.id] for purse in demand.purses]
         funds = [Funds(account.spent, account.reserved) for account in accounts]
-        holders = [self._holders[rates.holder] for rates in demand.rates]
-        counts = [Counts(one.requests.level, one.tokens.level, one.in_flight) for one in holders]
+        counts = [self._holders[rates.holder].levels for rates in demand.rates]
         return refusal(demand, counts, funds)
 
     def _sweep(self, now: int) -> None:

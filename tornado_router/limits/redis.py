@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -24,7 +24,8 @@ from loguru import logger
 
 from tornado_router.background.supervisor import call_later, keep_task
 from tornado_router.errors import RouterError
-from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse, Rates
+from tornado_router.limits.kinds import KINDS, Rates
+from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse
 from tornado_router.limits.verdict import Counts, Funds, levels, refusal
 from tornado_router.redis.link import RedisLink
 from tornado_router.redis.protocol import RedisAwayError, RedisReplyError, pack
@@ -105,12 +106,13 @@ class RedisLimiter:
         except (LimiterAwayError, asyncio.CancelledError):
             self._tell(["settle", id_, 0, 0])  # it may be reserved, for somebody who is gone
             raise
-        counts = [Counts(*numbers[i : i + 3]) for i in range(1, 1 + 3 * len(rates), 3)]
-        if not numbers[0]:
-            rest = numbers[1 + 3 * len(rates) :]
-            funds = [Funds(*rest[i : i + 2]) for i in range(0, len(rest), 2)]
+        fits, *rest = numbers
+        left = iter(rest)
+        counts = [_counts(one, left) for one in rates]
+        if not fits:
+            funds = [Funds(next(left), next(left)) for _ in purses]
             raise refusal(demand, counts, funds)
-        lease = Lease(demand, demand.cost, *levels(rates, counts), id=id_)
+        lease = Lease(demand, demand.cost, levels(rates, counts), id=id_)
         self._running[id_] = lease
         return lease
 
@@ -266,7 +268,25 @@ class RedisLimiter:
 
 
 def _rates(rates: Iterable[Rates]) -> list[list[Any]]:
-    return [[-1 if value is None else value for value in one] for one in rates]
+    """Each holder with its limits: name, limit, period, and 1 if a call takes its tokens."""
+    return [
+        [
+            one.holder,
+            [
+                [KINDS[index].name, limit, period, int(KINDS[index].counts_tokens)]
+                for index, limit, period in one.bounds
+            ],
+        ]
+        for one in rates
+    ]
+
+
+def _counts(rates: Rates, numbers: Iterator[int]) -> Counts:
+    """What is counted for one holder: the script gives a number for each limit that is set."""
+    counts = [0] * len(KINDS)
+    for bound in rates.bounds:
+        counts[bound.position] = next(numbers)
+    return counts
 
 
 def _purses(purses: Iterable[Purse]) -> list[list[Any]]:

@@ -10,32 +10,18 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tornado_router.limits.limiter import (
-    MINUTE,
-    Demand,
-    Kind,
-    Level,
-    LimitReachedError,
-    Purse,
-    Rates,
-)
+from tornado_router.limits.kinds import KINDS, LimitKind, Rates
+from tornado_router.limits.limiter import MONEY, Demand, Level, LimitReachedError, Purse
 
 BUSY_SECONDS = 1.0
 """When to come back for what running calls hold: nobody knows when they end."""
 
 
-class Counts(NamedTuple):
-    """What is counted for a key or a user.
+Counts = Sequence[int]
+"""What is counted for a holder, in the order of `KINDS`: what is taken of a bucket and has not
+flowed back, in units times the period; or how many calls run."""
 
-    Attributes:
-        requests: taken of the bucket and not flowed back, in units times `MINUTE`.
-        tokens: the same.
-        in_flight: calls that run.
-    """
-
-    requests: int
-    tokens: int
-    in_flight: int
+_HEADERS = [kind.header for kind in KINDS]
 
 
 class Funds(NamedTuple):
@@ -45,29 +31,27 @@ class Funds(NamedTuple):
     reserved: int
 
 
-def levels(rates: Iterable[Rates], counts: Iterable[Counts]) -> tuple[Level | None, Level | None]:
-    """The fullest-drawn buckets of requests and of tokens."""
-    requests, tokens = [], []
+def levels(rates: Iterable[Rates], counts: Iterable[Counts]) -> dict[str, Level]:
+    """The levels of the fullest-drawn buckets, by `LimitKind.header`.
+
+    Args:
+        rates: that hold for a call.
+        counts: of each of them.
+    """
+    fullest: dict[str, tuple[int, int, int]] = {}
     for one, counted in zip(rates, counts, strict=True):
-        if one.requests is not None:
-            requests.append((one.requests, counted.requests))
-        if one.tokens is not None:
-            tokens.append((one.tokens, counted.tokens))
-    return fullest(requests), fullest(tokens)
-
-
-def fullest(buckets: Iterable[tuple[int, int]]) -> Level | None:
-    """Of buckets, each its limit and what is taken of it, how full the fullest-drawn is."""
-    limit = taken = 0
-    least = None
-    for one in buckets:
-        remaining = one[0] - -(-one[1] // MINUTE)
-        if least is None or remaining < least:
-            least = remaining
-            limit, taken = one
-    if least is None:
-        return None
-    return Level(limit, max(0, least), taken / limit / 1e6 if limit else 0.0)
+        for index, limit, period in one.bounds:
+            header = _HEADERS[index]
+            if header:
+                taken = counted[index]
+                remaining = limit - -(-taken // period)
+                least = fullest.get(header)
+                if least is None or remaining < least[0]:
+                    fullest[header] = remaining, limit, taken
+    return {
+        header: Level(limit, max(0, remaining), taken / limit / 1e6 if limit else 0.0)
+        for header, (remaining, limit, taken) in fullest.items()
+    }
 
 
 def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) -> LimitReachedError:
@@ -84,34 +68,33 @@ def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) ->
     for purse, counted_funds in zip(demand.purses, funds, strict=True):
         refusals += _of_purse(purse, demand.cost, counted_funds)
     worst = max(refusals, key=_seconds)
-    worst.requests, worst.tokens = levels(demand.rates, counts)
+    worst.levels = levels(demand.rates, counts)
     return worst
 
 
-def _of_rates(rates: Rates, tokens: int, counted: Counts) -> Iterable[LimitReachedError]:
-    limit = rates.requests
-    if limit is not None and counted.requests + MINUTE > limit * MINUTE:
-        yield _full("requests", rates.holder, limit, counted.requests, 1)
-    limit = rates.tokens
-    if limit is not None and counted.tokens + tokens * MINUTE > limit * MINUTE:
-        yield _full("tokens", rates.holder, limit, counted.tokens, tokens)
-    limit = rates.in_flight
-    if limit is not None and counted.in_flight >= limit:
-        yield LimitReachedError(
-            "in_flight",
-            rates.holder,
-            limit=limit,
-            used=counted.in_flight,
-            requested=1,
-            retry_after=BUSY_SECONDS if limit else None,
-        )
+def _of_rates(rates: Rates, tokens: int, counts: Counts) -> Iterable[LimitReachedError]:
+    for index, limit, period in rates.bounds:
+        kind, counted = KINDS[index], counts[index]
+        wanted = tokens if kind.counts_tokens else 1
+        if not period:
+            if counted >= limit:
+                yield LimitReachedError(
+                    kind.name,
+                    rates.holder,
+                    limit=limit,
+                    used=counted,
+                    requested=1,
+                    retry_after=BUSY_SECONDS if limit else None,
+                )
+        elif counted + wanted * period > limit * period:
+            yield _full(kind, rates.holder, limit, counted, wanted)
 
 
 def _of_purse(purse: Purse, cost: int, funds: Funds) -> Iterable[LimitReachedError]:
     used = funds.spent + funds.reserved
     if cost and used + cost > purse.allowance:
         yield LimitReachedError(
-            "money",
+            MONEY,
             purse.id,
             limit=purse.allowance,
             used=used,
@@ -120,13 +103,17 @@ def _of_purse(purse: Purse, cost: int, funds: Funds) -> Iterable[LimitReachedErr
         )
 
 
-def _full(kind: Kind, name: str, limit: int, taken: int, wanted: int) -> LimitReachedError:
+def _full(kind: LimitKind, name: str, limit: int, taken: int, wanted: int) -> LimitReachedError:
     """The refusal of a bucket that has no room for so many units."""
-    excess = taken + (wanted - limit) * MINUTE
+    excess = taken + (wanted - limit) * kind.period
     never = wanted > limit or not limit  # not even when it is full, or nothing flows back
-    wait = None if never else math.ceil(excess / limit) / 1e6
     return LimitReachedError(
-        kind, name, limit=limit, used=-(-taken // MINUTE), requested=wanted, retry_after=wait
+        kind.name,
+        name,
+        limit=limit,
+        used=-(-taken // kind.period),
+        requested=wanted,
+        retry_after=None if never else math.ceil(excess / limit) / 1e6,
     )
 
 

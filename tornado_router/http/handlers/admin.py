@@ -14,9 +14,8 @@ from tornado_router.http.objects.billing import (
     InviteWithCode,
     NewCreditEntry,
     NewInvite,
-    Plan,
-    PlanList,
 )
+from tornado_router.http.objects.keys import Plan, PlanList
 from tornado_router.http.objects.request_logs import RequestLog, RequestLogEntry, RequestLogList
 from tornado_router.ledger import request_log_rows
 

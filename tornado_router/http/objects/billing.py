@@ -1,17 +1,14 @@
-"""Plans, credits and invites, for administrators."""
+"""Credits and invites, for administrators."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from msgspec import Meta
 
 from tornado_router.accounts import invites
-from tornado_router.accounts.plans import Plans
 from tornado_router.http.objects.accounts import User
 from tornado_router.http.objects.base import (
-    Count,
     Dollars,
     Id,
     Object,
@@ -73,48 +70,6 @@ class NewCreditEntry(RequestBody, kw_only=True):
     ]
     kind: Literal["top_up", "adjust"]
     reason: Reason
-
-
-class Plan(Object, kw_only=True):
-    """A plan of router.toml."""
-
-    object: Literal["plan"] = "plan"
-    name: str
-    is_default: bool
-    credits: Annotated[
-        Dollars | None,
-        Meta(
-            description="What a new account starts with, in US dollars; null if the plan has no "
-            "credits."
-        ),
-    ]
-    rpm: Count | None
-    tpm: Count | None
-    max_in_flight: Count | None
-    models: Sequence[str] | None
-
-    @classmethod
-    def of(cls, name: str, plans: Plans) -> Self:
-        """The object of a plan that is there."""
-        plan = plans.all()[name]
-        return cls(
-            name=name,
-            is_default=name == plans.default,
-            credits=None if plan.credits is None else dollars(plans.first_credits(name)),
-            rpm=plan.rpm,
-            tpm=plan.tpm,
-            max_in_flight=plan.max_in_flight,
-            models=plan.models,
-        )
-
-
-class PlanList(Object, kw_only=True):
-    """All plans."""
-
-    object: Literal["list"] = "list"
-    data: list[Plan]
-    has_more: Annotated[bool, Meta(description="Always false.")] = False
-    next: Annotated[Id | None, Meta(description="Always null.")] = None
 
 
 class Invite(Object, kw_only=True):

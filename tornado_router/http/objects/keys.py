@@ -1,4 +1,4 @@
-"""API keys."""
+"""API keys, and the plans of their owners: what bounds the calls of a caller."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from tornado_router.accounts import budgets
 from tornado_router.accounts.keys import MAX_GRACE_SECONDS
 from tornado_router.accounts.permissions import Permissions
+from tornado_router.accounts.plans import Plans
 from tornado_router.http.objects.base import (
     Count,
     Dollars,
@@ -21,6 +22,7 @@ from tornado_router.http.objects.base import (
     dollars,
     seconds,
 )
+from tornado_router.limits.kinds import KINDS
 from tornado_router.storage import tables
 
 Name = Annotated[str, Meta(description="For people to tell keys apart.")]
@@ -87,9 +89,7 @@ class ApiKey(Object, kw_only=True):
             prefix=row.prefix,
             models=permissions.models,
             endpoints=permissions.endpoints,
-            rpm=row.rate_limit_rpm,
-            tpm=row.rate_limit_tpm,
-            max_in_flight=row.max_in_flight,
+            **{kind.option: getattr(row, kind.column) for kind in KINDS},
             budget=dollars(row.budget),
             budget_period=row.budget_period,
             budget_spent=dollars(budgets.budget_spent(row)),
@@ -149,3 +149,43 @@ class Rotation(RequestBody, kw_only=True):
         Annotated[int, Meta(ge=0, le=MAX_GRACE_SECONDS)] | None,
         Meta(description="For how long the previous secret works."),
     ] = None
+
+
+class Plan(Object, kw_only=True):
+    """A plan of router.toml."""
+
+    object: Literal["plan"] = "plan"
+    name: str
+    is_default: bool
+    credits: Annotated[
+        Dollars | None,
+        Meta(
+            description="What a new account starts with, in US dollars; null if the plan has no "
+            "credits."
+        ),
+    ]
+    rpm: Count | None
+    tpm: Count | None
+    max_in_flight: Count | None
+    models: Sequence[str] | None
+
+    @classmethod
+    def of(cls, name: str, plans: Plans) -> Self:
+        """The object of a plan that is there."""
+        plan = plans.all()[name]
+        return cls(
+            name=name,
+            is_default=name == plans.default,
+            credits=None if plan.credits is None else dollars(plans.first_credits(name)),
+            **{kind.option: getattr(plan, kind.option) for kind in KINDS},
+            models=plan.models,
+        )
+
+
+class PlanList(Object, kw_only=True):
+    """All plans."""
+
+    object: Literal["list"] = "list"
+    data: list[Plan]
+    has_more: Annotated[bool, Meta(description="Always false.")] = False
+    next: Annotated[Id | None, Meta(description="Always null.")] = None

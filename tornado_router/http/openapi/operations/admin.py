@@ -10,8 +10,8 @@ from tornado_router.http.objects.billing import (
     InviteWithCode,
     NewCreditEntry,
     NewInvite,
-    PlanList,
 )
+from tornado_router.http.objects.keys import PlanList
 from tornado_router.http.objects.request_logs import RequestLog, RequestLogList
 from tornado_router.http.openapi.operations.base import ANY_ID, PAGE, Operation, Operations, json
 from tornado_router.http.openapi.schemas import TEXT

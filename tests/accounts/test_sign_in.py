@@ -32,6 +32,10 @@ class TestLogIn:
     def test_with_the_password(self, log_in, ann):
         assert log_in("ANN@example.com ", PASSWORD).id == ann.id
 
+    def test_with_an_address_that_could_not_be_registered_today(self, log_in, ann):
+        User.update(email="ann..lee@example.com").where(User.id == ann.id).execute()
+        assert log_in("Ann..Lee@example.com", PASSWORD).id == ann.id
+
     @pytest.mark.parametrize(
         ("email", "password"),
         [

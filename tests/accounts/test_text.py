@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tornado_router.accounts.text import clean_email, clean_text, parse_dollars
+from tornado_router.accounts.text import clean_email, clean_text, known_email, parse_dollars
 from tornado_router.errors import ApiError
 
 from .people import refused
@@ -56,6 +56,25 @@ class TestEmail:
         except ApiError:
             return
         assert clean_email(clean) == clean
+
+
+class TestKnownEmail:
+    @pytest.mark.parametrize(
+        ("text", "known"),
+        [
+            (" Ann@xn--mller-kva.de", "ann@müller.de"),
+            ("Ann..Lee@example.com ", "ann..lee@example.com"),
+            ("ANN@example-.com", "ann@example-.com"),
+        ],
+    )
+    def test_also_of_an_address_that_could_not_be_registered_today(self, text, known):
+        assert known_email(text) == known
+
+    @pytest.mark.parametrize(
+        "text", ["", "ann", "a\0..@example.com", "a..b@ex\udcffample.com", "a..@" + "b" * 1_000_000]
+    )
+    def test_is_none(self, text):
+        assert refused(known_email, text) == (400, "invalid_value", "email")
 
 
 class TestText:

@@ -15,7 +15,7 @@ from tornado_router.accounts import credits, keys, registration, sign_in, users
 from tornado_router.accounts.actor import Actor
 from tornado_router.accounts.passwords import Passwords, check_password
 from tornado_router.accounts.plans import Plans
-from tornado_router.accounts.text import clean_email, clean_text, parse_dollars
+from tornado_router.accounts.text import clean_email, clean_text, known_email, parse_dollars
 from tornado_router.accounts.throttle import Throttle
 from tornado_router.config.options import AuthOptions
 from tornado_router.endpoints import ENDPOINTS
@@ -92,7 +92,7 @@ class Accounts:
 
     async def sign_in(self, email: str, password: str, network: str) -> User:
         """The user whose e-mail address and password they are."""
-        email = clean_email(email)
+        email = known_email(email)
         await self._throttle.sign_in(network, email)
         return await sign_in.authenticate(self._storage, self._passwords, email, password)
 

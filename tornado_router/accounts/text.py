@@ -11,6 +11,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 
 from tornado_router.config.options import MAX_DOLLARS
 from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError
 
 MAX_EMAIL = 254
 """https://www.rfc-editor.org/errata/eid1690."""
@@ -43,6 +44,23 @@ def clean_email(text: str, param: str = "email") -> str:
                 found = validate_email(text, check_deliverability=False, globally_deliverable=False)
                 return _fold(found.normalized)
     raise Invalid.invalid_value(f"'{param}' is not an e-mail address.", param=param)
+
+
+def known_email(text: str) -> str:
+    """The address of an account, as it was typed to sign in or by an operator.
+
+    An account keeps working though its address could not be registered today.
+
+    Raises:
+        ApiError: 400, it is not an address.
+    """
+    try:
+        return clean_email(text)
+    except ApiError:
+        folded = _fold(text[: MAX_EMAIL + 1].strip())
+        if "@" not in folded or len(folded) > MAX_EMAIL or not _is_text(folded):
+            raise
+        return folded
 
 
 def clean_text(text: str, param: str, most: int = MAX_NAME) -> str:

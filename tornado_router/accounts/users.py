@@ -6,7 +6,7 @@ from typing import Any
 
 from tornado_router.accounts.passwords import UNUSABLE
 from tornado_router.accounts.plans import Plans
-from tornado_router.accounts.text import MAX_EMAIL, clean_email, clean_text, printable
+from tornado_router.accounts.text import MAX_EMAIL, clean_text, known_email, printable
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.storage.storage import transaction
@@ -35,7 +35,7 @@ def find_user(user_id: int, owner: int | None = None) -> User:
 def find_by_email(email: str) -> User | None:
     """The user with an e-mail address, as it was typed; None if there is none."""
     try:
-        email = clean_email(email)
+        email = known_email(email)
     except ApiError:
         return None
     return User.get_or_none(User.email == email, User.deleted_at.is_null())

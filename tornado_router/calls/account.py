@@ -316,7 +316,8 @@ class CallAccount:
 
     def response_headers(self) -> dict[str, str]:
         """Of its response: `headers`, and what was dropped."""
-        return self.headers() | dropped_header(self.dropped)
+        headers, dropped = self.headers(), self.dropped
+        return headers | dropped_header(dropped) if dropped else headers
 
     @property
     def dropped(self) -> Sequence[str]:
@@ -380,7 +381,7 @@ class CallAccount:
         if permit is None:
             return Charge()
         charge = self._admission.settle(permit, attempts.target, usage)
-        if attempts.outrun:
+        if len(attempts.made) > 1 and attempts.outrun:
             charge = self._admission.add_prompts(charge, permit, attempts.outrun)
         return charge
 

@@ -109,11 +109,6 @@ class Attempt:
         """What the client is told of the failure, or None."""
         return self.verdict.error if self.verdict else None
 
-    def whole(self) -> Body:
-        """The whole response of an attempt that succeeded, unless it is a stream."""
-        assert self.body is not None, "it has succeeded"
-        return self.body
-
     async def send(self, seconds: float | None) -> None:
         """Sends the call and waits for the response, or for the first chunks of it.
 
@@ -133,9 +128,10 @@ class Attempt:
         except FAULTS as error:  # a plugin's fault stays the plugin's
             raise self._fail(error) from None
         finally:
-            self.seconds = self._observation.seconds()
-            if self.record.first_chunk is None:  # it is no stream that goes on
-                self._end()
+            if self.record.first_chunk is None:
+                self.seconds = self._end()
+            else:  # a stream that goes on
+                self.seconds = self._observation.seconds()
         if self._call.kept:
             try:
                 await self._keep()
@@ -210,9 +206,9 @@ class Attempt:
         self.record.answered = True
         self._observation.succeeded()
 
-    def _end(self) -> None:
+    def _end(self) -> float:
         self.record.end()
-        self._observation.end()
+        return self._observation.end()
 
     def _fail(self, error: BaseException) -> ApiError:
         """Notes a failure; returns the error for the client."""

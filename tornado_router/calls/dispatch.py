@@ -77,45 +77,42 @@ class Dispatcher:
         Raises:
             ApiError: every target failed, or one refused what any other would refuse too.
         """
+        self._retries.deposit()
+        deadline = attempts.started + self._deadline_seconds
         try:
-            served = attempts.last = await self._send(call, targets, attempts, hedge_seconds)
+            for made in count():
+                # The very first attempt of a call has its provider's time-outs alone.
+                errand = _Errand(call, attempts, deadline, bounded=made > 0)
+                well = self._health.well(targets) if len(targets) > 1 else targets
+                if hedge_seconds is None or len(well) == 1:
+                    served = await self._go_round(errand, well)
+                else:
+                    served = await self._race(errand, well, hedge_seconds)
+                if served is not None:
+                    attempts.last = served
+                    return served
+                targets = await self._pause(errand, made)
         except ApiError as error:
             failed = (attempt for attempt in attempts.made if attempt.error is error)
             attempts.last = next(failed, attempts.last)
             raise
-        return served
-
-    async def _send(
-        self,
-        call: Call,
-        targets: Sequence[Target],
-        attempts: Attempts,
-        hedge_seconds: float | None,
-    ) -> Attempt:
-        """See `send`: goes round the targets, with pauses."""
-        self._retries.deposit()
-        deadline = attempts.started + self._deadline_seconds
-        for made in count():
-            failures = _Failures()
-            well = self._health.well(targets) if len(targets) > 1 else targets
-            # The very first attempt of a call has its provider's time-outs alone.
-            errand = _Errand(call, attempts, deadline, failures, bounded=made > 0)
-            if hedge_seconds is None or len(well) == 1:
-                served = await self._go_round(errand, well)
-            else:
-                served = await self._race(errand, well, hedge_seconds)
-            if served is not None:
-                return served
-            pause = None
-            if failures.again:
-                left = deadline - time.monotonic()
-                pause = self._retries.pause(made, failures.retry_after, left)
-            if pause is None:
-                raise failures.last or Failure.deadline_passed()
-            attempts.waited += pause
-            await asyncio.sleep(pause)
-            targets = failures.again
         raise AssertionError("unreachable")
+
+    async def _pause(self, errand: _Errand, made: int) -> Sequence[Target]:
+        """Pauses before another round; returns the targets that are worth it.
+
+        Raises:
+            ApiError: there is none; the error of the target that failed last.
+        """
+        failures, pause = errand.failures, None
+        if failures.again:
+            left = errand.deadline - time.monotonic()
+            pause = self._retries.pause(made, failures.retry_after, left)
+        if pause is None:
+            raise failures.last or Failure.deadline_passed()
+        errand.attempts.waited += pause
+        await asyncio.sleep(pause)
+        return failures.again
 
     async def _go_round(self, errand: _Errand, targets: Sequence[Target]) -> Attempt | None:
         """Tries each target once, until one serves the call; None if none does.
@@ -200,25 +197,6 @@ class Dispatcher:
 
 
 @dataclass(slots=True)
-class _Errand:
-    """A round of the targets of a call, or one side of a race.
-
-    Attributes:
-        call: what the client asked for.
-        attempts: holds those that are made.
-        deadline: by `time.monotonic()`.
-        failures: collects those of the round.
-        bounded: whether the next attempt ends with the deadline, as all but the first do.
-    """
-
-    call: Call
-    attempts: Attempts
-    deadline: float
-    failures: _Failures
-    bounded: bool
-
-
-@dataclass(slots=True)
 class _Failures:
     """The failures of one round.
 
@@ -243,3 +221,22 @@ class _Failures:
             self.retry_after = seconds if not self.again else min(seconds, self.retry_after or 0.0)
             self.again.append(attempt.target)
         return True
+
+
+@dataclass(slots=True)
+class _Errand:
+    """A round of the targets of a call, or one side of a race.
+
+    Attributes:
+        call: what the client asked for.
+        attempts: holds those that are made.
+        deadline: by `time.monotonic()`.
+        bounded: whether the next attempt ends with the deadline, as all but the first do.
+        failures: collects those of the round.
+    """
+
+    call: Call
+    attempts: Attempts
+    deadline: float
+    bounded: bool
+    failures: _Failures = field(default_factory=_Failures)

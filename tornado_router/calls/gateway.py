@@ -86,7 +86,8 @@ class Gateway:
             if encoder:
                 await delivery.stream(attempt, encoder)
             else:
-                await delivery.whole(endpoint.whole(call, attempt.whole(), model))
+                assert attempt.body is not None, "it has succeeded"
+                await delivery.whole(endpoint.whole(call, attempt.body, model))
 
     async def _look_up(self, account: CallAccount) -> tuple[Route, CacheEntry | None]:
         """The targets that can serve a call, and its place in the response cache, if any.
@@ -101,7 +102,8 @@ class Gateway:
         call, key, control = account.call, account.envelope.key, account.envelope.cache_control
         try:
             route = self._route(call, account.envelope.chosen)
-            account.log(by_route=route.log_requests)
+            if route.log_requests:
+                account.log(by_route=True)
             check_permissions(call.endpoint, call.model, key)
             entry = self._cache.entry(route, call, key, control, self._variant)
             if entry:

@@ -231,7 +231,7 @@ def test_stop_lets_running_calls_end_and_loses_no_row(
         idle = stack.enter_context(connected(router.origin))
         whole, stream = ask_held_calls(stack, router, upstream)
         router.send(number)
-        poll(lambda: "2 requests still run" in router.stderr)
+        poll(lambda: "requests in progress: 2" in router.stderr)
         with pytest.raises(ConnectionRefusedError):
             router.request("GET", "/health")
         upstream.step(100)
@@ -266,7 +266,7 @@ def test_stop_cuts_off_what_outlasts_its_grace(router_project, router_toml, upst
     assert rows["begun"]["completion_tokens"] > 0
     assert all(row["prompt_tokens"] > 0 for row in rows.values())
     poll(lambda: [exchange["cut"] for exchange in upstream.exchanges()] == [True] * 3)
-    assert any("3 requests are cut off" in line["message"] for line in router.log())
+    assert "stopping; requests cut off: 3" in [line["message"] for line in router.log()]
 
 
 def start_stream(router, stack, upstream):

@@ -61,7 +61,7 @@ setup(
         "testing": ["hypothesis>=6.100", "pytest>=8,<10"],
     },
     entry_points={
-        "console_scripts": ["tornado-router = tornado_router.cli:main"],
+        "console_scripts": ["tornado-router = tornado_router.cli.main:main"],
         # `--conformance-report`, for the authors of plugins
         "pytest11": ["tornado_router.testing.pytest_plugin = tornado_router.testing.pytest_plugin"],
     },

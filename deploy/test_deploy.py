@@ -25,7 +25,7 @@ from tests.http.test_process_metrics import Process
 from tests.observability.test_metrics import CALL
 from tools.lock import direct
 from tornado_router.background import supervisor
-from tornado_router.cli import main
+from tornado_router.cli.main import main
 from tornado_router.config.options import ProviderOptions
 from tornado_router.error_codes import CODES
 from tornado_router.observability.attempt_record import AttemptRecord

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from tornado_router import hookspecs
-from tornado_router.cli import main
+from tornado_router.cli.main import main
 from tornado_router.error_codes import ROWS
 from tornado_router.http import openapi
 from tornado_router.http.urls import ROUTES

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import tornado_router
-from tornado_router.cli import main
+from tornado_router.cli.main import main
 from tornado_router.plugins.registry import load_plugins
 from tornado_router.scaffold import ScaffoldError, create
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import click
 
 from tools.pages import write_or_check
-from tornado_router.cli import main as tornado_router
+from tornado_router.cli.main import main as tornado_router
 
 HEAD = """\
 # Commands

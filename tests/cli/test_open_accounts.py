@@ -15,11 +15,11 @@ from tornado_router.cli import (
     credit_commands,
     invite_commands,
     key_commands,
-    main,
     open_accounts,
     plan_commands,
     user_commands,
 )
+from tornado_router.cli.main import main
 from tornado_router.ledger.record import Charge
 from tornado_router.limits.limiter import Demand, LimitReachedError
 from tornado_router.storage.tables import ApiKey, CreditEntry, Invite, User

@@ -6,7 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from tornado_router.cli import main
+from tornado_router.cli.main import main
 from tornado_router.cli.plugin_commands import OpenGroup
 
 GOOD = """

@@ -2,6 +2,6 @@
 
 import sys
 
-from tornado_router.cli import main
+from tornado_router.cli.main import main
 
 sys.exit(main())

@@ -153,3 +153,13 @@ def _cell(value: object) -> str:
 def show_dollars(amount: Decimal) -> str:
     """An amount of US dollars for a person to read."""
     return f"{amount.normalize():f}"
+
+
+def summary(loaded: LoadedConfig) -> list[str]:
+    """What is configured, a line for each provider and each plugin that is broken."""
+    lines = []
+    for item in loaded.providers.values():
+        state = "on" if item.provider else f"off: {item.off}"
+        lines.append(f"provider {item.name} ({item.common.type}): {state}")
+    lines += [f"plugin {name}: broken: {why}" for name, why in loaded.plugins.broken.items()]
+    return lines

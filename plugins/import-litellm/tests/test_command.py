@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tornado_router.cli import main
+from tornado_router.cli.main import main
 from tornado_router.runtime.loaded_config import load_config
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.yaml"))

@@ -1,0 +1,78 @@
+"""`tornado-router plugins`: lists what is installed, and creates a package for a new provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tornado_router import scaffold
+from tornado_router.cli.common import config_option, read_or_exit, summary
+from tornado_router.cli.plugin_commands import OpenGroup, fault_of, plugin_commands
+from tornado_router.plugins.registry import Plugins, load_plugins
+from tornado_router.provider import Provider
+
+
+@click.group(invoke_without_command=True)
+@config_option
+@click.pass_context
+def plugins(context: click.Context, path: Path) -> None:
+    """List the installed plugins, what they offer, and what is wrong with them."""
+    if context.invoked_subcommand:
+        return
+    installed = load_plugins()
+    for plugin in installed.found:
+        click.echo(f"{plugin.label} (plugin API {plugin.api_version or 'not stated'})")
+        click.echo(f"  state: {'broken: ' + plugin.broken if plugin.broken else 'loaded'}")
+        for name, kind in sorted(plugin.types.items()):
+            click.echo(f"  type {name}: {_abilities(kind)}{_conflict(installed, name)}")
+    main, unusable = context.find_root().command, False
+    assert isinstance(main, OpenGroup)
+    for offer in plugin_commands():
+        fault = fault_of(main, offer)
+        unusable = unusable or fault is not None
+        click.echo(f"{offer.label}")
+        click.echo(f"  command {offer.path.replace('.', ' ')}: {fault or 'loaded'}")
+    if path.exists():
+        click.echo(f"{path}:")
+        for line in summary(read_or_exit(path)):
+            click.echo(f"  {line}")
+    if installed.broken or installed.conflicts or unusable:
+        raise SystemExit(1)
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    help="Where to create the package's folder.",
+)
+def new_plugin(name: str, folder: Path) -> None:
+    """Create a package for a provider of your own, complete with passing tests."""
+    try:
+        made = scaffold.create(name, folder, taken=_type_owners())
+    except scaffold.ScaffoldError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"created {made}; to test it:\n")
+    click.echo(f"    cd {made}")
+    click.echo("    pip install -e '.[testing]'")
+    click.echo("    pytest")
+
+
+def _type_owners() -> dict[str, str]:
+    """Every provider type that is installed, and the distribution that offers it."""
+    return {name: plugin.distribution for plugin in load_plugins().found for name in plugin.types}
+
+
+def _abilities(kind: type[Provider]) -> str:
+    return "; ".join(
+        f"{endpoint} ({', '.join(words)})" if words else endpoint
+        for endpoint, words in kind.capabilities.items()
+    )
+
+
+def _conflict(installed: Plugins, name: str) -> str:
+    claimants = installed.conflicts.get(name)
+    return f" -- NOT USED, offered by {' and by '.join(claimants)}" if claimants else ""

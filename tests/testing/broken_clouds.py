@@ -189,7 +189,7 @@ CLOUD_FAULTS: dict[str, tuple[type[CloudProvider], set[str], str]] = {
     "crash on what an issuer says": (
         cloud(fetch=fetch_without_looking),
         {"failed_credentials_are_told"},
-        "the issuer answers with 400: it is KeyError",
+        "the issuer responds with 400: it is KeyError",
     ),
     "the secret in an error of the issuer": (
         cloud(fetch=fetch_with_its_secret),

@@ -1,14 +1,18 @@
 """docs/writing-a-provider.md: every piece of code on the page works as it stands there."""
 
+import asyncio
 import json
 import re
 import tomllib
+from contextlib import asynccontextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tornado_router.plugins.registry import load_plugins
+from tornado_router.provider import Part, Parts, UpstreamRequest
 from tornado_router.scaffold import create
 from tornado_router.validation import Validator
 
@@ -102,3 +106,92 @@ def test_provider_in_process_passes_the_kit(tmp_path):
     assert result.returncode == 0, result.stdout
     assert "ShoutProvider: rules:" in result.stdout
     assert " 0 failed" in result.stdout
+
+
+PARROT_TEST = """
+from pathlib import Path
+
+import pytest
+from tornado_router.testing import ProviderConformance
+
+from tornado_router_parrot.provider import ParrotProvider
+
+
+class TestParrot(ProviderConformance):
+    recordings = Path(__file__).parent / "recordings"
+
+    @pytest.fixture
+    def provider(self):
+        return ParrotProvider("parrot", {"client_secret": "sk-canary-0123456789"})
+"""
+SOUND = "HTTP/1.1 200 OK\nContent-Type: audio/mpeg\n\nsquawk squawk"
+
+
+def test_provider_of_files_bytes_and_tokens_passes_the_kit(tmp_path):
+    write(tmp_path, files_of("parrot"))
+    speak = json.dumps({"model": "macaw", "input": "Hello", "voice": "alloy"})
+    listen = json.dumps({"model": "macaw", "file": "hello.file.mp3"})
+    write(
+        tmp_path / "tests",
+        {
+            "test_parrot.py": PARROT_TEST,
+            "recordings/audio.speech/hello.request.json": speak,
+            "recordings/audio.speech/hello.http": SOUND,
+            "recordings/audio.speech/hello.stream.http": SOUND,
+            "recordings/audio.transcriptions/hello.request.json": listen,
+            "recordings/audio.transcriptions/hello.file.mp3": "squawk",
+            "recordings/audio.transcriptions/hello.http": 'HTTP/1.1 200 OK\n\n{"heard": "Hello"}',
+            "recordings/credentials/token.http": 'HTTP/1.1 200 OK\n\n{"token": "t", "life": 60}',
+        },
+    )
+    result = run_pytest(tmp_path, "tests/test_parrot.py")
+    assert result.returncode == 0, result.stdout
+    assert " 0 failed" in result.stdout
+    for rule in ("file is sent", "bytes are passed on", "credentials are shared"):
+        assert rule not in result.stdout, "a rule is skipped"
+
+
+def parrot(name):
+    """What a file of the example defines."""
+    defined = {}
+    exec(files_of("parrot")[f"tornado_router_parrot/{name}.py"], defined)  # the page's own code
+    return defined
+
+
+def test_credentials_of_an_sdk_are_fetched_in_a_thread():
+    class Sdk:
+        def get_token(self):
+            with pytest.raises(RuntimeError):
+                asyncio.get_running_loop()
+            return SimpleNamespace(value="t", expires_in=60)
+
+    credentials = parrot("sdk")["sdk_credentials"](Sdk())
+    headers = asyncio.run(credentials.headers(UpstreamRequest("https://v", b"", {}), None))
+    assert headers == {"X-Token": "t"}
+
+
+def test_a_signature_covers_bytes_and_forms():
+    sign = parrot("signature")["Signature"](b"secret").headers
+    parts = Parts((Part("a", "b"),), "boundary")
+    same = UpstreamRequest("https://v", b"".join(parts.pieces()), {})
+    signed = [asyncio.run(sign(UpstreamRequest("https://v", parts, {}), None))]
+    signed += [asyncio.run(sign(request, None)) for request in (same, UpstreamRequest("", b"", {}))]
+    assert signed[0] == signed[1] != signed[2]
+
+
+def test_words_go_through_a_websocket():
+    class Socket:
+        async def send(self, message):
+            self.message = message
+
+        async def receive(self):
+            return self.message.upper()
+
+    class Client:
+        @asynccontextmanager
+        async def connect(self, request, protocols):
+            assert (request.url, protocols) == ("wss://v", ("parrot",))
+            yield Socket()
+
+    repeat = parrot("realtime")["repeat"]
+    assert asyncio.run(repeat(Client(), "wss://v", ["hi", "you"])) == ["HI", "YOU"]

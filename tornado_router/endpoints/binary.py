@@ -24,7 +24,7 @@ class BytesEncoder:
 
     Attributes:
         content_type: of the first piece.
-        generated: always 0: how much money bytes are worth, their number does not tell.
+        generated: always 0: the number of bytes does not show what they cost.
     """
 
     def __init__(self, estimate: Callable[[], Usage]) -> None:

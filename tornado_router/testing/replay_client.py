@@ -1,4 +1,4 @@
-"""Recorded answers in place of a network: for calls, and for the tokens they need."""
+"""Recorded responses in place of a network: for calls, and for the tokens they need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIECE = 1024
 
 
 class HttpUsedError(AssertionError):
-    """A provider without recorded answers tried to reach a vendor."""
+    """A provider without recorded responses tried to reach a vendor."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,15 +33,15 @@ class NoTokenError(AssertionError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the provider's credentials send a request, but there is no recorded answer to it: "
-            "put what the issuer answers into `recordings/credentials/NAME.http`, where NAME is a "
+            "the provider's credentials send a request, but there is no recorded response to it: "
+            "put what the issuer responds into `recordings/credentials/NAME.http`, where NAME is a "
             "part of the URL"
         )
 
 
 @dataclass
 class ReplayStream:
-    """A recorded answer that is read as it arrives (`UpstreamStream`)."""
+    """A recorded response that is read as it arrives (`UpstreamStream`)."""
 
     status: int
     headers: Mapping[str, str]
@@ -58,10 +58,10 @@ class ReplayStream:
 
 @dataclass
 class ReplayClient:
-    """Answers every request with one recorded answer (`HTTPClient`).
+    """Responds to every request with one recording (`HTTPClient`).
 
     Attributes:
-        response: the answer; None refuses to be used.
+        response: the recording; None refuses to be used.
         pieces: what a stream's bytes come in; None for the pieces of a usual network.
         requests: what was sent.
         open_streams: how many streams were opened and not closed.
@@ -73,12 +73,12 @@ class ReplayClient:
     open_streams: int = 0
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """The whole answer."""
+        """The whole response."""
         return self._take(request)
 
     @asynccontextmanager
     async def stream(self, request: UpstreamRequest) -> AsyncIterator[UpstreamStream]:
-        """The answer in pieces."""
+        """The response in pieces."""
         response = self._take(request)
         pieces = self.pieces
         if pieces is None:
@@ -103,13 +103,13 @@ class ReplayClient:
 
 
 class Issuer(ReplayClient):
-    """Answers requests for tokens with what is recorded (`HTTPClient`).
+    """Responds to requests for tokens with what is recorded (`HTTPClient`).
 
     Args:
-        tokens: the answers, by a part of the URL.
+        tokens: the responses, by a part of the URL.
 
     Attributes:
-        failure: an answer that takes the place of all; None for the recorded ones.
+        failure: a response that takes the place of all; None for the recorded ones.
     """
 
     def __init__(self, tokens: Mapping[str, UpstreamResponse]) -> None:

@@ -14,3 +14,11 @@ class TestEcho(ProviderConformance):
     @pytest.fixture
     def provider(self):
         return EchoProvider("echo", {})
+
+
+class TestEchoBehindAWire(ProviderConformance):
+    recordings = Path(__file__).parent / "recordings"
+
+    @pytest.fixture
+    def provider(self):
+        return EchoProvider("echo", {"wire": "json_lines"})

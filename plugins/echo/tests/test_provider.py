@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from tornado_router.provider import PLUGIN_API_VERSION, Call
+from tornado_router.provider import PLUGIN_API_VERSION, Call, CallFile
 from tornado_router.validation import Validator, load_schema
 from tornado_router_echo import TORNADO_ROUTER_API, EchoProvider, register_providers
 
@@ -218,3 +218,26 @@ def test_it_serves_embeddings_too():
 def test_it_is_a_plugin():
     assert TORNADO_ROUTER_API == PLUGIN_API_VERSION
     assert register_providers() == {"echo": EchoProvider}
+
+
+def test_speech_is_bytes_whole_and_streamed():
+    body = {"model": "asked", "input": "hello there"}
+    asked = Call("r1", "audio.speech", "echo", body, b"", False)
+
+    async def main():
+        pieces = [piece async for batch in ECHO.stream(asked, None) for piece in batch]
+        return await ECHO.send(asked, None), pieces
+
+    whole, pieces = asyncio.run(main())
+    assert (whole.content_type, whole.usage["prompt_tokens"]) == ("audio/wav", 2)
+    assert b"".join(piece.data for piece in pieces) == whole.data
+    assert {piece.content_type for piece in pieces} == {"audio/wav"}
+    assert [piece.usage for piece in pieces] == [None, None, None, whole.usage]
+
+
+def test_a_transcription_says_what_it_got():
+    file = CallFile("file", "a.mp3", "audio/mpeg")
+    file.write(b"x" * 10)
+    asked = Call("r1", "audio.transcriptions", "echo", {}, b"", False, files=[file])
+    answer = asyncio.run(ECHO.send(asked, None))
+    assert answer == {"text": "a.mp3 is audio/mpeg of 10 bytes."}

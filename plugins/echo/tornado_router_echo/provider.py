@@ -7,11 +7,16 @@ import time
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router.provider import Binary, Body, Call, CallFile, HTTPClient, Provider
 from tornado_router_echo.completion import Completion
 from tornado_router_echo.embedding import embed
 from tornado_router_echo.moderation import moderate
 from tornado_router_echo.reply import Reply, compose
+from tornado_router_echo.speech import content_type, pieces, usage
+from tornado_router_echo.wire import FRAMINGS, Wire, WireTranslator
+
+_JSON = ("chat.completions", "completions", "embeddings", "moderations")
+"""The endpoints whose responses are JSON, so that they can go through a wire."""
 
 
 class EchoProvider(Provider):
@@ -31,6 +36,8 @@ class EchoProvider(Provider):
         "completions": (),
         "embeddings": (),
         "moderations": (),
+        "audio.speech": (),
+        "audio.transcriptions": (),
     }
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
@@ -40,16 +47,46 @@ class EchoProvider(Provider):
                 "minimum": 0,
                 "default": 0,
                 "description": "Milliseconds before each word, to look like a model at work.",
-            }
+            },
+            "wire": {
+                "type": "string",
+                "enum": list(FRAMINGS),
+                "description": "Has it speak through bytes in this framing, as a vendor does; "
+                "left out, it hands its responses over in memory.",
+            },
         },
     }
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         super().__init__(name, options)
         self._delay = options.get("delay_ms", 0) / 1000
+        self._wire: str | None = options.get("wire")
+        if self._wire:
+            translator = WireTranslator(name, self._wire)
+            self.endpoints = dict.fromkeys(_JSON, translator)
 
     async def send(self, call: Call, http: HTTPClient) -> Body:
-        """The whole answer."""
+        """The whole response."""
+        if call.endpoint in self.endpoints:
+            return await super().send(call, self._wire_of(call))
+        return await self._send(call)
+
+    def stream(self, call: Call, http: HTTPClient) -> AsyncGenerator[Sequence[Body], None]:
+        """A chunk for each word, or for each piece of a tool call."""
+        if call.endpoint in self.endpoints:
+            return super().stream(call, self._wire_of(call))
+        return self._stream(call)
+
+    def _wire_of(self, call: Call) -> Wire:
+        assert self._wire is not None
+        return Wire(lambda: self._send(call), lambda: self._stream(call), self._wire)
+
+    async def _send(self, call: Call) -> Body:
+        if call.endpoint == "audio.speech":
+            data = b"".join(pieces(call.body))
+            return Binary(content_type(call.body), data, usage(call.body))
+        if call.endpoint == "audio.transcriptions":
+            return {"text": " ".join(map(_heard, call.files))}
         if call.endpoint == "embeddings":
             return embed(call.body)
         if call.endpoint == "moderations":
@@ -66,8 +103,11 @@ class EchoProvider(Provider):
             "usage": reply.usage(count),
         }
 
-    async def stream(self, call: Call, http: HTTPClient) -> AsyncGenerator[Sequence[Body], None]:
-        """A chunk for each word, or for each piece of a tool call."""
+    async def _stream(self, call: Call) -> AsyncGenerator[Sequence[Body], None]:
+        if call.endpoint == "audio.speech":
+            async for batch in self._stream_speech(call):
+                yield batch
+            return
         if call.endpoint == "completions":
             async for batch in self._stream_completion(call):
                 yield batch
@@ -114,6 +154,17 @@ class EchoProvider(Provider):
             await asyncio.sleep(self._delay)
             yield [{**identity, "choices": choices}]
         yield [{**identity, "choices": [], "usage": completion.usage()}]
+
+    async def _stream_speech(self, call: Call) -> AsyncGenerator[Sequence[Body], None]:
+        kind = content_type(call.body)
+        for piece in pieces(call.body):
+            await asyncio.sleep(self._delay)
+            yield [Binary(kind, piece)]
+        yield [Binary(kind, b"", usage(call.body))]
+
+
+def _heard(file: CallFile) -> str:
+    return f"{file.name} is {file.content_type} of {file.size} bytes."
 
 
 def _identity(call: Call, kind: str) -> dict[str, Any]:

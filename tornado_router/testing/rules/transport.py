@@ -134,14 +134,14 @@ class TransportRules(Rules):
     def test_failed_credentials_are_told(self, player: Player) -> None:
         """A token that cannot be had is a ProviderError that another target may make up for.
 
-        It is never the client's fault, and tells no secret: an issuer's error may quote what it was
+        It is never the client's fault, and holds no secret: an issuer's error may quote what it was
         sent. `fetch` raises a ProviderError with the issuer's status, or `bad_answer(...)`.
         """
         credentials = _credentials(player)
         failures = [(str(status), _answer(status, b"{}")) for status in STATUSES]
         failures += [(label, _answer(200, body)) for label, body in UNREADABLE.items()]
         no_faults(
-            f"the issuer answers with {label}: {fault}"
+            f"the issuer responds with {label}: {fault}"
             for label, response in failures
             if (fault := _failure_fault(player, credentials, response))
         )

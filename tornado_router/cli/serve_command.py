@@ -18,6 +18,7 @@ from tornado_router.accounts.keys import create_key
 from tornado_router.cli.common import config_option, open_storage, read_or_exit, summary
 from tornado_router.config.reader import Config
 from tornado_router.observability import log
+from tornado_router.runtime.file_limit import raise_file_limit
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.reload import Reloader
 from tornado_router.runtime.router_process import RouterProcess
@@ -79,6 +80,7 @@ async def _run(
     server: Server, router: RouterProcess, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
     reloader = Reloader(router, os.environ)
+    raise_file_limit(router.loaded.config)
     _calm_garbage_collector()
     try:
         ready()

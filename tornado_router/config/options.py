@@ -58,8 +58,7 @@ class ServerOptions:
     )
     max_connections: int = option(
         5000,
-        "Connections of clients that one process has open. Beyond that, the one that has been idle "
-        "for longest is closed for a new one; if all are in use, new ones are refused.",
+        "Client connections of one process; beyond that, idle ones are closed or new ones refused.",
         minimum=1,
     )
     body_seconds: float = option(
@@ -70,8 +69,7 @@ class ServerOptions:
     )
     stalled_seconds: float = option(
         120.0,
-        "How many seconds a client may leave a response unread before the connection is closed: "
-        "while more waits, it has to take 16 KB in that time.",
+        "A client that reads less than 16 KB of a response in so many seconds is disconnected.",
         exclusiveMinimum=0,
     )
     shutdown_seconds: float = option(

@@ -139,7 +139,7 @@ class AWSEventStream:
         return events
 
     def finish(self) -> list[AWSEvent]:
-        """Nothing: a message that is not complete is no message.
+        """Nothing: an incomplete message is not returned.
 
         Raises:
             FramingError: the stream ended within a message.

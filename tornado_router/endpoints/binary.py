@@ -37,7 +37,7 @@ class BytesEncoder:
         """The bytes of one piece.
 
         Raises:
-            ProviderError: it is no `Binary`.
+            ProviderError: it is not a `Binary`.
         """
         piece = _binary(chunk)
         self.content_type = self.content_type or piece.content_type
@@ -67,7 +67,7 @@ def whole_bytes(response: Body, estimate: Callable[[], Usage]) -> Encoded:
         estimate: the usage, if the vendor reports none.
 
     Raises:
-        ProviderError: it is no `Binary`.
+        ProviderError: it is not a `Binary`.
     """
     binary = _binary(response)
     return Encoded(binary.data, binary.content_type, read_usage(binary.usage) or estimate())

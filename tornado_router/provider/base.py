@@ -47,8 +47,8 @@ class Provider:
         name: the NAME of the table.
         options: the table, checked against the schema.
         endpoints: the translators, by endpoint: `{"chat.completions": ...}`.
-        credentials: what authorizes requests where that is no fixed header, such as a token that
-            expires; None if `build_request` does. See `authorized`.
+        credentials: what authorizes requests where a fixed header is not enough, such as a token
+            that expires; None if `build_request` does. See `authorized`.
     """
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {}

@@ -36,7 +36,7 @@ _TRANSIENT = frozenset((408, 425, 429))
 
 
 class Credentials(ABC):
-    """What makes a request the operator's, where that is no fixed header."""
+    """What makes a request the operator's, where a fixed header is not enough."""
 
     @abstractmethod
     async def headers(self, request: UpstreamRequest, http: HTTPClient) -> Mapping[str, str]:

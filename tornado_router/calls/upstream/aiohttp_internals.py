@@ -1,8 +1,8 @@
 """The parts of aiohttp behind its public interface that the router needs, each used here alone.
 
 aiohttp neither counts the connections of a pool nor changes a time-out once a request is sent.
-Whoever raises aiohttp's version runs the tests of this module, which fail by name if a part is gone
-or means something else.
+When aiohttp's version is raised, the tests of this module fail by name if a part is gone or means
+something else.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Upstream:
             request.url,
             data=body,
             headers=headers,
-            # A redirect would carry the provider's key to a host that nobody configured.
+            # A redirect would carry the provider's key to a host that is not configured.
             allow_redirects=False,
             **how,
         )
@@ -149,7 +149,7 @@ class _Stream:
                 async with asyncio.timeout(END_SECONDS):
                     await content.readany()
         # Keeps the connection if the response was read to its end, and cuts it if not: that is how
-        # a vendor learns that nobody listens any more.
+        # a vendor learns that the client has left.
         if content.at_eof():
             self._response.release()
         else:

@@ -212,7 +212,7 @@ class WebSocket:
 async def _refuse_redirects(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """A redirect would carry the provider's key to a host that nobody configured."""
+    """A redirect would carry the provider's key to a host that is not configured."""
     response = await handler(request)
     if 300 <= response.status < 400:
         response.close()

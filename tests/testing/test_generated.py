@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import find, given, settings
 
-from tornado_router.testing import corpus, generated
+from tornado_router.testing import corpus, generated, samples
 from tornado_router.testing.probes import PROBES
 from tornado_router.validation import Validator
 
@@ -46,7 +46,7 @@ def test_samples_of_chat_are_valid(sample):
     assert sample.needs <= set(corpus.CAPABILITIES)
 
 
-@pytest.mark.parametrize("sample", [*corpus.EMBEDDINGS, *corpus.ODD_EMBEDDINGS])
+@pytest.mark.parametrize("sample", [*samples.EMBEDDINGS, *samples.ODD_EMBEDDINGS])
 def test_samples_of_embeddings_are_valid(sample):
     Validator.load("embeddings.request").check(sample.body)
 

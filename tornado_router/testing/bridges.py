@@ -14,11 +14,12 @@ from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.bridges import Bridge
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call
-from tornado_router.testing import corpus, generated, shapes
+from tornado_router.testing import generated, shapes
 from tornado_router.testing.json_paths import texts
 from tornado_router.testing.replay import CLIENT_MODEL, make_call, plain
 from tornado_router.testing.responses import RESPONSES, ResponseSample
 from tornado_router.testing.rules.base import no_faults
+from tornado_router.testing.samples import SAMPLES
 from tornado_router.testing.shapes import describe
 
 _CORE = ("model", "stream", "stream_options")
@@ -152,7 +153,7 @@ class BridgeConformance:
 
 
 def _bodies(bridge: Bridge) -> Iterator[Mapping[str, Any]]:
-    for samples in corpus.SAMPLES[bridge.source]:
+    for samples in SAMPLES[bridge.source]:
         yield from (sample.body for sample in samples)
 
 
@@ -169,7 +170,7 @@ def _call(bridge: Bridge, body: Mapping[str, Any], **how: Any) -> Call:
 
 def _asking(bridge: Bridge, sample: ResponseSample, *, stream: bool = False) -> Call:
     """A call that a response is for."""
-    plainest = corpus.SAMPLES[bridge.source][0][0].body
+    plainest = SAMPLES[bridge.source][0][0].body
     options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
     return _call(bridge, {**plainest, **sample.asks, **options})
 

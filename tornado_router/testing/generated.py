@@ -13,6 +13,7 @@ from tornado_router.endpoints import CHAT_COMPLETIONS, ENDPOINTS
 from tornado_router.errors import ApiError
 from tornado_router.testing import corpus
 from tornado_router.testing.json_paths import GONE, look_up, places, replaced
+from tornado_router.testing.samples import SAMPLES
 
 _words = st.sampled_from(["", " ", "hi", "\u2028", "\x00", "é漢🎉", "a" * 300]) | st.text(
     max_size=8
@@ -148,7 +149,7 @@ def _mutated(draw: st.DrawFn, bodies: list[Mapping[str, Any]]) -> Any:
 @lru_cache
 def requests(endpoint: str) -> st.SearchStrategy[dict[str, Any]] | None:
     """Bodies that fit the schema of an endpoint; None for one that the kit knows no bodies of."""
-    samples = corpus.SAMPLES.get(endpoint)
+    samples = SAMPLES.get(endpoint)
     if samples is None:
         return None
     validator = ENDPOINTS[endpoint].validator()

@@ -166,3 +166,39 @@ def test_what_was_dropped_is_told(tmp_path):
     dropped, answer = asyncio.run(talk())
     assert dropped == "metadata"
     assert answer.usage.prompt_tokens == 21
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_completions_are_served_by_messages(tmp_path, stream):
+    seen = []
+
+    async def talk():
+        async with router(tmp_path, seen) as client:
+            asked = {"model": "claude/claude-sonnet-4-5", "prompt": "Hello", "max_tokens": 9}
+            if not stream:
+                done = await client.completions.create(**asked)
+                return done.choices[0].text, done.choices[0].finish_reason
+            chunks = [
+                chunk async for chunk in await client.completions.create(**asked, stream=True)
+            ]
+            choices = [choice for chunk in chunks for choice in chunk.choices]
+            return "".join(choice.text for choice in choices), choices[-1].finish_reason
+
+    text, reason = asyncio.run(talk())
+    assert text
+    assert reason in ("stop", "length")
+    (body,) = seen
+    assert body["messages"][0]["role"] == "user"
+    assert body["max_tokens"] == 9
+
+
+def test_what_a_completion_cannot_ask_of_it_has_the_name_that_the_client_sent(tmp_path):
+    async def talk():
+        async with router(tmp_path, []) as client:
+            await client.completions.create(
+                model="claude/claude-sonnet-4-5", prompt="Hello", logprobs=2
+            )
+
+    with pytest.raises(openai.BadRequestError) as refused:
+        asyncio.run(talk())
+    assert refused.value.param == "logprobs"

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import tornado_router_google
+from tornado_router.endpoints.bridges import bridged
 from tornado_router.provider import ApiError, OptionError
+from tornado_router.testing.recordings import parse_http
 from tornado_router_google import GoogleProvider
 
-from .support import KEY, Google
+from .support import KEY, RECORDINGS, FakeHTTP, Google
 
 
 def test_the_key_travels_in_a_header_only(google):
@@ -87,3 +91,24 @@ def test_some_credentials_are_needed():
 )
 def test_opentelemetry_knows_both_apis(options, name):
     assert GoogleProvider("it", options).otel_provider_name == name
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_completions_are_served_by_chat(google, stream):
+    served = bridged(google.provider, "completions")
+    call = google.call({"prompt": "Hello", "max_tokens": 9}, "completions", stream=stream)
+    name = "hello.stream" if stream else "hello"
+    http = FakeHTTP([parse_http((RECORDINGS / f"chat.completions/{name}.http").read_bytes())])
+
+    async def run():
+        if not stream:
+            return [await served.send(call, http)]
+        return [chunk async for batch in served.stream(call, http) for chunk in batch]
+
+    chunks = asyncio.run(run())
+    assert {chunk["object"] for chunk in chunks} == {"text_completion"}
+    assert "".join(choice["text"] for chunk in chunks for choice in chunk["choices"])
+    assert chunks[-1]["usage"]["prompt_tokens"]
+    (body,) = http.bodies
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
+    assert body["generationConfig"]["maxOutputTokens"] == 9

@@ -29,6 +29,7 @@ from tornado_router.testing.rules.base import (
     no_faults,
     serves,
 )
+from tornado_router.testing.samples import SAMPLES
 from tornado_router.testing.shapes import describe
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -203,7 +204,7 @@ class RequestRules(Rules):
         self, provider: Provider, *, plain: bool = False
     ) -> Iterator[tuple[corpus.Sample, str]]:
         """The requests of the corpus for the endpoints of a provider."""
-        for endpoint, (usual, odd) in corpus.SAMPLES.items():
+        for endpoint, (usual, odd) in SAMPLES.items():
             if provider.supports(endpoint):
                 yield from ((sample, endpoint) for sample in (*usual, *(() if plain else odd)))
 

@@ -294,9 +294,9 @@ def test_a_late_end_still_costs_once(redis):
         other = await admitted_at_last(limiter, demand(rates, purses=[purse], cost=90))
         late = ["settle", lease.id, 100, 50]
         limiter.settle(lease, 100, 50)
-        limiter._tell(late)
+        limiter._settle_soon(late)
         limiter.settle(other, 0, 5)
-        limiter._tell(late)
+        limiter._settle_soon(late)
         refused = await refusal(limiter, demand(purses=[purse], cost=100))
         await limiter.admit(demand(rates))
         return refused.used

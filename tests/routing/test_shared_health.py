@@ -49,9 +49,9 @@ def test_others_hear_of_it_and_oneself_does_not(redis):
     async def story():
         async with Router(redis.port) as one, Router(redis.port) as other:
             await until(lambda: one.subscription.live and other.subscription.live)
-            one.targets.tell(TARGET, 12.5)
+            one.targets.publish(TARGET, 12.5)
             await until(lambda: other.heard)
-            other.targets.tell(TARGET, 3)
+            other.targets.publish(TARGET, 3)
             await until(lambda: one.heard)
             assert (one.heard, other.heard) == ([(TARGET, 3.0)], [(TARGET, 12.5)])
 
@@ -64,7 +64,7 @@ def test_words_of_another_version_are_passed_over(redis, word):
         async with Router(redis.port) as one, Router(redis.port) as other:
             await until(lambda: one.subscription.live and other.subscription.live)
             redis.ask("PUBLISH", CHANNEL, word)
-            one.targets.tell(TARGET, 1)
+            one.targets.publish(TARGET, 1)
             await until(lambda: other.heard)
             assert other.heard == [(TARGET, 1.0)]
 
@@ -74,7 +74,7 @@ def test_words_of_another_version_are_passed_over(redis, word):
 def test_nobody_is_held_up_while_redis_is_away():
     async def story():
         async with Router(1) as router:
-            router.targets.tell(TARGET, 1)
+            router.targets.publish(TARGET, 1)
             names = {task.get_name() for task in asyncio.all_tasks()}
             assert "failures of targets to Redis" in names
             await until(lambda: len(asyncio.all_tasks()) < len(names))

@@ -1,4 +1,4 @@
-"""Responses that are bytes, such as speech: what the endpoints have in common that give them."""
+"""Responses that are bytes, such as speech: code that their endpoints share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tornado_router.usage import Usage
 
 
 class BytesEncoder:
-    """Passes the bytes of a stream on, and remembers what usage was reported (`StreamEncoder`).
+    """Passes the bytes of a stream on, and remembers the reported usage (`StreamEncoder`).
 
     Bytes have no place for an error, nor for a reason why they end: such a stream is broken off.
 
@@ -76,5 +76,5 @@ def whole_bytes(response: Body, estimate: Callable[[], Usage]) -> Encoded:
 def _binary(body: Body) -> Binary:
     if isinstance(body, Binary) and isinstance(body.data, bytes) and body.content_type:
         return body
-    logger.error("a provider made a {}, where bytes were due", type(body).__name__)
+    logger.error("a provider returned a {} instead of bytes", type(body).__name__)
     raise Failure.unreadable_response()

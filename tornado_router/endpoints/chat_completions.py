@@ -94,7 +94,7 @@ class ChatAsk(Ask):
     __slots__ = ()
 
     def prompt(self) -> tuple[int, int]:
-        """The bytes of the JSON, unless there are media: then only a look inside tells."""
+        """An estimate by the size of the JSON; if there are media, by the texts inside."""
         call = self.call
         media = _media_parts(call.body)
         if not media:

@@ -56,7 +56,7 @@ _UNKNOWN |= {"cost": "0", "uncharged": "0"}
 """Values that are missing from the record of a call that has just begun, or of an older router."""
 
 _LATEST = 250_000_000_000
-"""Times behind it (year 9892) are no times that the tables hold."""
+"""The latest time (in year 9892) that the tables can hold."""
 
 
 class DamagedRecordError(Exception):

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import Any
 
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""What a spreadsheet takes for the beginning of a formula:
+"""Characters that begin a formula in a spreadsheet:
 https://owasp.org/www-community/attacks/CSV_Injection."""
 
 
 def csv_lines(lines: Iterable[Iterable[Any]]) -> str:
-    """Lines as RFC 4180 has them."""
+    """The lines as CSV text, in the form of RFC 4180."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerows([_cell(value) for value in line] for line in lines)
@@ -21,7 +21,7 @@ def csv_lines(lines: Iterable[Iterable[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A value that is no formula: the names of models, for one, are chosen by clients."""
+    """A value that a spreadsheet does not take for a formula: clients choose names of models."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) and value.startswith(_FORMULA):

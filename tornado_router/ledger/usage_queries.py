@@ -63,11 +63,11 @@ class Filter:
 
     Attributes:
         start: the first moment, in UTC without a zone, as the tables have it.
-        end: the moment behind the last.
-        user_id: whose; None for everybody's.
-        key_id: made with which key; None for any.
-        model: as the client asked for it; None for any.
-        provider: its name; None for any.
+        end: the moment after the last.
+        user_id: of one user; None for calls of all users.
+        key_id: made with one key; None for all keys.
+        model: as the client asked for it; None for all models.
+        provider: its name; None for all providers.
     """
 
     start: datetime.datetime

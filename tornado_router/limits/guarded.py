@@ -1,7 +1,7 @@
-"""Limits in Redis, and what holds while it is away: the configured policy, by sort of limit.
+"""Limits in Redis, and the configured policy for each sort of limit while Redis is away.
 
-Money that is spent then is on nobody's account in Redis. It gets there by the database: each
-demand says what was spent as the database knows it, and the larger figure holds.
+Money that is spent then is not counted in Redis. It gets there from the database: each demand
+holds the sum that the database has, and the larger figure counts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class GuardedLimiter:
     Args:
         remote: holds the limits of all processes.
         local: holds this process's share of them.
-        options: says what becomes of which limits.
+        options: the policy for each sort of limit.
     """
 
     def __init__(self, remote: RedisLimiter, local: MemoryLimiter, options: LimitsOptions) -> None:
@@ -81,7 +81,7 @@ class GuardedLimiter:
         await self._local.close()
 
     def _share(self, demand: Demand) -> Demand:
-        """What this process alone holds a demand to."""
+        """The demand, with the share of each limit that this process may use alone."""
         count = max(self._options.processes, self._remote.processes)
         rates: tuple[Rates, ...] = ()
         if self._options.rates_without_redis == SHARE:

@@ -1,4 +1,4 @@
-"""Who may call now: one atomic step reserves what a call may take, and is settled at its end.
+"""Admits calls: one atomic step reserves what a call may take; the call settles it at its end.
 
 A call is held to the rates of its key and of its user (requests and tokens in a minute, calls in
 flight), and paid from purses (the user's credits, the key's budget). `Limiter.admit` takes from
@@ -47,9 +47,9 @@ class Demand(NamedTuple):
 
     Attributes:
         id: the call's own.
-        rates: of everybody whose rates hold for it.
+        rates: of each holder whose rates apply to it: its key, its user.
         purses: that it is paid from; each pays the whole cost.
-        tokens: of prompt and answer, as estimated.
+        tokens: of prompt and response, as estimated.
         cost: in billionths of a US dollar, as estimated.
     """
 
@@ -83,7 +83,7 @@ class Lease:
         cost: what is held of each purse; `extend` raises it.
         levels: of its buckets.
         local: whether it is held by this process alone, as Redis was away.
-        id: what its engine knows it by, if it needs to.
+        id: the engine's name for it, if it needs one.
     """
 
     demand: Demand
@@ -128,7 +128,7 @@ class LimitReachedError(RouterError):
 
 
 class LimiterAwayError(RouterError):
-    """The engine did not answer in time, and the policy for that is to refuse."""
+    """The engine did not respond in time, and the policy for that is to refuse."""
 
 
 class Limiter(Protocol):
@@ -139,7 +139,7 @@ class Limiter(Protocol):
 
         Raises:
             LimitReachedError: a limit does not have room for it.
-            LimiterAwayError: nobody knows.
+            LimiterAwayError: the engine did not respond, and the policy is to refuse.
         """
         ...
 

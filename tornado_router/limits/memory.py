@@ -11,10 +11,10 @@ from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Purs
 from tornado_router.limits.verdict import Funds, levels, refusal
 
 FEWEST_SWEPT = 1000
-"""Holders and purses that are kept before anybody looks whether they still count."""
+"""So many holders and purses are kept before the first sweep."""
 
 IDLE = 60 * MINUTE
-"""A purse that nobody used for so long is forgotten: the database knows what was spent by then."""
+"""A purse that no call used for so long is dropped: by then the database has the sum."""
 
 
 _BY_TOKENS = [kind.counts_tokens for kind in KINDS]
@@ -92,7 +92,7 @@ class Holder:
 
 @dataclass(slots=True)
 class Account:
-    """What is counted of a purse, in billionths of a US dollar, and since when nobody looked."""
+    """What is counted of a purse, in billionths of a US dollar, and when it was last used."""
 
     spent: int
     reserved: int = 0
@@ -182,7 +182,7 @@ class MemoryLimiter:
         return refusal(demand, counts, funds)
 
     def _sweep(self, now: int) -> None:
-        """Forgets whoever is as good as new: a flood of log-ins makes up names without end."""
+        """Drops holders and purses without use: a flood of sign-ins makes up new names."""
         self._holders = {
             name: holder for name, holder in self._holders.items() if not holder.is_idle(now)
         }

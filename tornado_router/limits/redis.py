@@ -1,9 +1,8 @@
 """Limits that several processes share through Redis: one script is the atomic step.
 
-All that a turn of the event loop asks for goes out as one call of the script, and what only has
-to be told rides with it. A router that dies leaves its leases to expire; one that was away, or
-that Redis was away from, tells later what its calls came to. Each lease is settled once, however
-often that is told.
+All admissions of one turn of the event loop go out as one call of the script, and settlements
+ride with them. The leases of a router that dies expire. A router that lost Redis settles its
+leases later. Each lease is settled once, however often the settlement is sent.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ LARGEST_COST = 2**53 - 1
 
 
 def digest(script: str) -> str:
-    """What Redis knows a script by."""
+    """The name that Redis has for a script."""
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -57,7 +56,7 @@ SCRIPT = (Path(__file__).parent / "limits.lua").read_text()
 SCRIPT_DIGEST = digest(SCRIPT)
 
 Operation = tuple[bytes, asyncio.Future[Any] | None]
-"""What the script is to do, and who waits for its answer; nobody for a settlement."""
+"""An operation of the script, and the future of its result; None for a settlement."""
 
 
 class RedisLimiter:
@@ -93,7 +92,7 @@ class RedisLimiter:
         self._loop = asyncio.get_running_loop()
         self._back = asyncio.Event()
         self._beats = keep_task("limits in Redis", self._beat) if counts else None
-        link.listen(self._hear)
+        link.listen(self._link_changed)
 
     async def admit(self, demand: Demand) -> Lease:
         """See `Limiter.admit`."""
@@ -104,7 +103,7 @@ class RedisLimiter:
         try:
             numbers = await waiter
         except (LimiterAwayError, asyncio.CancelledError):
-            self._tell(["settle", id_, 0, 0])  # it may be reserved, for somebody who is gone
+            self._settle_soon(["settle", id_, 0, 0])  # it may be reserved, for a call that is gone
             raise
         fits, *rest = numbers
         left = iter(rest)
@@ -120,7 +119,7 @@ class RedisLimiter:
         """See `Limiter.extend`.
 
         Raises:
-            LimiterAwayError: nobody knows.
+            LimiterAwayError: Redis did not respond.
         """
         purses = lease.demand.purses
         got = _cost(cost)
@@ -133,7 +132,7 @@ class RedisLimiter:
     def settle(self, lease: Lease, tokens: int, cost: int) -> None:
         """See `Limiter.settle`."""
         if self._running.pop(lease.id, None) is not None:
-            self._tell(["settle", lease.id, _tokens(tokens), _cost(cost)])
+            self._settle_soon(["settle", lease.id, _tokens(tokens), _cost(cost)])
 
     async def close(self) -> None:
         """See `Limiter.close`."""
@@ -153,13 +152,13 @@ class RedisLimiter:
             logger.warning("{} calls are not settled in Redis", len(self._unsettled))
 
     def _ask(self, operation: list[Any]) -> asyncio.Future[Any]:
-        """Has the script do something, with whatever else this turn brings.
+        """Queues an operation, to be sent with all others of this turn.
 
         Returns:
-            What brings the answer, or a `LimiterAwayError`.
+            A future of the result, or of a `LimiterAwayError`.
 
         Raises:
-            LimiterAwayError: there is no use in asking.
+            LimiterAwayError: Redis is known to be away.
         """
         if not self._link.available:
             raise LimiterAwayError("Redis is away")
@@ -170,8 +169,8 @@ class RedisLimiter:
             self._loop.call_soon(self._send)
         return waiter
 
-    def _tell(self, settlement: list[Any]) -> None:
-        """Has the script settle something soon."""
+    def _settle_soon(self, settlement: list[Any]) -> None:
+        """Queues a settlement, to be sent with the next admission or after `SETTLE_SECONDS`."""
         data = orjson.dumps(settlement)
         if not self._link.available:
             self._unsettled.append(data)
@@ -193,7 +192,7 @@ class RedisLimiter:
     def _run(
         self, operations: list[Operation], done: Callable[[list[Operation], Any], None]
     ) -> None:
-        """Runs the script; `done` gets its answers, or what went wrong."""
+        """Runs the script; `done` gets its results, or the error."""
         data = self._head + b",".join([operation for operation, _ in operations]) + b"]"
         self._under_way += 1
 
@@ -206,15 +205,15 @@ class RedisLimiter:
         self._link.send(pack("EVALSHA", SCRIPT_DIGEST, 0, data), replied)
 
     def _done(self, operations: list[Operation], reply: Any) -> None:
-        """Passes the answers on; keeps settlements that did not get through."""
+        """Passes the results on; keeps settlements that did not get through."""
         self._under_way -= 1
         if isinstance(reply, RouterError):
             self._fail(operations, reply)
         else:
             self._refused = ""
-            for (_, waiter), answer in zip(operations, reply, strict=True):
+            for (_, waiter), result in zip(operations, reply, strict=True):
                 if waiter is not None and not waiter.done():
-                    waiter.set_result(answer)
+                    waiter.set_result(result)
         self._quiet.set()
 
     def _fail(self, operations: list[Operation], error: RouterError) -> None:
@@ -228,8 +227,8 @@ class RedisLimiter:
                 waiter.set_exception(LimiterAwayError(str(error)))
         self._retry_later()
 
-    def _hear(self, available: bool) -> None:
-        """Hears that Redis comes or goes."""
+    def _link_changed(self, available: bool) -> None:
+        """Learns that Redis comes or goes."""
         if available:
             self._back.set()
             self._retry_later(0)
@@ -240,7 +239,7 @@ class RedisLimiter:
             call_later("limits in Redis", seconds, self._retry)
 
     def _retry(self) -> None:
-        """Tells again what did not get through: apart from admissions, which it must not hurt."""
+        """Sends lost settlements again, apart from admissions, which must not suffer from them."""
         count_ = min(BATCH, len(self._unsettled))
         self._run([(self._unsettled.popleft(), None) for _ in range(count_)], self._retried)
 
@@ -251,7 +250,7 @@ class RedisLimiter:
             self._retry_later(0)
 
     async def _beat(self) -> None:
-        """Says that this router is alive, and its leases with it."""
+        """Renews the leases of this router, and its place among the routers."""
         while True:
             self._back.clear()
             with suppress(LimiterAwayError):

@@ -1,7 +1,7 @@
-"""What both engines say of a demand when they have counted: how full the buckets are, and why not.
+"""Turns what an engine counted into levels of buckets, or into the reason of a refusal.
 
-An engine counts and decides; what follows from its numbers is worked out here, so that it is the
-same of both to the last digit.
+An engine counts and decides. What follows from its numbers is worked out here, so that both
+engines give the same result to the last digit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tornado_router.limits.kinds import KINDS, LimitKind, Rates
 from tornado_router.limits.limiter import MONEY, Demand, Level, LimitReachedError, Purse
 
 BUSY_SECONDS = 1.0
-"""When to come back for what running calls hold: nobody knows when they end."""
+"""When to come back for what running calls hold: their end is not known."""
 
 
 Counts = Sequence[int]

@@ -180,7 +180,7 @@ class Metrics:
         self._tokens = counter("tokens", "Tokens of calls, by kind.", (*of, "kind"))
         self._cost = counter("cost_dollars", "Cost in US dollars that was charged.", of)
         self._uncharged = counter(
-            "uncharged_dollars", "Cost in US dollars that was charged to nobody.", of
+            "uncharged_dollars", "Cost in US dollars that was not charged to any purse.", of
         )
 
     def _make_histograms(self) -> None:

@@ -234,7 +234,7 @@ def as_json(value: Any) -> str:
 
 
 def check_patterns(patterns: Sequence[str]) -> Iterator[Fault]:
-    """Those of `[request_log] redact` that are no regular expressions."""
+    """Faults of the entries of `[request_log] redact` that are not regular expressions."""
     for index, pattern in enumerate(patterns):
         try:
             re.compile(pattern)
@@ -244,7 +244,7 @@ def check_patterns(patterns: Sequence[str]) -> Iterator[Fault]:
 
 _OPENING = frozenset("{[")
 _UNFINISHED = ("EOF", "unexpected end")
-"""How jiter begins to complain of a text that ends too early."""
+"""How jiter's error begins for a text that ends too early."""
 
 
 def _parse(data: bytes) -> Any:

@@ -1,8 +1,8 @@
 """Finds the installed plugins and makes the providers that router.toml asks for.
 
-A plugin is found by its entry point alone, those of this repository like everybody else's. One
-that does not load, or was written for another plugin API, is reported by name; the rest serve.
-Nothing is logged here: plugins are loaded before router.toml has said how to log.
+A plugin is found by its entry point alone, also one of this repository. One that does not load,
+or was written for another plugin API, is reported by name; the rest serve. Nothing is logged
+here: plugins are loaded before the settings of the log are read.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def configure_providers(
         try:
             providers[table.name], found = _configure(table, kind)
         except FAULTS as error:  # a plugin's fault stays the plugin's
-            # Its message may quote an option, so only its kind is told.
+            # Its message may quote an option, so only its type is shown.
             off = f"its plugin failed: {type(error).__name__}"
             provider = ConfiguredProvider(table.name, table.common, off=off, failed=True)
             providers[table.name], found = provider, []
@@ -192,7 +192,7 @@ def _load(plugin: Plugin, entry_point: EntryPoint, manager: pluggy.PluginManager
         for offered in manager.subset_hook_caller("register_providers", others)():
             for name, kind in dict(offered).items():
                 if not (isinstance(kind, type) and issubclass(kind, Provider)):
-                    raise _UnusableError(f"what it offers as '{name}' is no Provider class")
+                    raise _UnusableError(f"what it offers as '{name}' is not a Provider class")
                 plugin.types[name] = kind
     except FAULTS:
         manager.unregister(module)

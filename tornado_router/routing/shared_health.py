@@ -1,7 +1,7 @@
-"""Word of targets that fail, carried to every process through Redis.
+"""Shares failing targets between all processes through Redis.
 
-So that an outage which one router has found costs the others no calls. Each tries by itself whether
-the target is well again.
+An outage that one router has found costs the others no calls. Each router finds out by itself
+whether the target is well again.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from tornado_router.routing.routes import Target
 CHANNEL = "tornado-router:targets"
 
 Listener = Callable[[Target, float], None]
-"""Told of a target that another router leaves out from now on, and for how many seconds."""
+"""Called with a target that another router leaves out from now on, and for how many seconds."""
 
 
 class RedisTargets:
-    """What the routers tell each other of targets.
+    """Publishes failing targets, and receives those of other routers.
 
     Args:
         link: to publish on.
-        subscription: to hear of others.
+        subscription: to receive those of others.
     """
 
     def __init__(self, link: RedisLink, subscription: RedisSubscription) -> None:
@@ -42,15 +42,15 @@ class RedisTargets:
         """Calls a listener for each target that another router leaves out."""
         self._listener = listener
 
-    def tell(self, target: Target, seconds: float) -> None:
-        """Tells the others that a target is left out for so long. If Redis is away, they miss it.
+    def publish(self, target: Target, seconds: float) -> None:
+        """Publishes that a target is left out for so long. While Redis is away, the others miss it.
 
-        Seconds, as the clocks of machines differ.
+        It is a number of seconds, not a time, because the clocks of machines differ.
         """
         message = orjson.dumps([self._id, target.provider, target.model, seconds])
-        start_task("failures of targets to Redis", self._publish(message))
+        start_task("failures of targets to Redis", self._send(message))
 
-    async def _publish(self, message: bytes) -> None:
+    async def _send(self, message: bytes) -> None:
         with suppress(RedisAwayError, RedisReplyError):
             await self._link.call("PUBLISH", CHANNEL, message)
 

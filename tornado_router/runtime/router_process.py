@@ -84,7 +84,7 @@ class RouterProcess:
         self.metrics = Metrics()
         self._health = Health(config.routing)
         if self.shared.targets:
-            self._health.on_open = self.shared.targets.tell
+            self._health.on_open = self.shared.targets.publish
             self.shared.targets.listen(self._health.leave_out)
         self._authenticator = Authenticator(
             storage, _plans(config), self.shared.changes, config.auth.key_cache_seconds

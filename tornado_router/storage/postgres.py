@@ -23,8 +23,8 @@ from tornado_router.storage.postgres_connection import SET_UP, check_url, connec
 from tornado_router.storage.session_lock import SessionLock
 
 TURN = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
-"""Settings of a transaction that writes: a router that is frozen in one is hung up on, and the
-others do not wait for it that long."""
+"""Settings of a transaction that writes: the connection of a router that is frozen in one is
+closed, and the others do not wait for it that long."""
 
 LONG_TURN = {
     "statement_timeout": "0",

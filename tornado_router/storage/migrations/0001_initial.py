@@ -79,7 +79,7 @@ TABLES = [User, ApiKey, UsageLog]
 
 def up(migrator, db):
     with db.bind_ctx(TABLES):
-        db.create_tables(TABLES, safe=False)  # tables of somebody else are not taken for ours
+        db.create_tables(TABLES, safe=False)  # tables of another program are not taken for ours
 
 
 def down(migrator, db):

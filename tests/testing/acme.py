@@ -58,10 +58,10 @@ class AcmeProvider(Provider):
         return error
 
     def bad(self, what: str) -> ProviderError:
-        return bad_answer(f"The answer of the provider '{self.name}' has {what}.")
+        return bad_answer(f"The response of the provider '{self.name}' has {what}.")
 
     def get(self, value: Any, name: str, kind: type | tuple[type, ...]) -> Any:
-        """A field of the vendor's answer, known to be of a type."""
+        """A field of the vendor's response, known to be of a type."""
         found = value.get(name) if isinstance(value, dict) else None
         if not isinstance(found, kind) or isinstance(found, bool):
             raise self.bad(f"no proper `{name}`")

@@ -26,7 +26,7 @@ def content_blocks(content: object, params: Params, path: str) -> list[Block]:
 
     Args:
         content: a string, a list of parts, or None.
-        params: told of what the vendor cannot do.
+        params: takes note of what the vendor cannot do.
         path: of the content.
     """
     if isinstance(content, str):

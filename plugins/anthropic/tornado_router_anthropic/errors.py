@@ -63,7 +63,7 @@ _OUT_OF_CREDIT = "credit balance"
 
 
 def parse_error(provider: str, response: UpstreamResponse) -> ProviderError:
-    """The error behind a response whose status is no success."""
+    """The error behind a response whose status is not a success."""
     try:
         body = orjson.loads(response.body)
     except orjson.JSONDecodeError:

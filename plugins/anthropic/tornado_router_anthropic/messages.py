@@ -34,7 +34,7 @@ class Conversation:
 
     Args:
         call: whose they are.
-        params: told of what the vendor cannot do.
+        params: takes note of what the vendor cannot do.
         model: which is to read them.
         with_thoughts: whether to put remembered thoughts back.
 

@@ -51,7 +51,7 @@ class AnthropicProvider(Provider):
         self.endpoints = {"chat.completions": ChatCompletions(self)}
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
-        """The error behind a response whose status is no success."""
+        """The error behind a response whose status is not a success."""
         return parse_error(self.name, response)
 
 

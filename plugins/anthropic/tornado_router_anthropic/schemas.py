@@ -27,8 +27,8 @@ def closed(schema: Mapping[str, Any], params: Params, path: str) -> dict[str, An
 
     Args:
         schema: the client's.
-        params: told of each rule that the vendor cannot hold. If that is no reason to refuse the
-            call, the rule is put to the model in words, in the description.
+        params: takes note of each rule that the vendor cannot hold. If the call is not refused for
+            that, the rule is put in words, in the description that the model reads.
         path: of the schema in the body.
     """
     found: dict[str, Any] = {}

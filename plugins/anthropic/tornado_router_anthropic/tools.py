@@ -60,7 +60,7 @@ def read_tools(call: Call, params: Params, model: Model) -> Tools:
         tools.definitions.append(_definition(function, params, model, f"functions[{index}]"))
     choice = params.take("tool_choice")
     named = params.take("function_call")
-    # One call at a time is all that a client of functions can be told of.
+    # A client of functions can be given only one call at a time.
     one = params.take("parallel_tool_calls") is False or is_legacy(call.body)
     if tools.definitions:
         tools.choice = _choice(tools, choice if choice is not None else named, params, model)

@@ -1,4 +1,4 @@
-"""A provider that answers offline, by saying what it was told: for a first try, and for tests."""
+"""A provider that works offline, by repeating the last message: for a first try, and for tests."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ MAX_DIMENSIONS = 3072
 
 
 def embed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a request: https://platform.openai.com/docs/api-reference/embeddings.
+    """The response to a request: https://platform.openai.com/docs/api-reference/embeddings.
 
     Raises:
         ApiError: 400, it asks for too many dimensions.

@@ -20,7 +20,7 @@ _JSON = ("chat.completions", "completions", "embeddings", "moderations")
 
 
 class EchoProvider(Provider):
-    """Says the last message back, word by word, and calls the tools that it is told to call."""
+    """Says the last message back, word by word, and calls the tools that it asks for."""
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         "chat.completions": (

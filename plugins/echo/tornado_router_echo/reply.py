@@ -23,7 +23,7 @@ _CALL = re.compile(r"\bcall ([A-Za-z0-9_.-]+)")
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, before it is put into a body or into chunks.
+    """A response, before it is put into a body or into chunks.
 
     Attributes:
         words: of the text; joined, they are the text.
@@ -40,7 +40,7 @@ class Reply:
     with_logprobs: bool
 
     def message(self) -> dict[str, Any]:
-        """The assistant's message of a whole answer."""
+        """The assistant's message of a whole response."""
         message: dict[str, Any] = {
             "role": "assistant",
             "content": None if self.tool_calls else "".join(self.words),
@@ -87,7 +87,7 @@ class Reply:
 
 
 def compose(body: Mapping[str, Any]) -> Reply:
-    """The answer to a valid `chat.completions` request."""
+    """The response to a valid `chat.completions` request."""
     messages = body["messages"]
     prompt_tokens = sum(len(_words(_text(message))) for message in messages)
     tool_calls = _tool_calls(body)
@@ -102,7 +102,7 @@ def compose(body: Mapping[str, Any]) -> Reply:
 def example(schema: object, text: str = "") -> Any:
     """The smallest value that fits a JSON Schema; strings in it are `text`.
 
-    The client wrote the schema, so it may be no schema at all, or one whose smallest value is
+    The client wrote the schema, so it may not be a schema at all, or one whose smallest value is
     larger than any memory: then what comes back does not fit it.
     """
     return _Example(text).value(schema)

@@ -25,7 +25,7 @@ _TOO_LONG = "exceeds the maximum number of tokens"
 
 
 def read_error(provider: str, response: UpstreamResponse) -> ProviderError:
-    """The error behind a response whose status is no success."""
+    """The error behind a response whose status is not a success."""
     try:
         body = orjson.loads(response.body)
     except orjson.JSONDecodeError:
@@ -37,7 +37,7 @@ def read_error(provider: str, response: UpstreamResponse) -> ProviderError:
 def error_of(
     provider: str, body: Any, status: int | None = None, retry_after: str | None = None
 ) -> ProviderError:
-    """The error that a body tells of.
+    """The error that a body reports.
 
     Args:
         provider: the name to speak of.

@@ -1,7 +1,7 @@
 """What the generations of Gemini can do differently, read from a model's name.
 
 A name without a number, such as `gemini-flash-latest`, is taken for the newest; a model that is
-no Gemini, such as Gemma, for one that does not think.
+not a Gemini, such as Gemma, for one that does not think.
 """
 
 from __future__ import annotations

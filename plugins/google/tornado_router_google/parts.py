@@ -134,7 +134,7 @@ def _inline(url: str, path: str) -> Part:
 
 
 def _linked(url: str) -> Part:
-    """An address; its media type only where its path tells, never guessed."""
+    """An address; its media type only where its path shows it, never guessed."""
     file: Part = {"fileUri": url}
     mime_type = _mime_type(url.partition("?")[0].partition("#")[0])
     if mime_type:

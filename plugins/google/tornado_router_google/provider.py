@@ -93,7 +93,7 @@ class GoogleProvider(Provider):
         return f"{self.base_url}/{quote(path, safe='/@')}:{method}"
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
-        """The error behind a response whose status is no success."""
+        """The error behind a response whose status is not a success."""
         return read_error(self.name, response)
 
 

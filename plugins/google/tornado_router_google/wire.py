@@ -1,4 +1,4 @@
-"""What is said of a response that is not what was promised, or of what Google cannot be told."""
+"""The errors for a response that breaks Google's promises, and for what Google has no field for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def invalid(provider: str, field: str) -> ProviderError:
 
 
 def cannot(message: str, param: str) -> ProviderError:
-    """A 400 for what cannot be said to Google, nor left out; another provider may well take it."""
+    """A 400 for what Google's API cannot express and may not be left out."""
     return ProviderError(
         400, message, type="invalid_request_error", param=param, code="unsupported_value"
     )

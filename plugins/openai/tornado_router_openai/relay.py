@@ -167,7 +167,7 @@ class ChatStreamParser:
 
 
 def _object(data: bytes, provider: str) -> Mapping[str, Any]:
-    """The JSON object in a response or an event, unless it tells of an error.
+    """The JSON object in a response or an event, unless it reports an error.
 
     Raises:
         ProviderError: it is not a JSON object, or the vendor reports an error behind a status 200.

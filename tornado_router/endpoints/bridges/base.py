@@ -27,7 +27,7 @@ class BridgedStream(Protocol):
 class Bridge(ABC):
     """A pure translation between two endpoints: a call there, its response back.
 
-    What the target has no place for goes the way of `Params`: refused by name or dropped aloud.
+    What the target has no place for is refused by name, or dropped and reported, as by `Params`.
 
     Attributes:
         source: the endpoint that the client called.

@@ -53,6 +53,7 @@ class Attempt:
         "_client",
         "_configured",
         "_memory",
+        "_next_batch",
         "_number",
         "_observation",
         "_owner",
@@ -145,15 +146,15 @@ class Attempt:
         Raises:
             ApiError: it broke off.
         """
-        assert self._batches is not None, "it has begun"
         try:
-            batch = await anext(self._batches, None)
-        except FAULTS as error:  # a plugin's fault stays the plugin's
-            raise self._fail(error) from None
-        if batch is None:
+            batch = await self._next_batch()
+        except StopAsyncIteration:
+            batch = None
             self.record.complete = True
             self._end()
-        elif self._traced:
+        except FAULTS as error:  # a plugin's fault stays the plugin's
+            raise self._fail(error) from None
+        if self._traced and batch is not None:
             self.record.read(batch)
         if self._call.kept:  # before the client sees the tool call: it may reply at once
             await self._keep()
@@ -173,7 +174,8 @@ class Attempt:
         body = await self._provider.send(self._call, self._client)
         if body is None:
             raise TypeError("a provider has to return a response")
-        self._succeed()
+        self.record.answered = True
+        self._observation.succeeded()
         self.body = body
         self.record.complete = True
         if self._traced:
@@ -182,6 +184,7 @@ class Attempt:
     async def _receive_first(self) -> None:
         """Waits for the first chunks: a failure before them can still be met otherwise."""
         batches = self._batches = self._provider.stream(self._call, self._client)
+        self._next_batch = batches.__anext__
         first: Sequence[Body] = ()
         while not has_begun(first):
             batch = await anext(batches, None)
@@ -191,7 +194,8 @@ class Attempt:
                     f"The provider '{name}' ended its stream before it began."
                 )
             first = [*first, *batch] if first else batch
-        self._succeed()
+        self.record.answered = True
+        self._observation.succeeded()
         self.first = first
         self.record.first_chunk = time.monotonic()
         if self._traced:
@@ -201,10 +205,6 @@ class Attempt:
         """Keeps what the provider needs back on the next turn."""
         await self._memory.keep(self._owner, self._call.kept)
         self._call.kept.clear()
-
-    def _succeed(self) -> None:
-        self.record.answered = True
-        self._observation.succeeded()
 
     def _end(self) -> float:
         self.record.end()
@@ -248,6 +248,7 @@ class Attempts:
         made: all of them, in the order in which they began.
         last: the one whose response or error is the client's; until that is known, the one that
             began last.
+        target: of that one.
         waited: seconds that providers took until they responded or failed, and pauses between.
     """
 
@@ -256,13 +257,12 @@ class Attempts:
     traced: bool = False
     made: list[Attempt] = field(default_factory=list)
     last: Attempt | None = None
+    target: Target | None = None
     waited: float = 0.0
 
-    @property
-    def target(self) -> Target | None:
-        """The target that serves the call, or None."""
-        last = self.last
-        return last.target if last else None
+    def lead(self, attempt: Attempt) -> None:
+        """The client's response or error is that of an attempt."""
+        self.last, self.target = attempt, attempt.target
 
     @property
     def dropped(self) -> Sequence[str]:

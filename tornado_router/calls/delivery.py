@@ -85,6 +85,7 @@ class Delivery:
 
     async def _pump(self, attempt: Attempt, encoder: StreamEncoder) -> None:
         account, client, encode = self._account, self._client, encoder.encode
+        copy = account.copy if account.copy.is_wanted else None
         batch: Sequence[Body] | None = attempt.first
         while batch is not None:
             data = b"".join(map(encode, batch))
@@ -98,7 +99,8 @@ class Delivery:
             if data:
                 if not self._begun:
                     self._begin(encoder.content_type, stream=True)
-                account.copy.add(data)
+                if copy is not None:
+                    copy.add(data)
                 try:
                     await client.write(data)
                 except OSError as error:

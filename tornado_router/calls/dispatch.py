@@ -89,12 +89,13 @@ class Dispatcher:
                 else:
                     served = await self._race(errand, well, hedge_seconds)
                 if served is not None:
-                    attempts.last = served
+                    attempts.lead(served)
                     return served
                 targets = await self._pause(errand, made)
         except ApiError as error:
-            failed = (attempt for attempt in attempts.made if attempt.error is error)
-            attempts.last = next(failed, attempts.last)
+            for attempt in attempts.made:
+                if attempt.error is error:
+                    attempts.lead(attempt)
             raise
         raise AssertionError("unreachable")
 
@@ -159,7 +160,8 @@ class Dispatcher:
             )
         finally:
             errand.attempts.waited += time.monotonic() - began
-            errand.attempts.last = errand.attempts.made[-1] if errand.attempts.made else None
+            if errand.attempts.made:
+                errand.attempts.lead(errand.attempts.made[-1])
 
     async def _attempt(self, call: Call, target: Target, attempts: Attempts) -> Attempt:
         """The attempt to have a target serve a call, begun but not sent."""
@@ -192,7 +194,7 @@ class Dispatcher:
             traced=attempts.traced,
         )
         attempts.made.append(attempt)
-        attempts.last = attempt
+        attempts.lead(attempt)
         return attempt
 
 

@@ -10,17 +10,20 @@ class ResponseCopy:
         room: bytes that are worth copying.
 
     Attributes:
+        is_wanted: whether any of it is to be kept, or its size known.
         size: bytes of the whole response so far.
     """
 
     def __init__(self, room: int = 0) -> None:
         self._room = room
+        self.is_wanted = room > 0
         self._pieces: list[bytes] = []
         self.size = 0
 
     def make_room(self, room: int) -> None:
         """Copies at least so much of a response that has not begun."""
         self._room = max(self._room, room)
+        self.is_wanted = self._room > 0
 
     def drop(self) -> None:
         """Keeps nothing of a response; its size is counted all the same."""

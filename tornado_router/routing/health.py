@@ -175,9 +175,6 @@ class Health:
             return True
         return now >= state.open_until and not state.probing
 
-    def _is_slow(self, seconds: float) -> bool:
-        return bool(self._slow) and seconds > self._slow
-
     def _succeeded(self, target: Target, state: _State, seconds: float, *, probed: bool) -> None:
         if probed:
             if state.open_until:
@@ -260,11 +257,12 @@ class Observation:
 
     def succeeded(self) -> None:
         """A response has begun."""
-        seconds = self.seconds()
-        if self._health._is_slow(seconds):
+        health = self._health
+        seconds = health._clock() - self._started
+        if health._slow and seconds > health._slow:
             self.failed()
             return
-        self._health._succeeded(self._target, self._state, seconds, probed=self._probes)
+        health._succeeded(self._target, self._state, seconds, probed=self._probes)
         self._decide()
 
     def failed(self) -> None:
@@ -289,9 +287,11 @@ class Observation:
         if not self._ended:
             self._ended = True
             self._state.in_flight -= 1
-            if not self._decided and self._health._is_slow(seconds):
-                self.failed()
-            self._decide()
+            slow = self._health._slow
+            if not self._decided:
+                if slow and seconds > slow:
+                    self.failed()
+                self._decide()
         return seconds
 
     def seconds(self) -> float:

@@ -45,7 +45,7 @@ setup(
         "orjson>=3.10,<4",
         "peewee>=4.5,<5",
         "pluggy>=1.5,<2",
-        "prometheus-client>=0.23,<1",
+        "prometheus-client>=0.23.1,<1",
         "python-dotenv>=1.0,<2",
         "redis[hiredis]>=5.2,<9",
         "tornado>=6.6,<7",

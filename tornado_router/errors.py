@@ -75,6 +75,10 @@ class DatabaseAwayError(ApiError):
     """The database does not respond."""
 
 
+RETRY_AFTER_STATUSES = frozenset((429, 503, 529))
+"""Statuses of vendors after which clients expect `Retry-After`; not every vendor sends it."""
+
+
 class ProviderError(ApiError):
     """A provider failed, or its response is not what its API promises.
 

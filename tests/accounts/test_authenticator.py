@@ -8,8 +8,9 @@ import pytest
 from tornado_router.accounts import authenticator as module
 from tornado_router.accounts import unknown_keys
 from tornado_router.accounts.authenticator import Authenticator
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.invalidation import LocalChanges
-from tornado_router.accounts.keys import create_key, digest
+from tornado_router.accounts.keys import create_key
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.registration import create_administrator
 from tornado_router.accounts.sessions import Sessions

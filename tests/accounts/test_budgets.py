@@ -7,8 +7,8 @@ import pytest
 
 from tornado_router.accounts import budgets, keys
 from tornado_router.accounts.budgets import period
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.key_lookup import find_key
-from tornado_router.accounts.keys import digest
 from tornado_router.limits.limiter import Purse
 from tornado_router.storage.tables import UsageDay
 from tornado_router.storage.values import now

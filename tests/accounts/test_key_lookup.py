@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.key_lookup import find_key
-from tornado_router.accounts.keys import digest
 from tornado_router.errors import ApiError
 from tornado_router.limits.kinds import Rates
 from tornado_router.limits.limiter import Purse

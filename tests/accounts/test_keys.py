@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tornado_router.accounts import keys
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.key_lookup import find_key
-from tornado_router.accounts.keys import digest
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.errors import ApiError
 from tornado_router.limits.kinds import Rates

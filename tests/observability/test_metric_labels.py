@@ -4,7 +4,7 @@ import pytest
 
 from tornado_router.observability import metric_labels
 from tornado_router.observability.metric_labels import OTHER, BoundedNames, failure_reason
-from tornado_router.observability.redaction import MAX_NAME, REDACTED
+from tornado_router.observability.redaction import MAX_SHOWN_NAME, REDACTED
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_those_that_are_listed_have_one_whatever_was_before(names):
 
 
 def test_a_name_is_shown_clipped_and_without_secrets(names):
-    assert names.name("x" * 1000, is_real=True) == "x" * MAX_NAME
-    assert names.name("x" * 1000, is_real=False) == "x" * MAX_NAME
+    assert names.name("x" * 1000, is_real=True) == "x" * MAX_SHOWN_NAME
+    assert names.name("x" * 1000, is_real=False) == "x" * MAX_SHOWN_NAME
     assert names.name("sk-" + "a" * 30, is_real=True) == REDACTED
 
 

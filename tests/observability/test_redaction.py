@@ -117,7 +117,7 @@ def test_other_text_stays(text):
 
 def test_names_that_hold_a_secret():
     assert printable_name(f"m/{FORMS[0]}") == REDACTED
-    assert printable_name("x" * 10**6) == "x" * module.MAX_NAME
+    assert printable_name("x" * 10**6) == "x" * module.MAX_SHOWN_NAME
 
 
 def test_names_that_could_forge_a_line_of_the_log():

@@ -6,9 +6,9 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.invalidation import Changes
 from tornado_router.accounts.key_lookup import Key, find_key
-from tornado_router.accounts.keys import digest
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.recent import Recent
 from tornado_router.accounts.sessions import looks_like_token

@@ -27,7 +27,7 @@ from tornado_router.limits.limiter import (
 )
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import CreditEntry, User
-from tornado_router.storage.values import billionths
+from tornado_router.storage.values import billionths, dollar_text
 
 EntryKind = Literal["plan", "top_up", "adjust", "write_off"]
 """`plan` is what an account starts with, and `write_off` what calls cost beyond the balance."""
@@ -122,7 +122,7 @@ def book(user_id: int, amount: Decimal, kind: str, reason: str, actor: str) -> C
 
 def _beyond_bounds(balance: Decimal, amount: Decimal) -> ApiError:
     if amount < 0:
-        return Refusal.credits_below_zero(balance=f"{balance.normalize():f}")
+        return Refusal.credits_below_zero(balance=dollar_text(balance))
     return Refusal.credits_above_max(limit=MAX_DOLLARS)
 
 

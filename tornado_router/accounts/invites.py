@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import secrets
 from typing import Any
 
 from loguru import logger
 
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import clean_email
 from tornado_router.error_codes import Refusal
@@ -49,7 +49,7 @@ def create_invite(
         plans.check(plan)
     code = secrets.token_urlsafe(24)
     invite = Invite.create(
-        code_hash=_digest(code),
+        code_hash=digest(code),
         email=None if email is None else clean_email(email),
         plan=plan,
         created_by=actor,
@@ -95,20 +95,16 @@ def use_invite(code: str, email: str) -> Invite:
     """Uses an invite up, unless somebody else was quicker."""
     if not Invite.update(used_at=now()).where(_is_good_invite(code, email)).execute():
         raise _invalid_invite()
-    return Invite.get(Invite.code_hash == _digest(code))
+    return Invite.get(Invite.code_hash == digest(code))
 
 
 def _is_good_invite(code: str, email: str) -> Any:
     return (
-        (Invite.code_hash == _digest(code))
+        (Invite.code_hash == digest(code))
         & Invite.used_at.is_null()
         & (Invite.expires_at > now())
         & (Invite.email.is_null() | (Invite.email == email))
     )
-
-
-def _digest(code: str) -> str:
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _invalid_invite() -> ApiError:

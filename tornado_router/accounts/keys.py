@@ -10,12 +10,12 @@ The functions block and ask the database that is open; what a client has to be t
 from __future__ import annotations
 
 import datetime
-import hashlib
 import secrets
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from tornado_router.accounts import key_fields
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.users import find_user
 from tornado_router.error_codes import Refusal
@@ -30,11 +30,6 @@ MAX_KEYS = 1000
 """Of one user, those that are not revoked."""
 
 MAX_GRACE_SECONDS = 30 * 24 * 3600
-
-
-def digest(key: str) -> str:
-    """What the database knows of a key."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def create_key(user: User, name: str, **columns: Any) -> str:

@@ -16,7 +16,7 @@ from tornado_router.errors import ApiError
 MAX_EMAIL = 254
 """https://www.rfc-editor.org/errata/eid1690."""
 
-MAX_NAME = 100
+MAX_LINE = 100
 
 MAX_REASON = 500
 
@@ -63,7 +63,7 @@ def known_email(text: str) -> str:
         return folded
 
 
-def clean_text(text: str, param: str, most: int = MAX_NAME) -> str:
+def clean_text(text: str, param: str, most: int = MAX_LINE) -> str:
     """A name or a reason, which stands in one line of a list, a log or a terminal.
 
     Raises:

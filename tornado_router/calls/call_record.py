@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tornado_router.calls.client import Envelope
 from tornado_router.ledger.exchange import Exchange
 from tornado_router.ledger.record import CallRecord, Charge, RunningCall
-from tornado_router.observability.redaction import MAX_NAME, printable_name
+from tornado_router.observability.redaction import MAX_SHOWN_NAME, printable_name
 from tornado_router.provider import Call
 from tornado_router.usage import Usage
 
@@ -76,7 +76,7 @@ def call_record(account: CallAccount, usage: Usage, charge: Charge) -> CallRecor
         target_model=printable_name(target.model) if target else None,
         stream=call.stream,
         status=outcome.status,
-        error_code=error_code[:MAX_NAME] if error_code else None,
+        error_code=error_code[:MAX_SHOWN_NAME] if error_code else None,
         dropped_params=tuple(map(printable_name, account.dropped[:MOST_DROPPED])),
         paid_from_credits=account.permit is not None and account.permit.from_credits,
         finished_at=time.time(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tornado_router.error_codes import Failure
-from tornado_router.errors import ApiError, ProviderError
+from tornado_router.errors import RETRY_AFTER_STATUSES, ApiError, ProviderError
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.routing.retries import seconds_of
 
@@ -20,9 +20,6 @@ _STATUSES = {503: 503, 504: 504, 529: 503}
 _LIMITED = 429
 _AGAIN = frozenset((408, 409, 425, _LIMITED, 500, 502, 503, 504, 529))
 """Statuses that may be others a moment later."""
-
-_BUSY = frozenset((_LIMITED, 503, 529))
-"""Statuses after which clients expect `Retry-After`; not every vendor sends it."""
 
 _LASTING = frozenset(("timeout", "tls_error"))
 """Codes of our own failures that are not: after a time-out the provider may still be at work, and
@@ -99,7 +96,7 @@ def _judge_vendor(error: ProviderError, configured: ConfiguredProvider) -> Verdi
     if not error.retryable:
         return Verdict(_for_client(seen, status, configured), Cause.REQUEST, told=told)
     retry_after = seconds_of(error.headers.get("Retry-After"))
-    if status in _BUSY:
+    if status in RETRY_AFTER_STATUSES:
         seen.headers.setdefault("Retry-After", "1")
     return Verdict(
         _for_client(seen, status, configured),

@@ -24,6 +24,7 @@ from tornado_router.storage.migrator import SchemaError
 from tornado_router.storage.postgres import MissingDriverError
 from tornado_router.storage.postgres_connection import LocationError
 from tornado_router.storage.storage import Storage
+from tornado_router.storage.values import dollar_text
 
 T = TypeVar("T")
 
@@ -152,7 +153,7 @@ def _cell(value: object) -> str:
 
 def show_dollars(amount: Decimal) -> str:
     """An amount of US dollars for a person to read."""
-    return f"{amount.normalize():f}"
+    return dollar_text(amount)
 
 
 def summary(loaded: LoadedConfig) -> list[str]:

@@ -9,7 +9,7 @@ from loguru import logger
 
 from tornado_router.ledger.record import CallRecord
 from tornado_router.storage.tables import CreditEntry, User
-from tornado_router.storage.values import dollars
+from tornado_router.storage.values import from_billionths
 
 ACTOR = "ledger"
 REASON = "calls cost more than the balance"
@@ -28,7 +28,7 @@ def take_credits(calls: Iterable[CallRecord]) -> None:
         if call.paid_from_credits and call.charge.charged:
             costs[call.user_id] = costs.get(call.user_id, 0) + call.charge.charged
     for user_id in sorted(costs):
-        cost = dollars(costs[user_id])
+        cost = from_billionths(costs[user_id])
         covered = (User.id == user_id) & (User.credits >= cost)
         spending = {"credits": User.credits - cost, "spent": User.spent + cost}
         if not User.update(**spending).where(covered).execute():

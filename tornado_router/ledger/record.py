@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tornado_router.hookspecs import RequestFinished
-from tornado_router.storage.values import dollars
+from tornado_router.storage.values import from_billionths
 from tornado_router.usage import QUANTITIES, Usage
 
 
@@ -105,8 +105,8 @@ class CallRecord(NamedTuple):
             **values,
             **{name: getattr(usage, name) for name in QUANTITIES},
             "usage_estimated": usage.estimated,
-            "cost": dollars(charge.charged),
-            "uncharged": dollars(charge.uncharged),
+            "cost": from_billionths(charge.charged),
+            "uncharged": from_billionths(charge.uncharged),
             "prices": charge.prices,
         }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tornado_router.error_codes import Failure, rows
-from tornado_router.observability.redaction import MAX_NAME, printable_name
+from tornado_router.observability.redaction import MAX_SHOWN_NAME, printable_name
 
 MOST_NAMES = 500
 """So many names that router.toml does not list have a label of their own."""
@@ -47,7 +47,7 @@ class BoundedNames:
         """
         if model in self._listed:
             return model
-        clipped = model[:MAX_NAME]
+        clipped = model[:MAX_SHOWN_NAME]
         if clipped in self._admitted:
             return clipped
         if not is_real or len(self._admitted) >= MOST_NAMES:

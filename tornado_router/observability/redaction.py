@@ -29,7 +29,7 @@ BYTES_PER_CHARACTER = 8
 included."""
 
 LONGEST_NAME = 512
-MAX_NAME = 200
+MAX_SHOWN_NAME = 200
 """Of a name that a client or a vendor chose, so much is looked at, and so much is shown."""
 
 _KEYS = (
@@ -218,7 +218,7 @@ def _printable_name(name: str) -> str:
     if holds_secret(name):
         return REDACTED
     # A line break or an escape sequence could forge a line of the log.
-    return "".join(c if c.isprintable() else " " for c in name[:MAX_NAME])
+    return "".join(c if c.isprintable() else " " for c in name[:MAX_SHOWN_NAME])
 
 
 def redact_forms(text: str) -> str:

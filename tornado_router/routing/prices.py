@@ -21,7 +21,7 @@ from tornado_router.errors import Fault
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.routing.pattern_table import PatternTable, is_pattern
 from tornado_router.routing.routes import KNOWN_TARGETS
-from tornado_router.storage.values import BILLION
+from tornado_router.storage.values import BILLION, dollar_text
 from tornado_router.usage import Usage
 
 MILLION = 1_000_000
@@ -232,10 +232,10 @@ def _rate(
         "cache_write": price("cache_write", "input"),
         "reasoning": price("reasoning", "output"),
     }
-    shown = {name: f"{value.normalize():f}" for name, value in prices.items()}
+    shown = {name: dollar_text(value) for name, value in prices.items()}
     for name in ("request", "image", "second"):
         if getattr(options, name):
-            shown[name] = f"{_decimal(getattr(options, name)).normalize():f}"
+            shown[name] = dollar_text(_decimal(getattr(options, name)))
     dearest_input = max(prices["input"], prices["cached_input"], prices["cache_write"])
     most_input = math.ceil(dearest_input * BILLION)
     most_output = math.ceil(max(prices["output"], prices["reasoning"]) * BILLION)

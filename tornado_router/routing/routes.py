@@ -15,7 +15,7 @@ from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.routing.pattern_table import by_precedence, is_pattern
 
-MAX_NAME = 256
+MAX_MODEL_NAME = 256
 """Characters of a model's name: no vendor's has so many, and each is matched against patterns."""
 
 WILDCARD = "*"
@@ -166,7 +166,7 @@ class Router:
         return listed.union(*(route.targets for route in self._named.values()))
 
     def _find(self, model: str) -> Route | None:
-        if len(model) > MAX_NAME:
+        if len(model) > MAX_MODEL_NAME:
             return None
         return self._named.get(model) or self._by_pattern(model) or self._by_prefix(model)
 

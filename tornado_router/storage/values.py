@@ -30,9 +30,14 @@ def billionths(amount: Decimal) -> int:
     return int(amount * BILLION)
 
 
-def dollars(amount: int) -> Decimal:
+def from_billionths(amount: int) -> Decimal:
     """An amount of billionths in dollars."""
     return amount / BILLION
+
+
+def dollar_text(amount: Decimal | int) -> str:
+    """An amount of dollars as text: exact, and without zeros at its end."""
+    return f"{Decimal(amount).normalize():f}"
 
 
 class MoneyField(BigIntegerField):

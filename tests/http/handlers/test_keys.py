@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from tornado_router.accounts import registration
+from tornado_router.accounts.digest import digest
 from tornado_router.accounts.key_lookup import find_key
-from tornado_router.accounts.keys import digest
 from tornado_router.accounts.passwords import hash_password
 from tornado_router.storage.tables import ApiKey
 

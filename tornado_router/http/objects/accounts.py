@@ -15,7 +15,7 @@ from tornado_router.http.objects.base import (
     RequestBody,
     Time,
     dollars,
-    seconds,
+    timestamp,
 )
 from tornado_router.storage import tables
 
@@ -54,7 +54,7 @@ class User(Object, kw_only=True):
             spent=dollars(user.spent),
             is_admin=user.is_admin,
             is_active=user.is_active,
-            created_at=seconds(user.created_at),
+            created_at=timestamp(user.created_at),
         )
 
 

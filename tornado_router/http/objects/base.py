@@ -18,6 +18,8 @@ from typing import (
 
 from msgspec import Meta, Struct, to_builtins
 
+from tornado_router.storage.values import dollar_text
+
 Id = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Time = Annotated[int, Meta(description="Unix time, in seconds.")]
@@ -74,10 +76,10 @@ class Page(Object, Generic[N], kw_only=True):
 
 
 @overload
-def seconds(moment: datetime.datetime) -> int: ...
+def timestamp(moment: datetime.datetime) -> int: ...
 @overload
-def seconds(moment: datetime.datetime | None) -> int | None: ...
-def seconds(moment: datetime.datetime | None) -> int | None:
+def timestamp(moment: datetime.datetime | None) -> int | None: ...
+def timestamp(moment: datetime.datetime | None) -> int | None:
     """A time of a table as JSON has it: seconds since 1970."""
     return None if moment is None else int(moment.replace(tzinfo=datetime.UTC).timestamp())
 
@@ -88,4 +90,4 @@ def dollars(amount: Decimal | int) -> str: ...
 def dollars(amount: Decimal | int | None) -> str | None: ...
 def dollars(amount: Decimal | int | None) -> str | None:
     """An amount as JSON has it: text, as a number would be rounded on its way."""
-    return None if amount is None else f"{Decimal(amount).normalize():f}"
+    return None if amount is None else dollar_text(amount)

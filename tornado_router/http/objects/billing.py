@@ -16,7 +16,7 @@ from tornado_router.http.objects.base import (
     RequestBody,
     Time,
     dollars,
-    seconds,
+    timestamp,
 )
 from tornado_router.storage import tables
 
@@ -47,7 +47,7 @@ class CreditEntry(Object, kw_only=True):
             kind=entry.kind,
             reason=entry.reason,
             actor=entry.actor,
-            created_at=seconds(entry.created_at),
+            created_at=timestamp(entry.created_at),
             **more,
         )
 
@@ -97,9 +97,9 @@ class Invite(Object, kw_only=True):
             email=invite.email,
             plan=invite.plan,
             created_by=invite.created_by,
-            created_at=seconds(invite.created_at),
-            expires_at=seconds(invite.expires_at),
-            used_at=seconds(invite.used_at),
+            created_at=timestamp(invite.created_at),
+            expires_at=timestamp(invite.expires_at),
+            used_at=timestamp(invite.used_at),
             used_by=invite.used_by.id if invite.used_by else None,
             **more,
         )

@@ -20,7 +20,7 @@ from tornado_router.http.objects.base import (
     RequestBody,
     Time,
     dollars,
-    seconds,
+    timestamp,
 )
 from tornado_router.limits.kinds import KINDS
 from tornado_router.storage import tables
@@ -95,10 +95,10 @@ class ApiKey(Object, kw_only=True):
             budget_spent=dollars(budgets.budget_spent(row)),
             is_active=row.is_active,
             log_requests=row.log_requests,
-            expires_at=seconds(row.expires_at),
-            last_used_at=seconds(row.last_used_at),
-            created_at=seconds(row.created_at),
-            previous_expires_at=seconds(row.previous_expires_at),
+            expires_at=timestamp(row.expires_at),
+            last_used_at=timestamp(row.last_used_at),
+            created_at=timestamp(row.created_at),
+            previous_expires_at=timestamp(row.previous_expires_at),
             **more,
         )
 

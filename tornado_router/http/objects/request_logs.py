@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec import Meta
 
-from tornado_router.http.objects.base import Count, Id, Object, Page, Time, seconds
+from tornado_router.http.objects.base import Count, Id, Object, Page, Time, timestamp
 from tornado_router.storage import tables
 
 
@@ -40,7 +40,7 @@ class RequestLogEntry(Object, kw_only=True):
             status=row.status,
             request_bytes=row.request_bytes,
             response_bytes=row.response_bytes,
-            created_at=seconds(row.created_at),
+            created_at=timestamp(row.created_at),
             **more,
         )
 

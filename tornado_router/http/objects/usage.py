@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, Raw, UnsetType, defstruct
 
-from tornado_router.http.objects.base import Count, Dollars, Id, Object, Time, dollars, seconds
+from tornado_router.http.objects.base import Count, Dollars, Id, Object, Time, dollars, timestamp
 from tornado_router.ledger.usage_queries import Group
-from tornado_router.storage.values import dollars as dollars_of_billionths
+from tornado_router.storage.values import from_billionths
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 
@@ -81,7 +81,7 @@ class UsageGroup(_GroupSums, kw_only=True):
 
 def _fields(sums: Mapping[str, int]) -> dict[str, Any]:
     total = sums["prompt_tokens"] + sums["completion_tokens"]
-    cost = dollars(dollars_of_billionths(sums["cost"]))
+    cost = dollars(from_billionths(sums["cost"]))
     return {**sums, "total_tokens": total, "cost": cost}
 
 
@@ -128,7 +128,7 @@ class Call(_Quantities, kw_only=True):
         """The object of a row of `usage_queries.list_calls`."""
         prices = call["prices"]
         changed = {
-            "created_at": seconds(call["created_at"]),
+            "created_at": timestamp(call["created_at"]),
             "cost": dollars(call["cost"]),
             "uncharged": dollars(call["uncharged"]),
             "prices": None if prices is None else Raw(prices),

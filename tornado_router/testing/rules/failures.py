@@ -9,7 +9,7 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from tornado_router.errors import ApiError, ProviderError
+from tornado_router.errors import RETRY_AFTER_STATUSES, ApiError, ProviderError
 from tornado_router.provider import Call, Relayed, UpstreamResponse
 from tornado_router.testing import shapes
 from tornado_router.testing.json_paths import spoilt, texts, thinned
@@ -167,7 +167,7 @@ class FailureRules(Rules):
         Clients wait as long as it says. `Provider.parse_error` does this.
         """
         call = self._call_for_errors(player, streamed)
-        for status in (429, 503, 529):
+        for status in sorted(RETRY_AFTER_STATUSES):
             error = player.failure(call, _answer(status, b"{}", {"retry-after": "7"}))
             headers = CIMultiDict(getattr(error, "headers", {}))
             assert headers.get("Retry-After") == "7", f"it is lost from a {status}"

@@ -12,6 +12,7 @@ from tornado_router.accounts.keys import create_key
 from tornado_router.accounts.users import change_user
 from tornado_router.config.options import LogOptions
 from tornado_router.errors import ApiError
+from tornado_router.limits.kinds import KINDS
 from tornado_router.limits.limiter import LimiterAwayError
 from tornado_router.observability.log import AccessLog
 from tornado_router.storage.tables import ApiKey, CreditEntry, User
@@ -378,7 +379,8 @@ class TestThrottle:
         holders = app.services.accounts.limiter._holders
         assert {name.partition(":")[0] for name in holders} == {"network", "sign_in"}
         assert EMAIL not in str(list(holders))
-        assert [holder.in_flight for holder in holders.values()] == [0, 0, 0]
+        running = [kind.name for kind in KINDS].index("in_flight")
+        assert [holder.levels[running] for holder in holders.values()] == [0, 0, 0]
 
 
 class TestProfile:

@@ -283,6 +283,11 @@ class TestMoney:
         permit = world.admit(paying(0), [UNPRICED])
         assert world.admission.settle(permit, UNPRICED, Usage(5, 5)) == (0, 0, None)
 
+    def test_an_endpoint_that_costs_nothing_needs_neither_credits_nor_a_price(self):
+        world = World()
+        permit = world.admit(paying(0), [UNPRICED], endpoint="moderations", input="x")
+        assert world.admission.settle(permit, UNPRICED, Usage()) == (0, 0, None)
+
     def test_a_model_without_a_price_is_refused_to_who_pays(self):
         error = World().refused(paying(DOLLAR), [UNPRICED], model="local")
         assert (error.status, error.code, error.param) == (403, "model_not_priced", "model")

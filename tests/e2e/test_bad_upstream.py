@@ -56,7 +56,7 @@ STREAMED = [
     ("stream-only-done", 502, "bad_provider_answer", "'up' broke off its stream"),
     ("stream-error-first", 502, "overloaded", "Overloaded on the way."),
     ("stream-garbage-first", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
-    ("stream-not-an-object", 502, "bad_provider_answer", "'up' sent something that is no JSON"),
+    ("stream-not-an-object", 502, "bad_provider_answer", "'up' sent something that is not a JSON"),
     ("stream-endless-line", 502, "bad_provider_answer", "larger than any response"),
 ]
 CALLS = [(False, *case) for case in WHOLE] + [(True, *case) for case in STREAMED]

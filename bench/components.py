@@ -23,7 +23,7 @@ from harness.process import CALIBRATED_MS, calibrate, two_cores
 
 from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.digest import digest
-from tornado_router.accounts.invalidation import LocalChanges
+from tornado_router.accounts.invalidation import LocalInvalidation
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.accounts.plans import Plans
 from tornado_router.calls.admission import Admission, Permit
@@ -130,7 +130,9 @@ def _refused(validator: Validator, body: Any) -> None:
 
 
 def _key_components() -> Iterator[Component]:
-    authenticator = Authenticator(_OneKey(), Plans({}, "free"), LocalChanges(), cache_seconds=3600)
+    authenticator = Authenticator(
+        _OneKey(), Plans({}, "free"), LocalInvalidation(), cache_seconds=3600
+    )
     header = f"Bearer {_KEY}"
     asyncio.run(authenticator.authenticate(header))  # fills its cache
     yield Component("key: digest", lambda: digest(_KEY))

@@ -31,7 +31,8 @@ def nodes():
 def row_of(node):
     """The row that an expression such as `Refusal.stopped` stands for, or None."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return vars(TABLES.get(node.value.id, object)).get(node.attr)
+        table = TABLES.get(node.value.id)
+        return vars(table).get(node.attr) if table else None
     return None
 
 

@@ -9,7 +9,7 @@ from tornado_router.accounts import authenticator as module
 from tornado_router.accounts import unknown_keys
 from tornado_router.accounts.authenticator import Authenticator
 from tornado_router.accounts.digest import digest
-from tornado_router.accounts.invalidation import LocalChanges
+from tornado_router.accounts.invalidation import LocalInvalidation
 from tornado_router.accounts.keys import create_key
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.registration import create_administrator
@@ -60,7 +60,7 @@ def clock(monkeypatch):
 
 
 def authenticating(storage, cache_seconds):
-    return Authenticator(storage, Plans({}, "free"), LocalChanges(), cache_seconds)
+    return Authenticator(storage, Plans({}, "free"), LocalInvalidation(), cache_seconds)
 
 
 def ask(authenticator, *headers):
@@ -150,13 +150,13 @@ class TestHeader:
         assert key not in str(error.body())
 
     @pytest.mark.parametrize("user_id", [1, 2**31])
-    def test_a_login_token_is_no_key_and_is_told_so(self, storage, user_id):
+    def test_a_session_token_is_no_key_and_is_told_so(self, storage, user_id):
         user = User(id=user_id, session_version=1)
         token = Sessions("s" * 32, 60).begin(user).token
         with pytest.raises(ApiError) as caught:
             asyncio.run(authenticating(storage, 60).authenticate(f"Bearer {token}"))
         assert caught.value.code == "invalid_api_key"
-        assert "this is a login token" in caught.value.message
+        assert "this is a session token" in caught.value.message
         assert token not in str(caught.value.body())
 
     def test_the_case_of_a_key_counts(self, storage, key):

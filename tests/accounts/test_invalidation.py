@@ -1,18 +1,17 @@
-"""Word of changes in one process."""
+"""Announcing changes in one process."""
 
 import asyncio
 
-from tornado_router.accounts.invalidation import LocalChanges
+from tornado_router.accounts.invalidation import LocalInvalidation
 
 
-def test_everybody_is_told():
-    changes, first, second = LocalChanges(), [], []
-    changes.listen(first.append)
-    changes.listen(second.append)
-    asyncio.run(changes.publish(7))
-    changes.tell(None)
-    assert first == second == [7, None]
+def test_every_listener_is_called():
+    invalidation, first, second = LocalInvalidation(), [], []
+    invalidation.listen(first.append)
+    invalidation.listen(second.append)
+    asyncio.run(invalidation.publish(7))
+    assert first == second == [7]
 
 
-def test_the_command_line_is_not_heard():
-    assert not LocalChanges().live
+def test_changes_by_the_command_line_do_not_arrive():
+    assert not LocalInvalidation().live

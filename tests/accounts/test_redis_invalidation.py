@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tornado_router.accounts.redis_invalidation import CHANNEL, RedisChanges, RedisPublisher
+from tornado_router.accounts.redis_invalidation import CHANNEL, RedisInvalidation, RedisPublisher
 from tornado_router.config.options import RedisOptions
 from tornado_router.redis.link import RedisLink
 from tornado_router.redis.subscription import RedisSubscription
@@ -36,12 +36,12 @@ class Router:
     async def __aenter__(self):
         self.link = RedisLink(self.options)
         self.subscription = RedisSubscription(self.options)
-        self.changes = RedisChanges(self.link, self.subscription)
-        self.changes.listen(self.heard.append)
+        self.invalidation = RedisInvalidation(self.link, self.subscription)
+        self.invalidation.listen(self.heard.append)
         return self
 
     async def __aexit__(self, *error):
-        await self.changes.close()
+        await self.invalidation.close()
         await self.subscription.close()
         await self.link.close()
 
@@ -55,9 +55,9 @@ async def until(ask):
 def test_what_one_publishes_another_hears(redis):
     async def story():
         async with Router(redis.port) as one, Router(redis.port) as other:
-            await until(lambda: one.changes.live and other.changes.live)
+            await until(lambda: one.invalidation.live and other.invalidation.live)
             assert other.heard == [None]  # anybody may have changed before
-            await one.changes.publish(7)
+            await one.invalidation.publish(7)
             assert one.heard[:2] == [None, 7]
             await until(lambda: other.heard == [None, 7])
 
@@ -67,7 +67,7 @@ def test_what_one_publishes_another_hears(redis):
 def test_the_command_line_is_heard(redis):
     async def story():
         async with Router(redis.port) as router:
-            await until(lambda: router.changes.live)
+            await until(lambda: router.invalidation.live)
             await RedisPublisher(router.link).publish(12)
             await until(lambda: 12 in router.heard)
 
@@ -77,7 +77,7 @@ def test_the_command_line_is_heard(redis):
 def test_words_that_nobody_understands_mean_anybody(redis):
     async def story():
         async with Router(redis.port) as router:
-            await until(lambda: router.changes.live)
+            await until(lambda: router.invalidation.live)
             redis.ask("PUBLISH", CHANNEL, "x")
             redis.ask("PUBLISH", CHANNEL, "9" * 5000)
             redis.ask("PUBLISH", CHANNEL, "3")
@@ -89,14 +89,14 @@ def test_words_that_nobody_understands_mean_anybody(redis):
 def test_frozen_it_is_not_live_and_thawed_it_is(redis):
     async def story():
         async with Router(redis.port) as router:
-            await until(lambda: router.changes.live)
+            await until(lambda: router.invalidation.live)
             loop = asyncio.get_running_loop()
             with redis.frozen():
                 since = loop.time()
-                await until(lambda: not router.changes.live)
+                await until(lambda: not router.invalidation.live)
                 waited = loop.time() - since
                 await until(lambda: not router.subscription.live)
-            await until(lambda: router.changes.live)
+            await until(lambda: router.invalidation.live)
             assert router.heard == [None, None]
             return waited
 
@@ -106,16 +106,16 @@ def test_frozen_it_is_not_live_and_thawed_it_is(redis):
 def test_stopped_and_started(redis):
     async def story():
         async with Router(redis.port) as router:
-            await until(lambda: router.changes.live)
+            await until(lambda: router.invalidation.live)
             redis.stop()
-            await until(lambda: not router.changes.live)
-            await router.changes.publish(5)  # heard here, and elsewhere when Redis is back
+            await until(lambda: not router.invalidation.live)
+            await router.invalidation.publish(5)  # heard here, and elsewhere when Redis is back
             assert router.heard == [None, 5]
             await asyncio.to_thread(redis.start)
             async with Router(redis.port) as other:
-                await until(lambda: router.changes.live and other.changes.live)
-                await until(lambda: not router.changes._unpublished)
-                await router.changes.publish(6)
+                await until(lambda: router.invalidation.live and other.invalidation.live)
+                await until(lambda: not router.invalidation._unpublished)
+                await router.invalidation.publish(6)
                 await until(lambda: 6 in other.heard)
 
     asyncio.run(story())
@@ -124,10 +124,10 @@ def test_stopped_and_started(redis):
 def test_a_lost_subscription_is_made_again(redis):
     async def story():
         async with Router(redis.port) as router:
-            await until(lambda: router.changes.live)
+            await until(lambda: router.invalidation.live)
             redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
             await until(lambda: router.heard == [None, None])
-            await until(lambda: router.changes.live)
+            await until(lambda: router.invalidation.live)
 
     asyncio.run(story())
 
@@ -135,9 +135,9 @@ def test_a_lost_subscription_is_made_again(redis):
 def test_nobody_there():
     async def story():
         async with Router(1) as router:
-            await router.changes.publish(5)
+            await router.invalidation.publish(5)
             assert router.heard == [5]
-            assert not router.changes.live
+            assert not router.invalidation.live
 
     asyncio.run(story())
 

@@ -199,4 +199,4 @@ class TestSecret:
         ],
     )
     def test_a_long_one_that_everybody_knows(self, faults, secret):
-        assert faults(secret) == ["is one that everybody knows from examples"]
+        assert faults(secret) == ["is a well-known example"]

@@ -349,7 +349,7 @@ class TestWithRedis:
     @pytest.mark.gen_test
     async def test_a_command_leaves_nothing_reserved_and_is_heard(self, app, over_http, over_cli):
         heard = []
-        app.services.accounts.changes.listen(heard.append)
+        app.services.accounts.invalidation.listen(heard.append)
         assert await over_cli("credits", "adjust", EMAIL, "-1", "--reason", "x") is None
         await asyncio.to_thread(poll, lambda: 3 in heard)
         lease = await Money(app).reserve(4_000_000_000)

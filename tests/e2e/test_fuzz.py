@@ -150,14 +150,14 @@ class Person:
         self.secrets = {}
         session = self.ask("POST", "/auth/register", {"email": email, "password": PASSWORD})
         self.id = session["user"]["id"]
-        self.secrets["logIn"] = session["token"]
+        self.secrets["session"] = session["token"]
         key = self.make_key()
         self.secrets["apiKey"], self._key_id = key["key"], key["id"]
         for path, body in CALLS.items():
             for stream in (False, True) if "chat" in path else (False,):
                 self.ask("POST", path, {**body, **({"stream": True} if stream else {})}, "apiKey")
 
-    def ask(self, method, path, body=None, scheme="logIn"):
+    def ask(self, method, path, body=None, scheme="session"):
         """The body of a good answer."""
         headers = {**HEADERS, "Authorization": f"Bearer {self.secrets.get(scheme)}"}
         data = None if body is None else json.dumps(body)

@@ -8,6 +8,7 @@ from tornado.httpclient import HTTPRequest
 
 from tornado_router.config.options import CorsOptions
 from tornado_router.http import cors
+from tornado_router.limits.kinds import KINDS
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 PACKAGE = Path(cors.__file__).parents[1]
@@ -80,11 +81,18 @@ def test_null_is_refused_as_any_file_sends_it():
 
 
 def test_a_page_may_read_every_header_of_the_router_s_own():
-    files = [*PACKAGE.glob("calls/*.py"), *PACKAGE.glob("http/handlers/*.py")]
+    rooms = ("calls", "http/handlers", "limits")
+    files = [path for room in rooms for path in PACKAGE.glob(f"{room}/*.py")]
     source = "".join(path.read_text() for path in files)
     answered = re.sub(r"headers\.get\w*\(.*?\)", "", source)
     sent = {
         name.lower() for name in re.findall(r'"(x-[a-z-]+|retry-after[a-z-]*)"', answered, re.I)
+    }
+    sent |= {
+        f"x-ratelimit-{part}-{kind.header}"
+        for kind in KINDS
+        for part in ("limit", "remaining", "reset")
+        if kind.header
     }
     assert len(sent) > 12
     for_the_way = {"x-content-type-options", "x-accel-buffering"}

@@ -26,7 +26,7 @@ GOOD = [
     "There is no JSON.",
     "It is no longer used, and no more than that.",
     "Log in, and the session begins.",
-    "A login token is not a key.",
+    "A session token is not a key.",
 ]
 
 

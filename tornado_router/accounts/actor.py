@@ -1,4 +1,4 @@
-"""The person, or the command line, that asks for something, and what they may see."""
+"""Actors: the user, or the command line, that makes a change, and what they may see."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tornado_router.storage.tables import MAX_ID, ApiKey, User
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who changes accounts and keys.
+    """A user or an operator who changes accounts and keys.
 
     Attributes:
         name: what changes are recorded under: an e-mail address, or `cli`.
-        owner: id of the only user whose things they may see; None for everybody's.
+        owner: id of the only user whose data they may see; None for all users.
     """
 
     name: str
@@ -47,4 +47,4 @@ class Actor:
 
 
 COMMAND_LINE = Actor("cli")
-"""Whoever may read router.toml may see and change everything."""
+"""An operator who can read router.toml may see and change everything."""

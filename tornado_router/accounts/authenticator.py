@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from tornado_router.accounts.digest import digest
-from tornado_router.accounts.invalidation import Changes
+from tornado_router.accounts.invalidation import Invalidation
 from tornado_router.accounts.key_lookup import Key, find_key
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.recent import Recent
@@ -22,7 +22,7 @@ CACHED_KEYS = 10_000
 """Keys that are remembered, and as many that do not exist."""
 
 LIVE_SECONDS = 30.0
-"""How long a look-up holds while every change is heard of at once."""
+"""How long a look-up holds while every change arrives at once."""
 
 STALE_SECONDS = 3600.0
 """How long it holds while the database is away."""
@@ -61,23 +61,23 @@ class Authenticator:
     Args:
         storage: where the keys are.
         plans: of the deployment.
-        changes: announces users whose keys have to be looked up anew.
-        cache_seconds: how long a look-up holds where changes may go unheard.
+        invalidation: announces users whose keys have to be looked up anew.
+        cache_seconds: how long a look-up holds where changes may arrive late.
     """
 
     def __init__(
-        self, storage: Storage, plans: Plans, changes: Changes, cache_seconds: float
+        self, storage: Storage, plans: Plans, invalidation: Invalidation, cache_seconds: float
     ) -> None:
         self._storage = storage
         self._plans = plans
-        self._changes = changes
+        self._invalidation = invalidation
         self._cache_seconds = cache_seconds
         self._known: Recent[str, _LookUp] = Recent(CACHED_KEYS)
         self._unknown: Recent[str, _LookUp] = Recent(CACHED_KEYS)
         self._throttle = UnknownKeyThrottle()
         self._lookups: dict[tuple[str, int], asyncio.Task[Key | None]] = {}
         self._generation = 0
-        changes.listen(self.forget)
+        invalidation.listen(self.forget)
 
     def use(self, plans: Plans) -> None:
         """Holds keys to other plans from now on."""
@@ -165,11 +165,11 @@ class Authenticator:
         moment = time.monotonic()
         if moment >= found.until:
             return False
-        # What was found while changes were heard of holds for less time once they no longer are.
-        return self._changes.live or found.stale or moment < found.asked + self._cache_seconds
+        # A look-up from when changes arrived at once holds for less time when they no longer do.
+        return self._invalidation.live or found.stale or moment < found.asked + self._cache_seconds
 
     def _fall_back(self, key_hash: str, known: _LookUp) -> Key | None:
-        """The key as it was before the database went away: nobody can change it meanwhile.
+        """The key as it was before the database went away, as nothing can change it meanwhile.
 
         Raises:
             DatabaseAwayError: it was changed since, or has ended.
@@ -200,7 +200,7 @@ class Authenticator:
             self._known.pop(key_hash, None)
         if generation != self._generation:
             return found  # something changed meanwhile: it may be old already
-        seconds = LIVE_SECONDS if self._changes.live else self._cache_seconds
+        seconds = LIVE_SECONDS if self._invalidation.live else self._cache_seconds
         if found and found.until is not None:
             seconds = min(seconds, found.until - time.time())
         kept = self._known if found else self._unknown

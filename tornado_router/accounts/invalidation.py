@@ -1,4 +1,4 @@
-"""Tells everybody who caches users and keys that those of a user changed."""
+"""Announces that a user or a key changed, so that each process looks the user's keys up anew."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ from collections.abc import Callable
 from typing import Protocol
 
 Listener = Callable[[int | None], None]
-"""Told the id of a user who changed, or None: anybody may have."""
+"""Called with the id of a user who changed, or None: any user may have."""
 
 
-class Changes(Protocol):
-    """Carries word of changes to every process of a deployment."""
+class Publisher(Protocol):
+    """Announces changes."""
+
+    async def publish(self, user_id: int) -> None:
+        """Announces a committed change of a user. Never fails, as caches time out too."""
+        ...
+
+
+class Invalidation(Publisher, Protocol):
+    """Announces changes to every process of a deployment, and learns of theirs."""
 
     @property
     def live(self) -> bool:
-        """Whether changes that other processes make are heard of now."""
+        """Whether changes by other processes arrive at once."""
         ...
 
     def listen(self, listener: Listener) -> None:
-        """Has somebody told of every change from now on."""
-        ...
-
-    async def publish(self, user_id: int) -> None:
-        """Tells everybody, after a change was committed. Never fails: caches time out too."""
+        """Adds a listener, to be called at every change from now on."""
         ...
 
     async def close(self) -> None:
@@ -30,10 +34,10 @@ class Changes(Protocol):
         ...
 
 
-class LocalChanges:
-    """Changes that this process made: all there are where there is one process.
+class LocalInvalidation:
+    """Announces the changes of this process to itself; a deployment of one process has no others.
 
-    The command line is another process, so word of its changes does not come: `live` is false.
+    The command line is another process, whose changes do not arrive: `live` is false.
     """
 
     live = False
@@ -42,17 +46,13 @@ class LocalChanges:
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
-        """See `Changes.listen`."""
+        """See `Invalidation.listen`."""
         self._listeners.append(listener)
 
     async def publish(self, user_id: int) -> None:
-        """See `Changes.publish`."""
-        self.tell(user_id)
-
-    def tell(self, user_id: int | None) -> None:
-        """Tells those in this process."""
+        """See `Publisher.publish`."""
         for listener in self._listeners:
             listener(user_id)
 
     async def close(self) -> None:
-        """See `Changes.close`."""
+        """See `Invalidation.close`."""

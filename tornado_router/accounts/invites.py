@@ -67,7 +67,7 @@ def list_invites(limit: int = 20, after: int | None = None) -> list[Invite]:
 
 
 def revoke_invite(invite_id: int) -> None:
-    """Deletes an invite that nobody has used.
+    """Deletes an unused invite.
 
     Raises:
         ApiError: 404, there is none.
@@ -92,7 +92,7 @@ def check_invite(plans: Plans, code: str, email: str) -> None:
 
 
 def use_invite(code: str, email: str) -> Invite:
-    """Uses an invite up, unless somebody else was quicker."""
+    """Uses an invite up, unless another user was quicker."""
     if not Invite.update(used_at=now()).where(_is_good_invite(code, email)).execute():
         raise _invalid_invite()
     return Invite.get(Invite.code_hash == digest(code))

@@ -1,10 +1,9 @@
-"""API keys as their owners see them: made, changed, rotated, revoked.
+"""API keys as their owners see them: create, change, rotate and revoke them.
 
-A key is random, so its SHA-256 is enough to keep: nobody can guess what to hash. It is looked up
+A key is random, so its SHA-256 is enough to keep: a random key cannot be guessed. It is looked up
 by the whole digest, never by a part of the key, and the key itself is in no table and no log.
 
-The functions block and ask the database that is open; what a client has to be told they raise as
-`ApiError`.
+The functions block and query the database that is open. Refusals are `ApiError`.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def create_key(user: User, name: str, **columns: Any) -> str:
 def create(
     user_id: int, values: Mapping[str, Any], endpoints: Collection[str]
 ) -> tuple[ApiKey, str]:
-    """Makes a key as somebody wants it.
+    """Creates a key with the given fields.
 
     Args:
         user_id: its owner.
@@ -79,10 +78,10 @@ def find(key_id: int, user_id: int | None = None) -> ApiKey:
 
     Args:
         key_id: its id.
-        user_id: whose it has to be; None for anybody's.
+        user_id: id of the user it has to belong to; None for any.
 
     Raises:
-        ApiError: 404, there is none, or it is somebody else's.
+        ApiError: 404, there is none, or it belongs to another user.
     """
     row = None
     if key_id <= MAX_ID:
@@ -99,7 +98,7 @@ def list_keys(
     """Keys that are not revoked, oldest first, and one more than `limit` if there are more.
 
     Args:
-        user_id: whose; None for everybody's.
+        user_id: id of their owner; None for all.
         limit: how many; None for all.
         after: the id that they come behind.
     """
@@ -124,7 +123,7 @@ def change(
         key_id: its id.
         values: as of `create`, and `is_active`.
         endpoints: those that there are.
-        owner: whose it has to be; None for anybody's.
+        owner: id of the user it has to belong to; None for any.
 
     Raises:
         ApiError: 400, a value cannot be used; 404, there is no such key.
@@ -143,7 +142,7 @@ def rotate(key_id: int, grace_seconds: int = 0, owner: int | None = None) -> tup
     Args:
         key_id: its id.
         grace_seconds: for how long the secret before works on. The one before that ends at once.
-        owner: whose it has to be; None for anybody's.
+        owner: id of the user it has to belong to; None for any.
 
     Raises:
         ApiError: 404, there is no such key.
@@ -164,7 +163,7 @@ def revoke(key_id: int, owner: int | None = None) -> ApiKey:
 
     Args:
         key_id: its id.
-        owner: whose it has to be; None for anybody's.
+        owner: id of the user it has to belong to; None for any.
 
     Raises:
         ApiError: 404, there is no such key.

@@ -32,7 +32,7 @@ FEWEST_CHARACTERS = 4
 """Different ones that a password has at least."""
 
 UNUSABLE = "!"
-"""No hash looks like this, so nobody can log in with it."""
+"""Not a bcrypt hash, so no password matches it."""
 
 _PADDING = "0123456789!?.,*#$@_-"
 """What people put behind a common password to make it look better."""
@@ -51,7 +51,7 @@ def check_password(
     Args:
         password: as it was typed.
         min_length: characters that it needs at least.
-        email: address of the account, which is no password.
+        email: address of the account, which must not be the password.
         param: the field that it stands in.
 
     Raises:
@@ -124,8 +124,8 @@ class Passwords:
             bcrypt.checkpw(b"", password_hash.encode())
         elif bcrypt.checkpw(encoded, password_hash.encode()):
             return True
-        # One that was hashed with less work must not be refused sooner than somebody unknown: the
-        # work doubles with each round, so these make up for the difference.
+        # A hash with less work must not be refused sooner than an unknown user: the work doubles
+        # with each round, so these make up for the difference.
         for rounds in range(_rounds(password_hash), self._rounds):
             hash_password("", rounds)
         return False
@@ -138,7 +138,7 @@ class Passwords:
         if not self._room.acquire(blocking=False):
             raise Refusal.passwords_overloaded()
         future = self._threads.submit(work)
-        # Whether it was done or, as nobody waits for it any more, was not.
+        # Whether it was done or cancelled.
         future.add_done_callback(lambda _: self._room.release())
         return await asyncio.wrap_future(future)
 
@@ -148,7 +148,7 @@ def _rounds(password_hash: str) -> int:
 
 
 def _encode(password: str) -> bytes | None:
-    """What is hashed, or None for what nobody can mean to type.
+    """The bytes to hash, or None for a text that cannot have been typed.
 
     A keyboard may write an accented letter as one character or as two; NFC makes them alike.
     """

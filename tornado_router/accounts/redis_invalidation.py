@@ -1,4 +1,4 @@
-"""Word of changed users and keys, carried to every process through Redis."""
+"""Announces changed users and keys to every process, through Redis."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tornado_router.redis.subscription import RedisSubscription
 CHANNEL = "tornado-router:changes"
 
 
-class RedisChanges:
-    """Changes that any process made. To be made and closed on the running event loop.
+class RedisInvalidation:
+    """Announces changes, and learns of theirs. To be made and closed on the running event loop.
 
     Args:
         link: to Redis, to publish on.
-        subscription: to hear of others.
+        subscription: to learn of changes by other processes.
     """
 
     def __init__(self, link: RedisLink, subscription: RedisSubscription) -> None:
@@ -28,36 +28,36 @@ class RedisChanges:
         self._listeners: list[Listener] = []
         self._unpublished: set[int] = set()
         self._sending: asyncio.Task[None] | None = None
-        link.listen(self._hear_of_link)
+        link.listen(self._on_link)
         subscription.listen(CHANNEL, self._receive, self._begin)
 
     @property
     def live(self) -> bool:
-        """See `Changes.live`."""
+        """See `Invalidation.live`."""
         return self._subscription.live and self._link.available
 
     def listen(self, listener: Listener) -> None:
-        """See `Changes.listen`."""
+        """See `Invalidation.listen`."""
         self._listeners.append(listener)
 
     async def publish(self, user_id: int) -> None:
-        """See `Changes.publish`. What does not get through is published when Redis is back."""
-        self._tell(user_id)
+        """See `Publisher.publish`. What does not get through is published when Redis is back."""
+        self._call_listeners(user_id)
         self._unpublished.add(user_id)
         await self._publish()
 
     async def close(self) -> None:
-        """See `Changes.close`."""
+        """See `Invalidation.close`."""
         if self._sending is not None:
             self._sending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._sending
 
-    def _tell(self, user_id: int | None) -> None:
+    def _call_listeners(self, user_id: int | None) -> None:
         for listener in self._listeners:
             listener(user_id)
 
-    def _hear_of_link(self, available: bool) -> None:
+    def _on_link(self, available: bool) -> None:
         if available and self._unpublished and (self._sending is None or self._sending.done()):
             self._sending = start_task("changes that wait for Redis", self._publish())
 
@@ -68,16 +68,16 @@ class RedisChanges:
                 self._unpublished.discard(user_id)
 
     def _receive(self, data: bytes) -> None:
-        """Passes word on; what is no id may mean anybody."""
-        self._tell(int(data) if data.isdigit() and len(data) < 20 else None)
+        """Passes a change on; data that is not an id may mean any user."""
+        self._call_listeners(int(data) if data.isdigit() and len(data) < 20 else None)
 
     def _begin(self) -> None:
-        """Nobody knows what changed before."""
-        self._tell(None)
+        """Any user may have changed before the subscription began."""
+        self._call_listeners(None)
 
 
 class RedisPublisher:
-    """Publishes changes, and hears of none; for the command line.
+    """Announces changes, and learns of none; for the command line.
 
     Args:
         link: to Redis.
@@ -87,6 +87,6 @@ class RedisPublisher:
         self._link = link
 
     async def publish(self, user_id: int) -> None:
-        """See `Changes.publish`. If Redis is away, routers look keys up anew soon anyway."""
+        """See `Publisher.publish`. If Redis is away, routers look keys up anew soon anyway."""
         with suppress(RedisAwayError, RedisReplyError):
             await self._link.call("PUBLISH", CHANNEL, user_id)

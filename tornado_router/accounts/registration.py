@@ -1,4 +1,4 @@
-"""New accounts: those that people make for themselves, and those that are made for them.
+"""Creates accounts: for people who register, and by administrators.
 
 The functions block and raise `ApiError`.
 """
@@ -24,13 +24,13 @@ ADMIN_EMAIL = "admin@localhost"
 
 
 def check_registration(config: Config) -> Iterator[Fault]:
-    """Whether anybody could make an account that nothing limits."""
+    """Finds a configuration in which any client could create an account without limits."""
     plan = config.auth.default_plan
     if config.auth.registration == "open" and plan != UNLIMITED and plan not in config.plans:
         yield Fault(
             "auth.default_plan",
-            f"there is no [plans.{plan}], so anybody could make an account without limits; "
-            f"add it, or say '{UNLIMITED}' if that is meant",
+            f"there is no [plans.{plan}], so any client could register an account without limits; "
+            f"add it, or set '{UNLIMITED}' if that is meant",
         )
 
 
@@ -67,7 +67,7 @@ def create_user(
         plans: of the deployment.
         email: as it was typed.
         actor: who makes it: an administrator's e-mail address, `cli` or `registration`.
-        password_hash: see `passwords`; without it nobody can log in yet.
+        password_hash: see `passwords`; without it, the user cannot log in yet.
         name: as it was typed.
         plan: its name; None for that of new accounts, and for administrators `unlimited`.
         is_admin: whether it may do everything.
@@ -101,10 +101,10 @@ def register(
     name: str = "",
     invite: str | None = None,
 ) -> User:
-    """Makes an account for somebody who asks for one.
+    """Creates an account for a person who registers.
 
     Args:
-        options: whether anybody may.
+        options: whether registration is open.
         plans: of the deployment.
         email: as it was typed.
         password_hash: see `passwords`.
@@ -135,7 +135,7 @@ def check_open(options: AuthOptions, plans: Plans, email: str, invite: str | Non
     """Refuses what `register` would refuse, before a password is hashed for it.
 
     Raises:
-        ApiError: 403, nobody may register, or only with another invite; 409, the address has an
+        ApiError: 403, registration is closed, or needs another invite; 409, the address has an
             account.
     """
     if options.registration == "closed":
@@ -144,7 +144,7 @@ def check_open(options: AuthOptions, plans: Plans, email: str, invite: str | Non
         raise Refusal.invite_required()
     if invite:
         invites.check_invite(plans, invite, email)
-    # Keys are made for the administrator of the first start unless somebody else is named.
+    # Keys are created for the administrator of the first start unless another user is named.
     if email == ADMIN_EMAIL or User.select().where(User.email == email).exists():
         raise email_taken()
 

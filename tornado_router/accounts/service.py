@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from tornado_router.accounts import credits, keys, registration, sign_in, users
 from tornado_router.accounts.actor import Actor
+from tornado_router.accounts.invalidation import Publisher
 from tornado_router.accounts.passwords import Passwords, check_password
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import clean_email, clean_text, known_email, parse_dollars
@@ -27,14 +28,6 @@ from tornado_router.storage.tables import ApiKey, CreditEntry, User
 T = TypeVar("T")
 
 
-class Publisher(Protocol):
-    """Carries word of changes to every router of a deployment; see `invalidation`."""
-
-    async def publish(self, user_id: int) -> None:
-        """Has the keys of a user looked up anew, after a change was committed. Never fails."""
-        ...
-
-
 class Accounts:
     """Does deeds with accounts and API keys.
 
@@ -42,7 +35,7 @@ class Accounts:
         storage: the open database.
         passwords: hashes and checks them.
         limiter: counts tries, and knows which credits calls in progress hold.
-        publisher: told of every change of a user or a key.
+        publisher: announces every change of a user or a key.
         options: `[auth]`.
         plans: of the deployment.
     """
@@ -70,7 +63,7 @@ class Accounts:
     async def register(
         self, email: str, password: str, network: str, *, name: str = "", invite: str | None = None
     ) -> User:
-        """Makes an account for somebody who asks for one.
+        """Creates an account for a person who registers.
 
         Args:
             email: as it was typed.
@@ -101,7 +94,7 @@ class Accounts:
         await self._run(lambda: sign_in.end_sessions(user.id))
 
     async def change_password(self, user: User, current: str, new: str, network: str) -> User:
-        """Changes the password of somebody who is signed in; ends every session."""
+        """Changes a signed-in user's password; ends every session."""
         self._check(new, user.email, "new_password")
         await self._prove(user, current, "current_password", network)
         password_hash = await self._passwords.hash(new)
@@ -112,16 +105,16 @@ class Accounts:
         return await self._run(lambda: users.rename(user.id, name))
 
     async def delete_own(self, user: User, password: str, network: str) -> None:
-        """Deletes the account of somebody who is signed in, and the keys."""
+        """Deletes a signed-in user's account, and the keys."""
         await self._prove(user, password, "password", network)
         await self.delete_user(user.id)
 
-    # Everybody's accounts
+    # The accounts of others
 
     async def create_user(
         self, actor: Actor, email: str, *, password: str | None = None, **fields: Any
     ) -> User:
-        """Makes an account for somebody.
+        """Creates an account for another user.
 
         Args:
             actor: who does it.
@@ -190,7 +183,7 @@ class Accounts:
     async def create_key(
         self, actor: Actor, user_id: int, values: Mapping[str, Any]
     ) -> tuple[ApiKey, str]:
-        """Makes an API key; see `keys.create`."""
+        """Creates an API key; see `keys.create`."""
         _check_recording(actor, values)
         return await self._run(lambda: keys.create(user_id, values, ENDPOINTS))
 
@@ -217,7 +210,7 @@ class Accounts:
         return row
 
     async def _prove(self, user: User, password: str, param: str, network: str) -> None:
-        """Has somebody who is signed in show the password once more."""
+        """Has a signed-in user confirm the password."""
         await self._throttle.proof(network, user.id)
         if not await self._passwords.verify(password, user.password_hash):
             # No 401: that would mean that the session has expired.

@@ -1,4 +1,4 @@
-"""Tokens of log-ins: signed, with an end, and dead once the account's `session_version` changes."""
+"""Session tokens: signed, with an end, and invalid once the account's `session_version` changes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _KNOWN_SECRETS = frozenset(
 
 
 class Session(NamedTuple):
-    """A log-in.
+    """A session of a signed-in user.
 
     Attributes:
-        token: what the client shows as its bearer.
+        token: to be sent as `Authorization: Bearer TOKEN`.
         expires_at: seconds since 1970.
     """
 
@@ -52,10 +52,10 @@ class Sessions:
     """Makes and reads tokens.
 
     The end is in the token rather than its age, so that a shorter `jwt_expires_in` does not end
-    what was promised; whoever needs that changes the secret.
+    sessions early; a new `jwt_secret` ends them all.
 
     Args:
-        secret: signs them; empty for one of this process's own, as log-ins may then end with it.
+        secret: signs them; empty for a random one, so that sessions end with this process.
         seconds: for how long a token is good.
         clock: seconds since 1970.
     """
@@ -64,14 +64,14 @@ class Sessions:
         self._serializer = URLSafeSerializer(
             secret or secrets.token_urlsafe(32),
             salt="tornado-router.session",
-            # itsdangerous signs with SHA-1 unless told otherwise
+            # the default is SHA-1
             signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
         )
         self._seconds = seconds
         self._clock = clock
 
     def begin(self, user: User) -> Session:
-        """A token for a user who has just proved who they are."""
+        """A session for a user who has just proved the password."""
         expires_at = int(self._clock()) + self._seconds
         token = self._serializer.dumps([user.id, user.session_version, expires_at])
         return Session(str(token), expires_at)
@@ -93,7 +93,7 @@ def looks_like_token(text: str) -> bool:
 
 
 def check_secret(config: Config) -> Iterator[Fault]:
-    """What is wrong with the secret that signs log-ins: whoever guesses it is anybody.
+    """Faults of the secret that signs sessions: a client that guesses it can pose as any user.
 
     On a loopback address there may be none: it is then random, and ends with the process.
     """
@@ -107,4 +107,4 @@ def check_secret(config: Config) -> Iterator[Fault]:
     elif len(secret.strip()) < SHORTEST_SECRET:
         yield Fault(where, f"must have at least {SHORTEST_SECRET} characters; {how}")
     elif re.sub(r"[\s_]+", "-", secret.strip()).casefold() in _KNOWN_SECRETS:
-        yield Fault(where, f"is one that everybody knows from examples; {how}")
+        yield Fault(where, f"is a well-known example; {how}")

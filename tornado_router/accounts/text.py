@@ -67,7 +67,7 @@ def clean_text(text: str, param: str, most: int = MAX_LINE) -> str:
     """A name or a reason, which stands in one line of a list, a log or a terminal.
 
     Raises:
-        ApiError: 400, it is too long, or holds what is no text.
+        ApiError: 400, it is too long, or has characters that cannot be displayed.
     """
     if len(text) > most:
         raise Invalid.string_above_max_length(param=param, limit=most, length=len(text))

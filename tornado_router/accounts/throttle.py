@@ -49,7 +49,7 @@ class Throttle:
         )
 
     async def proof(self, network: str, user_id: int) -> None:
-        """Counts a try of somebody who is signed in to show the password once more."""
+        """Counts a try of a signed-in user to confirm the password."""
         most = self._options.attempts_per_account
         await self._count(network, Rates(HolderKind.PROOF.id(user_id), requests=most))
 

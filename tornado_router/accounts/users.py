@@ -67,7 +67,7 @@ def list_users(
     query = User.select().where(User.deleted_at.is_null())
     part = printable(search.strip())
     if len(part) > MAX_EMAIL:
-        return []  # so long is no address and no name; SQLite refuses a pattern of 50,000
+        return []  # no address or name is so long, and SQLite refuses a pattern of 50,000
     if part:
         query = query.where(User.email.contains(part.lower()) | User.name.contains(part))
     if plan is not None:
@@ -97,7 +97,7 @@ def change_user(
 ) -> User:
     """Changes what an administrator may change of a user; None leaves it as it is.
 
-    Another plan does not touch the credits. Who is no longer active is logged out.
+    Another plan does not touch the credits. A user who is no longer active loses every session.
 
     Raises:
         ApiError: 400, a value cannot be used; 404, there is no such user; 409, it is the last
@@ -122,7 +122,7 @@ def change_user(
 
 
 def delete_user(user_id: int) -> None:
-    """Forgets who a user was, and revokes their keys; their usage stays under the id.
+    """Erases the name and the address of a user, and revokes the keys; usage stays under the id.
 
     Raises:
         ApiError: 404, there is no such user; 409, it is the last administrator.
@@ -149,7 +149,7 @@ def delete_user(user_id: int) -> None:
 
 
 def _forget_name(user: User) -> None:
-    """Leaves the number where the address of somebody who leaves was written down."""
+    """Leaves the number where the address of the deleted user was recorded."""
     nameless = f"user:{user.id}"
     CreditEntry.update(actor=nameless).where(CreditEntry.actor == user.email).execute()
     Invite.update(created_by=nameless).where(Invite.created_by == user.email).execute()
@@ -180,7 +180,7 @@ def _check_not_last_administrator(user_id: int) -> None:
         User.is_admin,
         User.is_active,
         User.id != user_id,
-        User.password_hash != UNUSABLE,  # nobody can log in as who was made at the start
+        User.password_hash != UNUSABLE,  # as has the administrator of the first start
     )
     if user.is_admin and user.is_active and not others.exists():
         raise Refusal.last_admin()

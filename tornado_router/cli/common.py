@@ -68,7 +68,7 @@ class Duration(click.ParamType[int]):
         if isinstance(value, int):
             return value
         if not re.fullmatch(DURATION, value) or len(value) > MAX_DIGITS:
-            self.fail(f"{value!r} is no span of time; write 3600, 90m, 24h or 7d", param, ctx)
+            self.fail(f"{value!r} is not a duration; write 3600, 90m, 24h or 7d", param, ctx)
         span = duration_seconds(value)
         if span < self._least:
             self.fail(f"{value} is too short: at least {self._least} s", param, ctx)
@@ -78,10 +78,10 @@ class Duration(click.ParamType[int]):
 
 
 def read_config(path: Path) -> Config:
-    """A configuration, for a command that serves nobody; faults end the command."""
+    """A configuration, for a command that does not serve; faults end the command."""
     with faults_shown(path):
         config = load(path, environment(path.parent, os.environ))
-    log.setup(replace(config.log, level="warning"))  # no news, but what is wrong
+    log.setup(replace(config.log, level="warning"))  # warnings and errors alone
     return config
 
 

@@ -46,7 +46,7 @@ def list_invites(path: Path) -> None:
         lambda: [
             (
                 invite.id,
-                invite.email or "anybody",
+                invite.email or "any address",
                 invite.plan,
                 f"{invite.expires_at:%Y-%m-%d %H:%M}",
                 "used" if invite.used_at else "unused",
@@ -62,6 +62,6 @@ def list_invites(path: Path) -> None:
 @config_option
 @click.argument("invite_id", metavar="ID", type=click.IntRange(0))
 def revoke_invite(path: Path, invite_id: int) -> None:
-    """Revoke an invite that nobody has used."""
+    """Revoke an unused invite."""
     OpenAccounts(path).read(lambda: invites.revoke_invite(invite_id))
     click.echo(f"revoked invite {invite_id}")

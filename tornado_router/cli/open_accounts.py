@@ -12,10 +12,10 @@ from typing import TypeVar
 import click
 
 from tornado_router.accounts.actor import COMMAND_LINE
-from tornado_router.accounts.invalidation import LocalChanges
+from tornado_router.accounts.invalidation import LocalInvalidation, Publisher
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
-from tornado_router.accounts.service import Accounts, Publisher
+from tornado_router.accounts.service import Accounts
 from tornado_router.cli.common import open_storage, read_config
 from tornado_router.errors import ApiError
 from tornado_router.limits.limiter import Limiter
@@ -81,7 +81,7 @@ class OpenAccounts:
         Without Redis that is known to the router alone, if one runs: see `accounts.credits`.
         """
         if not self.config.redis.host:
-            yield MemoryLimiter(), LocalChanges()
+            yield MemoryLimiter(), LocalInvalidation()
             return
         # 7 MB, which a deployment without Redis has no use for
         from tornado_router.accounts.redis_invalidation import RedisPublisher  # noqa: PLC0415

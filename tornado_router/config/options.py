@@ -168,17 +168,17 @@ class RedisOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class AuthOptions:
-    """`[auth]`: accounts, logins and API keys."""
+    """`[auth]`: accounts, sessions and API keys."""
 
     jwt_secret: str = option(
         "",
-        "Signs login tokens; random, at least 32 characters, the same on every router of a "
-        "deployment. May be empty on a loopback address without Redis: logins then end with the "
+        "Signs session tokens; random, at least 32 characters, the same on every router of a "
+        "deployment. May be empty on a loopback address without Redis: sessions then end with the "
         "process.",
         writeOnly=True,
     )
     jwt_expires_in: str = option(
-        "24h", "How long a login lasts: `3600`, `90m`, `24h` or `7d`.", pattern=DURATION
+        "24h", "How long a session lasts: `3600`, `90m`, `24h` or `7d`.", pattern=DURATION
     )
     registration: str = option(
         "closed",
@@ -203,9 +203,11 @@ class AuthOptions:
         minimum=4,
         maximum=18,
     )
-    attempts_per_account: int = option(10, "Login attempts per minute for one account.", minimum=1)
+    attempts_per_account: int = option(
+        10, "Sign-in attempts per minute for one account.", minimum=1
+    )
     attempts_per_address: int = option(
-        60, "Login and registration attempts per minute from one address.", minimum=1
+        60, "Sign-in and registration attempts per minute from one address.", minimum=1
     )
     key_cache_seconds: float = option(
         1.0,

@@ -27,16 +27,16 @@ class Refusal:
         code=None,
     )
     no_token = _refusal(
-        401, "Send the login token of POST /auth/login as Authorization: Bearer TOKEN.", code=None
+        401, "Send the session token of POST /auth/login as Authorization: Bearer TOKEN.", code=None
     )
     invalid_api_key = _refusal(
         401,
         "Incorrect API key provided.",
-        "There is no such key, or it was revoked or has expired. A login token is not a key.",
+        "There is no such key, or it was revoked or has expired. A session token is not a key.",
     )
     token_instead_of_api_key = _refusal(
         401,
-        "Incorrect API key provided: this is a login token. Send an API key instead; POST "
+        "Incorrect API key provided: this is a session token. Send an API key instead; POST "
         "/api-keys creates one.",
         code="invalid_api_key",
     )
@@ -57,8 +57,8 @@ class Refusal:
     )
     token_required = _refusal(
         401,
-        "This endpoint needs a login token (POST /auth/login), not an API key.",
-        "Accounts and keys take a login token, not an API key.",
+        "This endpoint needs a session token (POST /auth/login), not an API key.",
+        "Accounts and keys take a session token, not an API key.",
     )
     metrics_are_off = _refusal(
         401, "Metrics are off: set `token` in [metrics].", "`[metrics]` has no token."

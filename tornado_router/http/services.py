@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tornado_router.accounts.authenticator import Authenticator
-from tornado_router.accounts.invalidation import Changes
+from tornado_router.accounts.invalidation import Invalidation
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
@@ -62,14 +62,14 @@ class AccountServices:
 
     Attributes:
         storage: the open database.
-        changes: announces every change of a user or a key, after it was committed.
+        invalidation: announces every change of a user or a key, after it was committed.
         limiter: holds the limits of sign-ins, and credits.
         sessions: makes and reads session tokens.
         passwords: hashes and checks them.
     """
 
     storage: Storage
-    changes: Changes
+    invalidation: Invalidation
     limiter: Limiter
     sessions: Sessions
     passwords: Passwords

@@ -87,11 +87,11 @@ class RouterProcess:
             self._health.on_open = self.shared.targets.publish
             self.shared.targets.listen(self._health.leave_out)
         self._authenticator = Authenticator(
-            storage, _plans(config), self.shared.changes, config.auth.key_cache_seconds
+            storage, _plans(config), self.shared.invalidation, config.auth.key_cache_seconds
         )
         self._account_services = AccountServices(
             storage,
-            self.shared.changes,
+            self.shared.invalidation,
             self.shared.limiter,
             Sessions(config.auth.jwt_secret, duration_seconds(config.auth.jwt_expires_in)),
             Passwords(config.auth.bcrypt_rounds),
@@ -209,7 +209,7 @@ class RouterProcess:
                 services.storage,
                 services.passwords,
                 services.limiter,
-                services.changes,
+                services.invalidation,
                 options=config.auth,
                 plans=plans,
             ),

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tornado_router.accounts.invalidation import Changes, LocalChanges
+from tornado_router.accounts.invalidation import Invalidation, LocalInvalidation
 from tornado_router.calls.stores import ProcessStore, Store, WriteBehind
 from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.reader import Config
@@ -29,7 +29,7 @@ class Shared:
     Attributes:
         memory: state of tool calls that providers need back.
         responses: the response cache.
-        changes: of users and keys.
+        invalidation: announces changes of users and keys.
         limiter: rates, budgets and credits.
         link: to Redis, or None where there is one process.
         subscription: to what other processes publish in Redis.
@@ -38,7 +38,7 @@ class Shared:
 
     memory: ToolState
     responses: Store
-    changes: Changes
+    invalidation: Invalidation
     limiter: Limiter
     link: RedisLink | None = None
     subscription: RedisSubscription | None = None
@@ -51,7 +51,7 @@ class Shared:
                 later.push_async_callback(self.link.close)
             if self.subscription:
                 later.push_async_callback(self.subscription.close)
-            for part in (self.responses, self.memory, self.changes, self.limiter):
+            for part in (self.responses, self.memory, self.invalidation, self.limiter):
                 later.push_async_callback(part.close)
 
 
@@ -60,7 +60,7 @@ def keep_in_process(config: Config) -> Shared:
     return Shared(
         ToolState(ProcessStore(config.memory.max_bytes), config.memory.seconds),
         ProcessStore(config.cache.max_bytes),
-        LocalChanges(),
+        LocalInvalidation(),
         MemoryLimiter(),
     )
 
@@ -68,7 +68,7 @@ def keep_in_process(config: Config) -> Shared:
 def share_in_redis(config: Config) -> Shared:
     """State in Redis. To be called on the running event loop."""
     # 7 MB, which a router without Redis has no use for
-    from tornado_router.accounts.redis_invalidation import RedisChanges  # noqa: PLC0415
+    from tornado_router.accounts.redis_invalidation import RedisInvalidation  # noqa: PLC0415
     from tornado_router.limits.guarded import GuardedLimiter  # noqa: PLC0415
     from tornado_router.limits.redis import RedisLimiter  # noqa: PLC0415
     from tornado_router.redis.link import RedisLink  # noqa: PLC0415
@@ -84,7 +84,7 @@ def share_in_redis(config: Config) -> Shared:
     return Shared(
         ToolState(RedisStore(link, config.memory.max_bytes), config.memory.seconds),
         WriteBehind(RedisStore(link, config.cache.max_bytes), WRITES_MAX_BYTES),
-        RedisChanges(link, subscription),
+        RedisInvalidation(link, subscription),
         GuardedLimiter(remote, MemoryLimiter(), limits),
         link,
         subscription,

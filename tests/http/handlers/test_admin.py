@@ -159,7 +159,7 @@ class TestUsers:
     @pytest.mark.gen_test
     async def test_who_is_disabled_is_logged_out(self, ask, app):
         heard = []
-        app.services.accounts.changes.listen(heard.append)
+        app.services.accounts.invalidation.listen(heard.append)
         assert (await ask("GET", "/auth/profile", user=1))[0] == 200
         await ask("PATCH", "/admin/users/2", {"is_active": False})
         assert (await ask("GET", "/auth/profile", user=1))[0] == 401
@@ -242,7 +242,7 @@ class TestCredits:
     @pytest.mark.gen_test
     async def test_changes_are_heard_of(self, ask, app):
         heard = []
-        app.services.accounts.changes.listen(heard.append)
+        app.services.accounts.invalidation.listen(heard.append)
         body = {"amount": 1, "kind": "top_up", "reason": "x"}
         await ask("POST", "/admin/users/2/credits", body)
         assert heard == [2]

@@ -196,7 +196,7 @@ async def test_a_null_lifts_a_limit_and_what_is_absent_stays(ask):
 @pytest.mark.gen_test
 async def test_changes_are_heard_of(ask, app):
     heard = []
-    app.services.accounts.changes.listen(heard.append)
+    app.services.accounts.invalidation.listen(heard.append)
     await ask("POST", "/api-keys", {"name": "x"})
     await ask("PATCH", "/api-keys/1", {"rpm": 1}, user=2)
     await ask("POST", "/api-keys/1/rotate")

@@ -104,7 +104,7 @@ def test_says_who_may_ask(described):
         for path, item in described["paths"].items()
     }
     assert security["/v1/chat/completions"]["post"] == [{"apiKey": []}]
-    assert security["/api-keys"]["post"] == [{"logIn": []}]
+    assert security["/api-keys"]["post"] == [{"session": []}]
     assert security["/auth/login"]["post"] == []
     assert security["/metrics"]["get"] == [{"metricsToken": []}, {}]
 
@@ -281,7 +281,7 @@ REFUSED = {("delete", "/auth/profile"): "409"}
 @pytest.mark.gen_test(timeout=30)
 async def test_answers_are_as_described(app, http_client, base_url, described, root):
     strict = _strict(described)
-    done, tokens = set(), {"logIn": root}
+    done, tokens = set(), {"session": root}
     for method, path, body in STORY:
         template, operation = _find(described, method, path)
         done.add((method, template))
@@ -301,7 +301,7 @@ async def test_answers_are_as_described(app, http_client, base_url, described, r
         if path == "/api-keys" and method == "post":
             tokens.setdefault("apiKey", orjson.loads(answer.body)["key"])
         if path == "/auth/password":
-            tokens["logIn"] = orjson.loads(answer.body)["token"]
+            tokens["session"] = orjson.loads(answer.body)["token"]
         if path == "/auth/logout":
             login = {"email": "root@example.com", "password": PASSWORD + "!"}
             answer = await http_client.fetch(
@@ -310,7 +310,7 @@ async def test_answers_are_as_described(app, http_client, base_url, described, r
                 headers={"Content-Type": "application/json"},
                 body=orjson.dumps(login),
             )
-            tokens["logIn"] = orjson.loads(answer.body)["token"]
+            tokens["session"] = orjson.loads(answer.body)["token"]
         if path == "/v1/embeddings":
             await asyncio.sleep(0.7)  # until the calls are in the books
     every = {(m, path) for path, item in described["paths"].items() for m in METHODS if m in item}

@@ -55,7 +55,7 @@ _TAGS = {
 _OTHER_TAG = ("Service", "Health, metrics, and this reference.")
 _SECURITY = {
     "apiKey": "An API key; it begins with `sk-tr-`.",
-    "logIn": "The `token` that `POST /auth/login` returns.",
+    "session": "The `token` that `POST /auth/login` returns.",
     "metricsToken": "The `token` of `[metrics]` in router.toml.",
 }
 _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
@@ -182,7 +182,7 @@ class _Describer:
             return []
         if issubclass(self._handler, MetricsHandler):
             return [{"metricsToken": []}, {}]
-        return [{"logIn" if issubclass(self._handler, ManagementHandler) else "apiKey": []}]
+        return [{"session" if issubclass(self._handler, ManagementHandler) else "apiKey": []}]
 
     def _parameters(self) -> list[dict[str, Any]]:
         headers: tuple[str, ...] = ()

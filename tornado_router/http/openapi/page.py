@@ -22,7 +22,7 @@ from tornado_router.validation.schema import Schema
 _TEMPLATES = ("page.html", "fields.html")
 _METHODS = ("get", "post", "patch", "delete")
 _PLACES = {"path": "Path", "query": "Query", "header": "Headers"}
-_VARIABLES = {"apiKey": "API_KEY", "logIn": "LOGIN_TOKEN", "metricsToken": "METRICS_TOKEN"}
+_VARIABLES = {"apiKey": "API_KEY", "session": "SESSION_TOKEN", "metricsToken": "METRICS_TOKEN"}
 """What the examples read the credentials from, by the security scheme."""
 
 _BOUNDS = {

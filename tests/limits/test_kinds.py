@@ -28,7 +28,7 @@ def test_every_kind_is_a_column():
 
 def test_a_rate_without_limits_is_not_limited():
     assert Rates("key:1").bounds == ()
-    assert Rates("key:1", in_flight=0).bounds == ((2, 0, 0),)
+    assert Rates("key:1", in_flight=0).bounds == ((2, 0, 0, False),)
 
 
 def test_the_fewest_tokens_are_those_of_token_limits():

@@ -94,7 +94,7 @@ class GuardedLimiter:
 
 def _part_of_rates(rates: Rates, count: int) -> Rates:
     parts = {
-        KINDS[index].name: limit and max(1, limit // count) for index, limit, _ in rates.bounds
+        KINDS[index].name: limit and max(1, limit // count) for index, limit, *_ in rates.bounds
     }
     return Rates(rates.holder, **parts)
 

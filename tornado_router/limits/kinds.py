@@ -82,11 +82,13 @@ class Bound(NamedTuple):
         position: of its kind in `KINDS`.
         limit: how much.
         period: of its kind.
+        counts_tokens: of its kind.
     """
 
     position: int
     limit: int
     period: int
+    counts_tokens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ class Rates:
         # Worked out once for each key, as every call goes through them several times.
         limits = [getattr(self, kind.name) for kind in KINDS]
         bounds = [
-            Bound(index, limit, KINDS[index].period)
-            for index, limit in enumerate(limits)
+            Bound(index, limit, kind.period, kind.counts_tokens)
+            for index, (kind, limit) in enumerate(zip(KINDS, limits, strict=True))
             if limit is not None
         ]
         object.__setattr__(self, "bounds", tuple(bounds))
@@ -117,5 +119,5 @@ class Rates:
     @property
     def fewest_tokens(self) -> int | None:
         """The smallest of its limits of tokens, or None."""
-        limits = [bound.limit for bound in self.bounds if KINDS[bound.position].counts_tokens]
+        limits = [bound.limit for bound in self.bounds if bound.counts_tokens]
         return min(limits, default=None)

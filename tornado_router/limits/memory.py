@@ -17,7 +17,6 @@ IDLE = 60 * MINUTE
 """A purse that no call used for so long is dropped: by then the database has the sum."""
 
 
-_BY_TOKENS = [kind.counts_tokens for kind in KINDS]
 _RUNNING = [index for index, kind in enumerate(KINDS) if not kind.period]
 """The kinds that count calls while they run; the others are token buckets."""
 
@@ -55,32 +54,40 @@ class Holder:
     def has_room(self, rates: Rates, tokens: int, now: int) -> bool:
         """Whether one more call of so many tokens fits, once what is due has flowed back."""
         fits = True
-        for index, limit, period in rates.bounds:
-            if period:
-                amount = tokens if _BY_TOKENS[index] else 1
-                if self.drain(index, limit, now) > (limit - amount) * period:
-                    fits = False
-            elif self.levels[index] >= limit:
+        levels, times, limits = self.levels, self.times, self.limits
+        for index, limit, period, by_tokens in rates.bounds:
+            level = levels[index]
+            if not period:
+                fits = fits and level < limit
+                continue
+            level -= (now - times[index]) * limit  # as `drain`, without the cost of a call
+            levels[index] = level = level if level > 0 else 0
+            times[index] = now
+            limits[index] = limit
+            if level > (limit - tokens if by_tokens else limit - 1) * period:
                 fits = False
         return fits
 
     def begin(self, rates: Rates, tokens: int) -> None:
         """Counts a call that fits."""
+        levels = self.levels
         for index in _RUNNING:
-            self.levels[index] += 1
-        for index, _, period in rates.bounds:
+            levels[index] += 1
+        for index, _, period, by_tokens in rates.bounds:
             if period:
-                self.levels[index] += (tokens if _BY_TOKENS[index] else 1) * period
+                levels[index] += tokens * period if by_tokens else period
 
     def end(self, rates: Rates, more: int, now: int) -> None:
         """Counts a call that is over, and took so many more tokens than were taken for it."""
+        levels = self.levels
         for index in _RUNNING:
-            self.levels[index] -= 1
-        for index, _, period in rates.bounds:
-            if period and _BY_TOKENS[index]:
-                # A debt is due from now on: what flowed back before has no part in it.
-                level = self.drain(index, self.limits[index], now) + more * period
-                self.levels[index] = max(level, 0)
+            levels[index] -= 1
+        if more:
+            for index, _, period, by_tokens in rates.bounds:
+                if by_tokens and period:
+                    # A debt is due from now on: what flowed back before has no part in it.
+                    level = self.drain(index, self.limits[index], now) + more * period
+                    levels[index] = max(level, 0)
 
     def is_idle(self, now: int) -> bool:
         """Whether it is as good as new."""

@@ -272,8 +272,8 @@ def _rates(rates: Iterable[Rates]) -> list[list[Any]]:
         [
             one.holder,
             [
-                [KINDS[index].name, limit, period, int(KINDS[index].counts_tokens)]
-                for index, limit, period in one.bounds
+                [KINDS[index].name, limit, period, int(by_tokens)]
+                for index, limit, period, by_tokens in one.bounds
             ],
         ]
         for one in rates

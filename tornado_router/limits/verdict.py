@@ -38,20 +38,20 @@ def levels(rates: Iterable[Rates], counts: Iterable[Counts]) -> dict[str, Level]
         rates: that hold for a call.
         counts: of each of them.
     """
-    fullest: dict[str, tuple[int, int, int]] = {}
+    found: dict[str, Level] = {}
+    fewest: dict[str, int] = {}
     for one, counted in zip(rates, counts, strict=True):
-        for index, limit, period in one.bounds:
+        for index, limit, period, _ in one.bounds:
             header = _HEADERS[index]
-            if header:
-                taken = counted[index]
-                remaining = limit - -(-taken // period)
-                least = fullest.get(header)
-                if least is None or remaining < least[0]:
-                    fullest[header] = remaining, limit, taken
-    return {
-        header: Level(limit, max(0, remaining), taken / limit / 1e6 if limit else 0.0)
-        for header, (remaining, limit, taken) in fullest.items()
-    }
+            if not header:
+                continue
+            taken = counted[index]
+            remaining = limit - -(-taken // period)
+            if header not in fewest or remaining < fewest[header]:
+                fewest[header] = remaining
+                reset = taken / limit / 1e6 if limit else 0.0
+                found[header] = Level(limit, remaining if remaining > 0 else 0, reset)
+    return found
 
 
 def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) -> LimitReachedError:
@@ -73,9 +73,9 @@ def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) ->
 
 
 def _of_rates(rates: Rates, tokens: int, counts: Counts) -> Iterable[LimitReachedError]:
-    for index, limit, period in rates.bounds:
+    for index, limit, period, by_tokens in rates.bounds:
         kind, counted = KINDS[index], counts[index]
-        wanted = tokens if kind.counts_tokens else 1
+        wanted = tokens if by_tokens else 1
         if not period:
             if counted >= limit:
                 yield LimitReachedError(

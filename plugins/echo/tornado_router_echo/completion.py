@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tornado_router_echo.reply import Reply, compose
+from tornado_router_echo.response import Response, compose
 
 MAX_TOKENS = 16
 """Of a request that sets none, as in OpenAI's API."""
@@ -24,17 +24,17 @@ class Completion:
         self._with_prompt = bool(body.get("echo"))
         self._with_logprobs = body.get("logprobs") is not None
         self._prompts = _texts(body.get("prompt"))
-        self._replies = [_reply(body, prompt) for prompt in self._prompts]
+        self._responses = [_response(body, prompt) for prompt in self._prompts]
         self._numbered = [
             (index * count + number, index)
-            for index in range(len(self._replies))
+            for index in range(len(self._responses))
             for number in range(count)
         ]
 
     def choices(self) -> list[dict[str, Any]]:
         """The choices of a whole response."""
         return [
-            self._choice(number, self._words(index), self._replies[index].finish_reason)
+            self._choice(number, self._words(index), self._responses[index].finish_reason)
             for number, index in self._numbered
         ]
 
@@ -43,12 +43,12 @@ class Completion:
         for number, index in self._numbered:
             for word in self._words(index):
                 yield [self._choice(number, [word], None)]
-            yield [self._choice(number, [], self._replies[index].finish_reason)]
+            yield [self._choice(number, [], self._responses[index].finish_reason)]
 
     def usage(self) -> dict[str, int]:
         """OpenAI's `usage`: candidates that are not returned count, too."""
-        prompt = sum(reply.prompt_tokens for reply in self._replies)
-        completion = sum(len(reply.words) for reply in self._replies) * self._candidates
+        prompt = sum(response.prompt_tokens for response in self._responses)
+        completion = sum(len(response.words) for response in self._responses) * self._candidates
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
@@ -57,7 +57,7 @@ class Completion:
 
     def _words(self, index: int) -> Sequence[str]:
         prompt = [self._prompts[index]] if self._with_prompt and self._prompts[index] else []
-        return [*prompt, *self._replies[index].words]
+        return [*prompt, *self._responses[index].words]
 
     def _choice(
         self, number: int, words: Sequence[str], finish_reason: str | None
@@ -79,13 +79,15 @@ def _texts(prompt: Any) -> list[str]:
     return [item if isinstance(item, str) else " ".join(map(str, item)) for item in prompt]
 
 
-def _reply(body: Mapping[str, Any], prompt: str) -> Reply:
+def _response(body: Mapping[str, Any], prompt: str) -> Response:
     limit = body.get("max_tokens")
     limit = MAX_TOKENS if limit is None else int(limit)
-    reply = compose({"messages": [{"role": "user", "content": prompt}], "stop": body.get("stop")})
-    if len(reply.words) <= limit:
-        return reply
-    return Reply(reply.words[:limit], (), "length", reply.prompt_tokens, False)
+    response = compose(
+        {"messages": [{"role": "user", "content": prompt}], "stop": body.get("stop")}
+    )
+    if len(response.words) <= limit:
+        return response
+    return Response(response.words[:limit], (), "length", response.prompt_tokens, False)
 
 
 def _logprobs(words: Sequence[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tornado_router.provider import Binary, Body, Call, CallFile, HTTPClient, Pr
 from tornado_router_echo.completion import Completion
 from tornado_router_echo.embedding import embed
 from tornado_router_echo.moderation import moderate
-from tornado_router_echo.reply import Reply, compose
+from tornado_router_echo.response import Response, compose
 from tornado_router_echo.speech import content_type, pieces, usage
 from tornado_router_echo.wire import FRAMINGS, Wire, WireTranslator
 
@@ -94,13 +94,13 @@ class EchoProvider(Provider):
             return {"id": f"modr-{call.id}", "model": call.model, "results": results}
         if call.endpoint == "completions":
             return await self._complete(call)
-        reply = compose(call.body)
-        await asyncio.sleep(self._delay * len(reply.words))
+        response = compose(call.body)
+        await asyncio.sleep(self._delay * len(response.words))
         count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
         return {
             **_identity(call, "chat.completion"),
-            "choices": [_choice(reply, index) for index in range(count)],
-            "usage": reply.usage(count),
+            "choices": [_choice(response, index) for index in range(count)],
+            "usage": response.usage(count),
         }
 
     async def _stream(self, call: Call) -> AsyncGenerator[Sequence[Body], None]:
@@ -112,7 +112,7 @@ class EchoProvider(Provider):
             async for batch in self._stream_completion(call):
                 yield batch
             return
-        reply = compose(call.body)
+        response = compose(call.body)
         identity = _identity(call, "chat.completion.chunk")
         count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
 
@@ -124,7 +124,7 @@ class EchoProvider(Provider):
                         {
                             "index": index,
                             "delta": delta,
-                            "logprobs": reply.logprobs([delta["content"]])
+                            "logprobs": response.logprobs([delta["content"]])
                             if delta.get("content")
                             else None,
                             "finish_reason": finish_reason,
@@ -134,11 +134,11 @@ class EchoProvider(Provider):
                 for index in range(count)
             ]
 
-        for delta in reply.deltas():
+        for delta in response.deltas():
             await asyncio.sleep(self._delay)
             yield chunks(delta)
-        yield chunks({}, reply.finish_reason)
-        yield [{**identity, "choices": [], "usage": reply.usage(count)}]
+        yield chunks({}, response.finish_reason)
+        yield [{**identity, "choices": [], "usage": response.usage(count)}]
 
     async def _complete(self, call: Call) -> Body:
         completion = Completion(call.body)
@@ -176,10 +176,10 @@ def _identity(call: Call, kind: str) -> dict[str, Any]:
     }
 
 
-def _choice(reply: Reply, index: int) -> dict[str, Any]:
+def _choice(response: Response, index: int) -> dict[str, Any]:
     return {
         "index": index,
-        "message": reply.message(),
-        "logprobs": reply.logprobs(reply.words) if reply.words else None,
-        "finish_reason": reply.finish_reason,
+        "message": response.message(),
+        "logprobs": response.logprobs(response.words) if response.words else None,
+        "finish_reason": response.finish_reason,
     }

@@ -22,7 +22,7 @@ _CALL = re.compile(r"\bcall ([A-Za-z0-9_.-]+)")
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """A response, before it is put into a body or into chunks.
 
     Attributes:
@@ -86,7 +86,7 @@ class Reply:
         }
 
 
-def compose(body: Mapping[str, Any]) -> Reply:
+def compose(body: Mapping[str, Any]) -> Response:
     """The response to a valid `chat.completions` request."""
     messages = body["messages"]
     prompt_tokens = sum(len(_words(_text(message))) for message in messages)
@@ -96,7 +96,7 @@ def compose(body: Mapping[str, Any]) -> Reply:
     finish_reason = "tool_calls" if tool_calls else "stop"
     if limit and len(words) > limit:
         words, finish_reason = words[:limit], "length"
-    return Reply(words, tool_calls, finish_reason, prompt_tokens, bool(body.get("logprobs")))
+    return Response(words, tool_calls, finish_reason, prompt_tokens, bool(body.get("logprobs")))
 
 
 def example(schema: object, text: str = "") -> Any:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tornado_router_echo.reply import compose, example
+from tornado_router_echo.response import compose, example
 
 WEATHER = {
     "type": "object",
@@ -24,17 +24,17 @@ def user(content):
     return {"role": "user", "content": content}
 
 
-def reply(*messages, **fields):
+def response(*messages, **fields):
     messages = [user(item) if isinstance(item, str) else item for item in messages]
     return compose({"model": "echo", "messages": messages, **fields})
 
 
 def said(*messages, **fields):
-    return reply(*messages, **fields).message()["content"]
+    return response(*messages, **fields).message()["content"]
 
 
 def called(*messages, **fields):
-    calls = reply(*messages, **fields).message().get("tool_calls", [])
+    calls = response(*messages, **fields).message().get("tool_calls", [])
     return [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in calls]
 
 
@@ -68,16 +68,16 @@ class TestText:
         assert said({"role": "assistant", "content": None, "tool_calls": []}) == ""
 
     def test_a_word_is_a_token(self):
-        usage = reply("one two", "three four five").usage(1)
+        usage = response("one two", "three four five").usage(1)
         assert (usage["prompt_tokens"], usage["completion_tokens"]) == (5, 3)
         assert usage["total_tokens"] == 8
 
     def test_each_choice_is_paid_for(self):
-        assert reply("a b").usage(3)["completion_tokens"] == 6
+        assert response("a b").usage(3)["completion_tokens"] == 6
 
     @given(st.text())
     def test_deltas_are_the_message_in_pieces(self, text):
-        answer = reply(text)
+        answer = response(text)
         deltas = "".join(delta.get("content") or "" for delta in answer.deltas())
         assert deltas == answer.message()["content"]
         assert deltas == (text if text.strip() else "")
@@ -90,14 +90,14 @@ class TestText:
 class TestLimits:
     @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
     def test_the_limit_cuts_words(self, name):
-        answer = reply("one two three", **{name: 2})
+        answer = response("one two three", **{name: 2})
         assert answer.message()["content"] == "one two"
         assert answer.finish_reason == "length"
         assert answer.usage(1)["completion_tokens"] == 2
 
     @pytest.mark.parametrize("limit", [None, 3, 100])
     def test_a_limit_that_is_not_reached(self, limit):
-        assert reply("one two three", max_tokens=limit).finish_reason == "stop"
+        assert response("one two three", max_tokens=limit).finish_reason == "stop"
 
     @pytest.mark.parametrize(
         ("stop", "text"),
@@ -112,7 +112,7 @@ class TestLimits:
         ],
     )
     def test_stop_cuts_text(self, stop, text):
-        answer = reply("one two three", stop=stop)
+        answer = response("one two three", stop=stop)
         assert (answer.message()["content"], answer.finish_reason) == (text, "stop")
 
 
@@ -120,10 +120,10 @@ class TestTools:
     def test_calls_the_tool_that_it_is_told_to_call(self):
         expected = [("weather", {"city": "call weather", "days": 1})]
         assert called("call weather", tools=[tool("time"), tool("weather")]) == expected
-        assert reply("call weather", tools=[tool("weather")]).finish_reason == "tool_calls"
+        assert response("call weather", tools=[tool("weather")]).finish_reason == "tool_calls"
 
     def test_calls_several_and_the_ids_differ(self):
-        answer = reply("call a and call b", tools=[tool("a"), tool("b")])
+        answer = response("call a and call b", tools=[tool("a"), tool("b")])
         calls = answer.message()["tool_calls"]
         assert [call["function"]["name"] for call in calls] == ["a", "b"]
         assert len({call["id"] for call in calls}) == 2
@@ -165,7 +165,7 @@ class TestTools:
         assert called("call a", tools=[tool("a", parameters)]) == [("a", {})]
 
     def test_deltas_of_calls_join_to_the_calls(self):
-        answer = reply("call a, call b", tools=[tool("a"), tool("b")])
+        answer = response("call a, call b", tools=[tool("a"), tool("b")])
         joined = {}
         for delta in answer.deltas():
             for piece in delta.get("tool_calls", ()):
@@ -252,14 +252,14 @@ class TestHostileSchemas:
 
 
 def test_logprobs_are_those_of_the_words():
-    answer = reply("one two", logprobs=True)
+    answer = response("one two", logprobs=True)
     tokens = answer.logprobs(answer.words)["content"]
     assert [token["token"] for token in tokens] == ["one", " two"]
     assert bytes(tokens[1]["bytes"]) == b" two"
-    assert reply("one two").logprobs(["one"]) is None
+    assert response("one two").logprobs(["one"]) is None
 
 
 @settings(max_examples=50)
 @given(st.text(), st.integers(1, 5))
 def test_the_same_request_gets_the_same_reply(text, limit):
-    assert reply(text, max_tokens=limit) == reply(text, max_tokens=limit)
+    assert response(text, max_tokens=limit) == response(text, max_tokens=limit)

@@ -64,7 +64,7 @@ def test_an_empty_account_at_the_vendor_is_not_the_clients(status, code, retryab
     }
     assert verdict.error.headers == {"x-should-retry": "false"}
     assert (verdict.cause, verdict.again) == (Cause.TARGET, False)
-    assert f"cannot pay: status {status}" in verdict.told
+    assert f"cannot pay: status {status}" in verdict.summary
 
 
 def test_secrets_are_taken_out_of_messages():

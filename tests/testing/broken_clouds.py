@@ -179,7 +179,7 @@ CLOUD_FAULTS: dict[str, tuple[type[CloudProvider], set[str], str]] = {
     "a header that is a number": (
         cloud(credentials=Counts),
         {"credentials_are_headers"},
-        "the header 'X-Length' is no text",
+        "the header 'X-Length' is not text",
     ),
     "credentials that change the request": (
         cloud(credentials=Marks),

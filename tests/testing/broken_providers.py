@@ -128,7 +128,7 @@ class Forgetful(AcmeChat):
 
 
 def changed(change):
-    """A translator whose whole answers are changed."""
+    """A translator whose whole responses are changed."""
 
     class Changed(AcmeChat):
         def parse_response(self, call, response):
@@ -471,10 +471,10 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
         "the body holds a secret",
     ),
     "a body that is no JSON": (acme(FormBody), {"request_is_well_formed"}, "the body is not JSON"),
-    "a header that is no text": (
+    "a header that is not text": (
         acme(OddHeaders),
         {"request_is_well_formed"},
-        "the header 'X-Attempt' is no text",
+        "the header 'X-Attempt' is not text",
     ),
     "the client's name of the model": (
         acme(ClientsModel),
@@ -509,7 +509,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "crash on odd arguments": (
         acme(CrashesOnArguments),
         {"any_request_is_served_or_refused"},
-        "arguments that are no JSON: it crashes",
+        "arguments that are not JSON: it crashes",
     ),
     "state forgotten": (
         acme(Forgetful),
@@ -524,7 +524,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "usage below zero": (
         acme(changed(negative)),
         {"answer_counts_tokens"},
-        "is -1, which is no count",
+        "is -1, which is not a count",
     ),
     "usage that does not add up": (
         acme(changed(bad_sum)),
@@ -565,7 +565,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "an empty object is an answer": (
         acme(Credulous),
         {"unreadable_answer_is_an_error"},
-        "an empty object, chat.completions: it passes for an answer",
+        "an empty object, chat.completions: it passes for a response",
     ),
     "a field is not checked": (
         acme(Unchecked),
@@ -682,7 +682,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
         {"secret_is_in_no_error"},
         "its message or a field of it",
     ),
-    "key in a log": (acme(LogsKey), {"secret_is_in_no_log"}, "a log: a secret is told"),
+    "key in a log": (acme(LogsKey), {"secret_is_in_no_log"}, "a log: a secret is revealed"),
     "key in repr": (acme(__repr__=shown), {"secret_is_in_no_repr"}, "shows a secret"),
     "declares sound": (
         acme(capabilities=MORE),
@@ -712,7 +712,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "half an answer is mended": (
         acme(Mending),
         {"cut_off_answer_is_an_error", "unreadable_answer_is_an_error"},
-        "it passes for an answer",
+        "it passes for a response",
     ),
     "a time in fractions": (
         acme(stream=TimeInFractions),

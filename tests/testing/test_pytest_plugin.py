@@ -53,7 +53,7 @@ def test_good_provider(run, tmp_path):
         "| result | **every rule kept**, 10 not applicable |",
         "| `stream` | yes, shown by a recording |",
         "| `audio` | not declared |",
-        "- no answer of `embeddings` is recorded: embeddings match their input",
+        "- no response of `embeddings` is recorded: embeddings match their input",
     ):
         assert line in page.splitlines()
     assert "| Memory | kept state belongs to tool calls, kept state comes back |" in page

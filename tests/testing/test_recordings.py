@@ -81,7 +81,7 @@ class TestFolder:
         [
             ("a__http", b"{}", "a.http: it does not begin with a status line"),
             ("a__request__json", b"{", "a.request.json is not JSON"),
-            ("a__request__json", b"[]", "a.request.json is no JSON object"),
+            ("a__request__json", b"[]", "a.request.json is not a JSON object"),
         ],
     )
     def test_fault_names_its_file(self, folder, name, content, message):
@@ -96,7 +96,7 @@ class TestFolder:
             load(tmp_path)
 
     def test_folder_has_to_exist(self, tmp_path):
-        with pytest.raises(RecordingError, match="is no folder"):
+        with pytest.raises(RecordingError, match="is not a folder"):
             load(tmp_path / "none")
 
     def test_without_a_folder_there_are_requests_alone(self):

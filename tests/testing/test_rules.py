@@ -58,7 +58,7 @@ class TestRecordings:
         class Mine(ProviderConformance):
             recordings = tmp_path / "none"
 
-        with pytest.raises(pytest.Collector.CollectError, match="is no folder"):
+        with pytest.raises(pytest.Collector.CollectError, match="is not a folder"):
             Mine()._cases("whole")
 
 

@@ -70,12 +70,12 @@ def test_usage_that_adds_up(usage):
     [
         (None, "no `usage`"),
         ({}, "`usage.prompt_tokens` is None"),
-        ({**USAGE, "completion_tokens": -2}, "is -2, which is no count"),
-        ({**USAGE, "prompt_tokens": 3.0}, "is 3.0, which is no count"),
-        ({**USAGE, "total_tokens": True}, "is True, which is no count"),
+        ({**USAGE, "completion_tokens": -2}, "is -2, which is not a count"),
+        ({**USAGE, "prompt_tokens": 3.0}, "is 3.0, which is not a count"),
+        ({**USAGE, "total_tokens": True}, "is True, which is not a count"),
         ({**USAGE, "total_tokens": 6}, "the sum is 5"),
         ({**USAGE, "prompt_tokens_details": {"cached_tokens": 4}}, "more than `prompt_tokens`"),
-        ({**USAGE, "completion_tokens_details": {"reasoning_tokens": "1"}}, "no count"),
+        ({**USAGE, "completion_tokens_details": {"reasoning_tokens": "1"}}, "not a count"),
     ],
 )
 def test_usage_that_does_not(usage, fault):

@@ -107,7 +107,7 @@ class Attempt:
 
     @property
     def error(self) -> ApiError | None:
-        """What the client is told of the failure, or None."""
+        """The error for the client, or None."""
         return self.verdict.error if self.verdict else None
 
     async def send(self, seconds: float | None) -> None:
@@ -156,7 +156,7 @@ class Attempt:
             raise self._fail(error) from None
         if self._traced and batch is not None:
             self.record.read(batch)
-        if self._call.kept:  # before the client sees the tool call: it may reply at once
+        if self._call.kept:  # before the client sees the tool call: it may go on at once
             await self._keep()
         return batch
 
@@ -223,13 +223,13 @@ class Attempt:
         return verdict.error
 
     def _log(self, verdict: Verdict) -> None:
-        if not verdict.told:
+        if not verdict.summary:
             return
         place = f"(attempt {self._number}) in request {self._call.id}"
         if verdict.frames:
-            logger.error("{} {} {}\n{}", self.target.title, verdict.told, place, verdict.frames)
+            logger.error("{} {} {}\n{}", self.target.title, verdict.summary, place, verdict.frames)
         else:
-            logger.warning("{} {} {}", self.target.title, verdict.told, place)
+            logger.warning("{} {} {}", self.target.title, verdict.summary, place)
 
 
 def has_begun(chunks: Sequence[Body]) -> bool:

@@ -1,4 +1,4 @@
-"""What the client of a refused call is told: texts and headers, as OpenAI has them."""
+"""Errors of calls that a limit refuses: texts and headers, as OpenAI has them."""
 
 from __future__ import annotations
 

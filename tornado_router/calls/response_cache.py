@@ -138,7 +138,7 @@ class ResponseCache:
             call: what the client asked for.
             key: whose call it is.
             control: what the request asks of the cache.
-            variant: tells apart equal requests that get different responses all the same.
+            variant: distinguishes equal requests whose responses differ all the same.
         """
         if not route.cache_seconds or not (control.read or control.write):
             return None

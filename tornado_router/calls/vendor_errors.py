@@ -48,7 +48,7 @@ class Verdict:
         cause: where the fault lies.
         again: whether the same target may do better a moment later.
         retry_after: seconds that the vendor asked for until then, or None.
-        told: for the log, what the target did; empty if the request alone is at fault.
+        summary: for the log, what the target did; empty if the request alone is at fault.
         frames: for the log, where a plugin raised an unexpected error.
     """
 
@@ -56,7 +56,7 @@ class Verdict:
     cause: Cause
     again: bool = False
     retry_after: float | None = None
-    told: str = ""
+    summary: str = ""
     frames: str = ""
 
 
@@ -76,7 +76,7 @@ def judge(error: BaseException, configured: ConfiguredProvider) -> Verdict:
         return Verdict(
             Failure.provider_fault(provider=name),
             Cause.TARGET,
-            told=f"raised {type(error).__name__}",
+            summary=f"raised {type(error).__name__}",
             frames=frames,
         )
     if not isinstance(error, ProviderError):
@@ -88,13 +88,13 @@ def _judge_vendor(error: ProviderError, configured: ConfiguredProvider) -> Verdi
     status = error.status
     seen = _cleaned(error, configured)
     code = f", {seen.code}" if seen.code else ""
-    told = f"failed with status {status}{code}"
+    summary = f"failed with status {status}{code}"
     if _has_no_credit(error):
-        told = f"refused the router's account, which cannot pay: status {status}{code}"
+        summary = f"refused the router's account, which cannot pay: status {status}{code}"
         # The client's own credits are another thing, so a vendor's words on quotas do not go on.
-        return Verdict(Failure.no_credit(provider=configured.name), Cause.TARGET, told=told)
+        return Verdict(Failure.no_credit(provider=configured.name), Cause.TARGET, summary=summary)
     if not error.retryable:
-        return Verdict(_for_client(seen, status, configured), Cause.REQUEST, told=told)
+        return Verdict(_for_client(seen, status, configured), Cause.REQUEST, summary=summary)
     retry_after = seconds_of(error.headers.get("Retry-After"))
     if status in RETRY_AFTER_STATUSES:
         seen.headers.setdefault("Retry-After", "1")
@@ -103,13 +103,13 @@ def _judge_vendor(error: ProviderError, configured: ConfiguredProvider) -> Verdi
         Cause.LIMIT if status == _LIMITED else Cause.TARGET,
         again=status in _AGAIN and error.code not in _LASTING,
         retry_after=retry_after,
-        told=told,
+        summary=summary,
     )
 
 
 def _for_client(error: ApiError, status: int, configured: ConfiguredProvider) -> ApiError:
     if status in (401, 403):
-        # The client's own key is right, so it must not be told that it is wrong; and a vendor's
+        # The client's own key is right, so the error must not say that it is wrong; and a vendor's
         # words on a bad key tend to quote it.
         return Failure.provider_refused_credentials(provider=configured.name)
     if not 400 <= status < 500:

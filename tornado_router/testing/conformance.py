@@ -31,8 +31,8 @@ class ProviderConformance(
     declare is skipped, and the summary of pytest says so.
 
     Attributes:
-        recordings: the folder of recorded answers, as `tornado_router.testing.recordings` has it;
+        recordings: the folder of recorded responses, as `tornado_router.testing.recordings` has it;
             None for a provider that answers in process, without a vendor.
         examples: how hard it tries: so many requests are made up for each endpoint, and about
-            twice as many ways to cut and to spoil each recorded answer.
+            twice as many ways to cut and to spoil each recorded response.
     """

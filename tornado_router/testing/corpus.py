@@ -74,7 +74,7 @@ class Sample:
 
 
 def chat(*messages: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
-    """The body of a chat completion; `USER` asks if nobody else does."""
+    """The body of a chat completion; `USER` asks by default."""
     return {"model": "m", "messages": [dict(message) for message in messages or (USER,)], **fields}
 
 
@@ -141,7 +141,7 @@ PLAIN = (
     Sample("text in parts", chat(says("user", [text("What is the weather"), text("in Paris?")]))),
     Sample("several turns", chat(USER, says("assistant", "15 degrees."), USER)),
     Sample("two user messages in a row", chat(USER, says("user", "And in Rome?"))),
-    Sample("a replayed answer", chat(USER, _REPLAYED, USER)),
+    Sample("a replayed response", chat(USER, _REPLAYED, USER)),
     Sample("null for every option", chat(**NULLS)),
     Sample("stream: false", chat(stream=False)),
     Sample("a body in many scripts", chat(says("user", "Привет, 世界! \u2028 🎉"))),
@@ -212,7 +212,7 @@ CAPABLE = (
         frozenset({"json_schema"}),
     ),
     Sample("log probabilities", chat(logprobs=True, top_logprobs=2), frozenset({"logprobs"})),
-    Sample("two answers", chat(n=2), frozenset({"n"})),
+    Sample("two choices", chat(n=2), frozenset({"n"})),
     Sample("an effort of reasoning", chat(reasoning_effort="low"), frozenset({"reasoning"})),
 )
 """What a provider serves that declares the capability."""
@@ -262,7 +262,7 @@ ODD = (
         ),
     ),
     Sample(
-        "an image that is no URL",
+        "an image that is not a URL",
         chat(says("user", [{"type": "image_url", "image_url": {"url": "x"}}])),
     ),
     Sample("a file by id", chat(says("user", [{"type": "file", "file": {"file_id": "file-1"}}]))),
@@ -274,19 +274,19 @@ ODD = (
     Sample(
         "an image in a tool's result", chat(USER, called(("c", "f", "{}")), result("c", [IMAGE]))
     ),
-    Sample("an image in an answer", chat(USER, says("assistant", [IMAGE]), USER)),
+    Sample("an image in a response", chat(USER, says("assistant", [IMAGE]), USER)),
     Sample(
-        "a refusal in an answer",
+        "a refusal in a response",
         chat(USER, says("assistant", [{"type": "refusal", "refusal": "No."}]), USER),
     ),
-    Sample("an answer without content", chat(USER, {"role": "assistant"}, USER)),
-    Sample("an answer last", chat(USER, says("assistant", "15"))),
+    Sample("a response without content", chat(USER, {"role": "assistant"}, USER)),
+    Sample("a response last", chat(USER, says("assistant", "15"))),
     Sample("a system message in the middle", chat(USER, says("system", "Be brief."), USER)),
     Sample("nothing but a system message", chat(says("system", "Be brief."))),
     Sample("a result without its call", chat(USER, result("call_9"))),
     Sample("a call without its result", chat(USER, called(("c", "f", "{}")), USER)),
-    Sample("arguments that are no JSON", chat(USER, called(("c", "f", '{"a"')), result("c"))),
-    Sample("arguments that are no object", chat(USER, called(("c", "f", "[1]")), result("c"))),
+    Sample("arguments that are not JSON", chat(USER, called(("c", "f", '{"a"')), result("c"))),
+    Sample("arguments that are not an object", chat(USER, called(("c", "f", "[1]")), result("c"))),
     Sample(
         "a custom tool's call",
         chat(

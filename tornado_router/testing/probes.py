@@ -1,4 +1,4 @@
-"""Parameters, one by one, with a value that a vendor who knows it cannot fail to be told of.
+"""Parameters, one by one, with a value that has to reach a vendor that knows it.
 
 A request is built with the parameter and without. If both are the same, the parameter was lost on
 the way, and the provider has to have said so.

@@ -1,4 +1,4 @@
-"""Tells pytest of conformance: what a failed rule asks for, a summary, and `--conformance-report`.
+"""Shows conformance in pytest: what a failed rule asks for, a summary, `--conformance-report`.
 
 pytest loads this in every run where the router is installed, so it imports next to nothing.
 """

@@ -3,16 +3,16 @@
 A folder holds one folder for each endpoint, and that holds, for a NAME of the author's choice:
 
     NAME.request.json   what an OpenAI client asks, with the vendor's own name of the model
-    NAME.http           the vendor's whole answer: `curl -si ... -o NAME.http`
-    NAME.stream.http    the vendor's streamed answer: `curl -siN ... -o NAME.stream.http`
+    NAME.http           the vendor's whole response: `curl -si ... -o NAME.http`
+    NAME.stream.http    the vendor's streamed response: `curl -siN ... -o NAME.stream.http`
     NAME.file.EXT       a file that the client uploads with it
 
-The folder `credentials` is for a provider that has `Credentials`: NAME.http is the answer to a
+The folder `credentials` is for a provider that has `Credentials`: NAME.http is the response to a
 request for a token whose URL holds NAME, or to every one if it is the only file.
 
-Without a NAME.request.json, somebody says "Hello". An answer with another status than 2xx is a
+Without a NAME.request.json, the request says "Hello". A response with another status than 2xx is a
 failure, and so is one whose NAME begins with `error`: for a failure behind a status 200. A whole
-and a streamed answer of one NAME claim to be the same answer. A request without any answer is
+and a streamed response of one NAME claim to be the same response. A request without any response is
 for a provider that has no vendor behind it: it answers in the test.
 """
 
@@ -60,14 +60,14 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True)
 class Recording:
-    """One answer of a vendor, and what was asked.
+    """One response of a vendor, and what was asked.
 
     Attributes:
         name: NAME of the files.
         endpoint: such as `chat.completions`.
-        streamed: whether the answer came as a stream.
+        streamed: whether the response came as a stream.
         request: the OpenAI body, without `stream`.
-        response: the answer; None where the provider itself is to answer.
+        response: the response; None where the provider itself is to answer.
         files: what the client uploads: names and bytes.
     """
 
@@ -86,26 +86,26 @@ class Recording:
 
     @property
     def failed(self) -> bool:
-        """Whether the answer is an error."""
+        """Whether the response is an error."""
         if self.response is None:
             return False
         return not 200 <= self.response.status < 300 or self.name.startswith("error")
 
     @property
     def binary(self) -> bool:
-        """Whether the answer is bytes for the client, such as speech."""
+        """Whether the response is bytes for the client, such as speech."""
         kind = self.response.headers.get("content-type", "") if self.response else ""
         return self.endpoint not in DEFAULT_REQUESTS and kind.startswith(_BINARY)
 
     @property
     def body(self) -> bytes:
-        """The bytes of the answer; empty where there is none."""
+        """The bytes of the response; empty where there is none."""
         return self.response.body if self.response else b""
 
 
 @lru_cache
 def load(folder: Path | None) -> tuple[Recording, ...]:
-    """Every recording of a folder, in a fixed order; of no folder, requests without answers.
+    """Every recording of a folder, in a fixed order; of no folder, requests without responses.
 
     Raises:
         RecordingError: a file cannot be read.
@@ -117,7 +117,7 @@ def load(folder: Path | None) -> tuple[Recording, ...]:
             for streamed in _forms(endpoint)
         )
     if not folder.is_dir():
-        raise RecordingError(f"{folder} is no folder; `recordings` has to name one")
+        raise RecordingError(f"{folder} is not a folder; `recordings` has to name one")
     return tuple(
         recording
         for endpoint in sorted(folder.iterdir())
@@ -128,7 +128,7 @@ def load(folder: Path | None) -> tuple[Recording, ...]:
 
 @lru_cache
 def load_credentials(folder: Path | None) -> Mapping[str, UpstreamResponse]:
-    """The recorded answers to requests for tokens, by name.
+    """The recorded responses to requests for tokens, by name.
 
     Raises:
         RecordingError: a file cannot be read.
@@ -138,7 +138,7 @@ def load_credentials(folder: Path | None) -> Mapping[str, UpstreamResponse]:
 
 
 def parse_http(data: bytes) -> UpstreamResponse:
-    """The answer in what `curl -i` wrote: status line, headers, blank line, body.
+    """The response in what `curl -i` wrote: status line, headers, blank line, body.
 
     Raises:
         RecordingError: it is something else.
@@ -202,7 +202,7 @@ def _request(path: Path) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise RecordingError(f"{path} is not JSON: {error}") from None
     if not isinstance(request, dict):
-        raise RecordingError(f"{path} is no JSON object")
+        raise RecordingError(f"{path} is not a JSON object")
     return {name: value for name, value in request.items() if name != "stream"}
 
 

@@ -1,4 +1,4 @@
-"""Plays calls on a provider as the core does, with recorded answers in place of a network."""
+"""Plays calls on a provider as the core does, with recorded responses in place of a network."""
 
 from __future__ import annotations
 
@@ -110,11 +110,11 @@ class Player:
         return None
 
     def send(self, call: Call, response: UpstreamResponse | None) -> Body:
-        """A whole answer, just as the provider gives it; raises what it raises."""
+        """A whole response, just as the provider gives it; raises what it raises."""
         return self._runner.run(self.provider.send(call, ReplayClient(response)))
 
     def whole(self, call: Call, response: UpstreamResponse | None) -> Mapping[str, Any]:
-        """A whole answer.
+        """A whole response.
 
         Raises:
             Exception: whatever the provider raises.
@@ -128,7 +128,7 @@ class Player:
         pieces: Sequence[bytes] | None = None,
         client: ReplayClient | None = None,
     ) -> StreamOutcome:
-        """A streamed answer, with the error that ended it, if any."""
+        """A streamed response, with the error that ended it, if any."""
         return self._runner.run(
             self._stream(call, client if client is not None else ReplayClient(response, pieces))
         )

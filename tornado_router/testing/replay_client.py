@@ -23,7 +23,7 @@ class HttpUsedError(AssertionError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the provider sends an HTTP request, but there is no recorded answer to it: "
+            "the provider sends an HTTP request, but there is no recorded response to it: "
             "put what the vendor answers into the `recordings` folder"
         )
 

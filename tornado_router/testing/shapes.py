@@ -1,4 +1,4 @@
-"""Looks into bodies in OpenAI's format without stumbling, and joins chunks to an answer.
+"""Looks into bodies in OpenAI's format without stumbling, and joins chunks to a response.
 
 Rules about tool calls should not fail for a missing role: what is not there reads as empty.
 """
@@ -43,7 +43,7 @@ def part(value: object, name: str) -> Mapping[str, Any]:
 
 
 def choices(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The choices of an answer or a chunk."""
+    """The choices of a response or a chunk."""
     return items(body, "choices")
 
 
@@ -64,7 +64,7 @@ def indexes(chunks: Iterable[Mapping[str, Any]]) -> list[int]:
 
 
 def joined(chunks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The answer that a client puts together from chunks."""
+    """The response that a client puts together from chunks."""
     usage = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
     first = chunks[0] if chunks else {}
     return {
@@ -108,7 +108,7 @@ def _add_fragment(call: dict[str, Any], fragment: Mapping[str, Any]) -> None:
 
 
 def content(answer: Mapping[str, Any]) -> str:
-    """The text of an answer's first choice."""
+    """The text of a response's first choice."""
     for choice in choices(answer):
         text = part(choice, "message").get("content")
         return text if isinstance(text, str) else ""
@@ -116,7 +116,7 @@ def content(answer: Mapping[str, Any]) -> str:
 
 
 def tool_calls(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Every tool call of an answer."""
+    """Every tool call of a response."""
     return [
         call for choice in choices(answer) for call in items(part(choice, "message"), "tool_calls")
     ]
@@ -134,7 +134,7 @@ def masked(value: Any) -> Any:
 
 
 def substance(answer: Mapping[str, Any]) -> list[Any]:
-    """What an answer says, without its wrapping: to compare a stream to a whole answer."""
+    """What a response says, without its wrapping: to compare a stream to a whole response."""
     return [
         {
             "finish_reason": choice.get("finish_reason"),
@@ -160,14 +160,14 @@ def usage_fault(usage: object, *, completion: bool = True) -> str | None:
     names = ["prompt_tokens", "total_tokens", *(["completion_tokens"] if completion else [])]
     for name in names:
         if not _is_count(usage.get(name)):
-            return f"`usage.{name}` is {usage.get(name)!r}, which is no count"
+            return f"`usage.{name}` is {usage.get(name)!r}, which is not a count"
     total = usage["prompt_tokens"] + (usage.get("completion_tokens") or 0)
     if usage["total_tokens"] != total:
         return f"`usage.total_tokens` is {usage['total_tokens']}, and the sum is {total}"
     for name in ("prompt", "completion"):
         for detail, count in part(usage, f"{name}_tokens_details").items():
             if count is not None and not _is_count(count):
-                return f"`usage.{name}_tokens_details.{detail}` is {count!r}, which is no count"
+                return f"`usage.{name}_tokens_details.{detail}` is {count!r}, which is not a count"
             if count and count > (usage.get(f"{name}_tokens") or 0):
                 return f"`usage.{name}_tokens_details.{detail}` is more than `{name}_tokens`"
     return None

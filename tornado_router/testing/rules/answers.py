@@ -1,4 +1,4 @@
-"""Rules about whole answers."""
+"""Rules about whole responses."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ UNICODE = "Ünïcödé 世界 🎉 \u2028 \u2029 \u0085 e\u0301"
 
 
 class AnswerRules(Rules):
-    """Whole answers: what OpenAI's clients read out of them."""
+    """Whole responses: what OpenAI's clients read out of them."""
 
     def test_answer_fits_the_schema(self, player: Player, whole: Recording) -> None:
-        """An answer is what OpenAI's API promises: `chat.completions.response`.
+        """A response is what OpenAI's API promises: `chat.completions.response`.
 
         OpenAI's SDKs are generated from the same types, and a client trusts in them.
         """
@@ -37,7 +37,7 @@ class AnswerRules(Rules):
         assert answer.get("id"), "`id` is empty"
 
     def test_answer_holds_choices(self, player: Player, whole: Recording) -> None:
-        """An answer has choices, numbered from 0, each with a message of the assistant's."""
+        """A response has choices, numbered from 0, each with a message of the assistant's."""
         found = shapes.choices(self.answer(player, whole))
         numbers = [choice.get("index") for choice in found]
         roles = {shapes.part(choice, "message").get("role") for choice in found}
@@ -74,7 +74,7 @@ class AnswerRules(Rules):
     def test_answer_keeps_text_as_it_is(self, player: Player, whole: Recording) -> None:
         """What the vendor says reaches the client whole, in every script.
 
-        The kit puts other words into the recorded answer, as UTF-8 and as escapes, and looks
+        The kit puts other words into the recorded response, as UTF-8 and as escapes, and looks
         for them in what comes out.
         """
         needs_vendor(player)
@@ -93,7 +93,7 @@ class AnswerRules(Rules):
             ):
                 return
         if not tried:
-            pytest.skip("the text of this answer is not found in what the vendor sent")
+            pytest.skip("the text of this response is not found in what the vendor sent")
         pytest.fail(f"{UNICODE!r} became {min(tried, key=len)!r}", pytrace=False)
 
     def test_embeddings_match_their_input(self, player: Player, embedded: Recording) -> None:
@@ -111,7 +111,7 @@ class AnswerRules(Rules):
 
 
 def call_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str]:
-    """What is wrong with the tool calls of an answer."""
+    """What is wrong with the tool calls of a response."""
     known = {
         shapes.part(tool, str(tool.get("type"))).get("name")
         for tool in shapes.items(recording.request, "tools")
@@ -129,11 +129,11 @@ def call_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str
         if kind not in ("function", "custom") or made.get("name") not in known:
             yield f"the call {kind} `{made.get('name')}` is of no tool of the client's"
         if kind == "function" and not cut_off and not _is_object(made.get("arguments")):
-            yield f"the arguments {made.get('arguments')!r} are no JSON object in a string"
+            yield f"the arguments {made.get('arguments')!r} are not a JSON object in a string"
 
 
 def reason_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str]:
-    """What is wrong with the finish reasons of an answer."""
+    """What is wrong with the finish reasons of a response."""
     choice_made = recording.request.get("tool_choice")
     named = isinstance(choice_made, Mapping) and choice_made.get("type") != "allowed_tools"
     for choice in shapes.choices(answer):
@@ -155,7 +155,7 @@ def _is_object(arguments: object) -> bool:
 
 
 def _spoken(body: Any, said: str) -> list[tuple[Any, str]]:
-    """Texts in a vendor's answer that are part of what was said, the longest first."""
+    """Texts in a vendor's response that are part of what was said, the longest first."""
     found = [(path, text) for path, text in texts(body) if len(text) > 1 and text in said]
     return sorted(found, key=lambda item: -len(item[1]))[:8]
 
@@ -179,6 +179,6 @@ def _retold(call: Call, player: Player, whole: Recording, body: Any) -> list[Map
         response = UpstreamResponse(whole.response.status, whole.response.headers, raw)
         try:
             answers.append(player.whole(call, response))
-        except Exception:  # noqa: BLE001 - this text was no prose
+        except Exception:  # noqa: BLE001 - this text was not prose
             return []
     return answers

@@ -32,13 +32,13 @@ from tornado_router.testing.replay_client import HttpUsedError
 
 CASES: Mapping[str, str] = {
     "recording": "there are no recordings",
-    "whole": "no whole answer is recorded",
+    "whole": "no whole response is recorded",
     "stream": "no stream is recorded",
     "failure": "no error is recorded",
-    "embedded": "no answer of `embeddings` is recorded",
-    "other": "no answer of another endpoint than chat completions is recorded",
+    "embedded": "no response of `embeddings` is recorded",
+    "other": "no response of another endpoint than chat completions is recorded",
     "upload": "no request with a file is recorded",
-    "binary": "no answer that is bytes is recorded",
+    "binary": "no response that is bytes is recorded",
     "capability": "",
 }
 """The arguments of rules that are checked once for each of something, and why there is none."""
@@ -55,7 +55,7 @@ class Rules:
 
     @property
     def variants(self) -> int:
-        """In how many ways a recorded answer is cut or spoilt; a small one in every way."""
+        """In how many ways a recorded response is cut or spoilt; a small one in every way."""
         return self.examples * 5 // 2
 
     @pytest.fixture
@@ -139,11 +139,11 @@ class Rules:
         return make_call(recording.endpoint, recording.request, **how)
 
     def answer(self, player: Player, recording: Recording) -> Mapping[str, Any]:
-        """A recorded whole answer as the client would get it; skips if there is none."""
+        """A recorded whole response as the client would get it; skips if there is none."""
         serves(player.provider, recording.endpoint)
         try:
             return player.whole(self.recorded_call(recording), recording.response)
-        except Exception as error:  # noqa: BLE001 - told by the rule that is about it
+        except Exception as error:  # noqa: BLE001 - reported by the rule that is about it
             _skip_unread(recording, error)
 
     def played(self, player: Player, recording: Recording) -> StreamOutcome:
@@ -155,7 +155,7 @@ class Rules:
         return outcome
 
     def joined(self, player: Player, recording: Recording) -> Mapping[str, Any]:
-        """The answer of a recording, streamed or not; skips if there is none."""
+        """The response of a recording, streamed or not; skips if there is none."""
         if recording.streamed:
             return shapes.joined(self.played(player, recording).chunks)
         return self.answer(player, recording)
@@ -217,5 +217,5 @@ def _suits(recording: Recording, argument: str) -> bool:
 
 def _skip_unread(recording: Recording, error: Exception) -> NoReturn:
     if isinstance(error, HttpUsedError):
-        pytest.skip("no answer is recorded")
+        pytest.skip("no response is recorded")
     pytest.skip(f"`{recording.id}` cannot be read: see test_recorded_answer_is_read")

@@ -63,7 +63,7 @@ class DeclarationRules(Rules):
         )
 
     def test_endpoint_is_served(self, provider: Provider, player: Player) -> None:
-        """Every declared endpoint has a translator, and a recorded answer.
+        """Every declared endpoint has a translator, and a recorded response.
 
         Without a translator every call of it fails; without a recording nothing shows that it
         works. Put one into `recordings/ENDPOINT/`.
@@ -74,14 +74,14 @@ class DeclarationRules(Rules):
             if type(provider).send is Provider.send and endpoint not in provider.endpoints:
                 faults.append(f"`{endpoint}` is declared but not among `endpoints`")
             if endpoint not in recorded or (self.recordings is None and not player.in_process):
-                faults.append(f"you declare `{endpoint}`: record an answer of it")
+                faults.append(f"you declare `{endpoint}`: record a response of it")
         no_faults(faults)
 
     def test_capability_is_shown(self, player: Player, capability: str) -> None:
         """Every declared capability is shown by a recording.
 
         A capability is a promise to clients, and most that are wrong were never tried: so each
-        needs one real answer of the vendor's that shows it. Record one, or take the word out of
+        needs one real response of the vendor's that shows it. Record one, or take the word out of
         `capabilities`.
         """
         declares(player.provider, capability)
@@ -94,7 +94,7 @@ class DeclarationRules(Rules):
         )
 
     def test_recording_is_sound(self, provider: Provider, recording: Recording) -> None:
-        """A recorded request is valid, and a recorded answer holds no credentials.
+        """A recorded request is valid, and a recorded response holds no credentials.
 
         What a client could never send proves nothing, and recordings are published with the
         package. Take cookies and the names of accounts out of the headers; no rule needs them.
@@ -110,7 +110,7 @@ class DeclarationRules(Rules):
         )
 
     def test_recorded_answer_is_read(self, player: Player, recording: Recording) -> None:
-        """Every recorded answer, whole or streamed, is read without an error.
+        """Every recorded response, whole or streamed, is read without an error.
 
         It is what the vendor really says. The provider may refuse only what is recorded as an
         error: with another status than 2xx, or a name that begins with `error`.
@@ -122,7 +122,7 @@ class DeclarationRules(Rules):
         if isinstance(error, HttpUsedError):
             pytest.fail(f"`{recording.name}`: {error}", pytrace=False)
         if recording.failed:
-            assert error is not None, "an error of the vendor's passed for an answer"
+            assert error is not None, "an error of the vendor's passed for a response"
         elif error is not None:
             raise error
 
@@ -135,14 +135,14 @@ class DeclarationRules(Rules):
         ]
 
     def _shown(self, player: Player, recording: Recording) -> tuple[Mapping[str, Any], bool]:
-        """The answer of a recording, and whether a streamed one is needed to show anything."""
+        """The response of a recording, and whether a streamed one is needed to show anything."""
         must_stream = "stream" in player.provider.capabilities[CHAT]
         call = self.recorded_call(recording)
         if recording.streamed:
             return shapes.joined(player.stream(call, recording.response).chunks), must_stream
         try:
             return player.whole(call, recording.response), must_stream
-        except Exception:  # noqa: BLE001 - told by the rule above
+        except Exception:  # noqa: BLE001 - reported by the rule above
             return {}, must_stream
 
 
@@ -214,14 +214,14 @@ _EVIDENCE: Mapping[str, Callable[[Recording, Any, bool], bool]] = {
 }
 _WANTED: Mapping[str, str] = {
     "stream": "a stream (`NAME.stream.http`)",
-    "tools": "an answer that calls a tool (streamed, if you declare `stream`)",
-    "parallel_tools": "an answer that calls two tools (streamed, if you declare `stream`)",
-    "images": "an answer to a request with an image",
-    "audio": "an answer to a request with `input_audio`",
-    "files": "an answer to a request with a file",
-    "json_object": "an answer in JSON, to a request with `response_format` json_object",
-    "json_schema": "an answer that fits its schema, to a request with one",
-    "logprobs": "an answer with log probabilities",
-    "n": "an answer with two choices",
-    "reasoning": "an answer with `reasoning_tokens` in its usage, or with `reasoning_content`",
+    "tools": "a response that calls a tool (streamed, if you declare `stream`)",
+    "parallel_tools": "a response that calls two tools (streamed, if you declare `stream`)",
+    "images": "a response to a request with an image",
+    "audio": "a response to a request with `input_audio`",
+    "files": "a response to a request with a file",
+    "json_object": "a response in JSON, to a request with `response_format` json_object",
+    "json_schema": "a response that fits its schema, to a request with one",
+    "logprobs": "a response with log probabilities",
+    "n": "a response with two choices",
+    "reasoning": "a response with `reasoning_tokens` in its usage, or with `reasoning_content`",
 }

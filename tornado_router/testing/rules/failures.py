@@ -1,4 +1,4 @@
-"""Rules about answers that are not what the vendor's API promises, and about its errors."""
+"""Rules about responses that are not what the vendor's API promises, and about its errors."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ _CUTS = 120
 
 
 class FailureRules(Rules):
-    """A failure is told as one: never a crash, and never an answer that lacks something."""
+    """A failure is reported as one: never a crash, and never a response that lacks something."""
 
     def test_unreadable_answer_is_an_error(self, player: Player) -> None:
-        """A body that is no answer is a ProviderError with status 502 that names the provider.
+        """A body that is not a response is a ProviderError with status 502 that names the provider.
 
-        A page of some proxy's, half an answer, or an object that holds none comes with status
-        200, too. Raise `bad_answer(...)`, and say in it whose answer it was.
+        A page of some proxy's, half a response, or an object that holds none comes with status
+        200, too. Raise `bad_answer(...)`, and say in it whose response it was.
         """
         needs_vendor(player)
         no_faults(
@@ -72,7 +72,7 @@ class FailureRules(Rules):
         )
 
     def test_cut_off_answer_is_an_error(self, player: Player, whole: Recording) -> None:
-        """A recorded answer of which the end is missing is a ProviderError with status 502."""
+        """A recorded response of which the end is missing is a ProviderError with status 502."""
         needs_vendor(player)
         self.answer(player, whole)
         assert whole.response is not None
@@ -84,9 +84,9 @@ class FailureRules(Rules):
             assert fault is None, f"cut behind byte {size}: {fault}"
 
     def test_odd_answer_is_no_crash(self, player: Player, whole: Recording) -> None:
-        """An answer with one odd or missing value is a ProviderError, or still a valid answer.
+        """A response with one odd or missing value is a ProviderError, or still a valid answer.
 
-        Each value of a recorded answer is replaced, by null, a number, a list and so on. Check
+        Each value of a recorded response is replaced, by null, a number, a list and so on. Check
         what you read before you use it, and raise `bad_answer(...)` with the name of the
         provider and of the field.
         """
@@ -102,8 +102,8 @@ class FailureRules(Rules):
             "nothing": b"",
             "a comment": b": ping\n\n",
             "an HTML page": HTML,
-            "an event that is no JSON": b"data: {\n\n",
-            "an event that is no object": b"data: [1]\n\n",
+            "an event that is not JSON": b"data: {\n\n",
+            "an event that is not an object": b"data: [1]\n\n",
             "an event that is null": b"data: null\n\n",
             "the end alone": b"data: [DONE]\n\n",
         }
@@ -117,8 +117,8 @@ class FailureRules(Rules):
     def test_cut_off_stream_is_an_error(self, player: Player, stream: Recording) -> None:
         """A stream that ends too early is a ProviderError, wherever it ends.
 
-        A half answer must not pass for a whole one: the client would act on it. The vendor's
-        last event tells the end from a break; raise `bad_answer(...)` in `finish` without it.
+        Half a response must not pass for a whole one: the client would act on it. The vendor's
+        last event marks the end of a whole stream; raise `bad_answer(...)` in `finish` without it.
         """
         needs_vendor(player)
         everything = shapes.substance(shapes.joined(self.played(player, stream).chunks))
@@ -131,13 +131,13 @@ class FailureRules(Rules):
             if outcome.error is not None:
                 faults.append(f"cut behind byte {size}: {describe(outcome.error)}")
             elif shapes.substance(shapes.joined(outcome.chunks)) != everything:
-                faults.append(f"cut behind byte {size}: it passes for a whole answer")
+                faults.append(f"cut behind byte {size}: it passes for a whole response")
         no_faults(faults)
 
     def test_odd_event_is_no_crash(self, player: Player, stream: Recording) -> None:
         """A stream with one odd or missing value is a ProviderError, or has valid chunks only.
 
-        As for whole answers. An event of a type that you do not know is to be passed over:
+        As for whole responses. An event of a type that you do not know is to be passed over:
         vendors add some.
         """
         needs_vendor(player)
@@ -149,7 +149,7 @@ class FailureRules(Rules):
         """An error's status reaches the core, and whether to try elsewhere.
 
         The core falls back to another provider on what is `retryable`: a bad key, a limit, a
-        failure of the vendor's; and not on a request that is wrong for everybody. Leave the
+        failure of the vendor's; and not on a request that is wrong for every provider. Leave the
         status as it is in `parse_error`: the core makes it fit for clients.
         """
         call = self._call_for_errors(player, streamed)
@@ -239,9 +239,9 @@ def _answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) 
 
 
 def _bad_answer(error: Exception | None, player: Player) -> str | None:
-    """What is wrong with the error for an answer that is none."""
+    """What is wrong with the error for a response that is none."""
     if error is None:
-        return "it passes for an answer"
+        return "it passes for a response"
     if not isinstance(error, ProviderError):
         return f"it is {describe(error)}, no ProviderError"
     if error.status != 502:
@@ -304,7 +304,7 @@ def _crash(play: Callable[[], Any], judge: Callable[[Any], str | None]) -> str |
 
 
 def _answer_fault(answer: Any) -> str | None:
-    if isinstance(answer, Relayed):  # its bytes are the vendor's own, and nobody reads them all
+    if isinstance(answer, Relayed):  # its bytes are the vendor's own, and are not all read
         return None
     return shapes.misfit(f"{CHAT}.response", answer)
 

@@ -19,7 +19,7 @@ class MemoryRules(Rules):
     """`Call.keep` and `Call.memory`, as `Provider.remembers` says."""
 
     def test_kept_state_belongs_to_tool_calls(self, player: Player, recording: Recording) -> None:
-        """What is kept is JSON, under the ids of the answer's tool calls.
+        """What is kept is JSON, under the ids of the response's tool calls.
 
         The core brings it back when the client sends those ids. It asks only providers that
         declare `remembers`, so one that keeps something has to.
@@ -43,7 +43,7 @@ class MemoryRules(Rules):
 
         The kit goes on with each conversation that is recorded, with the memory and without:
         the two requests have to differ, and the one without must not crash, as memory has a
-        time to live. A recording has to show it: one whose answer calls a tool, with state.
+        time to live. A recording has to show it: one whose response calls a tool, with state.
         """
         if not player.provider.remembers:
             pytest.skip("`remembers` is not declared")
@@ -61,21 +61,21 @@ class MemoryRules(Rules):
                 assert with_memory is not None
                 assert without is not None
                 assert with_memory.body != without.body, "what was kept is not sent back"
-        assert shown, "you declare `remembers`: record an answer whose tool call has state to keep"
+        assert shown, "you declare `remembers`: record a response whose tool call has state to keep"
 
     def _kept(self, player: Player, recording: Recording) -> tuple[Call, Mapping[str, Any]]:
-        """A recorded call after it was served, and its answer."""
+        """A recorded call after it was served, and its response."""
         call = self.recorded_call(recording)
         if recording.streamed:
             return call, shapes.joined(player.stream(call, recording.response).chunks)
         try:
             return call, player.whole(call, recording.response)
-        except Exception:  # noqa: BLE001 - told by test_recorded_answer_is_read
+        except Exception:  # noqa: BLE001 - reported by test_recorded_answer_is_read
             return call, {}
 
 
 def _next_turn(request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The conversation after an answer: the client replays it, with the results of its calls."""
+    """The conversation after a response: the client replays it, with the results of its calls."""
     message = shapes.part(shapes.choices(answer)[0], "message")
     results = [corpus.result(str(call.get("id"))) for call in shapes.tool_calls(answer)]
     return {**request, "messages": [*request["messages"], dict(message), *results]}

@@ -63,7 +63,7 @@ class RequestRules(Rules):
         for sample, endpoint in self._samples(player.provider):
             call = self.call(sample.body, endpoint)
             before = copy.deepcopy(call.body), call.raw, call.model
-            with suppress(Exception):  # told by the rules that are about it
+            with suppress(Exception):  # reported by the rules that are about it
                 player.request(call)
             if before != (call.body, call.raw, call.model):
                 faults.append(f"{sample.label}: the call is not what it was")
@@ -105,14 +105,14 @@ class RequestRules(Rules):
     def test_plain_conversation_is_served(self, player: Player) -> None:
         """What every client sends is served: system messages, turns, parts, null for an option.
 
-        Clients send `null` for what they do not use, and replay answers with all their fields.
+        Clients send `null` for what they do not use, and replay responses with all their fields.
         A field that is null is absent: `Params` takes it so.
         """
         faults = []
         for sample, endpoint in self._samples(player.provider, plain=True):
             try:
                 player.request(self.call(sample.body, endpoint))
-            except Exception as error:  # noqa: BLE001 - told below
+            except Exception as error:  # noqa: BLE001 - reported below
                 faults.append(f"{sample.label}: {describe(error)}")
         no_faults(faults)
 
@@ -130,7 +130,7 @@ class RequestRules(Rules):
             if wanted and sample.needs <= set(declared):
                 try:
                     player.request(self.call(sample.body, stream=capability == "stream"))
-                except Exception as error:  # noqa: BLE001 - told below
+                except Exception as error:  # noqa: BLE001 - reported below
                     faults.append(f"{sample.label}: {describe(error)}")
         no_faults(faults)
 
@@ -139,7 +139,7 @@ class RequestRules(Rules):
 
         One that is dropped unseen makes a client believe in something that never happened.
         Read the body with `Params`: it knows what was not taken. Name what changes nothing
-        about the answer, such as `user`, among its `hints`.
+        about the response, such as `user`, among its `hints`.
         """
         serves(player.provider)
         no_faults(self._probe(player, probe) for probe in PROBES)
@@ -196,7 +196,7 @@ class RequestRules(Rules):
                 return f"it is refused without `param`: {describe(error)}"
             if not 400 <= error.status < 500:
                 return f"a request is refused with 4xx, not {error.status}"
-        except Exception as error:  # noqa: BLE001 - told by the caller
+        except Exception as error:  # noqa: BLE001 - reported by the caller
             return f"it crashes: {describe(error)}"
         return None
 
@@ -216,7 +216,7 @@ class RequestRules(Rules):
                 call = self.call(sample.body, endpoint, stream=stream)
                 try:
                     request = player.request(call)
-                except Exception:  # noqa: BLE001, S112 - told by the rules that are about it
+                except Exception:  # noqa: BLE001, S112 - reported by the rules that are about it
                     continue
                 if request is not None:
                     yield f"{sample.label}{' (stream)' if stream else ''}", call, request
@@ -232,7 +232,7 @@ class RequestRules(Rules):
         if named or player.in_process or absent is None or given is None:
             return None
         if _same(absent, given) and not _same(absent, _or_skip(player, self.call(probe.absent))):
-            pytest.skip("each request is another, so nothing can be told from them")
+            pytest.skip("each request is another, so they cannot be compared")
         return f"{probe.name} is lost unseen" if _same(absent, given) else None
 
 
@@ -293,11 +293,11 @@ def _is_json(request: UpstreamRequest) -> bool:
 def _form_faults(request: UpstreamRequest) -> Iterator[str]:
     url = urlsplit(request.url)
     if url.scheme not in ("http", "https") or not url.hostname or url.fragment:
-        yield f"{request.url!r} is no absolute URL"
+        yield f"{request.url!r} is not an absolute URL"
     if url.username or url.password:
         yield "the URL holds credentials"
     if not request.method.isupper() or not _TOKEN.fullmatch(request.method):
-        yield f"{request.method!r} is no HTTP method"
+        yield f"{request.method!r} is not an HTTP method"
     yield from header_faults(request.headers)
     kinds = {str(name).lower(): str(value) for name, value in request.headers.items()}
     if isinstance(request.body, Parts):
@@ -316,7 +316,7 @@ def header_faults(headers: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with headers that a provider adds to a request."""
     for name, value in headers.items():
         if {type(name), type(value)} - {str}:
-            yield f"the header {name!r} is no text"
+            yield f"the header {name!r} is not text"
             continue
         if not _TOKEN.fullmatch(name) or re.search(r"[\r\n\x00]", value):
             yield f"the header {name!r} cannot be sent"

@@ -37,7 +37,7 @@ class SecrecyRules(Rules):
             for stream in (False, True):
                 try:
                     request = player.request(self.call(sample.body, stream=stream))
-                except Exception:  # noqa: BLE001, S112 - told by the rules that are about it
+                except Exception:  # noqa: BLE001, S112 - reported by the rules that are about it
                     continue
                 if request and _leaks(player.provider, request.url):
                     faults.append(f"{sample.label}: the URL holds a secret")
@@ -91,7 +91,7 @@ class SecrecyRules(Rules):
             list(self._errors(player))
         printed = "".join(capfd.readouterr())
         no_faults(
-            f"{where}: a secret is told"
+            f"{where}: a secret is revealed"
             for where, text in (("a log", "\n".join(heard)), ("the output", printed))
             if _leaks(player.provider, text)
         )
@@ -145,7 +145,7 @@ def _told(error: Exception) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Hears everything that is logged, with the tracebacks."""
+    """Collects everything that is logged, with the tracebacks."""
     heard: list[str] = []
 
     class Ear(logging.Handler):

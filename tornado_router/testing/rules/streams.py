@@ -1,4 +1,4 @@
-"""Rules about streamed answers."""
+"""Rules about streamed responses."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class StreamRules(Rules):
         assert fault is None, fault
 
     def test_stream_equals_whole_answer(self, player: Player, stream: Recording) -> None:
-        """A stream, joined, says what the whole answer of the same name says.
+        """A stream, joined, says what the whole response of the same name says.
 
         Text, refusals, thoughts, tool calls and finish reason. Two recordings of one name claim
         to be one answer: choose a question with one answer (`Say: ...`), or give them two names.
@@ -182,7 +182,7 @@ class StreamRules(Rules):
             if told and all(other in wanted for other in told):
                 return
         if not tried:
-            pytest.skip("the text of this answer is not found in what the vendor sent")
+            pytest.skip("the text of this response is not found in what the vendor sent")
         pytest.fail(f"{UNICODE!r} became {min(tried, key=len)!r}", pytrace=False)
 
     def test_streams_do_not_mix(self, player: Player, stream: Recording) -> None:
@@ -205,7 +205,7 @@ class StreamRules(Rules):
             assert same, f"beside another it is not what it is alone: {describe(outcome.error)}"
 
     def test_abandoned_stream_is_closed(self, player: Player, stream: Recording) -> None:
-        """A stream that nobody reads any more lets go of its connection at once.
+        """A stream that is no longer read lets go of its connection at once.
 
         The client went away, and what the vendor goes on to generate costs money. Read inside
         `async with http.stream(...)`, and catch no `GeneratorExit` or `CancelledError`.

@@ -1,11 +1,9 @@
 """Refuses words and phrases that make the texts of this project hard to read.
 
-python -m tools.prose            fails if a text has one, and shows where
-python -m tools.prose --shrink   drops the files from the list that are clean by now
+    python -m tools.prose
 
-Texts are docstrings, messages, comments and pages. `tools/prose.txt` lists the files that are not
-reworded yet; it may only shrink, so a file of it that is clean fails the check too. A text about
-such a word puts it in backticks, as code.
+Texts are docstrings, messages, comments and pages. A text about such a word puts it in backticks,
+as code.
 """
 
 from __future__ import annotations
@@ -15,12 +13,11 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-NOT_REWORDED = "tools/prose.txt"
 
 SOURCES = (
     "tornado_router/**/*.py",
@@ -129,35 +126,13 @@ def _findings(path: Path, name: str) -> Iterator[Finding]:
                 yield Finding(name, line, found[0], rule.instead)
 
 
-def read_list(root: Path) -> list[str]:
-    """The files of a repository that are not reworded yet."""
-    return (root / NOT_REWORDED).read_text(encoding="utf-8").split()
-
-
-def write_list(root: Path, names: Collection[str]) -> None:
-    """Replaces that list."""
-    (root / NOT_REWORDED).write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
-
-
-def main(root: Path, arguments: list[str]) -> int:
-    """Checks a repository, or shrinks its list; returns the exit status."""
+def main(root: Path) -> int:
+    """Checks a repository; returns the exit status."""
     found = list(findings(root))
-    files = {item.file for item in found}
-    listed = set(read_list(root))
-    if "--shrink" in arguments:
-        listed &= files
-        write_list(root, listed)
-    wrong = [
-        f"{item.file}:{item.line}: `{item.words}`: {item.instead}"
-        for item in found
-        if item.file not in listed
-    ]
-    wrong += [f"{name}: is clean; take it from {NOT_REWORDED}" for name in sorted(listed - files)]
-    for line in wrong:
-        print(line, file=sys.stderr)
-    print(f"files to be reworded: {len(listed)}")
-    return 1 if wrong else 0
+    for item in found:
+        print(f"{item.file}:{item.line}: `{item.words}`: {item.instead}", file=sys.stderr)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(ROOT, sys.argv[1:]))
+    sys.exit(main(ROOT))

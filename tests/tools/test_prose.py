@@ -1,6 +1,6 @@
 import pytest
 
-from tools.prose import NOT_REWORDED, ROOT, findings, main, read_list, write_list
+from tools.prose import ROOT, findings, main
 
 BAD = [
     "Nobody reads it.",
@@ -32,24 +32,22 @@ GOOD = [
 
 @pytest.fixture
 def repository(tmp_path):
-    (tmp_path / "tools").mkdir()
     (tmp_path / "docs").mkdir()
     (tmp_path / "tornado_router").mkdir()
-    write_list(tmp_path, [])
     return tmp_path
 
 
 @pytest.mark.parametrize("text", BAD)
 def test_what_is_refused(repository, capsys, text):
     (repository / "docs/page.md").write_text(f"# Title\n\n{text}\n")
-    assert main(repository, []) == 1
+    assert main(repository) == 1
     assert capsys.readouterr().err.startswith("docs/page.md:3: ")
 
 
 @pytest.mark.parametrize("text", GOOD)
 def test_what_is_not(repository, text):
     (repository / "docs/page.md").write_text(text)
-    assert main(repository, []) == 0
+    assert main(repository) == 0
 
 
 def test_code_of_a_page_is_left_out(repository):
@@ -79,29 +77,5 @@ def test_a_phrase_may_stand_on_two_lines(repository):
     assert [item.line for item in findings(repository)] == [1]
 
 
-def test_a_listed_file_passes(repository):
-    (repository / "docs/page.md").write_text("Nobody.")
-    write_list(repository, ["docs/page.md"])
-    assert main(repository, []) == 0
-
-
-def test_a_listed_file_that_is_clean_or_gone_fails(repository, capsys):
-    (repository / "docs/page.md").write_text("Clean.")
-    write_list(repository, ["docs/page.md", "docs/gone.md"])
-    assert main(repository, []) == 1
-    assert capsys.readouterr().err.splitlines() == [
-        f"{name}: is clean; take it from {NOT_REWORDED}"
-        for name in ("docs/gone.md", "docs/page.md")
-    ]
-
-
-def test_shrinking_removes_but_adds_nothing(repository):
-    (repository / "docs/page.md").write_text("Nobody.")
-    (repository / "docs/new.md").write_text("Nobody.")
-    write_list(repository, ["docs/page.md", "docs/gone.md"])
-    assert main(repository, ["--shrink"]) == 1
-    assert read_list(repository) == ["docs/page.md"]
-
-
 def test_the_texts_of_this_repository(capsys):
-    assert main(ROOT, []) == 0, capsys.readouterr().err
+    assert main(ROOT) == 0, capsys.readouterr().err

@@ -168,12 +168,12 @@ CLOUD_FAULTS: dict[str, tuple[type[CloudProvider], set[str], str]] = {
     ),
     "a page is played": (
         cloud("audio.speech", Gullible),
-        {"page_is_no_bytes"},
+        {"page_is_refused"},
         "text/html: it is nothing",
     ),
     "a token for each call": (
         cloud(credentials=FetchesAlways),
-        {"credentials_are_shared", "failed_credentials_are_told"},
+        {"credentials_are_shared", "failed_credentials_are_reported"},
         "one request for a token was sent 11 times for 11 calls",
     ),
     "a header that is a number": (
@@ -188,17 +188,17 @@ CLOUD_FAULTS: dict[str, tuple[type[CloudProvider], set[str], str]] = {
     ),
     "crash on what an issuer says": (
         cloud(fetch=fetch_without_looking),
-        {"failed_credentials_are_told"},
+        {"failed_credentials_are_reported"},
         "the issuer responds with 400: it is KeyError",
     ),
     "the secret in an error of the issuer": (
         cloud(fetch=fetch_with_its_secret),
-        {"failed_credentials_are_told"},
+        {"failed_credentials_are_reported"},
         "a secret is in its message",
     ),
     "anything for a token": (
         cloud(fetch=fetch_anything),
-        {"failed_credentials_are_told"},
+        {"failed_credentials_are_reported"},
         "it passes for a token",
     ),
 }

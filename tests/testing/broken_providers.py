@@ -494,7 +494,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "a parameter lost unseen": (
         acme(Unseen),
         {"parameter_is_used_or_refused", "parameter_is_dropped_where_allowed"},
-        "seed is lost unseen",
+        "seed is lost without notice",
     ),
     "refused though it may be dropped": (
         acme(RefusesAlways),
@@ -514,7 +514,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "state forgotten": (
         acme(Forgetful),
         {"kept_state_comes_back"},
-        "what was kept is not sent back",
+        "the kept state is not sent back",
     ),
     "state not declared": (
         acme(remembers=False),
@@ -523,30 +523,30 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     ),
     "usage below zero": (
         acme(changed(negative)),
-        {"answer_counts_tokens"},
+        {"response_counts_tokens"},
         "is -1, which is not a count",
     ),
     "usage that does not add up": (
         acme(changed(bad_sum)),
-        {"answer_counts_tokens"},
+        {"response_counts_tokens"},
         "the sum is 19",
     ),
     "more cached than sent": (
         acme(changed(without_cached)),
-        {"answer_counts_tokens"},
+        {"response_counts_tokens"},
         "is more than `prompt_tokens`",
     ),
-    "another role": (acme(changed(no_role)), {"answer_holds_choices"}, "the roles are"),
+    "another role": (acme(changed(no_role)), {"response_holds_choices"}, "the roles are"),
     "an unknown finish reason": (
         acme(changed(unknown_reason)),
-        {"answer_finishes_for_a_reason", "stream_equals_whole_answer"},
+        {"response_finishes_for_a_reason", "stream_equals_whole_response"},
         "done",
     ),
-    "another object": (acme(changed(no_kind)), {"answer_fits_the_schema"}, "`object` has to be"),
+    "another object": (acme(changed(no_kind)), {"response_fits_the_schema"}, "`object` has to be"),
     "equal ids": (
         acme(changed(same_ids)),
         {
-            "answer_calls_tools_completely",
+            "response_calls_tools_completely",
             "kept_state_belongs_to_tool_calls",
             "kept_state_comes_back",
         },
@@ -554,27 +554,27 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     ),
     "a number as text": (
         acme(changed(numbers_as_text)),
-        {"answer_fits_the_schema", "odd_answer_is_no_crash"},
+        {"response_fits_the_schema", "odd_response_does_not_crash"},
         "`created` does not fit",
     ),
     "an answer in ASCII": (
         acme(changed(ascii_answer)),
-        {"answer_keeps_text_as_it_is", "stream_equals_whole_answer"},
+        {"response_keeps_text_as_it_is", "stream_equals_whole_response"},
         "became",
     ),
     "an empty object is an answer": (
         acme(Credulous),
-        {"unreadable_answer_is_an_error"},
+        {"unreadable_response_is_an_error"},
         "an empty object, chat.completions: it passes for a response",
     ),
     "a field is not checked": (
         acme(Unchecked),
-        {"odd_answer_is_no_crash", "odd_event_is_no_crash"},
+        {"odd_response_does_not_crash", "odd_event_does_not_crash"},
         "end` is None: it crashes",
     ),
     "all calls are number 0": (
         acme(stream=Renumbered),
-        {"capability_is_shown", "stream_numbers_tool_calls", "stream_equals_whole_answer"},
+        {"capability_is_shown", "stream_numbers_tool_calls", "stream_equals_whole_response"},
         "in a later fragment",
     ),
     "ids come again": (
@@ -586,12 +586,12 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "goes on after its end": (acme(stream=GoesOn), {"stream_finishes_once"}, "goes on after its"),
     "calls finish with stop": (
         acme(CallsStop),
-        {"answer_finishes_for_a_reason", "stream_finishes_for_a_reason"},
+        {"response_finishes_for_a_reason", "stream_finishes_for_a_reason"},
         "tools are called, but `finish_reason` is 'stop'",
     ),
     "length told as calls": (
         acme(CallsMaskLength),
-        {"answer_finishes_for_a_reason", "stream_finishes_for_a_reason"},
+        {"response_finishes_for_a_reason", "stream_finishes_for_a_reason"},
         "`finish_reason` is",
     ),
     "no usage in streams": (
@@ -614,7 +614,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "an id for each chunk": (acme(stream=NewIds), {"stream_keeps_its_identity"}, "`id` changes"),
     "text before calls is lost": (
         acme(stream=TextLost),
-        {"stream_equals_whole_answer"},
+        {"stream_equals_whole_response"},
         "Let me see.",
     ),
     "a break passes for the end": (
@@ -624,13 +624,13 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     ),
     "the vendor's error passes for the end": (
         acme(stream=ShowsTrouble),
-        {"recorded_answer_is_read", "recorded_error_is_told"},
+        {"recorded_response_is_read", "recorded_error_is_reported"},
         "error",
     ),
     "one parser for all": (acme(Shared), {"streams_do_not_mix"}, "beside another"),
     "an event is not checked": (
         acme(stream=CrashesOnEvent),
-        {"odd_event_is_no_crash"},
+        {"odd_event_does_not_crash"},
         "it crashes: TypeError",
     ),
     "pieces are taken for events": (
@@ -654,27 +654,27 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     ),
     "crash on an HTML page": (
         acme(parse_error=crashing_error),
-        {"error_status_is_told"},
+        {"error_status_is_reported"},
         "400 with an HTML page: it is JSONDecodeError",
     ),
     "Retry-After lost": (
         acme(parse_error=error_without_retry),
-        {"retry_after_is_told"},
+        {"retry_after_is_reported"},
         "it is lost from a 429",
     ),
     "never tried elsewhere": (
         acme(parse_error=error_is_final),
-        {"error_status_is_told"},
+        {"error_status_is_reported"},
         "`retryable` is False",
     ),
     "every error is a 500": (
         acme(parse_error=error_is_500),
-        {"error_status_is_told", "recorded_error_is_told"},
+        {"error_status_is_reported", "recorded_error_is_reported"},
         "500",
     ),
     "no explanation": (
         acme(parse_error=error_without_why),
-        {"recorded_error_is_told"},
+        {"recorded_error_is_reported"},
         "the vendor's explanation is lost",
     ),
     "key in an error": (
@@ -692,7 +692,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     "declares what there is not": (
         acme(capabilities=UNKNOWN),
         {"capabilities_are_known"},
-        "`telepathy` is no capability",
+        "`telepathy` is not a capability",
     ),
     "declares embeddings": (
         acme(capabilities=EMBEDDING),
@@ -700,7 +700,7 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
             "endpoint_is_served",
             "plain_conversation_is_served",
             "any_request_is_served_or_refused",
-            "unreadable_answer_is_an_error",
+            "unreadable_response_is_an_error",
         },
         "embeddings",
     ),
@@ -711,12 +711,12 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
     ),
     "half an answer is mended": (
         acme(Mending),
-        {"cut_off_answer_is_an_error", "unreadable_answer_is_an_error"},
+        {"cut_off_response_is_an_error", "unreadable_response_is_an_error"},
         "it passes for a response",
     ),
     "a time in fractions": (
         acme(stream=TimeInFractions),
-        {"chunk_fits_the_schema", "odd_event_is_no_crash"},
+        {"chunk_fits_the_schema", "odd_event_does_not_crash"},
         "`created` does not fit",
     ),
 }

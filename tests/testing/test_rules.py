@@ -50,9 +50,9 @@ class TestRecordings:
             RULES.test_recording_is_sound(AcmeProvider("a", KEY), leaking)
 
     def test_request_without_answer_needs_a_provider_in_process(self, play):
-        message = "put what the vendor answers into the `recordings` folder"
+        message = "put the vendor's response into the `recordings` folder"
         with pytest.raises(pytest.fail.Exception, match=message):
-            RULES.test_recorded_answer_is_read(play(AcmeProvider("a", KEY)), recording())
+            RULES.test_recorded_response_is_read(play(AcmeProvider("a", KEY)), recording())
 
     def test_folder_that_cannot_be_read_is_told_when_tests_are_collected(self, tmp_path):
         class Mine(ProviderConformance):

@@ -10,7 +10,7 @@
             return MyProvider("mine", {"api_key": "sk-canary-0123456789"})
 
 `BridgeConformance` proves a bridge between two endpoints. Both need
-`tornado-llm-router[testing]`. docs/writing-a-provider.md has the rest.
+`tornado-llm-router[testing]`. See docs/writing-a-provider.md.
 """
 
 from __future__ import annotations

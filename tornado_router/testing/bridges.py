@@ -1,4 +1,4 @@
-"""The rules of bridges between endpoints: they are pure, and lose nothing unseen."""
+"""The rules of bridges between endpoints: they are pure, and lose nothing without notice."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def _loss(bridge: Bridge, body: Mapping[str, Any], name: str, *, drop: bool) -> 
     sample = _responses(bridge)[0].whole
     if bridge.response(call, sample) != bridge.response(absent_call, sample):
         return None
-    return f"{name} of {body} is lost unseen"
+    return f"{name} of {body} is lost without notice"
 
 
 def _fed(bridge: Bridge, call: Call, chunks: Sequence[Mapping[str, Any]]) -> list[Body]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tornado_router.testing.rules.answers import AnswerRules
 from tornado_router.testing.rules.declaration import DeclarationRules
 from tornado_router.testing.rules.endpoints import EndpointRules
 from tornado_router.testing.rules.failures import FailureRules
 from tornado_router.testing.rules.memory import MemoryRules
 from tornado_router.testing.rules.requests import RequestRules
+from tornado_router.testing.rules.responses import ResponseRules
 from tornado_router.testing.rules.secrecy import SecrecyRules
 from tornado_router.testing.rules.streams import StreamRules
 from tornado_router.testing.rules.transport import TransportRules
@@ -19,7 +19,7 @@ class ProviderConformance(
     SecrecyRules,
     FailureRules,
     StreamRules,
-    AnswerRules,
+    ResponseRules,
     EndpointRules,
     RequestRules,
     DeclarationRules,
@@ -32,7 +32,7 @@ class ProviderConformance(
 
     Attributes:
         recordings: the folder of recorded responses, as `tornado_router.testing.recordings` has it;
-            None for a provider that answers in process, without a vendor.
+            None for a provider that responds in process, without a vendor.
         examples: how hard it tries: so many requests are made up for each endpoint, and about
             twice as many ways to cut and to spoil each recorded response.
     """

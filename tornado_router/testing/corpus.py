@@ -74,7 +74,7 @@ class Sample:
 
 
 def chat(*messages: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
-    """The body of a chat completion; `USER` asks by default."""
+    """The body of a chat completion; without messages, `USER` alone."""
     return {"model": "m", "messages": [dict(message) for message in messages or (USER,)], **fields}
 
 
@@ -262,11 +262,11 @@ ODD = (
         ),
     ),
     Sample(
-        "an image that is not a URL",
+        "an image without a URL",
         chat(says("user", [{"type": "image_url", "image_url": {"url": "x"}}])),
     ),
     Sample("a file by id", chat(says("user", [{"type": "file", "file": {"file_id": "file-1"}}]))),
-    Sample("a file that is none", chat(says("user", [{"type": "file", "file": {}}]))),
+    Sample("a file without content", chat(says("user", [{"type": "file", "file": {}}]))),
     Sample(
         "a part of a new type",
         chat(says("user", [{"type": "video_url", "video_url": {"url": "x"}}])),

@@ -9,7 +9,7 @@ from typing import Any
 Path = tuple[str | int, ...]
 
 ODD_VALUES: tuple[Any, ...] = (None, 5, -1, "x", "", [], {}, [None], ["x"], {"x": 1})
-"""What stands in a vendor's response where its API promises something else."""
+"""Values for places of a vendor's response where its API promises another type."""
 
 GONE = object()
 """Stands for a place that is taken out."""

@@ -1,7 +1,7 @@
-"""Parameters, one by one, with a value that has to reach a vendor that knows it.
+"""Parameters, one by one, each with a value that has to show in the request to the vendor.
 
 A request is built with the parameter and without. If both are the same, the parameter was lost on
-the way, and the provider has to have said so.
+the way, and the provider has to have reported it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Shows conformance in pytest: what a failed rule asks for, a summary, `--conformance-report`.
+"""Adds conformance to pytest: the text of a failed rule, a summary, and `--conformance-report`.
 
 pytest loads this in every run where the router is installed, so it imports next to nothing.
 """
@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Notes what a rule is about, also for a process that sums up the work of several."""
+    """Adds the facts of a rule to its report, also for a process that sums up several."""
     report = yield
     kind = getattr(item, "cls", None)
     if kind is None or not hasattr(kind, "load_recordings") or report.when == "teardown":
@@ -44,7 +44,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Says of each provider what passed and what is not declared, and writes the report."""
+    """Shows for each provider what passed and what is not declared, and writes the report."""
     found = [
         (dict(report.user_properties)[PROPERTY], report)
         for category in ("passed", "failed", "error", "skipped")

@@ -1,4 +1,4 @@
-"""Reads recordings: what a vendor really answered, in files as curl wrote them.
+"""Reads recordings: a vendor's real responses, in files as curl wrote them.
 
 A folder holds one folder for each endpoint, and that holds, for a NAME of the author's choice:
 
@@ -10,10 +10,10 @@ A folder holds one folder for each endpoint, and that holds, for a NAME of the a
 The folder `credentials` is for a provider that has `Credentials`: NAME.http is the response to a
 request for a token whose URL holds NAME, or to every one if it is the only file.
 
-Without a NAME.request.json, the request says "Hello". A response with another status than 2xx is a
-failure, and so is one whose NAME begins with `error`: for a failure behind a status 200. A whole
-and a streamed response of one NAME claim to be the same response. A request without any response is
-for a provider that has no vendor behind it: it answers in the test.
+Without a NAME.request.json, the request says "Hello". A response with another status than 2xx is
+a failure, and so is one whose NAME begins with `error`: for a failure behind a status 200. A whole
+and a streamed response of one NAME have to be the same response. A request without any response
+is for a provider that has no vendor behind it: it responds in the test.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tornado_router.provider import UpstreamResponse
 
 CHAT = CHAT_COMPLETIONS.name
 CREDENTIALS = "credentials"
-"""The folder of what issuers of tokens answer."""
+"""The folder of the responses of token issuers."""
 
 DEFAULT_MODEL = "model-1"
 DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
@@ -60,14 +60,14 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True)
 class Recording:
-    """One response of a vendor, and what was asked.
+    """One response of a vendor, and its request.
 
     Attributes:
         name: NAME of the files.
         endpoint: such as `chat.completions`.
         streamed: whether the response came as a stream.
         request: the OpenAI body, without `stream`.
-        response: the response; None where the provider itself is to answer.
+        response: the response; None where the provider itself has to respond.
         files: what the client uploads: names and bytes.
     """
 
@@ -138,7 +138,7 @@ def load_credentials(folder: Path | None) -> Mapping[str, UpstreamResponse]:
 
 
 def parse_http(data: bytes) -> UpstreamResponse:
-    """The response in what `curl -i` wrote: status line, headers, blank line, body.
+    """The response in the output of `curl -i`: status line, headers, blank line, body.
 
     Raises:
         RecordingError: it is something else.
@@ -149,7 +149,7 @@ def parse_http(data: bytes) -> UpstreamResponse:
             raise RecordingError("it does not begin with a status line: record with `curl -i`")
         head, *rest = _BLANK_LINE.split(data[line.end() - 1 :], maxsplit=1)
         body = rest[0] if rest else b""
-        # An interim answer, or that of a proxy: the vendor's own follows.
+        # An interim response, or that of a proxy: the vendor's own follows.
         if _STATUS_LINE.match(body):
             data = body
             continue
@@ -171,17 +171,17 @@ def _of_endpoint(folder: Path) -> Iterator[Recording]:
         path.name.removesuffix(".request.json"): _request(path)
         for path in sorted(folder.glob("*.request.json"))
     }
-    answered = set()
+    recorded = set()
     for path in sorted(folder.glob("*.http")):
         name = path.name.removesuffix(".http")
         streamed = name.endswith(".stream")
         name = name.removesuffix(".stream")
-        answered.add(name)
+        recorded.add(name)
         request = requests.get(name) or DEFAULT_REQUESTS.get(endpoint)
         if request is None:
             raise RecordingError(f"{path} needs a {name}.request.json beside it")
         yield Recording(name, endpoint, streamed, request, _response(path), _files(folder, name))
-    for name in sorted(requests.keys() - answered):
+    for name in sorted(requests.keys() - recorded):
         for streamed in _forms(endpoint):
             yield Recording(name, endpoint, streamed, requests[name], None, _files(folder, name))
 

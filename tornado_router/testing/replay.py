@@ -32,7 +32,7 @@ CLIENT_MODEL = "the-clients-alias"
 """What the client asks for in calls of the kit's own; the target's name is another."""
 
 
-class _Sent(BaseException):  # no Exception, so that no provider takes it for a failure
+class _Sent(BaseException):  # not an Exception, so that no provider takes it for a failure
     """Ends a call once its request is known."""
 
 
@@ -46,11 +46,11 @@ class _CapturingClient(ReplayClient):
 
 @dataclass
 class StreamOutcome:
-    """What came of a streamed call.
+    """The outcome of a streamed call.
 
     Attributes:
         chunks: in OpenAI's format.
-        error: what ended it, if it did not end well.
+        error: the exception that ended it, if it did not end well.
     """
 
     chunks: list[Mapping[str, Any]] = field(default_factory=list)
@@ -63,8 +63,8 @@ class Player:
     Args:
         provider: the one under test.
         runner: of the event loop.
-        in_process: whether it answers without a vendor, so that it builds no requests.
-        tokens: what issuers of tokens answer, by name.
+        in_process: whether it responds without a vendor, so that it builds no requests.
+        tokens: responses of token issuers, by name.
 
     Attributes:
         issuer: where the provider's credentials get their tokens.
@@ -117,7 +117,7 @@ class Player:
         """A whole response.
 
         Raises:
-            Exception: whatever the provider raises.
+            Exception: the one that the provider raises.
         """
         return plain(self.send(call, response))
 

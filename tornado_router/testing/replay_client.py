@@ -24,7 +24,7 @@ class HttpUsedError(AssertionError):
     def __init__(self) -> None:
         super().__init__(
             "the provider sends an HTTP request, but there is no recorded response to it: "
-            "put what the vendor answers into the `recordings` folder"
+            "put the vendor's response into the `recordings` folder"
         )
 
 
@@ -34,7 +34,7 @@ class NoTokenError(AssertionError):
     def __init__(self) -> None:
         super().__init__(
             "the provider's credentials send a request, but there is no recorded response to it: "
-            "put what the issuer responds into `recordings/credentials/NAME.http`, where NAME is a "
+            "put the issuer's response into `recordings/credentials/NAME.http`, where NAME is a "
             "part of the URL"
         )
 

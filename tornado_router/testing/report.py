@@ -117,15 +117,15 @@ def lines(summary: Summary) -> list[str]:
     """A few lines for a terminal."""
     counts = [f"{len(summary.named(state))} {state}" for state in ("passed", "failed", "skipped")]
     kind = summary.provider.get("class", "no provider")
-    told = [f"{summary.label}: {kind}: rules: {', '.join(counts)}"]
+    shown = [f"{summary.label}: {kind}: rules: {', '.join(counts)}"]
     undeclared = [word for word, state in summary.capabilities.items() if state == "skipped"]
     if undeclared:
-        told.append(f"  not declared, so not checked: {', '.join(undeclared)}")
+        shown.append(f"  not declared, so not checked: {', '.join(undeclared)}")
     for rule in summary.named("failed"):
-        told.append(f"  FAILED {rule.name}: {rule.says}")
+        shown.append(f"  FAILED {rule.name}: {rule.says}")
     for reason, titles in summary.skipped().items():
-        told.append(f"  skipped, as {reason}: {', '.join(titles)}")
-    return told
+        shown.append(f"  skipped, as {reason}: {', '.join(titles)}")
+    return shown
 
 
 def page(summary: Summary) -> str:

@@ -1,6 +1,6 @@
-"""Looks into bodies in OpenAI's format without stumbling, and joins chunks to a response.
+"""Reads bodies in OpenAI's format, complete or not, and joins chunks to a response.
 
-Rules about tool calls should not fail for a missing role: what is not there reads as empty.
+Rules about tool calls should not fail for a missing role: a missing field reads as empty.
 """
 
 from __future__ import annotations
@@ -107,18 +107,20 @@ def _add_fragment(call: dict[str, Any], fragment: Mapping[str, Any]) -> None:
     made["arguments"] += function.get("arguments") or ""
 
 
-def content(answer: Mapping[str, Any]) -> str:
+def content(response: Mapping[str, Any]) -> str:
     """The text of a response's first choice."""
-    for choice in choices(answer):
+    for choice in choices(response):
         text = part(choice, "message").get("content")
         return text if isinstance(text, str) else ""
     return ""
 
 
-def tool_calls(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def tool_calls(response: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Every tool call of a response."""
     return [
-        call for choice in choices(answer) for call in items(part(choice, "message"), "tool_calls")
+        call
+        for choice in choices(response)
+        for call in items(part(choice, "message"), "tool_calls")
     ]
 
 
@@ -133,8 +135,8 @@ def masked(value: Any) -> Any:
     return value
 
 
-def substance(answer: Mapping[str, Any]) -> list[Any]:
-    """What a response says, without its wrapping: to compare a stream to a whole response."""
+def substance(response: Mapping[str, Any]) -> list[Any]:
+    """The content of a response, without ids and times: to compare a stream to a whole response."""
     return [
         {
             "finish_reason": choice.get("finish_reason"),
@@ -144,7 +146,7 @@ def substance(answer: Mapping[str, Any]) -> list[Any]:
             ],
             **{name: part(choice, "message").get(name) or None for name in _TEXTS},
         }
-        for choice in choices(answer)
+        for choice in choices(response)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What every rule stands on: the provider under test, its recordings, and who may skip what."""
+"""The base of every rule: the provider under test, its recordings, and reasons to skip."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ class Rules:
     def player(self, provider: Provider) -> Iterator[Player]:
         """Plays calls on the provider."""
         assert isinstance(provider, Provider), "the fixture `provider` has to return a Provider"
-        answered = any(recording.response for recording in self.load_recordings())
+        recorded = any(recording.response for recording in self.load_recordings())
         overridden = type(provider).send is not Provider.send
         with asyncio.Runner() as runner:
-            in_process = overridden and not answered
+            in_process = overridden and not recorded
             yield Player(provider, runner, in_process, load_credentials(self._folder()))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -134,16 +134,16 @@ class Rules:
         return make_call(endpoint, body, stream=stream, **how)
 
     def recorded_call(self, recording: Recording, **how: Any) -> Call:
-        """The call that a recording answers."""
+        """The call that a recording is the response of."""
         how = {"stream": recording.streamed, "files": recording.files, **how}
         return make_call(recording.endpoint, recording.request, **how)
 
-    def answer(self, player: Player, recording: Recording) -> Mapping[str, Any]:
+    def response(self, player: Player, recording: Recording) -> Mapping[str, Any]:
         """A recorded whole response as the client would get it; skips if there is none."""
         serves(player.provider, recording.endpoint)
         try:
             return player.whole(self.recorded_call(recording), recording.response)
-        except Exception as error:  # noqa: BLE001 - reported by the rule that is about it
+        except Exception as error:  # noqa: BLE001 - another rule reports it
             _skip_unread(recording, error)
 
     def played(self, player: Player, recording: Recording) -> StreamOutcome:
@@ -158,7 +158,7 @@ class Rules:
         """The response of a recording, streamed or not; skips if there is none."""
         if recording.streamed:
             return shapes.joined(self.played(player, recording).chunks)
-        return self.answer(player, recording)
+        return self.response(player, recording)
 
 
 def serves(provider: Provider, endpoint: str = CHAT) -> None:
@@ -177,7 +177,7 @@ def declares(provider: Provider, word: str) -> None:
 def needs_vendor(player: Player) -> None:
     """Skips a rule about what is sent to a vendor, where there is none."""
     if player.in_process:
-        pytest.skip("the provider answers in process")
+        pytest.skip("the provider responds in process")
 
 
 def secrets(provider: Provider) -> list[str]:
@@ -186,7 +186,7 @@ def secrets(provider: Provider) -> list[str]:
 
 
 def no_faults(faults: Iterable[str | None]) -> None:
-    """Fails with every fault, one a line; None is none."""
+    """Fails with every fault, one a line; None is not a fault."""
     found = [fault for fault in dict.fromkeys(faults) if fault]
     if found:
         shown = [f"  - {fault}" for fault in found[:12]]
@@ -218,4 +218,4 @@ def _suits(recording: Recording, argument: str) -> bool:
 def _skip_unread(recording: Recording, error: Exception) -> NoReturn:
     if isinstance(error, HttpUsedError):
         pytest.skip("no response is recorded")
-    pytest.skip(f"`{recording.id}` cannot be read: see test_recorded_answer_is_read")
+    pytest.skip(f"`{recording.id}` cannot be read: see test_recorded_response_is_read")

@@ -1,4 +1,4 @@
-"""Rules about what a provider declares, and whether it can show it."""
+"""Rules about what a provider declares, and whether its recordings show it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class DeclarationRules(Rules):
         assert provider.capabilities, "`capabilities` is empty: no call would ever come here"
         known = {CHAT: set(CAPABILITIES)}
         no_faults(
-            f"`{word}` is no capability of `{endpoint}`"
+            f"`{word}` is not a capability of `{endpoint}`"
             for endpoint, words in provider.capabilities.items()
             for word in set(words) - known.get(endpoint, set())
         )
@@ -109,10 +109,10 @@ class DeclarationRules(Rules):
             if name.lower() in ("set-cookie", "authorization", "x-api-key")
         )
 
-    def test_recorded_answer_is_read(self, player: Player, recording: Recording) -> None:
+    def test_recorded_response_is_read(self, player: Player, recording: Recording) -> None:
         """Every recorded response, whole or streamed, is read without an error.
 
-        It is what the vendor really says. The provider may refuse only what is recorded as an
+        Recordings are real. The provider may refuse only what is recorded as an
         error: with another status than 2xx, or a name that begins with `error`.
         """
         serves(player.provider, recording.endpoint)
@@ -122,7 +122,7 @@ class DeclarationRules(Rules):
         if isinstance(error, HttpUsedError):
             pytest.fail(f"`{recording.name}`: {error}", pytrace=False)
         if recording.failed:
-            assert error is not None, "an error of the vendor's passed for a response"
+            assert error is not None, "an error of the vendor's was taken for a response"
         elif error is not None:
             raise error
 
@@ -142,7 +142,7 @@ class DeclarationRules(Rules):
             return shapes.joined(player.stream(call, recording.response).chunks), must_stream
         try:
             return player.whole(call, recording.response), must_stream
-        except Exception:  # noqa: BLE001 - reported by the rule above
+        except Exception:  # noqa: BLE001 - the rule above reports it
             return {}, must_stream
 
 
@@ -168,17 +168,17 @@ def _parts(recording: Recording) -> list[str]:
     ]
 
 
-def _has_tool_calls(recording: Recording, answer: Any, must_stream: bool, count: int) -> bool:
-    shown = len(shapes.tool_calls(answer)) >= count
+def _has_tool_calls(recording: Recording, response: Any, must_stream: bool, count: int) -> bool:
+    shown = len(shapes.tool_calls(response)) >= count
     return shown and (recording.streamed or not must_stream)
 
 
-def _is_json(recording: Recording, answer: Any, kind: str) -> bool:
+def _is_json(recording: Recording, response: Any, kind: str) -> bool:
     wanted = shapes.part(recording.request, "response_format")
     if wanted.get("type") != kind:
         return False
     try:
-        value = orjson.loads(shapes.content(answer))
+        value = orjson.loads(shapes.content(response))
         schema = shapes.part(wanted, "json_schema").get("schema")
         if schema:
             jsonschema.validate(value, schema)
@@ -187,30 +187,32 @@ def _is_json(recording: Recording, answer: Any, kind: str) -> bool:
     return True
 
 
-def _has_logprobs(answer: Any) -> bool:
-    return any(shapes.items(c.get("logprobs"), "content") for c in shapes.choices(answer))
+def _has_logprobs(response: Any) -> bool:
+    return any(shapes.items(c.get("logprobs"), "content") for c in shapes.choices(response))
 
 
-def _has_reasoned(answer: Any) -> bool:
-    details = shapes.part(shapes.part(answer, "usage"), "completion_tokens_details")
-    thoughts = (shapes.part(choice, "message") for choice in shapes.choices(answer))
+def _has_reasoned(response: Any) -> bool:
+    details = shapes.part(shapes.part(response, "usage"), "completion_tokens_details")
+    thoughts = (shapes.part(choice, "message") for choice in shapes.choices(response))
     return bool(details.get("reasoning_tokens")) or any(
         thought.get("reasoning_content") or thought.get("reasoning") for thought in thoughts
     )
 
 
 _EVIDENCE: Mapping[str, Callable[[Recording, Any, bool], bool]] = {
-    "stream": lambda recording, answer, _: recording.streamed and bool(shapes.choices(answer)),
-    "tools": lambda recording, answer, must: _has_tool_calls(recording, answer, must, 1),
-    "parallel_tools": lambda recording, answer, must: _has_tool_calls(recording, answer, must, 2),
+    "stream": lambda recording, response, _: recording.streamed and bool(shapes.choices(response)),
+    "tools": lambda recording, response, must: _has_tool_calls(recording, response, must, 1),
+    "parallel_tools": lambda recording, response, must: _has_tool_calls(
+        recording, response, must, 2
+    ),
     "images": lambda recording, *_: "image_url" in _parts(recording),
     "audio": lambda recording, *_: "input_audio" in _parts(recording),
     "files": lambda recording, *_: "file" in _parts(recording),
-    "json_object": lambda recording, answer, _: _is_json(recording, answer, "json_object"),
-    "json_schema": lambda recording, answer, _: _is_json(recording, answer, "json_schema"),
-    "logprobs": lambda _, answer, __: _has_logprobs(answer),
-    "n": lambda _, answer, __: len(shapes.choices(answer)) > 1,
-    "reasoning": lambda _, answer, __: _has_reasoned(answer),
+    "json_object": lambda recording, response, _: _is_json(recording, response, "json_object"),
+    "json_schema": lambda recording, response, _: _is_json(recording, response, "json_schema"),
+    "logprobs": lambda _, response, __: _has_logprobs(response),
+    "n": lambda _, response, __: len(shapes.choices(response)) > 1,
+    "reasoning": lambda _, response, __: _has_reasoned(response),
 }
 _WANTED: Mapping[str, str] = {
     "stream": "a stream (`NAME.stream.http`)",

@@ -24,7 +24,7 @@ class EndpointRules(Rules):
         The core reads it as it will for a client. Usage, where the endpoint has any, adds up.
         """
         _skip_unless(other, streamed=False)
-        response = self.answer(player, other)
+        response = self.response(player, other)
         fault = shapes.misfit(f"{other.endpoint}.response", response)
         assert fault is None, fault
         endpoint, call = ENDPOINTS[other.endpoint], self.recorded_call(other)
@@ -64,7 +64,7 @@ class EndpointRules(Rules):
         encoder = endpoint.encoder(self.recorded_call(other))
         events = b"".join(map(encoder.encode, self._chunks(player, other))) + encoder.finish()
         streamed = shapes.choices(endpoint.join(events))
-        whole = shapes.choices(self.answer(player, pairs[0]))
+        whole = shapes.choices(self.response(player, pairs[0]))
         same = [
             {name: choice.get(name) for name in made}
             for made, choice in zip(streamed, whole, strict=False)

@@ -1,4 +1,4 @@
-"""Rules about responses that are not what the vendor's API promises, and about its errors."""
+"""Rules about errors of the vendor, and responses that break the promises of its API."""
 
 from __future__ import annotations
 
@@ -55,44 +55,44 @@ _CUTS = 120
 
 
 class FailureRules(Rules):
-    """A failure is reported as one: never a crash, and never a response that lacks something."""
+    """A failure becomes an error: never a crash, and never an incomplete response."""
 
-    def test_unreadable_answer_is_an_error(self, player: Player) -> None:
-        """A body that is not a response is a ProviderError with status 502 that names the provider.
+    def test_unreadable_response_is_an_error(self, player: Player) -> None:
+        """An unreadable body is a ProviderError with status 502 that names the provider.
 
-        A page of some proxy's, half a response, or an object that holds none comes with status
-        200, too. Raise `bad_answer(...)`, and say in it whose response it was.
+        The page of a proxy, half a response, or an object of another kind can have status 200,
+        too. Raise `bad_answer(...)`, with the name of the provider.
         """
         needs_vendor(player)
         no_faults(
             f"{label}, {endpoint}: {fault}"
             for endpoint in player.provider.capabilities
             for label, body in UNREADABLE.items()
-            if (fault := self._bad_answer_fault(player, endpoint, body))
+            if (fault := self._bad_response_fault(player, endpoint, body))
         )
 
-    def test_cut_off_answer_is_an_error(self, player: Player, whole: Recording) -> None:
-        """A recorded response of which the end is missing is a ProviderError with status 502."""
+    def test_cut_off_response_is_an_error(self, player: Player, whole: Recording) -> None:
+        """A recorded response without its end is a ProviderError with status 502."""
         needs_vendor(player)
-        self.answer(player, whole)
+        self.response(player, whole)
         assert whole.response is not None
         call, found = self.recorded_call(whole), whole.response
         body = found.body.rstrip()
         for size in thinned(range(1, len(body)), 40):
             response = UpstreamResponse(found.status, found.headers, body[:size])
-            fault = _bad_answer(player.failure(call, response), player)
+            fault = _bad_response(player.failure(call, response), player)
             assert fault is None, f"cut behind byte {size}: {fault}"
 
-    def test_odd_answer_is_no_crash(self, player: Player, whole: Recording) -> None:
-        """A response with one odd or missing value is a ProviderError, or still a valid answer.
+    def test_odd_response_does_not_crash(self, player: Player, whole: Recording) -> None:
+        """A response with one odd or missing value is a ProviderError, or still valid.
 
         Each value of a recorded response is replaced, by null, a number, a list and so on. Check
         what you read before you use it, and raise `bad_answer(...)` with the name of the
         provider and of the field.
         """
         needs_vendor(player)
-        self.answer(player, whole)
-        no_faults(self._odd_answers(player, whole))
+        self.response(player, whole)
+        no_faults(self._odd_responses(player, whole))
 
     def test_empty_stream_is_an_error(self, player: Player) -> None:
         """A stream without any event, or with something else than events, is a ProviderError."""
@@ -111,14 +111,14 @@ class FailureRules(Rules):
         no_faults(
             f"{label}: {fault}"
             for label, body in bodies.items()
-            if (fault := _bad_answer(player.failure(call, _ok(body)), player))
+            if (fault := _bad_response(player.failure(call, _ok(body)), player))
         )
 
     def test_cut_off_stream_is_an_error(self, player: Player, stream: Recording) -> None:
         """A stream that ends too early is a ProviderError, wherever it ends.
 
         Half a response must not pass for a whole one: the client would act on it. The vendor's
-        last event marks the end of a whole stream; raise `bad_answer(...)` in `finish` without it.
+        last event marks the end; if it is missing, raise `bad_answer(...)` in `finish`.
         """
         needs_vendor(player)
         everything = shapes.substance(shapes.joined(self.played(player, stream).chunks))
@@ -134,7 +134,7 @@ class FailureRules(Rules):
                 faults.append(f"cut behind byte {size}: it passes for a whole response")
         no_faults(faults)
 
-    def test_odd_event_is_no_crash(self, player: Player, stream: Recording) -> None:
+    def test_odd_event_does_not_crash(self, player: Player, stream: Recording) -> None:
         """A stream with one odd or missing value is a ProviderError, or has valid chunks only.
 
         As for whole responses. An event of a type that you do not know is to be passed over:
@@ -145,11 +145,11 @@ class FailureRules(Rules):
         no_faults(self._odd_events(player, stream))
 
     @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-    def test_error_status_is_told(self, player: Player, streamed: bool) -> None:
-        """An error's status reaches the core, and whether to try elsewhere.
+    def test_error_status_is_reported(self, player: Player, streamed: bool) -> None:
+        """An error's status reaches the core, with `retryable`.
 
         The core falls back to another provider on what is `retryable`: a bad key, a limit, a
-        failure of the vendor's; and not on a request that is wrong for every provider. Leave the
+        failure of the vendor's; and not on a request that every provider refuses. Leave the
         status as it is in `parse_error`: the core makes it fit for clients.
         """
         call = self._call_for_errors(player, streamed)
@@ -157,22 +157,22 @@ class FailureRules(Rules):
             f"{status} with {label}: {fault}"
             for status in STATUSES
             for label, body in ERROR_BODIES.items()
-            if (fault := _status_fault(player.failure(call, _answer(status, body)), status))
+            if (fault := _status_fault(player.failure(call, _response(status, body)), status))
         )
 
     @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-    def test_retry_after_is_told(self, player: Player, streamed: bool) -> None:
+    def test_retry_after_is_reported(self, player: Player, streamed: bool) -> None:
         """`Retry-After` of a 429, 503 or 529 is among the error's `headers`.
 
         Clients wait as long as it says. `Provider.parse_error` does this.
         """
         call = self._call_for_errors(player, streamed)
         for status in sorted(RETRY_AFTER_STATUSES):
-            error = player.failure(call, _answer(status, b"{}", {"retry-after": "7"}))
+            error = player.failure(call, _response(status, b"{}", {"retry-after": "7"}))
             headers = CIMultiDict(getattr(error, "headers", {}))
             assert headers.get("Retry-After") == "7", f"it is lost from a {status}"
 
-    def test_recorded_error_is_told(self, player: Player, failure: Recording) -> None:
+    def test_recorded_error_is_reported(self, player: Player, failure: Recording) -> None:
         """A recorded error becomes a ProviderError of its kind, with the vendor's explanation.
 
         A 4xx stays one and says why, in the vendor's words: the client can mend its request.
@@ -180,7 +180,7 @@ class FailureRules(Rules):
         """
         serves(player.provider, failure.endpoint)
         error = player.failure(self.recorded_call(failure), failure.response)
-        assert isinstance(error, ProviderError), f"it is {describe(error)}, no ProviderError"
+        assert isinstance(error, ProviderError), f"it is {describe(error)}, not a ProviderError"
         assert failure.response is not None
         status = failure.response.status
         if status < 400:
@@ -189,8 +189,8 @@ class FailureRules(Rules):
         assert error.status // 100 == status // 100, f"a {status} became a {error.status}"
         if status in (400, 404, 413, 422):
             words = [text for text in _texts(failure.body) if len(text) > 10 and " " in text]
-            told = not words or any(text in error.message for text in words)
-            assert told, f"the vendor's explanation is lost: {error.message!r}"
+            explained = not words or any(text in error.message for text in words)
+            assert explained, f"the vendor's explanation is lost: {error.message!r}"
 
     def _call_for_errors(self, player: Player, streamed: bool) -> Call:
         needs_vendor(player)
@@ -199,22 +199,22 @@ class FailureRules(Rules):
             declares(player.provider, "stream")
         return self.call(DEFAULT_REQUESTS[CHAT], stream=streamed)
 
-    def _bad_answer_fault(self, player: Player, endpoint: str, body: bytes) -> str | None:
+    def _bad_response_fault(self, player: Player, endpoint: str, body: bytes) -> str | None:
         if endpoint not in DEFAULT_REQUESTS:
             return None
         call = self.call(DEFAULT_REQUESTS[endpoint], endpoint)
-        return _bad_answer(player.failure(call, _ok(body)), player)
+        return _bad_response(player.failure(call, _ok(body)), player)
 
-    def _odd_answers(self, player: Player, whole: Recording) -> Iterator[str]:
+    def _odd_responses(self, player: Player, whole: Recording) -> Iterator[str]:
         try:
             body = orjson.loads(whole.body)
         except orjson.JSONDecodeError:
-            pytest.skip("the vendor does not answer in JSON")
+            pytest.skip("the vendor does not respond in JSON")
         call, found = self.recorded_call(whole), whole.response
         assert found is not None
         for done, other in spoilt(body, self.variants):
             response = UpstreamResponse(found.status, found.headers, orjson.dumps(other))
-            fault = _crash(lambda: player.send(call, response), _answer_fault)  # noqa: B023
+            fault = _crash(lambda: player.send(call, response), _response_fault)  # noqa: B023
             if fault:
                 yield f"{done}: {fault}"
 
@@ -231,19 +231,21 @@ class FailureRules(Rules):
 
 
 def _ok(body: bytes) -> UpstreamResponse:
-    return _answer(200, body)
+    return _response(200, body)
 
 
-def _answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> UpstreamResponse:
+def _response(
+    status: int, body: bytes, headers: Mapping[str, str] | None = None
+) -> UpstreamResponse:
     return UpstreamResponse(status, CIMultiDict(headers or {}), body)
 
 
-def _bad_answer(error: Exception | None, player: Player) -> str | None:
-    """What is wrong with the error for a response that is none."""
+def _bad_response(error: Exception | None, player: Player) -> str | None:
+    """What is wrong with the error for an unreadable response."""
     if error is None:
         return "it passes for a response"
     if not isinstance(error, ProviderError):
-        return f"it is {describe(error)}, no ProviderError"
+        return f"it is {describe(error)}, not a ProviderError"
     if error.status != 502:
         return f"its status is {error.status}, not 502"
     if player.provider.name not in error.message:
@@ -253,7 +255,7 @@ def _bad_answer(error: Exception | None, player: Player) -> str | None:
 
 def _status_fault(error: Exception | None, status: int) -> str | None:
     if not isinstance(error, ProviderError):
-        return f"it is {describe(error)}, no ProviderError"
+        return f"it is {describe(error)}, not a ProviderError"
     if error.status != status and not (status >= 500 and error.status in (502, 503, 504, 529)):
         return f"its status is {error.status}"
     if error.retryable != (status >= 500 or status in RETRY):
@@ -294,7 +296,7 @@ def _odd_streams(all_units: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
 
 
 def _crash(play: Callable[[], Any], judge: Callable[[Any], str | None]) -> str | None:
-    """What is wrong with what comes of an odd answer."""
+    """What is wrong with the outcome of an odd response."""
     try:
         return judge(play())
     except ApiError as error:
@@ -303,10 +305,10 @@ def _crash(play: Callable[[], Any], judge: Callable[[Any], str | None]) -> str |
         return f"it crashes: {describe(error)}"
 
 
-def _answer_fault(answer: Any) -> str | None:
-    if isinstance(answer, Relayed):  # its bytes are the vendor's own, and are not all read
+def _response_fault(response: Any) -> str | None:
+    if isinstance(response, Relayed):  # its bytes are the vendor's own, and are not all read
         return None
-    return shapes.misfit(f"{CHAT}.response", answer)
+    return shapes.misfit(f"{CHAT}.response", response)
 
 
 def _chunks_fault(batches: Sequence[Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Rules about what a provider needs back on the next turn."""
+"""Rules about state that a provider needs back on the next turn."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tornado_router.testing.rules.base import Rules, needs_vendor, serves
 
 
 class MemoryRules(Rules):
-    """`Call.keep` and `Call.memory`, as `Provider.remembers` says."""
+    """`Call.keep` and `Call.memory`, as `Provider.remembers` declares."""
 
     def test_kept_state_belongs_to_tool_calls(self, player: Player, recording: Recording) -> None:
-        """What is kept is JSON, under the ids of the response's tool calls.
+        """Kept state is JSON, under the ids of the response's tool calls.
 
         The core brings it back when the client sends those ids. It asks only providers that
         declare `remembers`, so one that keeps something has to.
@@ -30,12 +30,12 @@ class MemoryRules(Rules):
             pytest.skip(
                 "an error has no tool calls" if remembers else "`remembers` is not declared"
             )
-        call, answer = self._kept(player, recording)
+        call, response = self._kept(player, recording)
         if not player.provider.remembers:
-            assert not call.kept, "something is kept, but `remembers` is False"
+            assert not call.kept, "state is kept, but `remembers` is False"
             pytest.skip("`remembers` is not declared")
         orjson.dumps(call.kept)
-        ids = {tool_call.get("id") for tool_call in shapes.tool_calls(answer)}
+        ids = {tool_call.get("id") for tool_call in shapes.tool_calls(response)}
         assert call.kept.keys() <= ids, f"kept under {sorted(call.kept.keys() - ids)}"
 
     def test_kept_state_comes_back(self, player: Player) -> None:
@@ -52,15 +52,15 @@ class MemoryRules(Rules):
         for recording in self.load_recordings():
             if recording.failed or not player.provider.supports(recording.endpoint):
                 continue
-            call, answer = self._kept(player, recording)
+            call, response = self._kept(player, recording)
             if call.kept:
                 shown = True
-                body = _next_turn(recording.request, answer)
+                body = _next_turn(recording.request, response)
                 with_memory = player.request(make_call(CHAT, body, memory=dict(call.kept)))
                 without = player.request(make_call(CHAT, body))
                 assert with_memory is not None
                 assert without is not None
-                assert with_memory.body != without.body, "what was kept is not sent back"
+                assert with_memory.body != without.body, "the kept state is not sent back"
         assert shown, "you declare `remembers`: record a response whose tool call has state to keep"
 
     def _kept(self, player: Player, recording: Recording) -> tuple[Call, Mapping[str, Any]]:
@@ -70,12 +70,12 @@ class MemoryRules(Rules):
             return call, shapes.joined(player.stream(call, recording.response).chunks)
         try:
             return call, player.whole(call, recording.response)
-        except Exception:  # noqa: BLE001 - reported by test_recorded_answer_is_read
+        except Exception:  # noqa: BLE001 - test_recorded_response_is_read reports it
             return call, {}
 
 
-def _next_turn(request: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+def _next_turn(request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """The conversation after a response: the client replays it, with the results of its calls."""
-    message = shapes.part(shapes.choices(answer)[0], "message")
-    results = [corpus.result(str(call.get("id"))) for call in shapes.tool_calls(answer)]
+    message = shapes.part(shapes.choices(response)[0], "message")
+    results = [corpus.result(str(call.get("id"))) for call in shapes.tool_calls(response)]
     return {**request, "messages": [*request["messages"], dict(message), *results]}

@@ -63,7 +63,7 @@ class RequestRules(Rules):
         for sample, endpoint in self._samples(player.provider):
             call = self.call(sample.body, endpoint)
             before = copy.deepcopy(call.body), call.raw, call.model
-            with suppress(Exception):  # reported by the rules that are about it
+            with suppress(Exception):  # other rules report it
                 player.request(call)
             if before != (call.body, call.raw, call.model):
                 faults.append(f"{sample.label}: the call is not what it was")
@@ -105,7 +105,7 @@ class RequestRules(Rules):
     def test_plain_conversation_is_served(self, player: Player) -> None:
         """What every client sends is served: system messages, turns, parts, null for an option.
 
-        Clients send `null` for what they do not use, and replay responses with all their fields.
+        Clients send `null` for what they do not use, and send responses back with all their fields.
         A field that is null is absent: `Params` takes it so.
         """
         faults = []
@@ -137,9 +137,9 @@ class RequestRules(Rules):
     def test_parameter_is_used_or_refused(self, player: Player) -> None:
         """Each parameter changes the request, or is refused by its name.
 
-        One that is dropped unseen makes a client believe in something that never happened.
-        Read the body with `Params`: it knows what was not taken. Name what changes nothing
-        about the response, such as `user`, among its `hints`.
+        If one is dropped without notice, the client believes that it had an effect. Read the body
+        with `Params`: it knows what was not taken. Name parameters that do not change the
+        response, such as `user`, among its `hints`.
         """
         serves(player.provider)
         no_faults(self._probe(player, probe) for probe in PROBES)
@@ -196,7 +196,7 @@ class RequestRules(Rules):
                 return f"it is refused without `param`: {describe(error)}"
             if not 400 <= error.status < 500:
                 return f"a request is refused with 4xx, not {error.status}"
-        except Exception as error:  # noqa: BLE001 - reported by the caller
+        except Exception as error:  # noqa: BLE001 - the caller reports it
             return f"it crashes: {describe(error)}"
         return None
 
@@ -216,7 +216,7 @@ class RequestRules(Rules):
                 call = self.call(sample.body, endpoint, stream=stream)
                 try:
                     request = player.request(call)
-                except Exception:  # noqa: BLE001, S112 - reported by the rules that are about it
+                except Exception:  # noqa: BLE001, S112 - other rules report it
                     continue
                 if request is not None:
                     yield f"{sample.label}{' (stream)' if stream else ''}", call, request
@@ -233,7 +233,7 @@ class RequestRules(Rules):
             return None
         if _same(absent, given) and not _same(absent, _or_skip(player, self.call(probe.absent))):
             pytest.skip("each request is another, so they cannot be compared")
-        return f"{probe.name} is lost unseen" if _same(absent, given) else None
+        return f"{probe.name} is lost without notice" if _same(absent, given) else None
 
 
 def _try(player: Player, call: Call) -> tuple[Any, Exception | None]:

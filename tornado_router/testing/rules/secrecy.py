@@ -19,7 +19,7 @@ from tornado_router.testing import corpus
 from tornado_router.testing.recordings import CHAT, DEFAULT_REQUESTS
 from tornado_router.testing.replay import Player, sent_body
 from tornado_router.testing.rules.base import Rules, no_faults, secrets, serves
-from tornado_router.testing.rules.failures import ERROR_BODIES, STATUSES, UNREADABLE, _answer
+from tornado_router.testing.rules.failures import ERROR_BODIES, STATUSES, UNREADABLE, _response
 
 
 class SecrecyRules(Rules):
@@ -37,7 +37,7 @@ class SecrecyRules(Rules):
             for stream in (False, True):
                 try:
                     request = player.request(self.call(sample.body, stream=stream))
-                except Exception:  # noqa: BLE001, S112 - reported by the rules that are about it
+                except Exception:  # noqa: BLE001, S112 - other rules report it
                     continue
                 if request and _leaks(player.provider, request.url):
                     faults.append(f"{sample.label}: the URL holds a secret")
@@ -48,7 +48,7 @@ class SecrecyRules(Rules):
         no_faults(faults)
 
     def test_secret_is_in_no_error(self, player: Player) -> None:
-        """No error holds a secret, in its message, its fields, or what caused it.
+        """No error holds a secret, in its message, its fields, or its cause.
 
         Clients read the message, and logs the rest. Name the provider, not its table.
         """
@@ -56,7 +56,7 @@ class SecrecyRules(Rules):
         no_faults(
             f"{label}: {where}"
             for label, error in self._errors(player)
-            for where, text in _told(error)
+            for where, text in _texts_of(error)
             if _leaks(player.provider, text)
         )
 
@@ -79,12 +79,12 @@ class SecrecyRules(Rules):
         )
 
     def test_secret_is_in_no_log(self, player: Player, capfd: pytest.CaptureFixture[str]) -> None:
-        """No secret is logged or printed, whatever happens.
+        """No secret is logged or printed, in no case.
 
         At any level, by any logger, on standard output or standard error.
         """
         _has_secrets(player.provider)
-        with _listening() as heard:
+        with _collected_log() as logged:
             for recording in self.load_recordings():
                 if player.provider.supports(recording.endpoint):
                     player.failure(self.recorded_call(recording), recording.response)
@@ -92,7 +92,7 @@ class SecrecyRules(Rules):
         printed = "".join(capfd.readouterr())
         no_faults(
             f"{where}: a secret is revealed"
-            for where, text in (("a log", "\n".join(heard)), ("the output", printed))
+            for where, text in (("a log", "\n".join(logged)), ("the output", printed))
             if _leaks(player.provider, text)
         )
 
@@ -110,16 +110,16 @@ class SecrecyRules(Rules):
         for sample in corpus.ODD:
             try:
                 player.request(self.call(sample.body))
-            except Exception as error:  # noqa: BLE001 - whichever it is, it must not tell
+            except Exception as error:  # noqa: BLE001 - no error may hold a secret
                 yield sample.label, error
 
 
 def _failing_responses() -> Iterator[tuple[str, UpstreamResponse]]:
     for status in STATUSES:
         for label, body in ERROR_BODIES.items():
-            yield f"{status} with {label}", _answer(status, body)
+            yield f"{status} with {label}", _response(status, body)
     for label, body in UNREADABLE.items():
-        yield f"200 with {label}", _answer(200, body)
+        yield f"200 with {label}", _response(200, body)
 
 
 def _has_secrets(provider: Provider) -> None:
@@ -135,7 +135,7 @@ def _leaks(provider: Provider, text: str) -> bool:
     )
 
 
-def _told(error: Exception) -> Iterator[tuple[str, str]]:
+def _texts_of(error: Exception) -> Iterator[tuple[str, str]]:
     if isinstance(error, ApiError):
         yield "its message or a field of it", str(error.body())
         yield "its headers", str(error.headers)
@@ -144,23 +144,23 @@ def _told(error: Exception) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _listening() -> Iterator[list[str]]:
+def _collected_log() -> Iterator[list[str]]:
     """Collects everything that is logged, with the tracebacks."""
-    heard: list[str] = []
+    logged: list[str] = []
 
-    class Ear(logging.Handler):
+    class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(self.format(record))
+            logged.append(self.format(record))
 
-    root, ear = logging.getLogger(), Ear(level=1)
+    root, collector = logging.getLogger(), Collector(level=1)
     level = root.level
-    root.addHandler(ear)
+    root.addHandler(collector)
     root.setLevel(1)
-    sink = logger.add(heard.append, level=0, format="{message}", diagnose=True)
+    sink = logger.add(logged.append, level=0, format="{message}", diagnose=True)
     try:
-        yield heard
+        yield logged
     finally:
         logger.remove(sink)
         root.setLevel(level)
-        root.removeHandler(ear)
+        root.removeHandler(collector)
         sys.stdout.flush()

@@ -15,8 +15,8 @@ from tornado_router.testing.json_paths import Path, replaced, texts, thinned
 from tornado_router.testing.recordings import CHAT, Recording
 from tornado_router.testing.replay import Player
 from tornado_router.testing.replay_client import cut, lines
-from tornado_router.testing.rules.answers import UNICODE, call_faults, reason_faults
 from tornado_router.testing.rules.base import Rules, declares, needs_vendor, no_faults
+from tornado_router.testing.rules.responses import UNICODE, call_faults, reason_faults
 from tornado_router.testing.shapes import describe
 from tornado_router.testing.stream_units import Unit, units
 
@@ -35,7 +35,7 @@ class StreamRules(Rules):
     def test_stream_keeps_its_identity(self, player: Player, stream: Recording) -> None:
         """All chunks of a stream share one `id`, `created` and `model`.
 
-        Clients tell streams apart by the id. If the vendor gives none, make one up for the
+        Clients distinguish streams by the id. If the vendor gives none, make one up for the
         whole stream, in the parser.
         """
         chunks = self.played(player, stream).chunks
@@ -89,7 +89,7 @@ class StreamRules(Rules):
     def test_stream_finishes_for_a_reason(self, player: Player, stream: Recording) -> None:
         """`finish_reason` is one of OpenAI's, and says `tool_calls` if tools are called.
 
-        A vendor may tell of the call and of the end in two events, so the parser has to
+        A vendor may report the call and the end in two events, so the parser has to
         remember that there was a call. `length` and `content_filter` stay what they are.
         """
         no_faults(reason_faults(shapes.joined(self.played(player, stream).chunks), stream))
@@ -109,11 +109,11 @@ class StreamRules(Rules):
         fault = shapes.usage_fault(chunks[-1]["usage"])
         assert fault is None, fault
 
-    def test_stream_equals_whole_answer(self, player: Player, stream: Recording) -> None:
-        """A stream, joined, says what the whole response of the same name says.
+    def test_stream_equals_whole_response(self, player: Player, stream: Recording) -> None:
+        """A stream, joined, equals the whole response of the same name.
 
         Text, refusals, thoughts, tool calls and finish reason. Two recordings of one name claim
-        to be one answer: choose a question with one answer (`Say: ...`), or give them two names.
+        to be one response: choose a question with one answer (`Say: ...`), or use two names.
         """
         pairs = [
             item
@@ -123,7 +123,7 @@ class StreamRules(Rules):
         needs_vendor(player)
         if not pairs:
             pytest.skip(f"there is no {stream.name}.http")
-        whole = shapes.substance(self.answer(player, pairs[0]))
+        whole = shapes.substance(self.response(player, pairs[0]))
         streamed = shapes.substance(shapes.joined(self.played(player, stream).chunks))
         assert streamed == whole, f"streamed, it is {streamed}; whole, it is {whole}"
 
@@ -175,11 +175,11 @@ class StreamRules(Rules):
         tried: list[str] = []
         for unit, path, text in _spoken(units(player.provider, stream), said):
             other = replaced(unit.value, path, UNICODE)
-            told = list(_retold(self.recorded_call(stream), player, stream, unit, other))
-            tried += [other for other in told if other != said]
+            shown = list(_replayed(self.recorded_call(stream), player, stream, unit, other))
+            tried += [other for other in shown if other != said]
             starts = [i for i in range(len(said)) if said.startswith(text, i)]
             wanted = {said[:i] + UNICODE + said[i + len(text) :] for i in starts}
-            if told and all(other in wanted for other in told):
+            if shown and all(other in wanted for other in shown):
                 return
         if not tried:
             pytest.skip("the text of this response is not found in what the vendor sent")
@@ -205,9 +205,9 @@ class StreamRules(Rules):
             assert same, f"beside another it is not what it is alone: {describe(outcome.error)}"
 
     def test_abandoned_stream_is_closed(self, player: Player, stream: Recording) -> None:
-        """A stream that is no longer read lets go of its connection at once.
+        """A stream that is no longer read closes its connection at once.
 
-        The client went away, and what the vendor goes on to generate costs money. Read inside
+        The client is gone, and what the vendor still generates costs money. Read inside
         `async with http.stream(...)`, and catch no `GeneratorExit` or `CancelledError`.
         """
         self.played(player, stream)
@@ -215,7 +215,9 @@ class StreamRules(Rules):
         assert client.open_streams == 0, "the connection is still open"
 
 
-def _retold(call: Call, player: Player, stream: Recording, unit: Unit, value: Any) -> Iterator[str]:
+def _replayed(
+    call: Call, player: Player, stream: Recording, unit: Unit, value: Any
+) -> Iterator[str]:
     """The text of a stream with another value in one unit, as UTF-8 and as escapes, by bytes."""
     for dumped in (unit.dumped(value), unit.dumped(value, ascii=True)):
         body = stream.body.replace(unit.raw, dumped, 1)
@@ -244,7 +246,7 @@ def _fragment_faults(chunks: Sequence[Mapping[str, Any]], index: int) -> Iterato
 
 
 def _spoken(all_units: Sequence[Unit], said: str) -> list[tuple[Unit, Path, str]]:
-    """Texts in the units of a stream that are part of what was said, the longest first."""
+    """Texts in the units of a stream that are part of its content, the longest first."""
     found = [
         (unit, path, text)
         for unit in all_units

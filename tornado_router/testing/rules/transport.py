@@ -24,9 +24,9 @@ from tornado_router.testing.recordings import CHAT, DEFAULT_REQUESTS, Recording
 from tornado_router.testing.replay import Player, sent_body
 from tornado_router.testing.replay_client import ReplayClient, cut
 from tornado_router.testing.rules.base import Rules, declares, needs_vendor, no_faults
-from tornado_router.testing.rules.failures import HTML, STATUSES, UNREADABLE, _answer
+from tornado_router.testing.rules.failures import HTML, STATUSES, UNREADABLE, _response
 from tornado_router.testing.rules.requests import header_faults
-from tornado_router.testing.rules.secrecy import _leaks, _told
+from tornado_router.testing.rules.secrecy import _leaks, _texts_of
 from tornado_router.testing.shapes import describe
 
 _MEBIBYTE = 1024 * 1024
@@ -48,7 +48,7 @@ class TransportRules(Rules):
         if translator is not None and translator.framing is RawBytes:
             pytest.skip("raw bytes have no events")
         pieces = _Endless()
-        client = ReplayClient(_answer(200, b""), pieces)
+        client = ReplayClient(_response(200, b""), pieces)
         outcome = player.stream(self.call(DEFAULT_REQUESTS[CHAT], stream=True), client=client)
         assert isinstance(outcome.error, ProviderError), f"it is {describe(outcome.error)}"
         assert pieces.taken <= MAX_EVENT_BYTES + _MEBIBYTE, (
@@ -88,8 +88,8 @@ class TransportRules(Rules):
             fault = _binary_fault(player.batches(call, response, cut(body, positions)), response)
             assert fault is None, f"cut at {list(positions)}: {fault}"
 
-    def test_page_is_no_bytes(self, player: Player, binary: Recording) -> None:
-        """An HTML page or a JSON object with status 200 does not pass for what was asked.
+    def test_page_is_refused(self, player: Player, binary: Recording) -> None:
+        """An HTML page or a JSON object with status 200 does not pass for the requested bytes.
 
         Clients would play it. Look at the vendor's content type, in `open_stream` and in
         `parse_response`, and raise `bad_answer(...)`.
@@ -97,7 +97,7 @@ class TransportRules(Rules):
         needs_vendor(player)
         call = self.recorded_call(binary)
         for content_type, body in (("text/html", HTML), ("application/json", b'{"error": "No."}')):
-            found = player.failure(call, _answer(200, body, {"content-type": content_type}))
+            found = player.failure(call, _response(200, body, {"content-type": content_type}))
             assert isinstance(found, ProviderError), f"{content_type}: it is {describe(found)}"
 
     def test_credentials_are_shared(self, player: Player) -> None:
@@ -131,15 +131,15 @@ class TransportRules(Rules):
         assert isinstance(headers, Mapping), f"it is a {type(headers).__name__}, not a mapping"
         no_faults(header_faults(headers))
 
-    def test_failed_credentials_are_told(self, player: Player) -> None:
-        """A token that cannot be had is a ProviderError that another target may make up for.
+    def test_failed_credentials_are_reported(self, player: Player) -> None:
+        """A missing token is a ProviderError, and the call may go on to another target.
 
         It is never the client's fault, and holds no secret: an issuer's error may quote what it was
         sent. `fetch` raises a ProviderError with the issuer's status, or `bad_answer(...)`.
         """
         credentials = _credentials(player)
-        failures = [(str(status), _answer(status, b"{}")) for status in STATUSES]
-        failures += [(label, _answer(200, body)) for label, body in UNREADABLE.items()]
+        failures = [(str(status), _response(status, b"{}")) for status in STATUSES]
+        failures += [(label, _response(200, body)) for label, body in UNREADABLE.items()]
         no_faults(
             f"the issuer responds with {label}: {fault}"
             for label, response in failures
@@ -209,8 +209,8 @@ def _failure_fault(
     except ProviderError as error:
         if error.status in _CLIENTS_FAULT or not error.retryable:
             return f"it passes for the client's fault: {describe(error)}"
-        told = [where for where, text in _told(error) if _leaks(player.provider, text)]
-        return f"a secret is in {told[0]}" if told else None
+        shown = [where for where, text in _texts_of(error) if _leaks(player.provider, text)]
+        return f"a secret is in {shown[0]}" if shown else None
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"it is {describe(error)}"
     return "it passes for a token" if player.issuer.requests else None

@@ -19,74 +19,74 @@ from tornado_router.testing.rules.base import Rules, needs_vendor, no_faults, se
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
 
 UNICODE = "Ünïcödé 世界 🎉 \u2028 \u2029 \u0085 e\u0301"
-"""Stands in for a text of the vendor's: what breaks in readers that split lines as Python does."""
+"""Replaces a text of the vendor's; a reader that splits lines as Python does breaks it."""
 
 
-class AnswerRules(Rules):
-    """Whole responses: what OpenAI's clients read out of them."""
+class ResponseRules(Rules):
+    """Whole responses: what OpenAI's clients read from them."""
 
-    def test_answer_fits_the_schema(self, player: Player, whole: Recording) -> None:
+    def test_response_fits_the_schema(self, player: Player, whole: Recording) -> None:
         """A response is what OpenAI's API promises: `chat.completions.response`.
 
         OpenAI's SDKs are generated from the same types, and a client trusts in them.
         """
-        answer = self.answer(player, whole)
-        fault = shapes.misfit(f"{CHAT}.response", answer)
+        response = self.response(player, whole)
+        fault = shapes.misfit(f"{CHAT}.response", response)
         assert fault is None, fault
-        assert answer.get("object") == "chat.completion", "`object` has to be `chat.completion`"
-        assert answer.get("id"), "`id` is empty"
+        assert response.get("object") == "chat.completion", "`object` has to be `chat.completion`"
+        assert response.get("id"), "`id` is empty"
 
-    def test_answer_holds_choices(self, player: Player, whole: Recording) -> None:
+    def test_response_holds_choices(self, player: Player, whole: Recording) -> None:
         """A response has choices, numbered from 0, each with a message of the assistant's."""
-        found = shapes.choices(self.answer(player, whole))
+        found = shapes.choices(self.response(player, whole))
         numbers = [choice.get("index") for choice in found]
         roles = {shapes.part(choice, "message").get("role") for choice in found}
         assert found, "there are no `choices`"
         assert numbers == list(range(len(found))), f"the choices are numbered {numbers}"
         assert roles == {"assistant"}, f"the roles are {roles}"
 
-    def test_answer_counts_tokens(self, player: Player, whole: Recording) -> None:
+    def test_response_counts_tokens(self, player: Player, whole: Recording) -> None:
         """`usage` is there, is no less than 0, and adds up.
 
         Credits and limits are settled with it. `prompt_tokens` includes what came from the
         vendor's cache, and `completion_tokens` the thoughts; the details never exceed them.
         """
-        fault = shapes.usage_fault(self.answer(player, whole).get("usage"))
+        fault = shapes.usage_fault(self.response(player, whole).get("usage"))
         assert fault is None, fault
 
-    def test_answer_finishes_for_a_reason(self, player: Player, whole: Recording) -> None:
+    def test_response_finishes_for_a_reason(self, player: Player, whole: Recording) -> None:
         """`finish_reason` is one of OpenAI's, and says `tool_calls` if tools are called.
 
         Agents go on by it: they call tools on `tool_calls`, and on nothing else. `length` and
         `content_filter` stay what they are, calls or not. (OpenAI says `stop` for the call of
         a tool that the client itself had named.)
         """
-        no_faults(reason_faults(self.answer(player, whole), whole))
+        no_faults(reason_faults(self.response(player, whole), whole))
 
-    def test_answer_calls_tools_completely(self, player: Player, whole: Recording) -> None:
+    def test_response_calls_tools_completely(self, player: Player, whole: Recording) -> None:
         """Each tool call has an id of its own, a name that the client knows, and arguments.
 
         The client sends the result back by the id; a vendor that gives none needs one made up.
         Arguments are JSON in a string, `{}` if there are none.
         """
-        no_faults(call_faults(self.answer(player, whole), whole))
+        no_faults(call_faults(self.response(player, whole), whole))
 
-    def test_answer_keeps_text_as_it_is(self, player: Player, whole: Recording) -> None:
-        """What the vendor says reaches the client whole, in every script.
+    def test_response_keeps_text_as_it_is(self, player: Player, whole: Recording) -> None:
+        """The vendor's text reaches the client whole, in every script.
 
         The kit puts other words into the recorded response, as UTF-8 and as escapes, and looks
-        for them in what comes out.
+        for them in the result.
         """
         needs_vendor(player)
-        said = shapes.content(self.answer(player, whole))
+        said = shapes.content(self.response(player, whole))
         try:
             body = orjson.loads(whole.body)
         except orjson.JSONDecodeError:
-            pytest.skip("the vendor does not answer in JSON")
+            pytest.skip("the vendor does not respond in JSON")
         tried: list[str] = []
         for path, text in _spoken(body, said):
             if _survives(
-                _retold(self.recorded_call(whole), player, whole, replaced(body, path, UNICODE)),
+                _replayed(self.recorded_call(whole), player, whole, replaced(body, path, UNICODE)),
                 said,
                 text,
                 tried,
@@ -99,44 +99,44 @@ class AnswerRules(Rules):
     def test_embeddings_match_their_input(self, player: Player, embedded: Recording) -> None:
         """There is one embedding for each input, in order, and the tokens are counted."""
         serves(player.provider, embedded.endpoint)
-        answer = self.answer(player, embedded)
-        fault = shapes.misfit(f"{embedded.endpoint}.response", answer)
+        response = self.response(player, embedded)
+        fault = shapes.misfit(f"{embedded.endpoint}.response", response)
         assert fault is None, fault
         asked = embedded.request["input"]
         single = isinstance(asked, str) or isinstance(asked[0], int)
-        numbers = [item.get("index") for item in shapes.items(answer, "data")]
+        numbers = [item.get("index") for item in shapes.items(response, "data")]
         assert numbers == list(range(1 if single else len(asked))), f"`index` goes {numbers}"
-        fault = shapes.usage_fault(answer.get("usage"), completion=False)
+        fault = shapes.usage_fault(response.get("usage"), completion=False)
         assert fault is None, fault
 
 
-def call_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str]:
+def call_faults(response: Mapping[str, Any], recording: Recording) -> Iterator[str]:
     """What is wrong with the tool calls of a response."""
     known = {
         shapes.part(tool, str(tool.get("type"))).get("name")
         for tool in shapes.items(recording.request, "tools")
     }
-    calls = shapes.tool_calls(answer)
+    calls = shapes.tool_calls(response)
     ids = [call.get("id") for call in calls]
     if len(set(ids)) != len(ids) or not all(isinstance(ref, str) and ref for ref in ids):
         yield f"the ids of the tool calls are {ids}"
     cut_off = any(
-        c.get("finish_reason") in ("length", "content_filter") for c in shapes.choices(answer)
+        c.get("finish_reason") in ("length", "content_filter") for c in shapes.choices(response)
     )
     for call in calls:
         kind = str(call.get("type"))
         made = shapes.part(call, kind)
         if kind not in ("function", "custom") or made.get("name") not in known:
-            yield f"the call {kind} `{made.get('name')}` is of no tool of the client's"
+            yield f"the call {kind} `{made.get('name')}` names a tool that the client does not have"
         if kind == "function" and not cut_off and not _is_object(made.get("arguments")):
             yield f"the arguments {made.get('arguments')!r} are not a JSON object in a string"
 
 
-def reason_faults(answer: Mapping[str, Any], recording: Recording) -> Iterator[str]:
+def reason_faults(response: Mapping[str, Any], recording: Recording) -> Iterator[str]:
     """What is wrong with the finish reasons of a response."""
     choice_made = recording.request.get("tool_choice")
     named = isinstance(choice_made, Mapping) and choice_made.get("type") != "allowed_tools"
-    for choice in shapes.choices(answer):
+    for choice in shapes.choices(response):
         reason = choice.get("finish_reason")
         calls = shapes.items(shapes.part(choice, "message"), "tool_calls")
         if reason not in FINISH_REASONS:
@@ -155,30 +155,30 @@ def _is_object(arguments: object) -> bool:
 
 
 def _spoken(body: Any, said: str) -> list[tuple[Any, str]]:
-    """Texts in a vendor's response that are part of what was said, the longest first."""
+    """Texts in a vendor's response that are part of its content, the longest first."""
     found = [(path, text) for path, text in texts(body) if len(text) > 1 and text in said]
     return sorted(found, key=lambda item: -len(item[1]))[:8]
 
 
-def _survives(answers: list[Mapping[str, Any]], said: str, text: str, tried: list[str]) -> bool:
-    """Whether other words in place of a text are what the client reads."""
-    told = [shapes.content(answer) for answer in answers]
-    # A text that changes nothing was not what is said, only the same by chance.
-    changed = [other for other in told if other != said]
+def _survives(responses: list[Mapping[str, Any]], said: str, text: str, tried: list[str]) -> bool:
+    """Whether the client reads the other words in place of a text."""
+    shown = [shapes.content(response) for response in responses]
+    # A text that changes nothing is not the content, only the same by chance.
+    changed = [other for other in shown if other != said]
     tried += changed
     starts = [i for i in range(len(said)) if said.startswith(text, i)]
     wanted = {said[:i] + UNICODE + said[i + len(text) :] for i in starts}
-    return bool(told) and all(other in wanted for other in told)
+    return bool(shown) and all(other in wanted for other in shown)
 
 
-def _retold(call: Call, player: Player, whole: Recording, body: Any) -> list[Mapping[str, Any]]:
-    """What comes of another body in place of a recorded one, as UTF-8 and as escapes."""
+def _replayed(call: Call, player: Player, whole: Recording, body: Any) -> list[Mapping[str, Any]]:
+    """The responses for another body in place of a recorded one, as UTF-8 and as escapes."""
     assert whole.response is not None
-    answers = []
+    responses = []
     for raw in (orjson.dumps(body), json.dumps(body).encode()):
         response = UpstreamResponse(whole.response.status, whole.response.headers, raw)
         try:
-            answers.append(player.whole(call, response))
+            responses.append(player.whole(call, response))
         except Exception:  # noqa: BLE001 - this text was not prose
             return []
-    return answers
+    return responses

@@ -65,7 +65,6 @@ ELSEWHERE = {
     "http/openapi/schemas": "http/openapi/test_document.py",
     "provider/translator": "provider/test_base.py",
     "runtime/reload": "e2e/test_reload.py",
-    "runtime/server": "runtime/test_app.py",
     "runtime/supervisor": "e2e/test_workers.py",
 }
 """Modules whose tests are not where their names say."""

@@ -7,6 +7,7 @@ the function and name it in `TARGETS`.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -91,15 +92,25 @@ def router(folder: Path, upstream_port: int) -> Target:
     return _router(folder, upstream_port, (*_LIMITED, *_BUDGET))
 
 
+def before(folder: Path, upstream_port: int) -> Target:
+    """The same router of another checkout: `BENCH_BEFORE` is the path of its `tornado-router`."""
+    program = os.environ.get("BENCH_BEFORE")
+    if not program:
+        raise UnavailableError("BENCH_BEFORE is not set")
+    return _router(folder, upstream_port, (*_LIMITED, *_BUDGET), Path(program))
+
+
 def unlimited(folder: Path, upstream_port: int) -> Target:
     """The router with a key that nothing limits: keys, validation, prices, accounting, log."""
     return _router(folder, upstream_port, ())
 
 
-def _router(folder: Path, upstream_port: int, limits: tuple[str, ...]) -> Target:
-    program = Path(sys.executable).parent / "tornado-router"
+def _router(
+    folder: Path, upstream_port: int, limits: tuple[str, ...], program: Path | None = None
+) -> Target:
+    program = program or Path(sys.executable).parent / "tornado-router"
     if not program.exists():
-        raise UnavailableError(f"the router is not installed beside {sys.executable}")
+        raise UnavailableError(f"there is no {program}")
     port, config = free_port(), folder / "router.toml"
     config.write_text(
         _ROUTER_TOML.format(
@@ -273,6 +284,7 @@ def _installed(path: Path) -> Path:
 
 TARGETS: dict[str, Callable[[Path, int], Target]] = {
     "router": router,
+    "before": before,
     "unlimited": unlimited,
     "relay": relay,
     "nginx": nginx,

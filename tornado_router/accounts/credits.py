@@ -94,8 +94,8 @@ async def held(limiter: Limiter, user: User, amount: Decimal) -> AsyncIterator[N
         return
     try:
         lease = await limiter.admit(Demand("", (), (purse(user),), cost=billionths(amount)))
-    except LimitReachedError as reached:
-        if reached.retry_after is None:
+    except LimitReachedError:
+        if user.credits < amount:
             raise _beyond_bounds(user.credits, -amount) from None
         raise Refusal.credits_reserved() from None
     except LimiterAwayError:

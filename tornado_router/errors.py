@@ -190,6 +190,17 @@ def bad_answer(message: str) -> ProviderError:
     return ProviderError(502, message, code="bad_provider_answer")
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Frees the frames that an error and those behind it passed, which hold a request's body.
+
+    An error that a handler keeps would otherwise keep the handler: only the garbage collector
+    frees such a circle, and it runs seldom.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 def first_line(error: BaseException) -> str:
     """What a database's error says, without the row that PostgreSQL quotes on the lines below."""
     lines = str(error).splitlines()

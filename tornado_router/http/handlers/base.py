@@ -19,7 +19,7 @@ from tornado.web import Application, HTTPError, RequestHandler
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.endpoints import OPENAI
 from tornado_router.error_codes import Invalid, Refusal
-from tornado_router.errors import ApiError
+from tornado_router.errors import ApiError, forget_frames
 from tornado_router.http import cors
 from tornado_router.http.client_address import client_address
 from tornado_router.http.connection import connection_of
@@ -166,6 +166,7 @@ class BaseHandler(RequestHandler):
         """Called by Tornado: renders an exception as an error object."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         self.error = self._api_error(status_code, error)
+        forget_frames(error)
         self.set_status(self.error.status)
         for name, value in self.error.headers.items():
             self.set_header(name, value)

@@ -28,26 +28,27 @@ class CallHandler(BaseHandler):
         self.endpoint = endpoint
         self._task: asyncio.Task[None] | None = None
         self._client_left = False
-        self._writer = ResponseWriter(self)
+        self._writer: ResponseWriter | None = None
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
         call = self._begin()
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
+        writer = self._writer = ResponseWriter(self)
         try:
-            await self.services.serving.gateway.run(call, self._envelope(), self._writer)
+            await self.services.serving.gateway.run(call, self._envelope(), writer)
         except ClientLeftError:
             pass
         except asyncio.CancelledError:
             if not self._client_left:
                 raise
         except Exception:
-            if self._writer.begun:  # to its client, the response must not look whole
+            if writer.begun:  # to its client, the response must not look whole
                 self.connection.abort()
             raise
         finally:
-            self._task = None
+            self._task = self._writer = None  # it holds this handler, and so the request's body
             self.services.bounds.end_call()
 
     def on_connection_close(self) -> None:
@@ -62,7 +63,7 @@ class CallHandler(BaseHandler):
         A call that waits for its client ends by itself, once the client has taken what was written:
         cancelled meanwhile, it could not know whether that was the end of the response.
         """
-        if self._task and not self._writer.is_waiting:
+        if self._task and self._writer and not self._writer.is_waiting:
             self._task.cancel()
 
     def _begin(self) -> Call:

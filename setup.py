@@ -31,10 +31,10 @@ setup(
         "tornado_router.storage": ["migrations/*.py"],
     },
     install_requires=[
-        "aiohttp>=3.12,<4",
+        "aiohttp>=3.14.2,<4",
         "bcrypt>=4.2,<6",
         "click>=8.4,<9",
-        "email-validator>=2.2,<3",
+        "email-validator>=2.3,<3",
         "itsdangerous>=2.2,<3",
         "jiter>=0.18,<1",
         "jsonschema>=4.23,<5",

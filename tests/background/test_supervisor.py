@@ -222,7 +222,7 @@ BY_HAND = {
 PACKAGE = Path(tornado_router.__file__).parent
 EXCEPTIONS = {
     "provider/credentials.py create_task": "the plugin API imports nothing; it is awaited",
-    "redis/link.py call_later": "a timer for each command, whose callbacks are guarded",
+    "redis/protocol.py call_later": "a timer for each command, whose callbacks are guarded",
 }
 
 

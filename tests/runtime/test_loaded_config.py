@@ -66,8 +66,8 @@ class TestReadDeployment:
         with pytest.raises(ConfigError) as caught:
             read('server = {host = "0.0.0.0"}\nauth = {registration = "open"}')
         assert [fault.where for fault in caught.value.faults] == [
-            "auth.default_plan",
             "auth.jwt_secret",
+            "auth.default_plan",
         ]
 
     def test_secrets_are_those_of_all_tables(self, read):

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tornado_router.http.objects.base import Object, Page, dollars, seconds
+from tornado_router.http.objects.base import Object, Page, dollars, timestamp
 
 
 class Thing(Object, kw_only=True):
@@ -32,8 +32,8 @@ def test_the_last_page(ids):
 
 
 def test_times_are_in_whole_seconds():
-    assert seconds(datetime.datetime(1970, 1, 1, 0, 0, 1, 999_999)) == 1
-    assert seconds(None) is None
+    assert timestamp(datetime.datetime(1970, 1, 1, 0, 0, 1, 999_999)) == 1
+    assert timestamp(None) is None
 
 
 @pytest.mark.parametrize(

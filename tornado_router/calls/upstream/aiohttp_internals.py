@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-CHECKED = ("3.12.0", "3.14.5")
+CHECKED = ("3.14.2", "3.14.5")
 """The oldest and the newest version that the tests of this module were run with."""
 
 

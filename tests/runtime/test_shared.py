@@ -19,7 +19,7 @@ def test_what_fails_at_a_stop_leaves_nothing_else_open():
             if self.name == "limiter":
                 raise OSError("no")
 
-    names = ["memory", "responses", "changes", "limiter", "link", "subscription"]
+    names = ["memory", "responses", "invalidation", "limiter", "link", "subscription"]
     with pytest.raises(OSError, match="no"):
         asyncio.run(Shared(**{name: Part(name) for name in names}).close())
-    assert closed == ["limiter", "changes", "memory", "responses", "subscription", "link"]
+    assert closed == ["limiter", "invalidation", "memory", "responses", "subscription", "link"]

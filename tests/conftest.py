@@ -97,6 +97,7 @@ FALLBACKS = [
     *(f"up/{name}" for name in upstream_module.BEHAVIOURS),
     *(f"up/status:{code}" for code in (400, 401, 403, 404, 422, 429, 500, 503, 529)),
     *(f"up/plain-status:{code}" for code in (413, 429, 500)),
+    "up/endless:500",
     *("nobody/x", "full/x", "plaintls/x", "late/hang", "short/hang", "silent/hang-in-body"),
 ]
 """Each is the first target of a route `after-PROVIDER/MODEL`, whose second is healthy."""

@@ -18,6 +18,7 @@ import struct
 import sys
 import time
 import traceback
+import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -678,6 +679,23 @@ async def stream_endless_line(x):
     await x.piece(b"data: ")
     while True:
         await x.piece(b"x" * 65536)
+
+
+@behaviour
+async def endless(x):
+    """A whole response, or an error (`endless:500`), without an end."""
+    x.chunked = True
+    await x.head(int(x.argument or 200), Transfer_Encoding="chunked")
+    while True:
+        await x.piece(b" " * 65536)
+
+
+@behaviour
+async def bomb(x):
+    """A gigabyte of blanks, compressed to a megabyte."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
+    body = b"".join([deflate.compress(b" " * 2**20) for _ in range(1024)] + [deflate.flush()])
+    await x.answer(body, Content_Encoding="gzip")
 
 
 @behaviour

@@ -37,6 +37,7 @@ ALWAYS = [
     ("late/hang", 504, "timeout", "'late' did not respond in time"),
     ("short/hang", 504, "timeout", "'short' did not respond in time"),
     ("plaintls/x", 502, "tls_error", "'plaintls' has no valid TLS certificate"),
+    ("up/endless:500", 502, "response_too_large", "'up' sent a response larger than"),
 ]
 WHOLE = [
     *ALWAYS,
@@ -46,6 +47,13 @@ WHOLE = [
     ("no-choices", 502, "bad_provider_answer", "'up' has no choices"),
     ("error-200", 502, "overloaded", "The model is overloaded."),
     ("wrong-length", 502, "connection_error", "'up' broke off its connection"),
+    (
+        "endless",
+        502,
+        "response_too_large",
+        "'up' sent a response larger than the limit of 67108864",
+    ),
+    ("bomb", 502, "response_too_large", "'up' sent a response larger than the limit of 67108864"),
     ("silent/hang-in-body", 504, "timeout", "'silent' did not respond in time"),
 ]
 STREAMED = [

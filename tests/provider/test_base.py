@@ -1,7 +1,7 @@
 """A provider over HTTP: what the base class does for a plugin, over a connection of the core's."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import ClassVar
 
 import orjson
@@ -39,6 +39,20 @@ def stream(connection, count=None):
     return asyncio.run(main())
 
 
+class Counting(Connection):
+    """Notes what is held of an event whose end has not come."""
+
+    def __init__(self, pieces):
+        super().__init__(pieces)
+        self.held = []
+
+    @asynccontextmanager
+    async def stream(self, request):
+        async with super().stream(request) as answer:
+            answer.hold = self.held.append
+            yield answer
+
+
 class TestSend:
     def test_builds_a_request_and_parses_the_answer(self):
         connection = Connection([b"HEY", b"!"])
@@ -58,6 +72,11 @@ class TestSend:
 
 
 class TestStream:
+    def test_what_is_held_of_an_event_is_counted_until_it_is_complete(self):
+        connection = Counting([b"data:", b" a", b"\n\n", b"data: b\n\n", b"da", b"ta: END\n\n"])
+        assert stream(connection) == [["a"], ["b"], ["2 words"]]
+        assert connection.held == [5, 7, 0, 2, 11]
+
     def test_chunks_that_arrive_together_are_given_together(self):
         pieces = [b"data: a\n\ndata: b\n\n", b": ping\n\n", b"data: c\n", b"\n", b"data: END\n\n"]
         assert stream(Connection(pieces)) == [["a", "b"], ["c"], ["3 words"]]

@@ -51,6 +51,12 @@ class ServerOptions:
     max_body_bytes: int = option(
         10 * 1024 * 1024, "Larger request bodies are refused with status 413.", minimum=1024
     )
+    max_memory: int = option(
+        128 * 1024 * 1024,
+        "Bytes that request bodies and vendors' responses may hold of one process, together; "
+        "beyond that, large ones are refused with status 503. Parsed, they take a multiple of it.",
+        minimum=1024 * 1024,
+    )
     max_calls: int = option(
         1000,
         "Model calls that one process has in flight; more are refused with status 503.",
@@ -516,6 +522,15 @@ class ProviderOptions:
     )
     total_timeout: float = option(
         1800.0, "Seconds for a whole response, streamed or not.", exclusiveMinimum=0
+    )
+    max_response_bytes: int = option(
+        64 * 1024 * 1024,
+        "A larger response that is not streamed is cut off, and the next target is tried. What "
+        "counts is its size once it is inflated.",
+        minimum=65_536,
+    )
+    max_error_bytes: int = option(
+        1024 * 1024, "The same for a response that reports an error.", minimum=65_536
     )
     max_connections: int = option(
         1000, "Connections to this provider at once; further calls wait.", minimum=1

@@ -44,6 +44,16 @@ class Failure:
         "Its certificate cannot be trusted.",
     )
     bad_provider_answer = _failure(502, "", "Its response is not what its API promises.")
+    unreadable_encoding = _failure(
+        502,
+        "The provider '{provider}' compressed its response in a way that cannot be read.",
+        code="bad_provider_answer",
+    )
+    response_too_large = _failure(
+        502,
+        "The provider '{provider}' sent a response larger than the limit of {limit} bytes.",
+        "Its response is larger than the provider's `max_response_bytes`, or `max_error_bytes`.",
+    )
     provider_fault = _failure(502, "The provider '{provider}' failed.", "Its plugin failed.")
     unreadable_response = _failure(
         502, "The provider's response cannot be read.", code="provider_fault"

@@ -13,6 +13,7 @@ from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
+from tornado_router.background.held_memory import HeldMemory
 from tornado_router.calls.gateway import Gateway
 from tornado_router.config.reader import Config
 from tornado_router.http.client_bounds import ClientBounds
@@ -119,6 +120,7 @@ class Services:
         access_log: gets a line for each request.
         metrics: count requests.
         bounds: of what clients hold of this process.
+        memory: that bodies of requests and responses hold.
         accounts: for the management endpoints.
         process: for the endpoints that report on this process.
         requests: that are not over.
@@ -129,6 +131,7 @@ class Services:
     access_log: AccessLog
     metrics: Metrics
     bounds: ClientBounds
+    memory: HeldMemory
     accounts: AccountServices
     process: ProcessState
     requests: RunningRequests = field(default_factory=RunningRequests)

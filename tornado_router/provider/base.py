@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
@@ -129,6 +129,8 @@ class Provider:
                 head.body = await response.read()
                 raise self.parse_error(head)
             decoder, parser, begun = translator.framing(), translator.open_stream(call, head), False
+            hold: Callable[[int], None] = getattr(response, "hold", _hold_nothing)
+            held = 0  # of an event whose end has not come yet
             try:
                 async for piece in response:
                     chunks, error = _parse(parser, decoder.feed(piece))
@@ -136,7 +138,13 @@ class Provider:
                         raise error  # nothing is lost yet: the call can still be served elsewhere
                     if chunks:
                         begun = True
+                        if held:
+                            held = 0
+                            hold(held)
                         yield chunks
+                    else:
+                        held += len(piece)
+                        hold(held)
                     if error:
                         raise error
                     if parser.done:
@@ -168,6 +176,10 @@ def _parse(
     except ProviderError as error:
         return chunks, error
     return chunks, None
+
+
+def _hold_nothing(size: int) -> None:
+    """For streams that do not count what is held of them."""
 
 
 def _text(value: object) -> str | None:

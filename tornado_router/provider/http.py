@@ -34,7 +34,11 @@ class UpstreamResponse:
 
 
 class UpstreamStream(Protocol):
-    """A response whose body is read as it arrives."""
+    """A response whose body is read as it arrives.
+
+    That of the core has a method `hold(size)`, too, which `Provider.stream` calls: it counts the
+    bytes of an event whose end has not come yet, and raises an `ApiError` if there is no room.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -104,7 +108,8 @@ class HTTPClient(Protocol):
         """Sends a request and reads the whole response.
 
         Raises:
-            ProviderError: no response came: 502, or 504 after a time-out.
+            ProviderError: no response came, or one that is too large: 502, or 504 after a time-out.
+            ApiError: 503, there is no room for it.
         """
         ...
 

@@ -17,6 +17,7 @@ from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
+from tornado_router.background.held_memory import HeldMemory
 from tornado_router.background.supervisor import start_task
 from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
@@ -102,6 +103,7 @@ class RouterProcess:
             **_hooks(loaded.plugins),
         }
         self._telemetry = self._make_telemetry(config)
+        self._memory = HeldMemory(config.server.max_memory)
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._secrets: set[str] = set()
@@ -177,6 +179,7 @@ class RouterProcess:
             access_log=self.access_log,
             metrics=self.metrics,
             bounds=bounds,
+            memory=self._memory,
             accounts=self._account_services,
             process=ProcessState(
                 self.storage,
@@ -196,7 +199,7 @@ class RouterProcess:
         self.recorder.keep_out(sorted(self._secrets))
         for item in loaded.providers.values():
             if item.provider and item.name not in self._upstreams:
-                self._upstreams[item.name] = Upstream(item.name, item.common)
+                self._upstreams[item.name] = Upstream(item.name, item.common, self._memory)
         router = Router(loaded.providers, config.routes)
         self.metrics.models.keep(router.names())
         self.metrics.targets.keep(target.model for target in router.targets())

@@ -15,7 +15,7 @@ from tornado_router.config.options import ProviderOptions
 from tornado_router.errors import ProviderError
 from tornado_router.provider import CallFile, Part, Parts, UpstreamRequest
 
-from .vendor import CHUNKED, END, SHORT, WHOLE, Vendor, never, piece, post, serving
+from .vendor import CHUNKED, END, SHORT, WHOLE, Vendor, never, piece, post, room, serving
 
 
 def send(vendor_script, **options):
@@ -434,7 +434,7 @@ class TestFailures:
 
     def test_nobody_listens(self, closed_port):
         async def main():
-            client = Upstream("acme", ProviderOptions(type="t"))
+            client = Upstream("acme", ProviderOptions(type="t"), room())
             try:
                 await client.send(post(f"http://127.0.0.1:{closed_port}/v1"))
             except ProviderError as error:
@@ -486,12 +486,13 @@ class TestTLS:
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         code = """
             import asyncio, sys
+            from tornado_router.background.held_memory import HeldMemory
             from tornado_router.config.options import ProviderOptions
             from tornado_router.provider import CallFile, Part, Parts, UpstreamRequest
             from tornado_router.calls.upstream import Upstream
 
             async def main():
-                client = Upstream("acme", ProviderOptions(type="t"))
+                client = Upstream("acme", ProviderOptions(type="t"), HeldMemory(1))
                 print((await client.send(UpstreamRequest(sys.argv[1], b"{}", {}))).body.decode())
                 await client.close()
 

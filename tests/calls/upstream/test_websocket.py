@@ -17,6 +17,8 @@ from tornado_router.config.options import ProviderOptions
 from tornado_router.errors import ProviderError
 from tornado_router.provider import UpstreamRequest
 
+from .vendor import room
+
 SHORT = 0.05
 
 
@@ -86,7 +88,7 @@ async def serving(**options):
     server = HTTPServer(app)
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
-    client = Upstream("acme", ProviderOptions(type="t", **options))
+    client = Upstream("acme", ProviderOptions(type="t", **options), room())
     try:
         yield client, f"ws://127.0.0.1:{sockets[0].getsockname()[1]}", seen
     finally:
@@ -152,7 +154,7 @@ class TestOpening:
 
     def test_nobody_listens(self, closed_port):
         async def main():
-            client = Upstream("acme", ProviderOptions(type="t"))
+            client = Upstream("acme", ProviderOptions(type="t"), room())
             request = UpstreamRequest(f"ws://127.0.0.1:{closed_port}", b"", {})
             try:
                 async with client.connect(request):
@@ -416,7 +418,7 @@ def raw(story, sent, *, accept=True, **options):
         end = asyncio.Event()
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        client = Upstream("acme", ProviderOptions(type="t", **options))
+        client = Upstream("acme", ProviderOptions(type="t", **options), room())
         try:
             async with asyncio.timeout(60):
                 return await story(client, url)

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+from tornado_router.background.held_memory import HeldMemory
 from tornado_router.calls.upstream import Upstream
 from tornado_router.config.options import ProviderOptions
 from tornado_router.provider import UpstreamRequest
@@ -67,11 +68,11 @@ def length(head):
 
 
 @asynccontextmanager
-async def serving(vendor, *, tls=None, **options):
+async def serving(vendor, *, tls=None, memory=None, **options):
     """A vendor that listens, and the connections to it."""
     server = await asyncio.start_server(vendor.handle, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
-    client = Upstream("acme", ProviderOptions(type="t", **options))
+    client = Upstream("acme", ProviderOptions(type="t", **options), memory or room())
     try:
         yield client, f"http{'s' if tls else ''}://localhost:{port}/v1"
     finally:
@@ -82,6 +83,11 @@ async def serving(vendor, *, tls=None, **options):
 
 def post(url, body=b"{}", **headers):
     return UpstreamRequest(url, body, {"Content-Type": "application/json", **headers})
+
+
+def room(limit=2**27):
+    """Memory for bodies."""
+    return HeldMemory(limit)
 
 
 def never():

@@ -16,10 +16,13 @@ import aiohttp
 from multidict import CIMultiDict
 
 from tornado_router import __version__
+from tornado_router.background.held_memory import UNCOUNTED, HeldMemory, Hold
 from tornado_router.calls.upstream.aiohttp_internals import Pool, limit_silence
+from tornado_router.calls.upstream.body import BodyReader
 from tornado_router.calls.upstream.failures import FAILURES, failure
 from tornado_router.calls.upstream.websocket import WebSocket, WebSocketConnector
 from tornado_router.config.options import ProviderOptions
+from tornado_router.error_codes import Refusal
 from tornado_router.provider import Parts, UpstreamRequest, UpstreamResponse
 
 STREAM_BUFFER = 16 * 1024
@@ -43,15 +46,18 @@ class Upstream:
 
     Args:
         name: of the provider, for messages.
-        options: time-outs and the size of the pool.
+        options: time-outs, and bounds on the pool and on bodies.
+        memory: what the bodies of all providers and of all clients hold together.
 
     Attributes:
         pool: the connections.
     """
 
-    def __init__(self, name: str, options: ProviderOptions) -> None:
+    def __init__(self, name: str, options: ProviderOptions, memory: HeldMemory) -> None:
         self._name = name
         self._options = options
+        self._memory = memory
+        self._bodies = BodyReader(name, options, memory)
         self._sockets: WebSocketConnector | None = None
         self._between_bytes = options.between_bytes_timeout
         self.pool = Pool(
@@ -76,11 +82,12 @@ class Upstream:
 
         Raises:
             ProviderError: no whole response came: 502, or 504 after a time-out.
+            ApiError: 503, the bodies that this process holds leave no room for it.
         """
         try:
             async with await self._open(request) as response:
                 limit_silence(response, self._between_bytes)
-                body = await response.read()
+                body = await self._bodies.read(response)
         except FAILURES as error:
             raise failure(self._name, error) from None
         return UpstreamResponse(response.status, response.headers, body)
@@ -127,6 +134,8 @@ class _Stream:
         self._upstream = upstream
         self._request = request
         self._begun = False
+        self._hold: Hold | None = None
+        self._held = 0
 
     async def __aenter__(self) -> _Stream:
         try:
@@ -143,6 +152,7 @@ class _Stream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._free()
         content = self._response.content
         if kind is None and not content.at_eof():
             with suppress(TimeoutError, aiohttp.ClientError):
@@ -173,9 +183,32 @@ class _Stream:
     async def read(self) -> bytes:
         """The rest of the body, whole."""
         try:
-            return await self._response.read()
+            return await self._upstream._bodies.read(self._response)
         except FAILURES as error:
             raise failure(self._upstream._name, error) from None
+
+    def hold(self, size: int) -> None:
+        """Counts what is held of an event whose end has not come yet.
+
+        Args:
+            size: in bytes; 0 once the event is complete.
+
+        Raises:
+            ApiError: 503, the bodies that this process holds leave no room for it.
+        """
+        if size <= UNCOUNTED:
+            self._free()
+            return
+        if self._hold is None:
+            self._hold = Hold(self._upstream._memory)
+        if not self._hold.grow(size - self._held):
+            raise Refusal.overloaded()
+        self._held = size
+
+    def _free(self) -> None:
+        if self._hold is not None:
+            self._hold.free()
+            self._hold, self._held = None, 0
 
 
 async def _pieces(parts: Parts) -> AsyncIterator[bytes]:

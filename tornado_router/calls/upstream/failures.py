@@ -12,6 +12,9 @@ from tornado_router.errors import ProviderError
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 """What a connection raises if it cannot be made, breaks, or takes too long."""
 
+_ENCODING = "content-encoding"
+"""In what aiohttp says of a body that it cannot inflate; there is no class for it."""
+
 
 def failure(provider: str, error: Exception) -> ProviderError:
     """The error for a client: 504 after a time-out, else 502.
@@ -29,6 +32,10 @@ def failure(provider: str, error: Exception) -> ProviderError:
             row = Failure.tls_error
         case aiohttp.ClientConnectorError():
             row = Failure.connection_error
+        case aiohttp.ClientError() if "content-encoding" in str(
+            error
+        ):  # it has no class of its own
+            row = Failure.unreadable_encoding
         case _:
             row = Failure.connection_broken
     return row(provider=provider)

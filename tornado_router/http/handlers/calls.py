@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from tornado_router.background.held_memory import Hold, request_hold
 from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError, Envelope
 from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
@@ -36,6 +37,8 @@ class CallHandler(BaseHandler):
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
         writer = self._writer = ResponseWriter(self)
+        hold = Hold(self.services.memory)
+        request_hold.set(hold)
         try:
             await self.services.serving.gateway.run(call, self._envelope(), writer)
         except ClientLeftError:
@@ -48,6 +51,7 @@ class CallHandler(BaseHandler):
                 self.connection.abort()
             raise
         finally:
+            hold.free()
             self._task = self._writer = None  # it holds this handler, and so the request's body
             self.services.bounds.end_call()
 

@@ -1,0 +1,73 @@
+"""Counts the bytes of bodies that a process holds, of requests and of responses, and bounds them.
+
+A body is bounded by an option of its own; a thousand of them at once would still be too much. What
+reads a body beyond `UNCOUNTED` bytes asks here for each further piece before it keeps it.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+UNCOUNTED = 64 * 1024
+"""A smaller body is not counted: the bounds on connections and calls bound those, and most are."""
+
+
+class HeldMemory:
+    """The bytes that all bodies of a process hold together.
+
+    Args:
+        limit: the most that they may.
+
+    Attributes:
+        limit: as it was given.
+        held: that they hold now.
+        refused: how often there was no room for a piece.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+        self.refused = 0
+
+
+class Hold:
+    """What the bodies of one request hold, its own and the response's; freed at its end.
+
+    Args:
+        memory: that it is a part of.
+
+    Attributes:
+        over: whether it was freed; a task that outlives its request may still know it.
+    """
+
+    __slots__ = ("_bytes", "_memory", "over")
+
+    def __init__(self, memory: HeldMemory) -> None:
+        self._memory = memory
+        self._bytes = 0
+        self.over = False
+
+    def grow(self, count: int) -> bool:
+        """Takes room for so many more bytes; False if there is none."""
+        memory = self._memory
+        if memory.held + count > memory.limit:
+            memory.refused += 1
+            return False
+        memory.held += count
+        self._bytes += count
+        return True
+
+    def shrink(self, count: int) -> None:
+        """Gives so many bytes back."""
+        count = min(count, self._bytes)
+        self._bytes -= count
+        self._memory.held -= count
+
+    def free(self) -> None:
+        """Gives all of them back, at its end."""
+        self.over = True
+        self.shrink(self._bytes)
+
+
+request_hold: ContextVar[Hold | None] = ContextVar("request_hold", default=None)
+"""Of the request whose task runs: a response that is read in it counts until it is delivered."""

@@ -97,6 +97,13 @@ class TestFailures:
         assert (world.account.status, world.account.error_code) == (502, "provider_fault")
         assert world.provider.closed == 1
 
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_the_log_names_target_and_request_of_nonsense(self, stream, logged):
+        World([5] if stream else {"choices": 5}).refused(stream=stream)
+        (line,) = logged
+        assert "p/m1 made something that is not a response of chat.completions" in line
+        assert line.endswith("in request client-7\n")
+
     def test_nonsense_at_first_is_a_proper_error(self):
         world = World([5], [chunk("a")])
         client = Reader()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tornado_router.endpoints.estimates import IMAGE_TOKENS, estimate_tokens, tokens_of
+from tornado_router.endpoints.estimates import IMAGE_TOKENS, estimate_tokens, text_size, tokens_of
 
 
 def prompt_tokens(*content, **fields):
@@ -53,3 +53,18 @@ def test_texts_and_tokens_in_lists():
 
 def test_half_a_character_does_no_harm():
     assert prompt_tokens({"type": "text", "text": "\ud83d" * 8}) > 0
+
+
+def test_text_of_a_response_is_found_at_any_depth():
+    value = "x"
+    for _ in range(5000):
+        value = [{"content": value}]
+    assert text_size(value) == 1
+    while isinstance(value, list):  # or its end recurses, too
+        value = value[0].pop("content")
+
+
+def test_the_search_for_it_ends():
+    value = []
+    value.append(value)
+    assert text_size(value) == 0

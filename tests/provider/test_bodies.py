@@ -1,5 +1,7 @@
 """Bodies on their way to the vendor and to the client."""
 
+import math
+
 import orjson
 import pytest
 
@@ -16,6 +18,10 @@ def test_json_with_what_orjson_cannot_write_is_written_all_the_same():
     }
 
 
+def test_halves_of_characters_are_written_as_halves():
+    assert public.dump_json({"a": "\ud83d"}) == b'{"a":"\\ud83d"}'
+
+
 def test_json_nested_without_end_is_refused():
     body = {}
     for _ in range(200_000):
@@ -25,6 +31,31 @@ def test_json_nested_without_end_is_refused():
     assert (caught.value.status, caught.value.param) == (400, "messages")
     while body:  # or its end recurses, too
         body = body.pop("a")
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'"\\ud83d"', "\ud83d"),
+        (b'{"\\ud83d": 1}', {"\ud83d": 1}),
+        (b"1e400", math.inf),
+        (b"[-Infinity]", [-math.inf]),
+        (b'{"a":1,"a":2}', {"a": 2}),
+        (b'\xef\xbb\xbf{"a":"\xc3\xa9"}', {"a": "é"}),
+    ],
+)
+def test_json_that_parsers_of_clients_take_is_read(data, value):
+    assert public.load_json(data) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"<html>", b'"\t"', b'"\xff"', b"[" * 3000 + b"]" * 3000, b"1" * 5000, b"'a'"],
+    ids=lambda data: repr(data[:10]),
+)
+def test_what_none_of_them_takes_is_not(data):
+    with pytest.raises(ValueError):  # noqa: PT011 - of any kind
+        public.load_json(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"[1]", b"null", b'"x"', b"\xff"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from loguru import logger
@@ -21,7 +21,7 @@ from tornado_router.calls.response_cache import CachedResponse, CacheEntry
 from tornado_router.endpoints import Encoded, StreamEncoder
 from tornado_router.endpoints.base import EVENT_STREAM
 from tornado_router.error_codes import Refusal
-from tornado_router.errors import ApiError
+from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import Body
 from tornado_router.usage import Usage
 
@@ -44,8 +44,21 @@ class Delivery:
         self._begun = False
         self._ended = False
 
-    async def whole(self, response: Encoded) -> None:
-        """Delivers a whole response: a stream that has an end and nothing before it."""
+    async def whole(self, encode: Callable[[], Encoded]) -> None:
+        """Delivers a whole response: a stream that has an end and nothing before it.
+
+        Args:
+            encode: makes the client's bytes of what the provider returned.
+
+        Raises:
+            ApiError: it returned no response.
+            ClientLeftError: the client has left.
+        """
+        try:
+            response = encode()
+        except ProviderError:
+            self._log_unreadable()
+            raise
         self._begin(response.content_type, stream=False)
         await self._finish(response.data, response.usage)
 
@@ -88,7 +101,11 @@ class Delivery:
         copy = account.copy if account.copy.is_wanted else None
         batch: Sequence[Body] | None = attempt.first
         while batch is not None:
-            data = b"".join(map(encode, batch))
+            try:
+                data = b"".join(map(encode, batch))
+            except ProviderError:
+                self._log_unreadable()
+                raise
             is_due = encoder.generated > account.room or time.monotonic() >= account.due
             if is_due and not await account.spend():
                 reason = Refusal.quota_used_up()
@@ -148,6 +165,17 @@ class Delivery:
             await self._client.finish(data)
         except OSError as error:
             raise ClientLeftError from error
+
+    def _log_unreadable(self) -> None:
+        """Logs whose response is none: the client learns only that."""
+        account = self._account
+        target = account.attempts.target
+        logger.error(
+            "{} made something that is not a response of {} in request {}",
+            target.title if target else None,
+            account.call.endpoint,
+            account.envelope.request_id,
+        )
 
     def _log(self, error: BaseException) -> None:
         """Logs where an unexpected error came from; its message may hold a part of a prompt."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tornado_router.calls.account import CallAccount, CallAccounts
 from tornado_router.calls.admission import check_permissions
 from tornado_router.calls.client import Client, Envelope
@@ -87,7 +89,7 @@ class Gateway:
                 await delivery.stream(attempt, encoder)
             else:
                 assert attempt.body is not None, "it has succeeded"
-                await delivery.whole(endpoint.whole(call, attempt.body, model))
+                await delivery.whole(partial(endpoint.whole, call, attempt.body, model))
 
     async def _look_up(self, account: CallAccount) -> tuple[Route, CacheEntry | None]:
         """The targets that can serve a call, and its place in the response cache, if any.

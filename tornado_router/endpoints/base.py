@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from tornado_router.endpoints.dialects import Dialect
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
-from tornado_router.provider import Body, Call, dump_json
+from tornado_router.provider import Binary, Body, Call, dump_json
 from tornado_router.usage import BYTES_PER_TOKEN, Usage
 from tornado_router.validation import Profile, Validator
 from tornado_router.validation.validator import Rule
@@ -76,6 +76,9 @@ class StreamEncoder(Protocol):
 
     generated: int
     """UTF-8 bytes of text so far."""
+
+    complete: bool
+    """Whether all that was asked for is there: what goes wrong behind it spoils nothing."""
 
     def encode(self, chunk: Body) -> bytes:
         """One chunk as the client gets it; empty if it is not for this client.
@@ -227,6 +230,14 @@ class Endpoint(ABC):
         Raises:
             ProviderError: it is not a response in the format of the endpoint.
         """
+
+    def has_content(self, chunk: Body) -> bool:
+        """Whether a chunk holds some of what the client asked for: text, a tool call, media.
+
+        Until then nothing was said, so that another target can still serve the call. Whatever the
+        chunk is, this raises nothing.
+        """
+        return not isinstance(chunk, Binary) or bool(chunk.data)
 
     def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
         """What makes the bytes of a stream. Arguments as for `whole`."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from loguru import logger
-
 from tornado_router.endpoints.base import Encoded
 from tornado_router.endpoints.openai_usage import read_usage
 from tornado_router.error_codes import Failure
@@ -25,7 +23,10 @@ class BytesEncoder:
     Attributes:
         content_type: of the first piece.
         generated: always 0: the number of bytes does not show what they cost.
+        complete: always False: only their end shows that the bytes are whole.
     """
+
+    complete = False
 
     def __init__(self, estimate: Callable[[], Usage]) -> None:
         self._estimate = estimate
@@ -76,5 +77,4 @@ def whole_bytes(response: Body, estimate: Callable[[], Usage]) -> Encoded:
 def _binary(body: Body) -> Binary:
     if isinstance(body, Binary) and isinstance(body.data, bytes) and body.content_type:
         return body
-    logger.error("a provider returned a {} instead of bytes", type(body).__name__)
     raise Failure.unreadable_response()

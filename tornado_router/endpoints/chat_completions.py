@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
 from tornado_router.endpoints.base import ONE_OUTPUT, Ask, Documentation, Output, StreamEncoder
-from tornado_router.endpoints.openai_format import (
-    ChunkEncoder,
-    OpenAIEndpoint,
-    add_text,
-    byte_size,
-    join_chunks,
-)
+from tornado_router.endpoints.estimates import LABELS, audio_size, byte_size, text_size
+from tornado_router.endpoints.openai_format import ChoicesEndpoint
+from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, index_of, join_chunks
 from tornado_router.provider import Call
 from tornado_router.usage import BYTES_PER_TOKEN
 from tornado_router.validation.validator import Rule
@@ -22,7 +18,6 @@ TEMPERATURE = 1.0
 """Of a request that sets none: https://platform.openai.com/docs/api-reference/chat/create."""
 
 _MEDIA = {"image_url": "images", "input_audio": "audio", "file": "files"}
-_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 _MODEL = "gpt-4o-mini"
 _EXAMPLES: Mapping[str, Any] = {
     "A question": {
@@ -132,7 +127,7 @@ class ChatAsk(Ask):
         return int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
 
 
-class ChatCompletions(OpenAIEndpoint):
+class ChatCompletions(ChoicesEndpoint):
     """Messages in, a message out."""
 
     name: ClassVar[str] = "chat.completions"
@@ -144,8 +139,6 @@ class ChatCompletions(OpenAIEndpoint):
     )
     prompt_field: ClassVar[str] = "messages"
     prompt_fields: ClassVar[tuple[str, ...]] = ("messages", "tools")
-    content: ClassVar[str] = "choices"
-    streams: ClassVar[bool] = True
     otel_operation: ClassVar[str] = "chat"
     documentation: ClassVar[Documentation] = Documentation(
         summary="Create a chat completion",
@@ -168,9 +161,21 @@ class ChatCompletions(OpenAIEndpoint):
             if isinstance(tool_call.get("id"), str)
         ]
 
-    def generated(self, body: Mapping[str, Any]) -> int:
-        """UTF-8 bytes of text in the messages."""
-        return _size(body["choices"], "message")
+    def size(self, choice: Mapping[str, Any]) -> int:
+        """UTF-8 bytes of text in a message or a delta: of every field, whatever its name."""
+        size = 0
+        for name, value in (choice.get("delta") or choice.get("message") or {}).items():
+            if not value or name in LABELS:
+                continue
+            if type(value) is str:
+                size += byte_size(value)
+            else:
+                size += audio_size(value) if name == "audio" else text_size(value)
+        return size
+
+    def choices(self, call: Call) -> int:
+        """`n`."""
+        return int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
 
     def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
         """What makes the bytes of a stream."""
@@ -180,18 +185,20 @@ class ChatCompletions(OpenAIEndpoint):
         """The messages that the deltas of a stream amount to."""
         joined = join_chunks(events, _add_choice)
         for choice in joined["choices"]:
-            message = choice.get("message") or {}
-            if "tool_calls" in message:
-                message["tool_calls"] = [call for _, call in sorted(message["tool_calls"].items())]
+            calls = choice.pop("tool_calls", None)  # by their index
+            if calls:
+                message = choice["message"]
+                message["tool_calls"] = [call for _, call in sorted(calls.items())]
         return joined
 
     def trim(self, joined: dict[str, Any], without_end: Callable[[str], str]) -> None:
-        """Removes the ends of texts, and tool calls: half a property fits no rule of redaction."""
+        """Removes the ends of texts, and all else: half a property fits no rule of redaction."""
         for choice in joined["choices"]:
             message = choice.get("message") or {}
-            message.pop("tool_calls", None)
             for name in message.keys() - {"role"}:
-                message[name] = without_end(message[name])
+                text = message.pop(name)
+                if isinstance(text, str):
+                    message[name] = without_end(text)
 
 
 class ChatEncoder(ChunkEncoder):
@@ -199,15 +206,11 @@ class ChatEncoder(ChunkEncoder):
 
     object: ClassVar[str] = "chat.completion.chunk"
 
-    def size(self, choices: Iterable[Any]) -> int:
-        """UTF-8 bytes of text in the deltas."""
-        return _size(choices, "delta")
-
     def ends(self) -> list[dict[str, Any]]:
         """An empty delta with a finish reason for each choice."""
         return [
             {"index": index, "delta": {}, "finish_reason": "length"}
-            for index in range(int(self._call.body.get("n") or 1))
+            for index in range(self._endpoint.choices(self._call))
         ]
 
 
@@ -221,37 +224,21 @@ def _media_parts(body: Mapping[str, Any]) -> list[str]:
     return types
 
 
-def _size(choices: Iterable[Any], part: str) -> int:
-    size = 0
-    for choice in choices:
-        message = choice.get(part) or {}
-        for name in _TEXTS:
-            text = message.get(name)
-            if text:
-                size += byte_size(text)
-        for tool_call in message.get("tool_calls") or ():
-            function = tool_call.get("function") or {}
-            size += byte_size(function.get("arguments") or "")
-    return size
-
-
 def _add_choice(known: dict[str, Any], choice: Mapping[str, Any]) -> None:
     message = known.setdefault("message", {})
     for name, value in (choice.get("delta") or {}).items():
-        if name == "tool_calls":
-            calls = message.setdefault("tool_calls", {})
-            for call in value or ():
-                _add_tool_call(calls.setdefault(call.get("index") or 0, {}), call)
+        if name == "tool_calls" and isinstance(value, list):
+            calls = known.setdefault("tool_calls", {})
+            for call in value:
+                _add_tool_call(calls.setdefault(index_of(call), {}), call)
         else:
-            add_text(message, name, value)
+            add_piece(message, name, value)
 
 
 def _add_tool_call(known: dict[str, Any], call: Mapping[str, Any]) -> None:
     for name, value in call.items():
-        if isinstance(value, dict):
-            part = known.setdefault(name, {})
-            for key, text in value.items():
-                add_text(part, key, text)
+        if isinstance(value, Mapping):
+            add_piece(known, name, value)
         elif name != "index":
             known[name] = value
 

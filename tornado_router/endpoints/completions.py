@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
 from tornado_router.endpoints.base import Ask, Documentation, Output, StreamEncoder
-from tornado_router.endpoints.estimates import estimate_tokens
-from tornado_router.endpoints.openai_format import (
-    ChunkEncoder,
-    OpenAIEndpoint,
-    add_text,
-    byte_size,
-    join_chunks,
-)
+from tornado_router.endpoints.estimates import estimate_tokens, text_size
+from tornado_router.endpoints.openai_format import ChoicesEndpoint
+from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, join_chunks
 from tornado_router.provider import Call
 from tornado_router.validation.validator import Rule
 
@@ -57,7 +52,7 @@ class CompletionsAsk(Ask):
         return None if bound is None else int(bound)
 
 
-class Completions(OpenAIEndpoint):
+class Completions(ChoicesEndpoint):
     """A prompt in, the text that follows it out."""
 
     name: ClassVar[str] = "completions"
@@ -70,8 +65,6 @@ class Completions(OpenAIEndpoint):
     )
     prompt_field: ClassVar[str] = "prompt"
     prompt_fields: ClassVar[tuple[str, ...]] = ("prompt", "suffix")
-    content: ClassVar[str] = "choices"
-    streams: ClassVar[bool] = True
     otel_operation: ClassVar[str] = "text_completion"
     documentation: ClassVar[Documentation] = Documentation(
         summary="Create a completion",
@@ -100,9 +93,14 @@ class Completions(OpenAIEndpoint):
         """What a call asks for."""
         return CompletionsAsk(call)
 
-    def generated(self, body: Mapping[str, Any]) -> int:
-        """UTF-8 bytes of text in the choices."""
-        return _size(body["choices"])
+    def size(self, choice: Mapping[str, Any]) -> int:
+        """UTF-8 bytes of the text."""
+        text = choice.get("text")
+        return text_size(text) if text else 0
+
+    def choices(self, call: Call) -> int:
+        """`n` for each prompt."""
+        return int(call.body.get("n") or 1) * len(prompts(call.body))
 
     def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
         """What makes the bytes of a stream."""
@@ -115,8 +113,9 @@ class Completions(OpenAIEndpoint):
     def trim(self, joined: dict[str, Any], without_end: Callable[[str], str]) -> None:
         """Removes the ends of texts."""
         for choice in joined["choices"]:
-            if "text" in choice:
-                choice["text"] = without_end(choice["text"])
+            text = choice.pop("text", None)
+            if isinstance(text, str):
+                choice["text"] = without_end(text)
 
 
 class CompletionsEncoder(ChunkEncoder):
@@ -124,25 +123,16 @@ class CompletionsEncoder(ChunkEncoder):
 
     object: ClassVar[str] = "text_completion"
 
-    def size(self, choices: Iterable[Any]) -> int:
-        """UTF-8 bytes of text in the choices."""
-        return _size(choices)
-
     def ends(self) -> list[dict[str, Any]]:
         """No text, with a finish reason, for each choice."""
-        body = self._call.body
         return [
             {"index": index, "text": "", "logprobs": None, "finish_reason": "length"}
-            for index in range(int(body.get("n") or 1) * len(prompts(body)))
+            for index in range(self._endpoint.choices(self._call))
         ]
 
 
-def _size(choices: Iterable[Any]) -> int:
-    return sum(byte_size(choice.get("text") or "") for choice in choices)
-
-
 def _add_choice(known: dict[str, Any], choice: Mapping[str, Any]) -> None:
-    add_text(known, "text", choice.get("text"))
+    add_piece(known, "text", choice.get("text"))
 
 
 COMPLETIONS = Completions()

@@ -31,7 +31,14 @@ from tornado_router.framing import (
     ServerSentEvents,
 )
 from tornado_router.provider.base import OptionError, Provider
-from tornado_router.provider.bodies import Binary, Body, Relayed, dump_json, load_json_object
+from tornado_router.provider.bodies import (
+    Binary,
+    Body,
+    Relayed,
+    dump_json,
+    load_json,
+    load_json_object,
+)
 from tornado_router.provider.call import Call, Params, Unsupported
 from tornado_router.provider.credentials import Credentials, Token, TokenCredentials
 from tornado_router.provider.files import CallFile
@@ -88,5 +95,6 @@ __all__ = [
     "bad_answer",
     "dump_json",
     "hookimpl",
+    "load_json",
     "load_json_object",
 ]

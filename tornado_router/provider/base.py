@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import orjson
-
 from tornado_router.errors import ApiError, ProviderError
-from tornado_router.provider.bodies import Body
+from tornado_router.provider.bodies import Body, load_json
 from tornado_router.provider.call import Call
 from tornado_router.provider.credentials import AuthorizedClient, Credentials
 from tornado_router.provider.http import HTTPClient, UpstreamResponse, is_retryable
@@ -87,10 +85,10 @@ class Provider:
         """
         error: Mapping[str, Any] = {}
         try:
-            body = orjson.loads(response.body)
+            body = load_json(response.body)
             if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
                 error = body["error"]
-        except orjson.JSONDecodeError:
+        except ValueError:
             pass  # an HTML page, or nothing: the status has to do
         message = error.get("message") if response.status < 500 else None
         retry_after = response.headers.get("retry-after")

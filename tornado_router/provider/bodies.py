@@ -55,25 +55,59 @@ def dump_json(body: Mapping[str, Any]) -> bytes:
         ApiError: 400, it is nested too deeply to be sent.
     """
     try:
-        return orjson.dumps(body)
-    except TypeError:  # orjson knows no integers beyond 64 bits; a client may send one
+        return write_json(body)
+    except RecursionError:
+        raise Invalid.invalid_request(
+            "The request is nested too deeply.", param="messages"
+        ) from None
+
+
+def write_json(value: object) -> bytes:
+    """The bytes of a JSON value, whatever of JSON it holds.
+
+    orjson knows no integers beyond 64 bits and no halves of surrogate pairs; clients and vendors
+    send both.
+
+    Raises:
+        TypeError: it is not a JSON value.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def load_json(data: bytes) -> Any:
+    """The JSON value in the bytes of a vendor, which are read as clients' own parsers read them.
+
+    orjson is strict: it refuses halves of surrogate pairs (a token may end between the two), a byte
+    order mark and numbers beyond any float, which the parsers of Python and JavaScript take, and
+    `NaN` and `Infinity`, which Python's takes. A response was paid for, and its bytes go on as they
+    are, so none of this makes it unreadable here. A number that is none is `null` where a body is
+    written anew, as JavaScript does it.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
         try:
-            return json.dumps(body, separators=(",", ":")).encode()
+            return json.loads(data.decode("utf-8-sig"))
         except RecursionError:
-            raise Invalid.invalid_request(
-                "The request is nested too deeply.", param="messages"
-            ) from None
+            raise ValueError("nested too deeply") from None
 
 
 def load_json_object(data: bytes, provider: str) -> dict[str, Any]:
-    """The JSON object in a vendor's response or event.
+    """The JSON object in a vendor's response or event, read by `load_json`.
 
     Raises:
         ProviderError: 502 that names the provider, if it is something else.
     """
     try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        body = load_json(data)
+    except ValueError:
         raise Failure.bad_provider_answer(
             f"The provider '{provider}' sent something that is not JSON."
         ) from None

@@ -1,0 +1,212 @@
+"""Streams of OpenAI's chunks with choices: for the client, and joined for the request log."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, ClassVar
+
+from tornado_router import sse
+from tornado_router.endpoints.base import EVENT_STREAM
+from tornado_router.endpoints.estimates import text_size
+from tornado_router.endpoints.openai_format import ChoicesEndpoint, body_of, written
+from tornado_router.endpoints.openai_usage import read_usage, usage_body
+from tornado_router.error_codes import Failure
+from tornado_router.errors import ApiError
+from tornado_router.provider import Body, Call, load_json
+from tornado_router.usage import Usage
+
+_IDENTITY = ("id", "created", "model", "system_fingerprint", "service_tier")
+_JOINED = ("id", "model", "usage", "error", "router")
+_FAILED = "error"
+"""The finish reason of a choice that failed, at OpenRouter and others: it is not whole."""
+
+_HIGH = ("\ud800", "\udbff")
+"""The first halves of surrogate pairs: the first and the last of them."""
+
+
+class ChunkEncoder:
+    """Frames chunks with choices, and learns from them what the call used (`StreamEncoder`).
+
+    A client that asked for usage gets it once, last, in a chunk without choices, whatever the
+    vendor does with it; one that did not ask never sees it.
+
+    Args:
+        endpoint: whose stream it is.
+        call: what the client asked for.
+        model: what chunks are to call the model; None for what the vendor calls it.
+
+    Attributes:
+        object: the `object` of each chunk.
+        generated: UTF-8 bytes of text so far.
+        complete: whether every choice has ended.
+    """
+
+    object: ClassVar[str]
+    content_type = EVENT_STREAM
+
+    def __init__(self, endpoint: ChoicesEndpoint, call: Call, model: str | None = None) -> None:
+        self._endpoint = endpoint
+        self._size = endpoint.size
+        self._call = call
+        self._model = model
+        options = call.body.get("stream_options")
+        self._show_usage = bool(options and options.get("include_usage"))
+        self._reported: Usage | None = None
+        self._usage_chunk: tuple[Mapping[str, Any], bytes | None] = {}, None
+        self._identity: dict[str, Any] = {}
+        self._has_identity = False
+        self._ended: set[int] = set()
+        self.generated = 0
+        self.complete = False
+
+    @abstractmethod
+    def ends(self) -> list[dict[str, Any]]:
+        """The choices of a chunk that ends every choice, as if it had reached its bound."""
+
+    def encode(self, chunk: Body) -> bytes:
+        """One chunk as an event; empty if it is not for this client.
+
+        Raises:
+            ProviderError: it is not a chunk in OpenAI's format.
+        """
+        body, raw = body_of(chunk)
+        is_made = raw is None
+        if self._model is not None:
+            body, raw = {**body, "model": self._model}, None
+        choices = body.get("choices")
+        if not self._has_identity:
+            self._take_identity(body, choices)
+        if body.get("usage"):
+            self._take_usage(body, choices, raw)
+            if not choices:
+                return b""
+            body, raw = {**body, "usage": None}, None
+        if choices:
+            try:
+                for choice in choices:
+                    self.generated += self._size(choice)
+                    if choice.get("finish_reason"):
+                        self._end_choice(choice)
+            except (AttributeError, TypeError):
+                if is_made:
+                    raise Failure.unreadable_response() from None
+                self._take_odd(choices)
+        if raw is None or b"\n" in raw or b"\r" in raw:
+            raw = written(body)
+        return sse.encode(raw)
+
+    def finish(self) -> bytes:
+        """Usage, if the client asked for it, and `[DONE]`."""
+        return self._usage_event() + sse.DONE if self._show_usage else sse.DONE
+
+    def cut(self, reason: ApiError) -> bytes:
+        """A chunk that ends every choice with `length` and has the reason as `router`."""
+        return self._event(choices=self.ends(), router=reason.body()) + self.finish()
+
+    def error(self, error: ApiError) -> bytes:
+        """The dialect's event."""
+        return self._endpoint.dialect.error_event(error)
+
+    def usage(self) -> Usage:
+        """What was used so far: as the vendor reported, or an estimate from what came."""
+        return self._reported or self._endpoint.estimate(self._call, self.generated)
+
+    def _event(self, **fields: Any) -> bytes:
+        return sse.encode(written({**self._identity, "object": self.object, **fields}))
+
+    def _usage_event(self) -> bytes:
+        """The vendor's own chunk with all that is in it, or one that is made from what is known."""
+        body, raw = self._usage_chunk
+        if not body:
+            return self._event(choices=[], usage=usage_body(self.usage()))
+        if raw is None or b"\n" in raw or b"\r" in raw:
+            return self._event(**body)
+        return sse.encode(raw)
+
+    def _end_choice(self, choice: Mapping[str, Any]) -> None:
+        if choice["finish_reason"] != _FAILED:
+            self._ended.add(index_of(choice))
+            self.complete = len(self._ended) >= self._endpoint.choices(self._call)
+
+    def _take_odd(self, choices: Any) -> None:
+        """Counts the text in choices of a vendor that are in a format of its own."""
+        self.generated += text_size(choices)
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, Mapping) and choice.get("finish_reason"):
+                self._end_choice(choice)
+
+    def _take_identity(self, chunk: Mapping[str, Any], choices: Any) -> None:
+        """Notes what each chunk says of its response: until choices come, it may be empty."""
+        self._identity |= {name: chunk[name] for name in _IDENTITY if chunk.get(name)}
+        self._has_identity = bool(choices)
+
+    def _take_usage(self, chunk: Mapping[str, Any], choices: Any, raw: bytes | None) -> None:
+        usage = read_usage(chunk["usage"])
+        if not usage:
+            return
+        self._reported = usage
+        if choices:  # the rest of it reaches the client as it is
+            self._usage_chunk = {"choices": [], "usage": chunk["usage"]}, None
+        else:
+            known = {name: value for name, value in chunk.items() if value or name == "choices"}
+            is_whole = chunk.get("choices") == [] and known.keys() >= {"object", *self._identity}
+            self._usage_chunk = {**known, "choices": []}, raw if is_whole else None
+
+
+def join_chunks(
+    events: bytes, add: Callable[[dict[str, Any], Mapping[str, Any]], None]
+) -> dict[str, Any]:
+    """The response that chunks amount to: its choices with their texts put together.
+
+    Args:
+        events: of the stream, as the client got them.
+        add: adds a chunk's choice to what is known of it.
+    """
+    choices: dict[int, dict[str, Any]] = {}
+    joined: dict[str, Any] = {"stream": True, "choices": []}
+    decoder = sse.Decoder()
+    for event in [*decoder.feed(events), *decoder.finish()]:
+        try:
+            chunk = load_json(event.data)
+            for name in _JOINED:
+                if chunk.get(name):
+                    joined[name] = chunk[name]
+            for choice in chunk.get("choices") or ():
+                known = choices.setdefault(index_of(choice), {})
+                if choice.get("finish_reason"):
+                    known["finish_reason"] = choice["finish_reason"]
+                add(known, choice)
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            continue  # [DONE], an event that was cut off, or one that no client can read either
+    joined["choices"] = [{"index": index, **choices[index]} for index in sorted(choices)]
+    return joined
+
+
+def index_of(part: Mapping[str, Any]) -> int:
+    """The index of a choice or of a tool call; 0 if there is none."""
+    index = part.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def add_piece(known: MutableMapping[str, Any], name: str, value: Any) -> None:
+    """Adds the next piece of a text, a list or an object, or sets a value that is none."""
+    before = known.get(name)
+    if isinstance(before, str) and isinstance(value, str) and name != "role":
+        known[name] = _joined_text(before, value)
+    elif isinstance(before, list) and isinstance(value, list):
+        known[name] = before + value
+    elif isinstance(value, Mapping):
+        part = known[name] = before if isinstance(before, dict) else {}
+        for key, item in value.items():
+            add_piece(part, key, item)
+    elif value is not None:
+        known[name] = value
+
+
+def _joined_text(before: str, text: str) -> str:
+    """Two texts; if they were cut in the middle of a surrogate pair, it is whole again."""
+    joined = before + text
+    if _HIGH[0] <= before[-1:] <= _HIGH[1]:
+        return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return joined

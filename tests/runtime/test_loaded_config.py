@@ -25,6 +25,7 @@ type = "openai"
 api_key = "canary-7"
 base_url = "https://router:canary-8@llm.example/v1"
 headers = {X-Gateway = "Bearer canary-9"}
+proxy = "http://router:canary-10@proxy.example:3128"
 """
 
 
@@ -56,6 +57,16 @@ class TestReadDeployment:
             "providers.two.delay",
             "routes.a.targets[0]",
         ]
+
+    def test_a_proxy_has_to_be_one(self, read):
+        wrong = ECHO.replace("models", 'proxy = "socks5://u:secret@proxy.corp"\nmodels')
+        for text, environ in ((wrong, {}), (ECHO, {"HTTPS_PROXY": "socks5://u:secret@proxy.corp"})):
+            with pytest.raises(ConfigError) as caught:
+                read(text, **environ)
+            (fault,) = caught.value.faults
+            assert fault.where == "providers.echo.proxy"
+            assert "http://proxy.example.com:3128" in fault.message
+            assert "secret" not in str(caught.value)
 
     def test_an_env_file_beside_it_is_read(self, read, tmp_path):
         (tmp_path / ".env").write_text("PORT=4000\nHOST=127.0.0.1\n")

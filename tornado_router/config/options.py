@@ -535,6 +535,12 @@ class ProviderOptions:
     max_connections: int = option(
         1000, "Connections to this provider at once; further calls wait.", minimum=1
     )
+    proxy: str = option(
+        "environment",
+        "HTTP proxy to reach the vendor through, as `http://user:password@proxy.example.com:3128`; "
+        "`none` or empty for none; `environment` for what `HTTPS_PROXY`, `HTTP_PROXY` and "
+        "`NO_PROXY` say.",
+    )
     keepalive_seconds: float = option(
         60.0, "How many seconds an idle connection to the provider is kept.", minimum=0
     )

@@ -43,6 +43,16 @@ class Failure:
         "The provider '{provider}' has no valid TLS certificate.",
         "Its certificate cannot be trusted.",
     )
+    proxy_error = _failure(
+        502,
+        "The proxy before the provider '{provider}' cannot be reached.",
+        "The HTTP proxy between the router and the provider failed, or refused.",
+    )
+    proxy_refused = _failure(
+        502,
+        "The proxy before the provider '{provider}' responded with status {status}.",
+        code="proxy_error",
+    )
     bad_provider_answer = _failure(502, "", "Its response is not what its API promises.")
     unreadable_encoding = _failure(
         502,

@@ -249,7 +249,8 @@ def _configure(
     faults = list(check.faults(options, schema, path))
     if off or faults:
         return ConfiguredProvider(table.name, table.common, off=off or "its table is wrong"), faults
-    secrets = tuple(secrets_in(options, kind.options_schema))
+    common = {"proxy": table.common.proxy}  # which may hold a password
+    secrets = tuple(secrets_in({**common, **options}, kind.options_schema))
     try:
         provider = kind(table.name, options)
     except OptionError as error:

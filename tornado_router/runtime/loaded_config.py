@@ -11,9 +11,11 @@ from loguru import logger
 from tornado_router.accounts.keys import KEY_PREFIX
 from tornado_router.accounts.registration import check_registration
 from tornado_router.accounts.sessions import check_secret
+from tornado_router.config import check
 from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
 from tornado_router.config.declaration import table_schema
 from tornado_router.config.options import SECTIONS
+from tornado_router.config.proxy import proxy_fault
 from tornado_router.config.reader import Config, environment, examine
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.http.client_address import check_proxies
@@ -96,6 +98,7 @@ def load_config(
     faults += wrong_options
     faults += _check_sections(config)
     faults += _check_vendor_keys(config)
+    faults += _check_vendor_proxies(config, environ)
     faults += check_routes(providers, config.routes)
     faults += check_targets(providers, config.targets)
     faults += check_prices(config.prices, providers)
@@ -135,6 +138,12 @@ def _check_vendor_keys(config: Config) -> Iterator[Fault]:
                 f"begins with {KEY_PREFIX}, so it is an API key of this router and not the "
                 "vendor's (a variable in the environment overrides .env)",
             )
+
+
+def _check_vendor_proxies(config: Config, environ: Mapping[str, str]) -> Iterator[Fault]:
+    for table in config.providers.values():
+        if message := proxy_fault(table.common.proxy, environ):
+            yield Fault(check.dotted(("providers", table.name, "proxy")), message)
 
 
 def _check_workers(config: Config) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ There is one `Upstream` for each configured provider.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -19,10 +20,11 @@ from tornado_router import __version__
 from tornado_router.background.held_memory import UNCOUNTED, HeldMemory, Hold
 from tornado_router.calls.upstream.aiohttp_internals import Pool, limit_silence
 from tornado_router.calls.upstream.body import BodyReader
-from tornado_router.calls.upstream.failures import FAILURES, failure
+from tornado_router.calls.upstream.failures import FAILURES, PROXY_REFUSED, failure
 from tornado_router.calls.upstream.websocket import WebSocket, WebSocketConnector
 from tornado_router.config.options import ProviderOptions
-from tornado_router.error_codes import Refusal
+from tornado_router.config.proxy import Proxies
+from tornado_router.error_codes import Failure, Refusal
 from tornado_router.provider import Parts, UpstreamRequest, UpstreamResponse
 
 STREAM_BUFFER = 16 * 1024
@@ -57,6 +59,7 @@ class Upstream:
         self._name = name
         self._options = options
         self._memory = memory
+        self._proxies = Proxies(options.proxy, os.environ)
         self._bodies = BodyReader(name, options, memory)
         self._sockets: WebSocketConnector | None = None
         self._between_bytes = options.between_bytes_timeout
@@ -99,7 +102,9 @@ class Upstream:
     def connect(self, request: UpstreamRequest, protocols: tuple[str, ...] = ()) -> WebSocket:
         """Opens a websocket, which is used inside `async with`; see `HTTPClient.connect`."""
         if self._sockets is None:
-            self._sockets = WebSocketConnector(self._name, self._options, self.pool, _HEADERS)
+            self._sockets = WebSocketConnector(
+                self._name, self._options, self.pool, self._proxies, _HEADERS
+            )
         return self._sockets.connect(request, protocols)
 
     async def close(self) -> None:
@@ -113,15 +118,20 @@ class Upstream:
         body, headers = request.body, request.headers  # type: ignore[assignment]
         if isinstance(request.body, Parts):
             body, headers = _pieces(request.body), _form_headers(request)
-        return await self._session.request(
+        response = await self._session.request(
             request.method,
             request.url,
             data=body,
             headers=headers,
             # A redirect would carry the provider's key to a host that is not configured.
             allow_redirects=False,
+            proxy=self._proxies.find(request.url) if self._proxies else None,
             **how,
         )
+        if response.status == PROXY_REFUSED:
+            response.close()
+            raise Failure.proxy_refused(provider=self._name, status=PROXY_REFUSED)
+        return response
 
 
 class _Stream:

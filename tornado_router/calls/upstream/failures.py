@@ -9,6 +9,9 @@ import aiohttp
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ProviderError
 
+PROXY_REFUSED = 407
+"""No vendor responds so: it is the proxy that wants to know who asks (RFC 9110 section 15.5.8)."""
+
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 """What a connection raises if it cannot be made, breaks, or takes too long."""
 
@@ -24,6 +27,10 @@ def failure(provider: str, error: Exception) -> ProviderError:
         error: one of `FAILURES`.
     """
     match error:
+        case aiohttp.ClientHttpProxyError():
+            return Failure.proxy_refused(provider=provider, status=error.status)
+        case aiohttp.ClientProxyConnectionError():
+            row = Failure.proxy_error
         case aiohttp.ConnectionTimeoutError():
             row = Failure.connect_timeout
         case TimeoutError():

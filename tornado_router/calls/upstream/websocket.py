@@ -9,8 +9,9 @@ from types import TracebackType
 import aiohttp
 
 from tornado_router.calls.upstream.aiohttp_internals import handshake_headers
-from tornado_router.calls.upstream.failures import FAILURES, failure
+from tornado_router.calls.upstream.failures import FAILURES, PROXY_REFUSED, failure
 from tornado_router.config.options import ProviderOptions
+from tornado_router.config.proxy import Proxies
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ProviderError, bad_answer
 from tornado_router.framing import MAX_EVENT_BYTES
@@ -37,6 +38,7 @@ class WebSocketConnector:
         options: time-outs. `between_bytes_timeout` limits how long the vendor may be silent before
             it is pinged, and then how long its pong may take.
         pool: the connections.
+        proxies: that they go through.
         headers: of every handshake.
     """
 
@@ -45,10 +47,12 @@ class WebSocketConnector:
         name: str,
         options: ProviderOptions,
         pool: aiohttp.BaseConnector,
+        proxies: Proxies,
         headers: Mapping[str, str],
     ) -> None:
         self._name = name
         self._silence = options.between_bytes_timeout
+        self._proxies = proxies
         self._session = aiohttp.ClientSession(
             connector=pool,
             connector_owner=False,
@@ -65,7 +69,8 @@ class WebSocketConnector:
 
     def connect(self, request: UpstreamRequest, protocols: tuple[str, ...] = ()) -> WebSocket:
         """A websocket that is opened by `async with`; see `HTTPClient.connect`."""
-        return WebSocket(self._name, self._session, self._silence, request, protocols)
+        proxy = self._proxies.find(request.url)
+        return WebSocket(self._name, self._session, self._silence, request, protocols, proxy=proxy)
 
     async def close(self) -> None:
         """Ends the session; the pool stays open."""
@@ -85,12 +90,15 @@ class WebSocket:
         silence: float,
         request: UpstreamRequest,
         protocols: tuple[str, ...],
+        *,
+        proxy: str | None,
     ) -> None:
         self._name = name
         self._session = session
         self._silence = silence
         self._request = request
         self._protocols = protocols
+        self._proxy = proxy
         self._closed_by_us = False
         self.close_code: int | None = None
         self.close_reason = ""
@@ -101,6 +109,7 @@ class WebSocket:
                 self._request.url,
                 headers=self._request.headers,
                 protocols=self._protocols,
+                proxy=self._proxy,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                 autoping=False,  # pongs are looked at here, to know that the vendor is alive
                 max_msg_size=MAX_EVENT_BYTES,
@@ -198,6 +207,8 @@ class WebSocket:
         raise Failure.connection_closed(provider=self._name, code=self.close_code)
 
     def _refusal(self, error: aiohttp.WSServerHandshakeError) -> ProviderError:
+        if error.status == PROXY_REFUSED:
+            return Failure.proxy_refused(provider=self._name, status=error.status)
         if error.status < 300:
             return bad_answer(f"The provider '{self._name}' did not open a websocket.")
         retry_after = error.headers.get("Retry-After") if error.headers else None

@@ -24,6 +24,7 @@ from tornado_router.http import cors
 from tornado_router.http.client_address import client_address
 from tornado_router.http.connection import connection_of
 from tornado_router.http.services import Services
+from tornado_router.http.tornado_handler import TornadoHandler
 from tornado_router.observability.log import PlainRequest
 from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
@@ -40,7 +41,7 @@ STRICT_TRANSPORT = "max-age=31536000"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-class BaseHandler(RequestHandler):
+class BaseHandler(TornadoHandler):
     """One request.
 
     Attributes:
@@ -77,10 +78,13 @@ class BaseHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         """Headers of every response, errors included."""
-        self.set_header("Content-Type", JSON)
-        self.set_header("X-Request-Id", self.request_id)
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.clear_header("Server")
+        self.set_headers(
+            {
+                "Content-Type": JSON,
+                "X-Request-Id": self.request_id,
+                "X-Content-Type-Options": "nosniff",
+            }
+        )
 
     @property
     def client_address(self) -> str:
@@ -168,7 +172,7 @@ class BaseHandler(RequestHandler):
         self.error = self._api_error(status_code, error)
         forget_frames(error)
         self.set_status(self.error.status)
-        for name, value in self.error.headers.items():
+        for name, value in self.error.headers.items():  # a vendor's may be among them
             self.set_header(name, value)
         self._set_edge_headers()  # Tornado has cleared what `prepare` set
         self.write_json(self.error_body(self.error))
@@ -186,8 +190,7 @@ class BaseHandler(RequestHandler):
         options = self.services.serving.config.cors
         if options.origins:
             origin = self.request.headers.get("Origin")
-            for name, value in cors.response_headers(options, origin).items():
-                self.set_header(name, value)
+            self.set_headers(cors.response_headers(options, origin))
 
     def log_exception(
         self,
@@ -273,8 +276,7 @@ class PreflightHandler(BaseHandler):
     async def options(self) -> None:
         """Lists the methods and headers that a page may use."""
         options = self.services.serving.config.cors
-        for name, value in cors.preflight_headers(options, self.request.headers).items():
-            self.set_header(name, value)
+        self.set_headers(cors.preflight_headers(options, self.request.headers))
         self.set_status(204)
         self.finish()
 

@@ -12,10 +12,13 @@ from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
-from tornado_router.http.handlers.base import BaseHandler
+from tornado_router.http.handlers.base import JSON, BaseHandler
 from tornado_router.http.services import Services
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
+
+_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""Of a stream: else nginx would gather its chunks."""
 
 
 class CallHandler(BaseHandler):
@@ -143,12 +146,11 @@ class ResponseWriter:
 
     def begin(self, headers: Mapping[str, str], content_type: str, *, stream: bool) -> None:
         """Sets the headers."""
-        for name, value in headers.items():
-            self._handler.set_header(name, value)
-        self._handler.set_header("Content-Type", content_type)
+        self._handler.set_headers(headers)
+        if content_type != JSON:
+            self._handler.set_header("Content-Type", content_type)
         if stream:
-            self._handler.set_header("Cache-Control", "no-cache")
-            self._handler.set_header("X-Accel-Buffering", "no")  # nginx would gather chunks
+            self._handler.set_headers(_STREAM_HEADERS)
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Writes a part of the body."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 BYTES_PER_TOKEN = 4
 """Of text: what English comes to, for estimates."""
@@ -44,6 +46,9 @@ QUANTITIES = tuple(field.name for field in fields(Usage) if field.name.endswith(
 Each is a field of `Usage`, a column of the tables, a metric's `kind` and a property of the API:
 code that handles all of them iterates over this.
 """
+
+quantities: Callable[[Usage], tuple[int, ...]] = attrgetter(*QUANTITIES)
+"""The quantities of a usage, in that order."""
 
 QUANTITIES_AND_TOTAL = (*QUANTITIES[:2], "total_tokens", *QUANTITIES[2:])
 """The same in the order of the API, with the total behind its two parts."""

@@ -19,7 +19,9 @@ def test_a_flat_record_has_every_value_by_its_name():
 
 
 def test_the_event_of_a_call_has_its_values():
-    event = event_of(finished(7, cached_tokens=5, trace_id="ab"))
+    record = finished(7, cached_tokens=5, trace_id="ab")
+    event, flat = event_of(record), record.flat()
     assert isinstance(event, RequestFinished)
+    assert event._asdict() == {name: flat[name] for name in RequestFinished._fields}
     assert (event.call_id, event.cached_tokens, event.trace_id) == ("req_7", 5, "ab")
     assert (event.cost, event.uncharged, event.prices) == (Decimal("0.000000025"), 0, None)

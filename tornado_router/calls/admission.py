@@ -40,6 +40,9 @@ NO_BOUND = sys.maxsize
 
 _NOTHING = "(?!)"
 
+_CREDITS = HolderKind.CREDITS
+"""Looked up once: Python 3.11 finds the members of an enum slowly."""
+
 
 @dataclass(slots=True)
 class Permit:
@@ -69,7 +72,7 @@ class Permit:
     def from_credits(self) -> bool:
         """Whether the user's credits pay for it."""
         purses = self.key.purses
-        return bool(purses) and HolderKind.CREDITS.names(purses[0].id)
+        return bool(purses) and _CREDITS.names(purses[0].id)
 
     def headers(self) -> dict[str, str]:
         """The `x-ratelimit-*` headers that OpenAI's clients know."""

@@ -14,10 +14,10 @@ from tornado_router.observability.redaction import printable_name
 def level_headers(levels: Levels) -> dict[str, str]:
     """The `x-ratelimit-*` headers: https://platform.openai.com/docs/guides/rate-limits."""
     headers = {}
-    for ending, level in levels.items():
-        headers[f"x-ratelimit-limit-{ending}"] = str(level.limit)
-        headers[f"x-ratelimit-remaining-{ending}"] = str(level.remaining)
-        headers[f"x-ratelimit-reset-{ending}"] = duration(level.reset)
+    for ending, (limit, remaining, reset) in levels.items():
+        headers["x-ratelimit-limit-" + ending] = str(limit)
+        headers["x-ratelimit-remaining-" + ending] = str(remaining)
+        headers["x-ratelimit-reset-" + ending] = duration(reset)
     return headers
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
 from typing import Any, NamedTuple, get_type_hints
 from zlib import crc32
 
@@ -19,7 +18,7 @@ import orjson
 from tornado_router.ledger.record import CallRecord, Charge, RunningCall
 from tornado_router.observability.text import valid_texts
 from tornado_router.storage.values import billionths
-from tornado_router.usage import QUANTITIES, Usage
+from tornado_router.usage import QUANTITIES, Usage, quantities
 
 BEGUN, RUNNING, FINISHED = 0, 1, 2
 """Kinds of records: a call begins, has come to something while it runs, and has ended."""
@@ -30,8 +29,6 @@ _PLAIN = CallRecord._fields[:-2]
 _NAMES = (*_PLAIN, *QUANTITIES, "usage_estimated", "cost", "uncharged", "prices")
 _DROPPED, _END = 1 + _PLAIN.index("dropped_params"), 1 + len(_PLAIN)
 """Where a record has them, behind its kind."""
-
-_quantities = attrgetter(*QUANTITIES)
 
 _OWN_BEGUN = (*RunningCall._fields, _CHECKSUM)
 _OWN_NAMES = (*_NAMES, _CHECKSUM)
@@ -155,7 +152,7 @@ def _values(kind: int, record: CallRecord) -> list[Any]:
     return [
         kind,
         *record[:-2],
-        *_quantities(usage),
+        *quantities(usage),
         usage.estimated,
         f"{charge.charged}e-9",  # in dollars, as they always were
         f"{charge.uncharged}e-9",
@@ -212,8 +209,8 @@ def _checked_call(known: Mapping[str, Any]) -> CallRecord:
     return CallRecord._make([*(values[name] for name in _PLAIN), usage, charge])
 
 
-def _usage(quantities: Sequence[int], estimated: bool) -> Usage:
-    values: dict[str, Any] = dict(zip(QUANTITIES, quantities, strict=True))
+def _usage(counts: Sequence[int], estimated: bool) -> Usage:
+    values: dict[str, Any] = dict(zip(QUANTITIES, counts, strict=True))
     return Usage(estimated=estimated, **values)
 
 

@@ -18,8 +18,8 @@ class HolderKind(StrEnum):
 
     def id(self, *parts: object) -> str:
         """The id of a holder of this sort, such as `key:12` or `budget:12:2026-11-01`."""
-        return ":".join((self.value, *map(str, parts)))
+        return ":".join((self, *map(str, parts)))
 
     def names(self, holder: str) -> bool:
         """Whether an id is of a holder of this sort."""
-        return holder.partition(":")[0] == self.value
+        return holder.partition(":")[0] == self

@@ -38,20 +38,15 @@ def levels(rates: Iterable[Rates], counts: Iterable[Counts]) -> dict[str, Level]
         rates: that hold for a call.
         counts: of each of them.
     """
-    found: dict[str, Level] = {}
-    fewest: dict[str, int] = {}
+    fullest: dict[str, tuple[int, int, int]] = {}
     for one, counted in zip(rates, counts, strict=True):
         for index, limit, period, _ in one.bounds:
             header = _HEADERS[index]
-            if not header:
-                continue
-            taken = counted[index]
-            remaining = limit - -(-taken // period)
-            if header not in fewest or remaining < fewest[header]:
-                fewest[header] = remaining
-                reset = taken / limit / 1e6 if limit else 0.0
-                found[header] = Level(limit, remaining if remaining > 0 else 0, reset)
-    return found
+            if header:
+                level = (limit + -counted[index] // period, limit, counted[index])
+                if header not in fullest or level[0] < fullest[header][0]:
+                    fullest[header] = level
+    return {header: _level(*level) for header, level in fullest.items()}
 
 
 def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) -> LimitReachedError:
@@ -70,6 +65,10 @@ def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) ->
     worst = max(refusals, key=_seconds)
     worst.levels = levels(demand.rates, counts)
     return worst
+
+
+def _level(remaining: int, limit: int, taken: int) -> Level:
+    return Level(limit, remaining if remaining > 0 else 0, taken / limit / 1e6 if limit else 0.0)
 
 
 def _of_rates(rates: Rates, tokens: int, counts: Counts) -> Iterable[LimitReachedError]:

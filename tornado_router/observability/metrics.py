@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
@@ -30,7 +29,7 @@ from tornado_router.config.worker_variables import METRICS_VARIABLE, NUMBER_VARI
 from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import BoundedNames, failure_reason
-from tornado_router.usage import QUANTITIES
+from tornado_router.usage import QUANTITIES, quantities
 
 if TYPE_CHECKING:
     from tornado_router.ledger.record import CallRecord
@@ -43,7 +42,6 @@ if NUMBER_VARIABLE in os.environ:  # before anything is counted
 
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _TOKEN_KINDS = tuple(name.removesuffix("_tokens") for name in QUANTITIES)
-_quantities = attrgetter(*QUANTITIES)
 _OVERHEAD = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
 
 
@@ -140,7 +138,7 @@ class Metrics:
             uncharged.inc(charge.uncharged / 1e9)
         if charge.charged:
             self._cost[model, provider].inc(charge.charged / 1e9)
-        for kind, count in zip(_TOKEN_KINDS, _quantities(record.usage), strict=True):
+        for kind, count in zip(_TOKEN_KINDS, quantities(record.usage), strict=True):
             if count:
                 self._tokens[model, provider, kind].inc(count)
 

@@ -33,7 +33,7 @@ from tornado_router.http.client_bounds import ClientBounds
 from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.http.services import AccountServices, ProcessState, Services, Serving
 from tornado_router.http.tls import read_tls
-from tornado_router.ledger.record import CallRecord, event_of
+from tornado_router.ledger.record import event_of
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
 from tornado_router.observability.log import AccessLog
@@ -317,12 +317,10 @@ def _hooks(plugins: Plugins) -> dict[str, Observer]:
     """An observer for each plugin with `request_finished`; without any, pluggy is not called."""
 
     def observer(implementation: Any) -> Observer:
-        def observe(record: CallRecord) -> None:
-            # As pluggy calls it: with those of the arguments that it takes.
-            names = implementation.argnames
-            implementation.function(**(dict.fromkeys(names, event_of(record)) if names else {}))
-
-        return observe
+        function = implementation.function
+        if not implementation.argnames:  # as pluggy does, it gets what it takes
+            return lambda _: function()
+        return lambda record: function(event_of(record))
 
     hook = plugins.manager.hook.request_finished
     return {

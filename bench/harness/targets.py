@@ -66,6 +66,9 @@ base_url = "http://127.0.0.1:{upstream_port}/v1"
 api_key = "sk-upstream"
 models = {models}
 
+[auth]
+default_plan = "bench"
+
 [plans.bench]
 credits = 0
 rpm = 100000000

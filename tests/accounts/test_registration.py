@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from tornado_router.accounts import credits, invites, registration, users
-from tornado_router.config import reader
 from tornado_router.config.options import AuthOptions
 from tornado_router.storage.tables import CreditEntry, User
 
@@ -119,22 +118,3 @@ class TestAdministrator:
             start.stdout.close()
         assert sorted(text != "None" for text in said) == [False, False, True]
         assert User.select().count() == 1
-
-
-class TestConfiguration:
-    @pytest.mark.parametrize(
-        ("text", "faults"),
-        [
-            ("", 0),
-            ('registration = "invite"', 0),
-            ('registration = "open"', 1),
-            ('registration = "open"\ndefault_plan = "unlimited"', 0),
-            ('registration = "open"\n[plans.free]\nrpm = 5', 0),
-            ('registration = "open"\ndefault_plan = "pro"\n[plans.free]\nrpm = 5', 1),
-        ],
-    )
-    def test_nobody_registers_for_an_account_without_limits(self, tmp_path, text, faults):
-        path = tmp_path / "router.toml"
-        path.write_text(f"[auth]\n{text}\n")
-        found = list(registration.check_registration(reader.load(path, {})))
-        assert [fault.where for fault in found] == ["auth.default_plan"] * faults

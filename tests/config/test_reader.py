@@ -226,12 +226,42 @@ class TestFaults:
                 "must be one of 'debug', 'info', 'warning', 'error', not 'inf'; "
                 "did you mean 'info'?"
             ),
-            "auth.jwt_expires_in": "must match ^[0-9]+[smhd]?$, not 'soon'",
+            "auth.jwt_expires_in": ("must look like '3600' or '90m' or '24h' or '7d', not 'soon'"),
             'providers."my.own"': "lacks 'type'",
             'providers."my.own".models[1]': "must be text in quotes, not 5",
             'routes."gpt-4.1"': "lacks 'targets'",
             "routes.empty.targets": "must not be empty",
         }
+
+    @pytest.mark.parametrize(
+        ("text", "where", "header"),
+        [
+            ("[routes.gpt-4.1]\ntargets = ['a/b']", "routes.gpt-4.1", '[routes."gpt-4.1"]'),
+            ("[prices]\ngpt-4.1 = {input = 1}", "prices.gpt-4.1", '[prices."gpt-4.1"]'),
+            ("[plans.a.b.c]\nrpm = 1", "plans.a.b.c", '[plans."a.b.c"]'),
+            ("[targets.a.b]\nlacks = []", "targets.a.b", '[targets."a.b"]'),
+            ("[providers.my.own]\ntype = 'echo'", "providers.my.own", '[providers."my.own"]'),
+        ],
+    )
+    def test_a_name_that_toml_split_at_its_dots(self, faults, text, where, header):
+        assert faults(text) == {where: f"a name with a dot in it needs quotes: {header}"}
+
+    def test_beside_a_split_name_the_table_itself_is_checked(self, faults):
+        found = faults("[plans.a]\nrpn = 1\n[plans.a.b]\nrpm = 1")
+        assert found.keys() == {"plans.a.b", "plans.a.rpn"}
+
+    def test_a_table_that_is_empty_stays(self, read):
+        assert set(read("[plans.free]\n[plans.team]").plans) == {"free", "team"}
+
+    def test_a_variable_that_is_misspelt(self, faults):
+        found = faults('[server]\nhost = "${LISTEN_ADDRES}"', LISTEN_ADDRESS="::1", LISTEN="x")
+        assert found["server.host"] == (
+            "the environment variable LISTEN_ADDRES is not set; did you mean 'LISTEN_ADDRESS'?"
+        )
+
+    def test_the_key_of_another_vendor_is_not_meant(self, faults):
+        found = faults('[server]\nhost = "${OPENAI_API_KEY}"', ANTHROPIC_API_KEY="sk")
+        assert found["server.host"] == "the environment variable OPENAI_API_KEY is not set"
 
     def test_what_decides_a_response_cannot_be_ignored_by_the_cache(self, faults):
         assert faults('cache = {ignore_fields = ["user", "stream"]}') == {

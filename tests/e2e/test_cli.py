@@ -149,7 +149,9 @@ def test_check_looks_into_the_tables_of_providers_and_routes(router_project):
     assert found == {
         "providers.echo.dealy_ms": "unknown key; did you mean 'delay_ms'?",
         "providers.other.api_key": "must be text in quotes",
-        "providers.other.base_url": "must match ^https?://[^/], not 'ftp://example.com'",
+        "providers.other.base_url": (
+            "must look like 'https://api.openai.com/v1', not 'ftp://example.com'"
+        ),
         "routes.main.targets[0]": "there is no provider 'ecko'; did you mean 'echo'?",
         "routes.main.targets[1]": "the provider 'echo' does not offer 'gone'",
         "routes.main.targets[2]": "must be 'provider/model', not 'echo'",

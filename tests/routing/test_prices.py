@@ -144,7 +144,7 @@ class TestOrder:
         monkeypatch.setattr("tornado_router.routing.prices.KNOWN_TARGETS", 5)
         looked_up = []
         monkeypatch.setattr(
-            "tornado_router.routing.prices._from_package", lambda _, model: looked_up.append(model)
+            "tornado_router.routing.prices.from_package", lambda _, model: looked_up.append(model)
         )
         prices = Prices({}, PricingOptions(), {"openai": provider("openai")})
         for number in range(12):
@@ -321,3 +321,61 @@ class TestFaults:
     def test_tiers_that_do_not_ascend(self):
         tiers = (PriceTier(above=2), PriceTier(above=1))
         assert len(self.faults(x=PriceOptions(input=1.0, tiers=tiers))) == 1
+
+
+class TestPriceAs:
+    """The price of another model, for proxies and for names of the operator's own."""
+
+    def prices(self, providers=None, **tables):
+        tables = {
+            key: PriceOptions(price_as=value)
+            if isinstance(value, str)
+            else PriceOptions(input=value)
+            for key, value in tables.items()
+        }
+        return Prices(tables, PricingOptions(), providers or {})
+
+    def cost(self, price):
+        return None if price is None else price.cost(Usage(1_000_000, 0)).billionths / BILLION
+
+    def test_a_vendors_price_at_another_address(self):
+        own = {"proxy": provider("proxy", "openai", base_url="https://llm.corp.example/v1")}
+        assert self.prices(own).find("proxy", "gpt-4o") is None
+        prices = self.prices(own, **{"proxy/*": "openai/*"})
+        assert self.cost(prices.find("proxy", "gpt-4o")) == 2.5
+        assert prices.look_up("proxy", "gpt-4o").source == "as openai/*"
+        assert prices.find("proxy", "no-such-model") is None
+
+    def test_a_deployment_has_the_price_of_its_model(self):
+        prices = self.prices(**{"azure/blue": "openai/gpt-4o"})
+        assert self.cost(prices.find("azure", "blue")) == 2.5
+
+    def test_a_provider_of_that_name_with_an_address_of_its_own(self):
+        own = {"openai": provider("openai", base_url="https://llm.corp.example/v1")}
+        assert (
+            self.cost(self.prices(own, **{"openai/*": "openai/*"}).find("openai", "gpt-4o")) == 2.5
+        )
+
+    def test_a_table_goes_before_the_package(self):
+        prices = self.prices(**{"azure/blue": "openai/gpt-4o", "openai/gpt-4o": 7.0})
+        assert self.cost(prices.find("azure", "blue")) == 7
+
+    def test_a_circle_ends(self):
+        prices = self.prices(**{"a/x": "b/y", "b/y": "a/x"})
+        assert prices.find("a", "x") is None
+
+    def test_faults(self):
+        def faults(table):
+            return [fault.where for fault in check_prices({"x": table}, {})]
+
+        assert faults(PriceOptions(price_as="openai/gpt-4o")) == []
+        assert faults(PriceOptions()) == ["prices.x"]
+        assert faults(PriceOptions(output=1.0)) == ["prices.x"]
+        assert faults(PriceOptions(price_as="gpt-4o")) == ["prices.x.price_as"]
+        assert faults(PriceOptions(price_as="a/b", output=1.0)) == ["prices.x.price_as"]
+
+    def test_where_a_price_is_from(self):
+        prices = self.prices({"openai": provider("openai")}, **{"openai/own": 1.0})
+        assert prices.look_up("openai", "own").source == '[prices."openai/own"]'
+        assert prices.look_up("openai", "gpt-4o").source == "genai-prices"
+        assert prices.look_up("openai", "gpt-nine") == (None, "")

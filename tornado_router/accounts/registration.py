@@ -5,8 +5,6 @@ The functions block and raise `ApiError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from peewee import IntegrityError
 
 from tornado_router.accounts import credits, invites
@@ -14,24 +12,12 @@ from tornado_router.accounts.passwords import UNUSABLE
 from tornado_router.accounts.plans import UNLIMITED, Plans
 from tornado_router.accounts.text import clean_email, clean_text
 from tornado_router.config.options import AuthOptions
-from tornado_router.config.reader import Config
 from tornado_router.error_codes import Refusal
-from tornado_router.errors import ApiError, Fault
+from tornado_router.errors import ApiError
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import Invite, User
 
 ADMIN_EMAIL = "admin@localhost"
-
-
-def check_registration(config: Config) -> Iterator[Fault]:
-    """Finds a configuration in which any client could create an account without limits."""
-    plan = config.auth.default_plan
-    if config.auth.registration == "open" and plan != UNLIMITED and plan not in config.plans:
-        yield Fault(
-            "auth.default_plan",
-            f"there is no [plans.{plan}], so any client could register an account without limits; "
-            f"add it, or set '{UNLIMITED}' if that is meant",
-        )
 
 
 def create_administrator() -> User | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tornado_router.cli.common import read_or_exit, summary
+from tornado_router.runtime.config_warnings import config_warnings
 from tornado_router.runtime.production_check import concerns
 
 
@@ -28,6 +29,9 @@ def check(path: Path, production: bool, accepted: tuple[str, ...]) -> None:
     loaded = read_or_exit(path)
     for line in summary(loaded):
         click.echo(line)
+    warnings = config_warnings(loaded)
+    for fault in warnings:
+        click.echo(f"{path}: warning: {fault}", err=True)
     found = concerns(loaded) if production else []
     unsafe = [fault for fault in found if fault.where not in accepted]
     for fault in unsafe:
@@ -35,4 +39,5 @@ def check(path: Path, production: bool, accepted: tuple[str, ...]) -> None:
     if unsafe:
         count = len(unsafe)
         raise SystemExit(f"{path}: no faults, but {count} concern{'s' if count > 1 else ''}")
-    click.echo(f"{path}: no faults")
+    counted = f", {len(warnings)} warning{'s' if len(warnings) > 1 else ''}" if warnings else ""
+    click.echo(f"{path}: no faults{counted}")

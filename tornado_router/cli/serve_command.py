@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from loguru import logger
 
 from tornado_router import __version__
 from tornado_router.accounts import registration
@@ -18,6 +19,7 @@ from tornado_router.accounts.keys import create_key
 from tornado_router.cli.common import config_option, open_storage, read_or_exit, summary
 from tornado_router.config.reader import Config
 from tornado_router.observability import log
+from tornado_router.runtime.config_warnings import config_warnings
 from tornado_router.runtime.file_limit import raise_file_limit
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.reload import Reloader
@@ -39,6 +41,8 @@ def serve(path: Path) -> None:
     inheritance = Inheritance.take()
     if not inheritance:  # whose supervisor has said it
         loaded.log_plugin_faults()
+        for warning in config_warnings(loaded):
+            logger.warning("{}: {}", path, warning)
     storage = open_storage(config)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if inheritance:

@@ -49,9 +49,20 @@ def dotted(path: Iterable[str | int]) -> str:
     return text
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """A hint at the nearest known word, or nothing."""
-    close = get_close_matches(word, list(known), n=1)
+def table_header(*path: str) -> str:
+    """The line that begins a table: `[routes."gpt-4.1"]`."""
+    return f"[{dotted(path)}]"
+
+
+def meant(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """A hint at the nearest known word, or nothing.
+
+    Args:
+        word: that is not known.
+        known: those that are.
+        likeness: from 0 to 1, that the nearest must have at least.
+    """
+    close = get_close_matches(word, list(known), n=1, cutoff=likeness)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
@@ -109,6 +120,9 @@ def _sentence(error: ValidationError) -> str:
         case "minLength" | "minItems":
             return "must not be empty"
         case "pattern":
+            examples = error.schema.get("examples")
+            if examples:
+                return f"must look like {' or '.join(map(repr, examples))}{got}"
             return f"must match {expected}{got}"
         case "not" if isinstance(expected, Mapping) and "enum" in expected:
             return f"must be none of {', '.join(map(repr, expected['enum']))}"

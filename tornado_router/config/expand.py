@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tornado_router.config.check import meant
+
 REFERENCE = re.compile(
     r"\$(?:\$|\{file:(?P<file>[^}]*)\}"
     r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<value>[^}]*))?\}|)"
@@ -20,6 +22,10 @@ REFERENCE = re.compile(
 """`$$`, a reference to a file or to a variable, or a `$` that begins none."""
 
 MAX_FILE_BYTES = 65_536
+
+TYPO = 0.9
+"""The likeness of a variable that is set to one that is not, as of `OPENAI_API_KEY` to the same
+with one letter wrong: most names of keys are much like each other."""
 
 
 def files(text: str) -> list[Path]:
@@ -70,8 +76,9 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         if match["default"]:
             return found or match["value"]
         if found is None:
+            hint = meant(name, environ, TYPO)
             raise ExpansionError(
-                f"the environment variable {name} is not set", f"{name} is not set"
+                f"the environment variable {name} is not set{hint}", f"{name} is not set{hint}"
             )
         return found
 

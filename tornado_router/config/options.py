@@ -120,6 +120,7 @@ class DatabaseOptions:
         "URL of a PostgreSQL database, as `postgresql://user:password@host:5432/name`; empty for "
         "SQLite.",
         pattern="^(postgres(ql)?://.+)?$",
+        examples=["postgresql://user:password@host:5432/name"],
         writeOnly=True,
     )
     password: str = option(
@@ -184,7 +185,10 @@ class AuthOptions:
         writeOnly=True,
     )
     jwt_expires_in: str = option(
-        "24h", "How long a session lasts: `3600`, `90m`, `24h` or `7d`.", pattern=DURATION
+        "24h",
+        "How long a session lasts: `3600`, `90m`, `24h` or `7d`.",
+        pattern=DURATION,
+        examples=["3600", "90m", "24h", "7d"],
     )
     registration: str = option(
         "closed",
@@ -388,6 +392,7 @@ class OtelOptions:
         "",
         "A collector that takes OTLP over HTTP, such as `http://localhost:4318`; empty for none.",
         pattern="^(https?://.+)?$",
+        examples=["http://localhost:4318"],
     )
     headers: str = option(
         "", "Headers of requests to it, as `name=value,other=value`.", writeOnly=True
@@ -559,6 +564,7 @@ class RouteOptions:
         "Targets as `provider/model`, in order: the next is tried when one fails before its first "
         "chunk.",
         minItems=1,
+        items={"type": "string"},  # an empty one is refused like any that is not `provider/model`
     )
     strategy: str = option(
         "ordered",
@@ -664,7 +670,15 @@ class PriceOptions:
     ones, exact names over patterns, and longer patterns over shorter ones.
     """
 
-    input: float = option(..., "For prompt tokens.", minimum=0)
+    input: float | None = option(
+        None, "For prompt tokens; required unless there is `price_as`.", minimum=0
+    )
+    price_as: str = option(
+        "",
+        "Instead of all other options: `vendor/model` whose price it has, such as "
+        "`openai/gpt-4o` for a deployment at Azure. A `*` is the model's own name: "
+        '`[prices."proxy/*"] price_as = "openai/*"` is for a proxy in front of OpenAI.',
+    )
     output: float = option(0.0, "For completion tokens.", minimum=0)
     cached_input: float | None = option(
         None,

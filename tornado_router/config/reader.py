@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from dotenv import dotenv_values
 
-from tornado_router.config import check, expand
+from tornado_router.config import check, expand, toml_faults
 from tornado_router.config.declaration import table_schema
 from tornado_router.config.options import (
     AT_START,
@@ -145,7 +145,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> tuple[Config, list[Fault]
         ConfigError: the file is not there, or is not TOML.
     """
     table = _parse(path)
-    faults: list[Fault] = []
+    faults = list(_take_split_names(table))
     off = _expand_tables(table, environ, faults)
     schema = file_schema()
     table = expand.coerce(table, schema)
@@ -196,14 +196,49 @@ def keep_fixed(before: Config, after: Config) -> tuple[Config, list[str]]:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message, _, place = str(error).partition(" (at ")
-        raise ConfigError([Fault(place.rstrip(")"), message)]) from None
+        raise ConfigError([toml_faults.explain(error, text)]) from None
     except UnicodeDecodeError:
         raise ConfigError([Fault("", "is not UTF-8 text")]) from None
     except OSError as error:
         raise ConfigError([Fault("", f"cannot be read: {error.strerror}")]) from None
+
+
+def _take_split_names(table: dict[str, Any]) -> Iterator[Fault]:
+    """Takes out the tables whose names TOML has split at their dots, and reports each.
+
+    `[routes.gpt-4.1]` is the table `1` of the table `gpt-4`.
+    """
+    for section, kind in NAMED_SECTIONS.items():
+        known = {item.name for item in fields(kind)}
+        named = table.get(section)
+        if not isinstance(named, dict):
+            continue
+        for name, item in list(named.items()):
+            if not isinstance(item, dict) or (section == "providers" and "type" in item):
+                continue
+            inner = {
+                key: value
+                for key, value in item.items()
+                if isinstance(value, dict) and key not in known
+            }
+            for key, value in inner.items():
+                whole = ".".join([name, *_split(key, value, known)])
+                header = check.table_header(section, whole)
+                yield Fault(f"{section}.{whole}", f"a name with a dot in it needs quotes: {header}")
+                del item[key]
+            if inner and not item:
+                del named[name]
+
+
+def _split(key: str, table: Mapping[str, Any], known: Collection[str]) -> list[str]:
+    """The parts of a name, as long as all that a table has is one more table."""
+    (inner, value), *others = table.items() or [("", None)]
+    if others or inner in known or not isinstance(value, Mapping):
+        return [key]
+    return [key, *_split(inner, value, known)]
 
 
 def _expand_tables(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -14,6 +15,11 @@ _PATTERN_CHARACTERS = frozenset("*?[")
 def is_pattern(name: str) -> bool:
     """Whether a name stands for others."""
     return not _PATTERN_CHARACTERS.isdisjoint(name)
+
+
+def literal_head(name: str) -> str:
+    """What every name that a pattern stands for begins with."""
+    return "".join(takewhile(lambda character: character not in _PATTERN_CHARACTERS, name))
 
 
 def by_precedence(names: Iterable[str]) -> list[str]:

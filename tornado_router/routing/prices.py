@@ -5,13 +5,12 @@ Prices are decimal US dollars; a cost is whole billionths of one, rounded once, 
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -19,6 +18,7 @@ from tornado_router.config import check
 from tornado_router.config.options import PriceOptions, PriceTier, PricingOptions
 from tornado_router.errors import Fault
 from tornado_router.plugins.registry import ConfiguredProvider
+from tornado_router.routing.package_prices import Source, from_package
 from tornado_router.routing.pattern_table import PatternTable, is_pattern
 from tornado_router.routing.routes import KNOWN_TARGETS
 from tornado_router.storage.values import BILLION, dollar_text
@@ -27,9 +27,6 @@ from tornado_router.usage import Usage
 MILLION = 1_000_000
 PER_TOKEN = BILLION / MILLION
 """Billionths of a dollar for a token, of dollars for a million tokens."""
-
-PACKAGE_PROVIDERS = {"xai": "x-ai"}
-"""What genai-prices calls a vendor, where our plugins' types say it otherwise."""
 
 
 class Cost(NamedTuple):
@@ -131,11 +128,24 @@ class Price:
         return self._base
 
 
-class _Source(NamedTuple):
-    """Where a provider's models come from, for `genai-prices`."""
+class Found(NamedTuple):
+    """The price of a target.
 
-    type: str
-    base_url: str | None
+    Attributes:
+        price: or None if it has none.
+        source: where it is from, for an operator; empty without a price.
+    """
+
+    price: Price | None = None
+    source: str = ""
+
+
+class _Table(NamedTuple):
+    """A `[prices."MODEL"]` table."""
+
+    price: Price | None
+    price_as: str
+    source: str
 
 
 class Prices:
@@ -153,17 +163,16 @@ class Prices:
         options: PricingOptions,
         providers: Mapping[str, ConfiguredProvider],
     ) -> None:
-        prices = {key: Price(table) for key, table in tables.items()}
+        entries = {key: _table(key, table) for key, table in tables.items()}
         # A name with its provider goes before a bare one.
-        self._whole = PatternTable({key: prices[key] for key in prices if "/" in key})
-        self._bare = PatternTable({key: prices[key] for key in prices if "/" not in key})
-        self._sources = {name: _source(item) for name, item in providers.items()}
+        self._whole = PatternTable({key: entries[key] for key in entries if "/" in key})
+        self._bare = PatternTable({key: entries[key] for key in entries if "/" not in key})
+        self._sources = {name: Source.of(item) for name, item in providers.items()}
         self._use_package = options.price_package
-        self._default: Price | None = None
+        self._default = Found()
         if options.unpriced == "default":
-            self._default = Price(
-                PriceOptions(input=options.default_input, output=options.default_output)
-            )
+            price = Price(PriceOptions(input=options.default_input, output=options.default_output))
+            self._default = Found(price, "default")
         self._known = lru_cache(KNOWN_TARGETS)(self._find)
         for item in providers.values():  # so that no call has to wait until the package is loaded
             for model in item.common.models:
@@ -174,17 +183,52 @@ class Prices:
         """The price of a provider's model, or None if it has none."""
         return self._known(provider, model)
 
-    def _find(self, provider: str, model: str) -> Price | None:
-        whole = f"{provider}/{model}"
-        price = self._whole.find(whole, model) or self._bare.find(whole, model)
-        if price:
-            return price
+    def look_up(self, provider: str, model: str) -> Found:
+        """The same with its source, each time anew: for the operator, not for calls."""
+        table = self._table(provider, model)
+        if table and table.price:
+            return Found(table.price, table.source)
+        if table:
+            price = self.price_as(table.price_as, model)
+            return Found(price, f"as {table.price_as}") if price else self._default
         source = self._sources.get(provider)
-        if self._use_package and source:
-            options = _from_package(source, model)
-            if options:
-                return Price(options)
-        return self._default
+        price = self._from_package(source, model) if source else None
+        return Found(price, "genai-prices") if price else self._default
+
+    def without_base_url(self, provider: str, model: str) -> Price | None:
+        """The price that a model would have at its vendor's own address."""
+        source = self._sources.get(provider)
+        return self._from_package(Source(source.type), model) if source else None
+
+    def price_as(self, price_as: str, model: str = "") -> Price | None:
+        """The price of another model: one of a table, or the vendor's own.
+
+        Args:
+            price_as: its name, as in the option.
+            model: what a `*` in it stands for.
+        """
+        provider, _, name = price_as.replace("*", model).partition("/")
+        table = self._table(provider, name)
+        if table and table.price:
+            return table.price
+        source = self._sources.get(provider, Source(provider))
+        return self._from_package(Source(source.type), name)
+
+    def _find(self, provider: str, model: str) -> Price | None:
+        return self.look_up(provider, model).price
+
+    def _table(self, provider: str, model: str) -> _Table | None:
+        whole = f"{provider}/{model}"
+        return self._whole.find(whole, model) or self._bare.find(whole, model)
+
+    def _from_package(self, source: Source, model: str) -> Price | None:
+        options = from_package(source, model) if self._use_package else None
+        return Price(options) if options else None
+
+
+def _table(key: str, table: PriceOptions) -> _Table:
+    price = None if table.price_as else Price(table)
+    return _Table(price, table.price_as, check.table_header("prices", key))
 
 
 def check_prices(
@@ -204,9 +248,21 @@ def check_prices(
         if slash and not offered and not is_pattern(provider) and provider not in providers:
             hint = check.meant(provider, providers)
             yield Fault(where, f"there is no provider '{provider}'{hint}")
+        if table.price_as:
+            yield from _check_price_as(where, table)
+        elif table.input is None:
+            yield Fault(where, "lacks 'input', or 'price_as'")
         bounds = [tier.above for tier in table.tiers]
         if bounds != sorted(set(bounds)):
             yield Fault(f"{where}.tiers", "must begin above ever more tokens")
+
+
+def _check_price_as(where: str, table: PriceOptions) -> Iterator[Fault]:
+    vendor, _, model = table.price_as.partition("/")
+    if not vendor or not model:
+        yield Fault(f"{where}.price_as", f"must be 'vendor/model', not {table.price_as!r}")
+    if table != PriceOptions(price_as=table.price_as):
+        yield Fault(f"{where}.price_as", "stands alone: the other prices are that model's, too")
 
 
 def _decimal(number: float) -> Decimal:
@@ -247,43 +303,4 @@ def _rate(
         prices=orjson.dumps(shown).decode(),
         most_input=most_input,
         most_output=most_output,
-    )
-
-
-def _source(item: ConfiguredProvider) -> _Source:
-    base_url = item.provider.options.get("base_url") if item.provider else None
-    return _Source(item.common.type, base_url if isinstance(base_url, str) else None)
-
-
-def _from_package(source: _Source, model: str) -> PriceOptions | None:
-    """The price that the package knows. It says nothing, 0, of what it cannot say: that is none."""
-    try:  # 13 MB, which a router that prices all its models itself has no use for
-        from genai_prices import data_snapshot  # noqa: PLC0415
-    except ImportError:
-        return None
-    snapshot = data_snapshot.get_snapshot()  # in the package: nothing is fetched
-    vendor = None if source.base_url else PACKAGE_PROVIDERS.get(source.type, source.type)
-    try:
-        _, found = snapshot.find_provider_model(model, None, vendor, source.base_url)
-    except LookupError:
-        return None
-    prices = found.get_prices(datetime.datetime.now(datetime.UTC))
-    names = {
-        "input": "input_mtok",
-        "output": "output_mtok",
-        "cached_input": "cache_read_mtok",
-        "cache_write": "cache_write_mtok",
-    }
-    known: dict[str, Any] = {ours: getattr(prices, theirs, None) for ours, theirs in names.items()}
-    known = {name: value for name, value in known.items() if value is not None}
-    base = {name: float(getattr(value, "base", value)) for name, value in known.items()}
-    tiers: dict[int, dict[str, Any]] = {}
-    for name, value in known.items():
-        for tier in getattr(value, "tiers", ()):
-            tiers.setdefault(tier.start, {})[name] = float(tier.price)
-    if not any(base.values()) or "input" not in base:
-        return None
-    return PriceOptions(
-        **base,
-        tiers=tuple(PriceTier(above=start, **rates) for start, rates in sorted(tiers.items())),
     )

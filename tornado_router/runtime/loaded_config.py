@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from loguru import logger
 
 from tornado_router.accounts.keys import KEY_PREFIX
-from tornado_router.accounts.registration import check_registration
+from tornado_router.accounts.plans import check_plans
 from tornado_router.accounts.sessions import check_secret
 from tornado_router.config import check
 from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
@@ -30,8 +31,8 @@ from tornado_router.plugins.registry import (
     load_plugins,
 )
 from tornado_router.redis.tls import check_redis
-from tornado_router.routing.prices import check_prices
-from tornado_router.routing.routes import check_routes, check_targets
+from tornado_router.routing.prices import Prices, check_prices
+from tornado_router.routing.routes import Router, check_routes, check_targets
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ class LoadedConfig:
     config: Config
     plugins: Plugins
     providers: Mapping[str, ConfiguredProvider]
+
+    @cached_property
+    def router(self) -> Router:
+        """What resolves the names of models."""
+        return Router(self.providers, self.config.routes)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The prices of all targets."""
+        return Prices(self.config.prices, self.config.pricing, self.providers)
 
     def secrets(self) -> list[str]:
         """Secrets of router.toml, which must not be in a log, row, response or trace."""
@@ -115,7 +126,7 @@ def _check_sections(config: Config) -> Iterator[Fault]:
     yield from check_origins(config.cors.origins)
     yield from check_redis(config.redis_location)
     yield from check_secret(config)
-    yield from check_registration(config)
+    yield from check_plans(config)
     yield from check_telemetry(config.otel)
     yield from check_patterns(config.request_log.redact)
 

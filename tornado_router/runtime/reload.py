@@ -13,6 +13,7 @@ from loguru import logger
 from tornado_router.background.supervisor import repeat
 from tornado_router.config.reader import keep_fixed, sources
 from tornado_router.errors import ConfigError
+from tornado_router.runtime.config_warnings import config_warnings
 from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 
@@ -73,6 +74,10 @@ class Reloader:
         for item in after.providers.values():
             if item.off and item is not before.providers.get(item.name):
                 logger.warning("provider {} is off: {}", item.name, item.off)
+        known = set(config_warnings(before))
+        for warning in config_warnings(after):
+            if warning not in known:
+                logger.warning("{}: {}", before.path, warning)
         if fixed:
             logger.warning("these options need a restart: {}", ", ".join(fixed))
         return True

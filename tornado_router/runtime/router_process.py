@@ -200,7 +200,7 @@ class RouterProcess:
         for item in loaded.providers.values():
             if item.provider and item.name not in self._upstreams:
                 self._upstreams[item.name] = Upstream(item.name, item.common, self._memory)
-        router = Router(loaded.providers, config.routes)
+        router = loaded.router
         self.metrics.models.keep(router.names())
         self.metrics.targets.keep(target.model for target in router.targets())
         plans, services = _plans(config), self._account_services
@@ -226,7 +226,7 @@ class RouterProcess:
 
     def _make_gateway(self, loaded: LoadedConfig, router: Router) -> Gateway:
         config = loaded.config
-        prices = Prices(config.prices, config.pricing, loaded.providers)
+        prices = loaded.prices
         dispatcher = Dispatcher(
             loaded.providers,
             dict(self._upstreams),

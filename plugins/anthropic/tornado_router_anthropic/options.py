@@ -75,12 +75,14 @@ OPTIONS_SCHEMA: Mapping[str, Any] = {
         "base_url": {
             "type": "string",
             "pattern": "^https?://[^/]",
+            "examples": ["https://api.anthropic.com"],
             "default": "https://api.anthropic.com",
             "description": "Where the API is, up to its `/v1/messages`.",
         },
         "version": {
             "type": "string",
             "pattern": r"^\d{4}-\d{2}-\d{2}$",
+            "examples": ["2023-06-01"],
             "default": "2023-06-01",
             "description": "Sent as `anthropic-version`.",
         },

@@ -51,6 +51,7 @@ class GoogleProvider(Provider):
             "base_url": {
                 "type": "string",
                 "pattern": "^https?://[^/]",
+                "examples": ["https://generativelanguage.googleapis.com"],
                 "default": DEFAULT_BASE_URL,
                 "description": "What stands before `/models/MODEL`: the Gemini API with its "
                 "version, or `https://LOCATION-aiplatform.googleapis.com/v1/projects/PROJECT"

@@ -66,6 +66,7 @@ class OpenAIProvider(Provider):
             "base_url": {
                 "type": "string",
                 "pattern": "^https?://[^/]",
+                "examples": ["https://api.openai.com/v1"],
                 "description": "Where the API is, with its `/v1`; by default the vendor's own.",
             },
             "organization": {

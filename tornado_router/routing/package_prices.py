@@ -1,0 +1,65 @@
+"""The prices that the package `genai-prices` knows. It is optional, and fetches nothing."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, NamedTuple
+
+from tornado_router.config.options import PriceOptions, PriceTier
+from tornado_router.plugins.registry import ConfiguredProvider
+
+PACKAGE_PROVIDERS = {"xai": "x-ai"}
+"""What genai-prices calls a vendor, where our plugins' types say it otherwise."""
+
+
+class Source(NamedTuple):
+    """Where a provider's models come from.
+
+    Attributes:
+        type: of the provider, or the vendor's name in the package.
+        base_url: where it is not the vendor's own address.
+    """
+
+    type: str
+    base_url: str | None = None
+
+    @classmethod
+    def of(cls, item: ConfiguredProvider) -> Source:
+        """Of a provider."""
+        base_url = item.provider.options.get("base_url") if item.provider else None
+        return cls(item.common.type, base_url if isinstance(base_url, str) else None)
+
+
+def from_package(source: Source, model: str) -> PriceOptions | None:
+    """The price that the package knows. It says nothing, 0, of what it cannot say: that is none."""
+    try:  # 13 MB, which a router that prices all its models itself has no use for
+        from genai_prices import data_snapshot  # noqa: PLC0415
+    except ImportError:
+        return None
+    snapshot = data_snapshot.get_snapshot()  # in the package: nothing is fetched
+    vendor = None if source.base_url else PACKAGE_PROVIDERS.get(source.type, source.type)
+    try:
+        _, found = snapshot.find_provider_model(model, None, vendor, source.base_url)
+    except LookupError:
+        return None
+    prices = found.get_prices(datetime.datetime.now(datetime.UTC))
+    names = {
+        "input": "input_mtok",
+        "output": "output_mtok",
+        "cached_input": "cache_read_mtok",
+        "cache_write": "cache_write_mtok",
+    }
+    known: dict[str, Any] = {ours: getattr(prices, theirs, None) for ours, theirs in names.items()}
+    known = {name: value for name, value in known.items() if value is not None}
+    base = {name: float(getattr(value, "base", value)) for name, value in known.items()}
+    tiers: dict[int, dict[str, Any]] = {}
+    for name, value in known.items():
+        for tier in getattr(value, "tiers", ()):
+            tiers.setdefault(tier.start, {})[name] = float(tier.price)
+    if not any(base.values()) or "input" not in base:
+        return None
+    return PriceOptions(
+        input=base.pop("input"),
+        **base,  # type: ignore[arg-type]
+        tiers=tuple(PriceTier(above=start, **rates) for start, rates in sorted(tiers.items())),
+    )

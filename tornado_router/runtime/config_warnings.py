@@ -1,0 +1,114 @@
+"""What is allowed in a router.toml and yet hardly meant: `check` and `serve` warn of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from tornado_router.config import check
+from tornado_router.errors import Fault
+from tornado_router.routing.pattern_table import is_pattern, literal_head
+from tornado_router.runtime.loaded_config import LoadedConfig
+from tornado_router.runtime.price_warnings import price_warnings
+
+START = "`tornado-router init` writes a file to begin with"
+
+
+def config_warnings(loaded: LoadedConfig) -> list[Fault]:
+    """What is hardly meant, in the order of the file.
+
+    Args:
+        loaded: a configuration without faults.
+    """
+    return [
+        *_of_the_request_log(loaded),
+        *_of_providers(loaded),
+        *_of_routes(loaded),
+        *_of_names(loaded),
+        *price_warnings(loaded),
+    ]
+
+
+def _of_the_request_log(loaded: LoadedConfig) -> Iterator[Fault]:
+    config = loaded.config
+    if config.request_log.calls == "none":
+        for name, route in config.routes.items():
+            if route.log_requests:
+                where = check.dotted(("routes", name, "log_requests"))
+                yield Fault(where, 'has no effect: set calls = "chosen" in [request_log]')
+
+
+def _of_providers(loaded: LoadedConfig) -> Iterator[Fault]:
+    providers = loaded.providers
+    if not providers:
+        yield Fault("providers", f"there is none, so no model can be served: {START}")
+    elif not any(item.provider for item in providers.values()):
+        yield Fault("providers", "none is on, so no model can be served")
+    owners: dict[str, list[str]] = defaultdict(list)
+    for item in providers.values():
+        for model in dict.fromkeys(item.common.models):
+            if not is_pattern(model) and model not in loaded.config.routes:
+                owners[model].append(item.name)
+    for model, names in owners.items():
+        if len(names) > 1:
+            first = next((name for name in names if providers[name].provider), names[0])
+            yield Fault(
+                check.dotted(("providers", first, "models")),
+                f"'{model}' is served by {first} alone, though {', '.join(names)} offer it: a "
+                "route of that name says which of them serve it, and in which order",
+            )
+
+
+def _of_routes(loaded: LoadedConfig) -> Iterator[Fault]:
+    for name, route in loaded.config.routes.items():
+        where = check.dotted(("routes", name))
+        targets = dict.fromkeys(route.targets)
+        for target in targets:
+            if route.targets.count(target) > 1:
+                yield Fault(f"{where}.targets", f"'{target}' is listed more than once")
+        if route.hedge_seconds is not None and len(targets) == 1:
+            yield Fault(f"{where}.hedge_seconds", "has no effect: there is one target only")
+        owners = {name: loaded.providers[name].off for name in map(_provider, targets)}
+        if all(owners.values()):
+            why = ", ".join(f"{name} is off: {off}" for name, off in owners.items())
+            yield Fault(where, f"is not served: {why}")
+
+
+def _of_names(loaded: LoadedConfig) -> Iterator[Fault]:
+    """Names of models, in other tables, that mean no model of this file."""
+    config = loaded.config
+    offered = [
+        (item.name, model) for item in loaded.providers.values() for model in item.common.models
+    ]
+    targets = {f"{name}/{model}" for name, model in offered}
+    targets |= {target for route in config.routes.values() for target in route.targets}
+    listed = {model for _, model in offered if not is_pattern(model)}
+    asked = targets | listed | config.routes.keys()
+    for plan, options in config.plans.items():
+        for index, name in enumerate(options.models):
+            if not any(_overlap(name, other) for other in asked):
+                yield Fault(
+                    check.dotted(("plans", plan, "models", index)),
+                    f"no model is called '{name}'{check.meant(name, asked)}",
+                )
+    bare = {target.partition("/")[2] for target in targets}
+    for section, known in (("targets", targets), ("prices", targets | bare)):
+        for name in getattr(config, section):
+            if not any(_overlap(name, other) for other in known):
+                yield Fault(
+                    check.dotted((section, name)),
+                    f"no provider offers '{name}'{check.meant(name, known)}",
+                )
+
+
+def _provider(target: str) -> str:
+    return target.partition("/")[0]
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two names or patterns may mean the same model."""
+    if is_pattern(one) and is_pattern(other):
+        head, other_head = literal_head(one), literal_head(other)
+        return head.startswith(other_head) or other_head.startswith(head)
+    return fnmatchcase(one, other) or fnmatchcase(other, one)

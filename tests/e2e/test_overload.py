@@ -1,10 +1,15 @@
 """Clients that want more than a router has, or hold it up, over real sockets."""
 
+import http.client
 import json
+import os
+import resource
 import socket
+import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import openai
 import pytest
@@ -226,6 +231,75 @@ def test_connections_in_use_do_not(few, upstream):
         upstream.step(2)
         assert (first.getresponse().status, second.getresponse().status) == (200, 200)
     assert poll(lambda: refusals(router)) == 1
+
+
+NO_FILES = "no more open files are allowed"
+
+
+@contextmanager
+def short_of_files(router, spare, count, begun=b""):
+    """More clients than a router may have descriptors for; each has begun a request, or is idle."""
+    used = len(os.listdir(f"/proc/{router.pid}/fd"))
+    resource.prlimit(router.pid, resource.RLIMIT_NOFILE, (used + spare, used + spare))
+    router.expect_log(NO_FILES)
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(connected(router.origin)).sendall(begun)
+        logged(router, NO_FILES)
+        yield
+
+
+def seconds_used(router):
+    fields = Path(f"/proc/{router.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
+class TestDescriptors:
+    @pytest.fixture
+    def router(self, project):
+        path = project.folder / "router.toml"
+        path.write_text(path.read_text().replace("body_seconds = 1.0", "body_seconds = 600.0"))
+        return project.serve()
+
+    def test_idle_clients_make_room(self, router):
+        with short_of_files(router, 40, 200):
+            for _ in range(3):
+                assert router.post({"model": "up/ok", "messages": HELLO}).status == 200
+
+    def test_without_any_it_neither_spins_nor_floods_the_log(self, router):
+        begun = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+        with short_of_files(router, 20, 60, begun):
+            size, used = len(router.stderr), seconds_used(router)
+            time.sleep(1)
+            assert seconds_used(router) - used < 0.5
+            assert len(router.stderr) - size < 2000
+        assert router.post({"model": "up/ok", "messages": HELLO}).status == 200
+        assert len([line for line in router.log() if NO_FILES in line["message"]]) == 1
+
+
+def test_one_address_does_not_take_the_place_of_others(project, upstream):
+    path = project.folder / "router.toml"
+    path.write_text(
+        path.read_text().replace("[server]", "[server]\nmax_connections_per_address = 2")
+    )
+    router = project.serve()
+    gated = {"model": "up/gated", "messages": HELLO}
+    with router.asking(gated) as first, router.asking(gated) as second:
+        poll(lambda: len(upstream.exchanges()) == 2)
+        with connected(router.origin) as refused:
+            assert is_closed(refused)
+        other = http.client.HTTPConnection(
+            router.origin.removeprefix("http://"),
+            timeout=DEADLINE,
+            source_address=("127.0.0.2", 0),
+        )
+        with closing(other):
+            other.request("GET", "/health")
+            assert other.getresponse().status == 200
+        logged(router, "their address has max_connections_per_address open and in use: 1")
+        upstream.step(2)
+        assert (first.getresponse().status, second.getresponse().status) == (200, 200)
 
 
 def test_the_command_shows_how_a_router_is(project, router):

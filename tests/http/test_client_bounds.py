@@ -15,7 +15,9 @@ from ..support import DEADLINE
 
 
 class Connection:
-    peer = "127.0.0.1"
+    def __init__(self, peer="127.0.0.1"):
+        self.peer = peer
+
     secure = False
     unsent = 0
     taken = 0
@@ -48,26 +50,34 @@ def make():
     return make
 
 
-def fresh(bounds):
-    connection = Connection()
+@pytest.fixture
+def lines():
+    lines = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
+
+
+def fresh(bounds, peer="127.0.0.1"):
+    connection = Connection(peer)
     assert bounds.opened(connection)
     return connection
 
 
-def receiving(bounds):
-    connection = fresh(bounds)
+def receiving(bounds, peer="127.0.0.1"):
+    connection = fresh(bounds, peer)
     bounds.receiving(connection)
     return connection
 
 
-def serving(bounds):
-    connection = receiving(bounds)
+def serving(bounds, peer="127.0.0.1"):
+    connection = receiving(bounds, peer)
     bounds.received(connection)
     return connection
 
 
-def idle(bounds):
-    connection = serving(bounds)
+def idle(bounds, peer="127.0.0.1"):
+    connection = serving(bounds, peer)
     bounds.responded(connection)
     return connection
 
@@ -156,16 +166,13 @@ class TestConnections:
         bounds.closed(busy[0])
         assert bounds.opened(Connection())
 
-    def test_those_refused_are_logged_once_a_sweep(self, make):
+    def test_those_refused_are_logged_once_a_sweep(self, make, lines):
         bounds = make(max_connections=1)
         serving(bounds)
-        lines = []
-        sink = logger.add(lines.append, format="{message}")
         for _ in range(3):
             bounds.opened(Connection())
         bounds.sweep()
         bounds.sweep()
-        logger.remove(sink)
         assert lines == ["connections refused, as max_connections are open and in use: 3\n"]
 
     def test_what_comes_of_a_closed_one_is_ignored(self, make):
@@ -175,6 +182,96 @@ class TestConnections:
         for note in (bounds.receiving, bounds.received, bounds.responded, bounds.closed):
             note(connection)
         assert not bounds.connections
+
+
+MINE, OTHER = "192.0.2.1", "192.0.2.2"
+
+
+class TestAddresses:
+    def test_one_has_no_more_than_configured(self, make):
+        bounds = make(max_connections_per_address=2)
+        serving(bounds, MINE)
+        first = serving(bounds, MINE)
+        assert not bounds.opened(Connection(MINE))
+        assert bounds.opened(Connection(OTHER))
+        bounds.closed(first)
+        assert bounds.opened(Connection(MINE))
+        assert bounds.refused == 1
+
+    def test_its_own_idle_one_makes_room_and_no_other(self, make):
+        bounds = make(max_connections_per_address=3)
+        other = idle(bounds, OTHER)
+        connections = serving(bounds, MINE), idle(bounds, MINE), idle(bounds, MINE)
+        assert bounds.opened(Connection(MINE))
+        assert [item.aborted for item in (other, *connections)] == [False, False, True, False]
+
+    @pytest.mark.parametrize(
+        ("first", "second", "same"),
+        [
+            ("2001:db8::1", "2001:db8::2", True),
+            ("2001:db8:0:0:ffff::", "2001:db8::", True),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+            ("::ffff:192.0.2.1", "192.0.2.1", True),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ],
+    )
+    def test_a_network_of_ipv6_counts_as_one(self, make, first, second, same):
+        bounds = make(max_connections_per_address=1)
+        serving(bounds, first)
+        assert bounds.opened(Connection(second)) != same
+
+    def test_a_trusted_proxy_has_no_limit_of_its_own(self, make):
+        bounds = make(
+            max_connections=5, max_connections_per_address=1, trusted_proxies=("10.0.0.0/8",)
+        )
+        for _ in range(5):
+            serving(bounds, "10.1.2.3")
+        assert not bounds.opened(Connection("10.1.2.3"))
+
+    def test_nothing_is_remembered_of_those_that_left(self, make):
+        bounds = make()
+        for number in range(10):
+            bounds.closed(fresh(bounds, f"192.0.2.{number}"))
+        assert not bounds._networks
+
+    def test_those_refused_are_logged_as_what_they_are(self, make, lines):
+        bounds = make(max_connections=2, max_connections_per_address=1)
+        serving(bounds, MINE)
+        for _ in range(3):
+            bounds.opened(Connection(MINE))
+        serving(bounds, OTHER)
+        bounds.opened(Connection("192.0.2.3"))
+        bounds.sweep()
+        bounds.sweep()
+        assert lines == [
+            "connections refused, as max_connections are open and in use: 1\n",
+            "connections refused, as their address has max_connections_per_address open and in "
+            "use: 3 (is it a proxy? trusted_proxies have no such limit)\n",
+        ]
+
+
+class TestDescriptors:
+    """The process has no more of them."""
+
+    def test_the_longest_idle_connections_are_closed(self, make):
+        bounds = make()
+        busy, *resting = serving(bounds), *(idle(bounds) for _ in range(20))
+        bounds.exhausted()
+        assert not busy.aborted
+        assert [item.aborted for item in resting] == [True] * 16 + [False] * 4
+
+    def test_a_line_a_minute_says_so(self, make, clock, lines):
+        bounds = make()
+        idle(bounds)
+        for _ in range(121):
+            bounds.exhausted()
+            clock.now += 1
+        first, *others = lines
+        assert first == (
+            "no more open files are allowed (ulimit -n), so clients have to wait; idle "
+            "connections closed: 1\n"
+        )
+        assert len(others) == 2
 
 
 class TestRequests:

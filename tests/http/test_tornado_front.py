@@ -43,6 +43,9 @@ class Observer:
     def closed(self, connection):
         self.open.remove(connection)
 
+    def exhausted(self):
+        pass
+
 
 class Handler(RequestHandler):
     requests = None

@@ -45,8 +45,8 @@ def limited(monkeypatch, config):
         monkeypatch.setattr(
             file_limit.resource, "setrlimit", lambda _, new: limits.__setitem__(slice(None), new)
         )
-        raise_file_limit(config)
-        return tuple(limits)
+        room = raise_file_limit(config)
+        return tuple(limits), room
 
     return limited
 
@@ -57,24 +57,28 @@ def test_what_a_process_may_need(config):
 
 @pytest.mark.parametrize("hard", [10_000, resource.RLIM_INFINITY])
 def test_it_is_raised_to_that(limited, log, hard):
-    assert limited(1024, hard) == (1500 + SPARE, hard)
+    assert limited(1024, hard) == ((1500 + SPARE, hard), 1000)
     assert log == []
 
 
 @pytest.mark.parametrize("soft", [5000, resource.RLIM_INFINITY])
 def test_but_never_lowered(limited, log, soft):
-    assert limited(soft, resource.RLIM_INFINITY) == (soft, resource.RLIM_INFINITY)
+    assert limited(soft, resource.RLIM_INFINITY) == ((soft, resource.RLIM_INFINITY), 1000)
     assert log == []
 
 
-def test_nor_raised_beyond_what_the_system_allows(limited, log):
-    assert limited(1024, 1400) == (1400, 1400)
-    assert log == []
-
-
-def test_too_few_for_the_clients_are_logged(limited, log):
-    assert limited(512, 1024) == (1024, 1024)
+@pytest.mark.parametrize(
+    ("hard", "room"),
+    [
+        (1700, 944),  # what is left of it beside 500 connections to vendors and the spare ones
+        (1256, 500),  # half of it without the spare ones
+        (1024, 384),
+        (200, 75),  # a quarter is spare
+    ],
+)
+def test_where_it_cannot_be_raised_so_far_clients_get_fewer(limited, log, hard, room):
+    assert limited(100, hard) == ((hard, hard), room)
     assert log == [
-        "the system allows 1024 open files (ulimit -n), too few for max_connections = 1000: raise "
-        "the one or lower the other\n"
+        f"the system allows {hard} open files (ulimit -n), too few for max_connections = 1000: "
+        f"clients may have {room}; raise the one or lower the other\n"
     ]

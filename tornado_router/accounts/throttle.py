@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from functools import lru_cache
 
 from tornado_router.config.options import AuthOptions
 from tornado_router.error_codes import Refusal
@@ -68,6 +69,7 @@ class Throttle:
         self._limiter.settle(lease, 0, 0)
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """What one customer of a network has: an IPv4 address, or the whole /64 of an IPv6 one."""
     try:

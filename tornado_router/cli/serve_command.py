@@ -84,7 +84,7 @@ async def _run(
     server: Server, router: RouterProcess, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
     reloader = Reloader(router, os.environ)
-    raise_file_limit(router.loaded.config)
+    router.services.bounds.max_connections = raise_file_limit(router.loaded.config)
     _calm_garbage_collector()
     try:
         ready()

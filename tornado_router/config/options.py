@@ -67,6 +67,12 @@ class ServerOptions:
         "Client connections of one process; beyond that, idle ones are closed or new ones refused.",
         minimum=1,
     )
+    max_connections_per_address: int = option(
+        1000,
+        "Those of them that one address may have, or one /64 network of IPv6; `trusted_proxies` "
+        "have no such limit. Beyond it, idle ones of the address are closed or new ones refused.",
+        minimum=1,
+    )
     body_seconds: float = option(
         60.0,
         "How many seconds a client may take to send the headers of its first request, including "

@@ -26,12 +26,21 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: tuple[str, 
     if not trusted:
         return peer
     addresses = [item.strip() for header in forwarded_for for item in header.split(",")]
-    while addresses and _is_within(peer, trusted):
+    while addresses and is_trusted(peer, trusted):
         address = _without_port(addresses.pop())
         if _parse(address) is None:
             break  # not an address
         peer = address
     return peer
+
+
+@lru_cache(maxsize=CACHED)
+def is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
+    """Whether an address is one of the proxies in `[server] trusted_proxies`."""
+    parsed = _parse(address)
+    if parsed is None:
+        return False
+    return any(parsed in ipaddress.ip_network(text) for text in trusted)
 
 
 def check_proxies(trusted: tuple[str, ...]) -> list[Fault]:
@@ -58,14 +67,6 @@ def _without_port(address: str) -> str:
     if address.startswith("["):
         return address[1:].partition("]")[0]
     return address.partition(":")[0] if address.count(":") == 1 else address
-
-
-@lru_cache(maxsize=CACHED)
-def _is_within(address: str, trusted: tuple[str, ...]) -> bool:
-    parsed = _parse(address)
-    if parsed is None:
-        return False
-    return any(parsed in ipaddress.ip_network(text) for text in trusted)
 
 
 @lru_cache(maxsize=CACHED)

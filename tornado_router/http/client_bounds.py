@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from loguru import logger
 
+from tornado_router.accounts.throttle import network_of
 from tornado_router.background.supervisor import repeat
 from tornado_router.config.options import ServerOptions
 from tornado_router.error_codes import Refusal
+from tornado_router.http.client_address import is_trusted
 from tornado_router.http.connection import ClientConnection
 
 SWEEP_SECONDS = 1.0
@@ -22,19 +24,28 @@ PROGRESS_BYTES = 16 * 1024
 LOOKED_AT = 100
 """So many idle connections at most are looked at for one whose response was read."""
 
+FREED = 16
+"""So many idle connections are closed when the process has no more descriptors: calls need some,
+too, and the ledger."""
+
+LINE_SECONDS = 60.0
+"""A line in the log that clients can cause is written once in so many seconds."""
+
 
 class _Watched:
     """What is known of one connection.
 
     Attributes:
+        network: whose connections are counted together; empty for a trusted proxy.
         receiving_since: when the head or the body of a request began to be due, or None.
         blocked_since: when the client last took something while more waited, or None.
         taken: what it had taken by then.
     """
 
-    __slots__ = ("blocked_since", "receiving_since", "taken")
+    __slots__ = ("blocked_since", "network", "receiving_since", "taken")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, network: str, now: float) -> None:
+        self.network = network
         self.receiving_since: float | None = now
         self.blocked_since: float | None = None
         self.taken = 0
@@ -51,19 +62,25 @@ class ClientBounds:
     Attributes:
         calls: that run now.
         max_calls: the most that may.
-        max_connections: the most that may be open.
+        max_connections: the most that may be open; the process may have too few descriptors for as
+            many as are configured.
         refused: connections that were refused so far.
     """
 
     def __init__(self, options: ServerOptions) -> None:
         self.max_calls = options.max_calls
         self.max_connections = options.max_connections
+        self._max_per_address = options.max_connections_per_address
+        self._trusted = options.trusted_proxies
         self._receive_seconds = options.body_seconds
         self._stalled_seconds = options.stalled_seconds
         self._watched: dict[ClientConnection, _Watched] = {}
         self._idle: OrderedDict[ClientConnection, None] = OrderedDict()
+        self._networks: dict[str, dict[ClientConnection, None]] = {}
         self._sweeps: repeat | None = None
         self._refused_before = 0
+        self._crowded = 0
+        self._no_files_logged = -LINE_SECONDS
         self.calls = 0
         self.refused = 0
 
@@ -84,20 +101,40 @@ class ClientBounds:
     def opened(self, connection: ClientConnection) -> bool:
         """A client has connected; its TLS handshake and its first request are still to come.
 
-        At the limit, the connection that has been idle for longest makes room; without an idle one,
+        At a limit, the connection that has been idle for longest makes room; without an idle one,
         the new connection is refused (False).
         """
-        if len(self._watched) >= self.max_connections and not self._make_room():
+        network = "" if is_trusted(connection.peer, self._trusted) else network_of(connection.peer)
+        if not self._has_room(network):
             self.refused += 1
             return False
-        self._watched[connection] = _Watched(time.monotonic())
+        self._watched[connection] = _Watched(network, time.monotonic())
         self._idle[connection] = None
+        if network:
+            self._networks.setdefault(network, {})[connection] = None
         return True
 
     def closed(self, connection: ClientConnection) -> None:
         """The connection is closed."""
-        self._watched.pop(connection, None)
+        watched = self._watched.pop(connection, None)
         self._idle.pop(connection, None)
+        if watched and watched.network:
+            same = self._networks[watched.network]
+            del same[connection]
+            if not same:
+                del self._networks[watched.network]
+
+    def exhausted(self) -> None:
+        """A client could not be let in, as the process has no more descriptors."""
+        closed = sum(self._close_idle(self._idle) for _ in range(FREED))
+        now = time.monotonic()
+        if now - self._no_files_logged >= LINE_SECONDS:
+            self._no_files_logged = now
+            logger.error(
+                "no more open files are allowed (ulimit -n), so clients have to wait; idle "
+                "connections closed: {}",
+                closed,
+            )
 
     def receiving(self, connection: ClientConnection) -> None:
         """The head of a request is here; its body may still come."""
@@ -140,14 +177,32 @@ class ClientBounds:
                 _abort(connection, "no complete request within body_seconds")
             elif self._is_stalled(connection, watched, now):
                 _abort(connection, "response not read within stalled_seconds")
-        if self.refused > self._refused_before:
-            count = self.refused - self._refused_before
-            logger.warning("connections refused, as max_connections are open and in use: {}", count)
-            self._refused_before = self.refused
+        self._log_refused()
 
-    def _make_room(self) -> bool:
-        """Closes the connection that has been idle for longest, if there is one."""
-        for connection in itertools.islice(self._idle, LOOKED_AT):
+    def _log_refused(self) -> None:
+        count = self.refused - self._refused_before - self._crowded
+        if count:
+            logger.warning("connections refused, as max_connections are open and in use: {}", count)
+        if self._crowded:
+            logger.warning(
+                "connections refused, as their address has max_connections_per_address open and in "
+                "use: {} (is it a proxy? trusted_proxies have no such limit)",
+                self._crowded,
+            )
+        self._refused_before, self._crowded = self.refused, 0
+
+    def _has_room(self, network: str) -> bool:
+        same = self._networks.get(network, {})
+        if len(same) >= self._max_per_address and not self._close_idle(
+            [item for item in same if item in self._idle]
+        ):
+            self._crowded += 1
+            return False
+        return len(self._watched) < self.max_connections or self._close_idle(self._idle)
+
+    def _close_idle(self, idle: Iterable[ClientConnection]) -> bool:
+        """Closes the first of some idle connections whose response was read, if there is one."""
+        for connection in itertools.islice(idle, LOOKED_AT):
             if not connection.unsent:
                 self.closed(connection)
                 connection.abort()

@@ -54,6 +54,10 @@ class ConnectionObserver(Protocol):
         """The connection is closed, whichever side closed it."""
         ...
 
+    def exhausted(self) -> None:
+        """A client could not be let in, as the process has no more descriptors."""
+        ...
+
 
 class Front(Protocol):
     """Accepts connections and reads requests off them."""

@@ -177,7 +177,7 @@ class ProcessMetrics:
         self._refused = _Total(
             Counter(
                 "client_connections_refused",
-                "Connections refused as max_connections were in use.",
+                "Connections refused as all, or those of their address, were in use.",
                 **self._own,
             )
         )

@@ -17,8 +17,10 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
 from tornado.iostream import IOStream, SSLIOStream
+from tornado.netutil import ssl_wrap_socket
 
 from tornado_router.config.options import ServerOptions
+from tornado_router.http.acceptor import Acceptor
 from tornado_router.http.connection import ConnectionObserver
 from tornado_router.http.tls import Tls
 
@@ -84,6 +86,8 @@ class TornadoFront:
         discarded_bodies: int = 1,
         tls: Tls | None = None,
     ) -> None:
+        self._observer = observer
+        self._acceptors: list[Acceptor] = []
         self._server = _Server(
             application,
             observer=observer,
@@ -95,11 +99,14 @@ class TornadoFront:
 
     async def listen(self, sockets: list[socket.socket]) -> None:
         """Begins to accept connections, on the running event loop."""
-        self._server.add_sockets(sockets)
+        take, exhausted = self._server.take, self._observer.exhausted
+        self._acceptors = [Acceptor(item, take, exhausted) for item in sockets]
 
     def stop_listening(self) -> None:
         """Accepts no more connections; those that are open stay so."""
-        self._server.stop()
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors = []
 
     async def close(self) -> None:
         """Aborts all connections, and returns when they are closed."""
@@ -124,6 +131,21 @@ class _Server(HTTPServer):
         self.clients: dict[IOStream, TornadoConnection] = {}
         self._observer = observer
         super().initialize(application, **options)
+
+    def take(self, connection: socket.socket, address: Any) -> None:
+        """Begins to serve a connection that was accepted."""
+        if self.ssl_options is None:
+            stream = IOStream(connection)
+        else:
+            try:
+                encrypted = ssl_wrap_socket(
+                    connection, self.ssl_options, server_side=True, do_handshake_on_connect=False
+                )
+            except OSError:  # its client has left already
+                connection.close()
+                return
+            stream = SSLIOStream(encrypted)
+        self.handle_stream(stream, address)
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         client = TornadoConnection(stream, address)

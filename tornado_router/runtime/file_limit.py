@@ -18,24 +18,33 @@ def wanted_files(config: Config) -> int:
     return config.server.max_connections + upstreams + SPARE
 
 
-def raise_file_limit(config: Config) -> None:
+def raise_file_limit(config: Config) -> int:
     """Raises the soft limit (`ulimit -n`) to what the process may need, or to the hard limit.
 
-    Beyond it, no connection is accepted and the journal cannot be written. A limit that does not
-    suffice for the connections of clients is logged.
+    Beyond it, no connection is accepted, no vendor is reached and the journal cannot be written. So
+    where it does not suffice, clients get no more than leaves the vendors as many.
+
+    Returns:
+        How many connections clients may have: `max_connections`, or fewer.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    configured = config.server.max_connections
     if soft == resource.RLIM_INFINITY:
-        return
+        return configured
     wanted = wanted_files(config)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if allowed > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     limit = max(soft, allowed)
-    if limit < config.server.max_connections + SPARE:
-        logger.warning(
-            "the system allows {} open files (ulimit -n), too few for max_connections = {}: raise "
-            "the one or lower the other",
-            limit,
-            config.server.max_connections,
-        )
+    rest = limit - min(SPARE, limit // 4)
+    for_clients = max(rest // 2, rest - (wanted - configured - SPARE))
+    if for_clients >= configured:
+        return configured
+    logger.warning(
+        "the system allows {} open files (ulimit -n), too few for max_connections = {}: clients "
+        "may have {}; raise the one or lower the other",
+        limit,
+        configured,
+        for_clients,
+    )
+    return for_clients

@@ -31,12 +31,15 @@ def with_clock(story):
 
 
 def test_a_bucket_fills_evenly():
-    holder = Holder()
+    holder, rates = Holder(), Rates("key:1", requests=3)
     holder.levels[0] = 3 * MINUTE
-    assert holder.drain(0, 3, MINUTE // 2) == 3 * MINUTE // 2
+    assert holder.take(rates, 0, MINUTE // 2)
+    assert holder.levels[0] == 3 * MINUTE // 2 + MINUTE
+    holder.give_back(rates, 0)
     assert not holder.is_idle(MINUTE - 1)
     assert holder.is_idle(MINUTE)
-    assert holder.drain(0, 3, 10 * MINUTE) == 0
+    assert holder.take(rates, 0, 10 * MINUTE)
+    assert holder.levels[0] == MINUTE
 
 
 def test_no_minute_sees_more_than_the_bucket_and_what_flowed_in():

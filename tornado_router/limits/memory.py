@@ -41,18 +41,11 @@ class Holder:
         self.times = [0] * len(KINDS)
         self.limits = [0] * len(KINDS)
 
-    def drain(self, index: int, limit: int, now: int) -> int:
-        """Lets flow back what is due by now; returns the level."""
-        level = self.levels[index] - (now - self.times[index]) * limit
-        if level < 0:  # max() takes four times as long  # noqa: PLR1730
-            level = 0
-        self.levels[index] = level
-        self.times[index] = now
-        self.limits[index] = limit
-        return level
+    def take(self, rates: Rates, tokens: int, now: int) -> bool:
+        """Counts one more call of so many tokens; returns whether it fits.
 
-    def has_room(self, rates: Rates, tokens: int, now: int) -> bool:
-        """Whether one more call of so many tokens fits, once what is due has flowed back."""
+        If it does not, it has to be given back.
+        """
         fits = True
         levels, times, limits = self.levels, self.times, self.limits
         for index, limit, period, by_tokens in rates.bounds:
@@ -60,22 +53,24 @@ class Holder:
             if not period:
                 fits = fits and level < limit
                 continue
-            level -= (now - times[index]) * limit  # as `drain`, without the cost of a call
-            levels[index] = level = level if level > 0 else 0
+            level -= (now - times[index]) * limit
+            level = (level if level > 0 else 0) + (tokens * period if by_tokens else period)
+            levels[index] = level
             times[index] = now
             limits[index] = limit
-            if level > (limit - tokens if by_tokens else limit - 1) * period:
+            if level > limit * period:
                 fits = False
-        return fits
-
-    def begin(self, rates: Rates, tokens: int) -> None:
-        """Counts a call that fits."""
-        levels = self.levels
         for index in _RUNNING:
             levels[index] += 1
+        return fits
+
+    def give_back(self, rates: Rates, tokens: int) -> None:
+        """Counts a call no more that was taken just now."""
+        levels = self.levels
         for index, _, period, by_tokens in rates.bounds:
-            if period:
-                levels[index] += tokens * period if by_tokens else period
+            levels[index] -= tokens * period if by_tokens else period
+        for index in _RUNNING:
+            levels[index] -= 1
 
     def end(self, rates: Rates, more: int, now: int) -> None:
         """Counts a call that is over, and took so many more tokens than were taken for it."""
@@ -86,8 +81,10 @@ class Holder:
             for index, _, period, by_tokens in rates.bounds:
                 if by_tokens and period:
                     # A debt is due from now on: what flowed back before has no part in it.
-                    level = self.drain(index, self.limits[index], now) + more * period
-                    levels[index] = max(level, 0)
+                    level = levels[index] - (now - self.times[index]) * self.limits[index]
+                    level = (level if level > 0 else 0) + more * period
+                    levels[index] = level if level > 0 else 0
+                    self.times[index] = now
 
     def is_idle(self, now: int) -> bool:
         """Whether it is as good as new."""
@@ -124,28 +121,24 @@ class MemoryLimiter:
         now = self._clock()
         if len(self._holders) + len(self._accounts) >= self._sweep_at:
             self._sweep(now)
-        fits, cost = True, demand.cost
-        holders, accounts = [], []
+        fits, cost, tokens = True, demand.cost, demand.tokens
+        counts = []
         for rates in demand.rates:
             holder = self._holders.get(rates.holder)
             if holder is None:
                 holder = self._holders[rates.holder] = Holder()
-            holders.append(holder)
-            if not holder.has_room(rates, demand.tokens, now):
-                fits = False
+            fits = holder.take(rates, tokens, now) and fits
+            counts.append(holder.levels)
         for purse in demand.purses:
             account = self._account(purse, now)
-            accounts.append(account)
+            account.reserved += cost
             # What costs nothing is not held up by an empty purse.
-            if cost and account.spent + account.reserved + cost > purse.allowance:
+            if cost and account.spent + account.reserved > purse.allowance:
                 fits = False
         if not fits:
+            self._give_back(demand)
             raise self._refusal(demand)
-        for rates, holder in zip(demand.rates, holders, strict=True):
-            holder.begin(rates, demand.tokens)
-        for account in accounts:
-            account.reserved += cost
-        return Lease(demand, cost, levels(demand.rates, [holder.levels for holder in holders]))
+        return Lease(demand, cost, levels(demand.rates, counts))
 
     async def extend(self, lease: Lease, cost: int) -> int:
         """See `Limiter.extend`."""
@@ -181,6 +174,12 @@ class MemoryLimiter:
             account.spent = purse.spent
         account.time = now
         return account
+
+    def _give_back(self, demand: Demand) -> None:
+        for rates in demand.rates:
+            self._holders[rates.holder].give_back(rates, demand.tokens)
+        for purse in demand.purses:
+            self._accounts[purse.id].reserved -= demand.cost
 
     def _refusal(self, demand: Demand) -> LimitReachedError:
         accounts = [self._accounts[purse.id] for purse in demand.purses]

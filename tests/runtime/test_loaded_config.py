@@ -1,5 +1,7 @@
 """A file that is read and proven, and what stays the same when it is read again."""
 
+import sys
+
 import pytest
 
 from tornado_router.errors import ConfigError
@@ -121,3 +123,24 @@ class TestReadAgain:
         before = read(ECHO)
         with pytest.raises(ConfigError):
             read(ECHO + '[routes.a]\ntargets = ["nobody/x"]', before)
+
+
+class TestWhatTheStartNeeds:
+    def test_the_driver_of_the_database(self, read, monkeypatch):
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        with pytest.raises(ConfigError) as caught:
+            read('[database]\nurl = "postgresql://db/name"\n')
+        assert str(caught.value) == (
+            "database.url: PostgreSQL needs a package: pip install 'tornado-llm-router[postgres]'"
+        )
+
+    def test_a_password_that_would_be_taken_for_a_host(self, read):
+        with pytest.raises(ConfigError) as caught:
+            read('[database]\nurl = "postgresql://me:p@ss@db/name"\n')
+        assert [fault.where for fault in caught.value.faults] == ["database.url"]
+        assert "p@ss" not in str(caught.value)
+
+    def test_a_folder_is_not_a_database(self, read, tmp_path):
+        with pytest.raises(ConfigError) as caught:
+            read('[database]\npath = "."\n')
+        assert [fault.where for fault in caught.value.faults] == ["database.path"]

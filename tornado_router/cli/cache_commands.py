@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tornado_router.calls.response_cache import KEY_PREFIX
-from tornado_router.cli.common import config_option, read_config
+from tornado_router.cli.common import config_option, counted, read_config
 
 
 @click.group()
@@ -32,4 +32,4 @@ def clear(path: Path) -> None:
         raise click.ClickException(
             f"the cache at {options.host}:{options.port} was not cleared: {error}"
         ) from None
-    click.echo(f"deleted {count} cached response{'' if count == 1 else 's'}")
+    click.echo(f"deleted {counted(count, 'cached response')}")

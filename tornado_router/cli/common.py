@@ -104,8 +104,7 @@ def faults_shown(path: Path) -> Iterator[None]:
     except ConfigError as error:
         for fault in error.faults:
             click.echo(f"{path}: {fault}", err=True)
-        count = len(error.faults)
-        raise SystemExit(f"{path}: {count} fault{'s' if count > 1 else ''}") from None
+        raise SystemExit(f"{path}: {counted(len(error.faults), 'fault')}") from None
 
 
 def open_storage(config: Config, *, migrate: bool | None = None) -> Storage:
@@ -132,6 +131,11 @@ def database_faults_shown(location: Path | str) -> Iterator[None]:
     except DatabaseError as error:
         why = first_line(error)
         raise SystemExit(f"{title(location)}: cannot be opened as a database: {why}") from None
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as `1 fault` or `2 faults`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -9,7 +9,12 @@ from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider.bodies import Body, load_json
 from tornado_router.provider.call import Call
 from tornado_router.provider.credentials import AuthorizedClient, Credentials
-from tornado_router.provider.http import HTTPClient, UpstreamResponse, is_retryable
+from tornado_router.provider.http import (
+    HTTPClient,
+    UpstreamRequest,
+    UpstreamResponse,
+    is_retryable,
+)
 from tornado_router.provider.translator import StreamParser, Translator
 from tornado_router.sse import Event, FramingError
 
@@ -76,6 +81,14 @@ class Provider:
         `send` and `stream` use it; a provider that overrides them uses it for its own requests.
         """
         return http if self.credentials is None else AuthorizedClient(http, self.credentials)
+
+    def probe(self) -> UpstreamRequest | None:
+        """A request that costs nothing and that the vendor refuses without valid credentials.
+
+        `tornado-router check --connect` sends it, by `authorized`; a list of models is one. None,
+        the default, if there is none: then only the connection to `base_url` is tried.
+        """
+        return None
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
         """The error behind a response whose status is not a success.

@@ -33,6 +33,7 @@ from tornado_router.plugins.registry import (
 from tornado_router.redis.tls import check_redis
 from tornado_router.routing.prices import Prices, check_prices
 from tornado_router.routing.routes import Router, check_routes, check_targets
+from tornado_router.storage.databases import check_database
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def _check_sections(config: Config) -> Iterator[Fault]:
     yield from _check_tls(config)
     yield from check_proxies(config.server.trusted_proxies)
     yield from check_origins(config.cors.origins)
+    yield from check_database(config.database_location)
     yield from check_redis(config.redis_location)
     yield from check_secret(config)
     yield from check_plans(config)

@@ -5,10 +5,12 @@ What differs is how a thread gets its connection, and how writers are kept apart
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from tornado_router.storage.postgres import Postgres
-from tornado_router.storage.postgres_connection import url_title
+from tornado_router.errors import Fault
+from tornado_router.storage.postgres import MissingDriverError, Postgres, require_driver
+from tornado_router.storage.postgres_connection import LocationError, check_url, url_title
 from tornado_router.storage.sqlite import Sqlite
 
 Database = Sqlite | Postgres
@@ -24,6 +26,19 @@ def open_database(location: Path | str) -> Database:
         MissingDriverError: it needs a package that is not installed.
     """
     return Sqlite(location) if isinstance(location, Path) else Postgres(location)
+
+
+def check_database(location: Path | str) -> Iterator[Fault]:
+    """What is wrong with a location, as far as it shows without connecting."""
+    if isinstance(location, Path):
+        if location.is_dir():
+            yield Fault("database.path", f"{location} is a folder: name a file in it")
+        return
+    try:
+        require_driver()
+        check_url(location)
+    except (MissingDriverError, LocationError) as error:
+        yield Fault("database.url", str(error))
 
 
 def title(location: Path | str) -> str:

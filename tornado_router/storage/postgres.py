@@ -46,6 +46,20 @@ class MissingDriverError(RouterError):
     """The database needs a package that is not installed."""
 
 
+def require_driver() -> None:
+    """Refuses to go on without psycopg.
+
+    Raises:
+        MissingDriverError: it is not installed.
+    """
+    try:
+        import psycopg  # noqa: F401, PLC0415 - 9 MB, and an extra
+    except ImportError:
+        raise MissingDriverError(
+            "PostgreSQL needs a package: pip install 'tornado-llm-router[postgres]'"
+        ) from None
+
+
 class Postgres(ParallelPostgres):
     """A PostgreSQL server.
 
@@ -61,12 +75,7 @@ class Postgres(ParallelPostgres):
     """Exceptions that mean the row is invalid, not that the database is down."""
 
     def __init__(self, url: str) -> None:
-        try:
-            import psycopg  # noqa: F401, PLC0415 - 9 MB, and an extra
-        except ImportError:
-            raise MissingDriverError(
-                "PostgreSQL needs a package: pip install 'tornado-llm-router[postgres]'"
-            ) from None
+        require_driver()
         check_url(url)
         # One form of the URL is enough for Peewee.
         self.url = "postgresql://" + url.partition("://")[2]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
-from tornado_router.provider import ApiError, OptionError, Provider, UpstreamResponse
+from tornado_router.provider import (
+    ApiError,
+    OptionError,
+    Provider,
+    UpstreamRequest,
+    UpstreamResponse,
+)
 from tornado_router_anthropic.chat import ChatCompletions
 from tornado_router_anthropic.errors import parse_error
 from tornado_router_anthropic.options import OPTIONS_SCHEMA
@@ -49,6 +55,10 @@ class AnthropicProvider(Provider):
             facts=options.get("facts", {}),
         )
         self.endpoints = {"chat.completions": ChatCompletions(self)}
+
+    def probe(self) -> UpstreamRequest:
+        """https://platform.claude.com/docs/en/api/models/list."""
+        return UpstreamRequest(f"{self.base_url}/v1/models?limit=1", b"", self.headers, "GET")
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
         """The error behind a response whose status is not a success."""

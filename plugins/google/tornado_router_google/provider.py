@@ -6,7 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from tornado_router.provider import ApiError, OptionError, Provider, UpstreamResponse
+from tornado_router.provider import (
+    ApiError,
+    OptionError,
+    Provider,
+    UpstreamRequest,
+    UpstreamResponse,
+)
 from tornado_router_google.chat import ChatCompletions
 from tornado_router_google.embeddings import Embeddings
 from tornado_router_google.errors import read_error
@@ -92,6 +98,12 @@ class GoogleProvider(Provider):
             )
         path = model if "/" in model else f"models/{model}"
         return f"{self.base_url}/{quote(path, safe='/@')}:{method}"
+
+    def probe(self) -> UpstreamRequest | None:
+        """https://ai.google.dev/api/models#method:-models.list, which Vertex AI has elsewhere."""
+        if self.on_vertex:
+            return None
+        return UpstreamRequest(f"{self.base_url}/models?pageSize=1", b"", self.headers, "GET")
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
         """The error behind a response whose status is not a success."""

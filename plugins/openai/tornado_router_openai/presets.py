@@ -95,6 +95,7 @@ class OpenRouter(OpenAIProvider):
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = "https://openrouter.ai/api/v1"
+    probe_path: ClassVar[str] = "/key"  # its list of models is open to all
 
 
 class _Local(OpenAIProvider):

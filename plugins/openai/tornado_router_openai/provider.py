@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
-from tornado_router.provider import OptionError, Provider
+from tornado_router.provider import OptionError, Provider, UpstreamRequest
 from tornado_router_openai.relay import ChatCompletions, Completions, Embeddings, Moderations
 
 _TRANSLATORS = {
@@ -28,6 +28,7 @@ class OpenAIProvider(Provider):
         key_header: the header that carries the key; `Authorization` has `Bearer` before it.
         asks_usage: whether usage in streams has to be asked for.
         renamed: fields of a request that the vendor calls otherwise.
+        probe_path: what can be read free of charge, but not with a wrong key.
         unknown_hints: fields that change nothing about the response but make the vendor refuse the
             request; left out, and reported to the client.
     """
@@ -37,6 +38,7 @@ class OpenAIProvider(Provider):
     key_header: ClassVar[str] = "Authorization"
     asks_usage: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = {}
+    probe_path: ClassVar[str] = "/models"
     unknown_hints: ClassVar[Collection[str]] = ()
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
@@ -106,6 +108,10 @@ class OpenAIProvider(Provider):
             for name, translator in _TRANSLATORS.items()
             if name in self.capabilities
         }
+
+    def probe(self) -> UpstreamRequest:
+        """https://platform.openai.com/docs/api-reference/models/list."""
+        return UpstreamRequest(self.base_url + self.probe_path, b"", self.headers, "GET")
 
     def _headers(self, options: Mapping[str, Any]) -> dict[str, str]:
         """https://platform.openai.com/docs/api-reference/authentication."""

@@ -12,6 +12,7 @@ from tornado_router.http import cors
 from tornado_router.http.body_limit import BodyLimit, may_exceed
 from tornado_router.http.connection import connection_of
 from tornado_router.http.handlers.base import NotFoundHandler, PreflightHandler, RefusalHandler
+from tornado_router.http.request_target import origin_path
 from tornado_router.http.services import Services
 from tornado_router.http.urls import route_table
 
@@ -38,6 +39,8 @@ class RouterApplication(Application):
         self, request: HTTPServerRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:
         """Called by Tornado with the head of every request."""
+        if not request.path.startswith("/"):
+            request.path = origin_path(request.path)
         self._services.bounds.receiving(connection_of(request))
         delegate = self._find_delegate(request, **kwargs)
         limit = self.max_body_bytes

@@ -93,11 +93,15 @@ targets = ["up/ok"]
 targets = ["up/ok"]
 """
 
+SCRIPTS = 200
+"""Each test that fails a target on purpose takes another: one that fails often is left out."""
+
 FALLBACKS = [
     *(f"up/{name}" for name in upstream_module.BEHAVIOURS),
     *(f"up/status:{code}" for code in (400, 401, 403, 404, 422, 429, 500, 503, 529)),
     *(f"up/plain-status:{code}" for code in (413, 429, 500)),
     "up/endless:500",
+    *(f"up/script:{number}" for number in range(SCRIPTS)),
     *("nobody/x", "full/x", "plaintls/x", "late/hang", "short/hang", "silent/hang-in-body"),
 ]
 """Each is the first target of a route `after-PROVIDER/MODEL`, whose second is healthy."""
@@ -232,6 +236,17 @@ def router_project(tmp_path, database_server):
         project.close()
         if project.url and database_server:
             database_server.give_back(project.url)
+
+
+@pytest.fixture(scope="session")
+def scripts():
+    return iter(range(SCRIPTS))
+
+
+@pytest.fixture
+def scripted(scripts):
+    """A model that plays the script of a request; `after-` it is a route with another behind it."""
+    return f"up/script:{next(scripts)}"
 
 
 @pytest.fixture

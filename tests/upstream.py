@@ -602,6 +602,30 @@ async def stream_not_an_object(x):
 
 
 @behaviour
+async def script(x):
+    """Plays the list that the first message is, as JSON.
+
+    A list in it is sent as one piece, of chunks and of texts that are events as they stand; `hang`,
+    `step`, `end`, `cut` and `reset` are what comes then.
+    """
+    await x.begin_stream()
+    for item in json.loads(x.json["messages"][0]["content"]):
+        if isinstance(item, list):
+            events = [it if isinstance(it, str) else "data: " + json.dumps(it) for it in item]
+            await x.piece("".join(event + "\n\n" for event in events).encode())
+        elif item == "hang":
+            await asyncio.Event().wait()
+        elif item == "step":
+            await x.step()
+        elif item == "end":
+            await x.end_stream()
+        elif item == "cut":
+            x.keep_alive = False
+        else:
+            await reset(x)
+
+
+@behaviour
 async def stream_crlf(x):
     await stream_bytes(x, lambda data: b"data: " + data + b"\r\n\r\n")
 

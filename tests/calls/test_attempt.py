@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 
+import orjson
 import pytest
 from loguru import logger
 
@@ -10,7 +11,7 @@ from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ProviderError, bad_answer
-from tornado_router.provider import Call
+from tornado_router.provider import Call, Relayed
 
 from .dispatching import ANSWER, BOTH, SECRET, Gated, Scripted, Slow, World, call, failure
 
@@ -21,6 +22,17 @@ def logged():
     sink = logger.add(lambda message: lines.append(str(message)), level="WARNING")
     yield lines
     logger.remove(sink)
+
+
+def delta(**fields):
+    return {"id": "c", "choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
+
+
+def relayed(body):
+    return Relayed(body, orjson.dumps(body))
+
+
+ROLE = delta(role="assistant")
 
 
 class TestStream:
@@ -54,6 +66,60 @@ class TestStream:
         assert (error.status, error.message) == (503, "Overloaded.")
         assert world.tried == ["one"]
         assert one.closed == 1
+
+    @pytest.mark.parametrize(
+        "batches",
+        [
+            [[ROLE]],
+            [[ROLE, delta(content="")]],
+            [[ROLE], [delta(content="", refusal=None)], []],
+            [[{"choices": [], "prompt_filter_results": [{}]}], [ROLE]],
+            [[{"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 0}}]],
+            [[relayed(ROLE)], [relayed({"choices": None})]],
+            [[delta(tool_calls=[], reasoning_content="")]],
+        ],
+        ids=str,
+    )
+    def test_before_the_first_content_a_failure_goes_to_the_next(self, batches):
+        one, two = Scripted("one", *batches, failure()), Scripted("two", *batches, ["1"], ["2"])
+        world = World(one, two)
+        held = [chunk for batch in batches for chunk in batch]
+        assert world.stream() == [[*held, "1"], ["2"]]
+        assert world.tried == ["one", "two"]
+        assert world.outcomes == [(False, 502, None), (True, None, None)]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            delta(content="a"),
+            relayed(delta(refusal="a")),
+            delta(reasoning_content="a"),
+            delta(thinking=[{"text": "a"}]),
+            delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": ""}}]),
+            delta(function_call={"name": "f"}),
+            delta(audio={"data": "AA=="}),
+        ],
+        ids=str,
+    )
+    def test_behind_it_nothing_is_tried_again(self, content):
+        world = World(Scripted("one", [ROLE], [content], failure()), Scripted("two", ["1"]))
+        first, error = world.stream()
+        assert first == [ROLE, content]
+        assert error.status == 502
+        assert world.tried == ["one"]
+
+    def test_an_end_without_content_is_one_all_the_same(self):
+        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+        world = World(Scripted("one", [ROLE], [end]), Scripted("two", ["1"]))
+        assert world.stream() == [[ROLE, end]]
+        assert world.outcomes == [(True, None, None)]
+
+    @pytest.mark.parametrize("form", [dict, lambda chunk: relayed({**chunk, "x": "x" * 170})])
+    def test_what_is_held_back_for_it_is_bounded(self, form):
+        role = form(ROLE)
+        first, error = World(Scripted("one", *([role] for _ in range(1000)), failure())).stream()
+        assert 200 < len(first) < 300
+        assert error.status == 502
 
     def test_closing_it_closes_the_providers(self):
         one = Scripted("one", ["1"], ["2"])
@@ -325,7 +391,7 @@ class TestRecords:
         assert (record.complete, record.finish_reasons) == (True, ["stop"])
 
     def test_a_stream_that_breaks(self):
-        (record,) = self.records(World(Scripted("a", [{}], bad_answer("Oh."))), stream=True)
+        (record,) = self.records(World(Scripted("a", ["1"], bad_answer("Oh."))), stream=True)
         assert (record.complete, record.status) == (False, 502)
         assert record.first_chunk is not None
 

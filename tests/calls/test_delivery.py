@@ -118,10 +118,10 @@ class TestFailures:
         assert (world.account.status, world.account.error_code) == (502, "provider_fault")
 
     def test_one_before_anything_was_sent_is_a_proper_error(self):
-        """The first chunks were not for the client, so it has no status yet."""
-        world = World([LAST], ProviderError(503, "Overloaded."))
+        """The first chunks said nothing, so the client has no status yet."""
+        world = World([LAST], [chunk("")], ProviderError(503, "Overloaded."))
         assert world.refused(stream=True).status == 503
-        assert world.account.usage.completion_tokens == 7
+        assert world.account.usage.completion_tokens == 0
 
     @pytest.mark.parametrize("part", ["accounts.ledger.note", "accounts.admission.bill"])
     def test_one_of_our_own_is_an_event_too_and_is_logged(self, part, monkeypatch, logged):

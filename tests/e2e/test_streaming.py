@@ -57,12 +57,13 @@ def test_each_chunk_arrives_before_the_next_is_made(router, upstream):
     request = body("gated")
     with router.asking(request) as connection:
         upstream.exchange()
-        upstream.step()
+        upstream.step(2)
         response = connection.getresponse()
         assert response.status == 200
         assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
-        first, *rest = chunks(request)
-        assert json.loads(read_event(response)) == first
+        role, word, *rest = chunks(request)
+        assert json.loads(read_event(response)) == role
+        assert json.loads(read_event(response)) == word
         for chunk in rest:
             upstream.step()
             assert json.loads(read_event(response)) == chunk

@@ -11,22 +11,30 @@ from loguru import logger
 
 from tornado_router.calls.tool_state import Owner, ToolState
 from tornado_router.calls.vendor_errors import Cause, Verdict, judge
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.bridges import bridged
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
 from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
-from tornado_router.provider import Body, Call, HTTPClient
+from tornado_router.provider import Body, Call, HTTPClient, Relayed
 from tornado_router.routing.health import Observation
 from tornado_router.routing.routes import Target
+
+MAX_HELD = 64 * 1024
+"""Bytes of chunks without content that are held back at most: with more, a stream has begun."""
+
+MADE_CHUNK = 256
+"""So many bytes a chunk counts for that a plugin made."""
 
 
 class Attempt:
     """One attempt to have a call served by a target.
 
-    It is made with `send`. If the client wants a stream, `first` holds the first chunks after that,
-    the others come from `next`, and `aclose` ends it; otherwise `body` holds the whole response.
+    It is made with `send`. If the client wants a stream, `first` holds its chunks up to the first
+    content after that, the others come from `next`, and `aclose` ends it; otherwise `body` holds
+    the whole response.
 
     Args:
         configured: the provider.
@@ -42,7 +50,7 @@ class Attempt:
         dropped: the parameters that the provider left out.
         record: of it, for metrics and traces.
         body: the whole response.
-        first: the chunks that came first.
+        first: the chunks up to the first content: what comes before says nothing yet.
         verdict: on the error that ended it, or None.
         seconds: until the response began, or it failed.
     """
@@ -111,7 +119,7 @@ class Attempt:
         return self.verdict.error if self.verdict else None
 
     async def send(self, seconds: float | None) -> None:
-        """Sends the call and waits for the response, or for the first chunks of it.
+        """Sends the call and waits for the response, or for the first content of it.
 
         Args:
             seconds: until when it must be there, or None.
@@ -182,18 +190,25 @@ class Attempt:
             self.record.read((body,))
 
     async def _receive_first(self) -> None:
-        """Waits for the first chunks: a failure before them can still be met otherwise."""
+        """Waits for the first content: a failure before it can still be met otherwise."""
         batches = self._batches = self._provider.stream(self._call, self._client)
         self._next_batch = batches.__anext__
+        has_content = ENDPOINTS[self._call.endpoint].has_content
         first: Sequence[Body] = ()
-        while not has_begun(first):
+        held = 0
+        while held <= MAX_HELD:
             batch = await anext(batches, None)
             if batch is None:
-                name = self._configured.name
-                raise Failure.bad_provider_answer(
-                    f"The provider '{name}' ended its stream before it began."
-                )
+                break
             first = [*first, *batch] if first else batch
+            if any(map(has_content, batch)):
+                break
+            held += sum(len(it.raw) if isinstance(it, Relayed) else MADE_CHUNK for it in batch)
+        if not first:
+            name = self._configured.name
+            raise Failure.bad_provider_answer(
+                f"The provider '{name}' ended its stream before it began."
+            )
         self.record.answered = True
         self._observation.succeeded()
         self.first = first
@@ -230,11 +245,6 @@ class Attempt:
             logger.error("{} {} {}\n{}", self.target.title, verdict.summary, place, verdict.frames)
         else:
             logger.warning("{} {} {}", self.target.title, verdict.summary, place)
-
-
-def has_begun(chunks: Sequence[Body]) -> bool:
-    """Whether a stream has begun with these chunks: behind this point, nothing is retried."""
-    return bool(chunks)
 
 
 @dataclass(slots=True)

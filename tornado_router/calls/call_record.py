@@ -28,7 +28,7 @@ class Outcome:
         status: of the response, or 499 if the client left.
         error_code: of the error that ended it, or None.
         internal_error: of an error in the router itself, its type and place, or None.
-        first_chunk: seconds until the first chunk of a stream, or None.
+        first_chunk: seconds until the first content of a stream, or None.
         overhead: seconds in the router itself until the response began, or None.
     """
 

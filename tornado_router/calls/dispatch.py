@@ -1,7 +1,7 @@
 """Sends a call to its targets: one after the other, and those that may do better once more.
 
 A staircase, one concern a step: `send` goes round the targets with pauses between the rounds,
-`_go_round` goes through them once, `_attempt` makes one attempt. Once a stream's first chunk is
+`_go_round` goes through them once, `_attempt` makes one attempt. Once a stream's first content is
 here nothing is tried again, for the client is about to see it.
 """
 

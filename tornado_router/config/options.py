@@ -330,8 +330,8 @@ class RoutingOptions:
     )
     slow_seconds: float = option(
         0.0,
-        "A first byte that takes longer counts as a failure for the circuit breaker, though the "
-        "call is served; 0 for no such limit.",
+        "A response whose first byte, or a stream whose first content, takes longer counts as a "
+        "failure for the circuit breaker, though the call is served; 0 for no such limit.",
         minimum=0,
     )
 
@@ -568,7 +568,7 @@ class RouteOptions:
     targets: tuple[str, ...] = option(
         ...,
         "Targets as `provider/model`, in order: the next is tried when one fails before its first "
-        "chunk.",
+        "content.",
         minItems=1,
         items={"type": "string"},  # an empty one is refused like any that is not `provider/model`
     )

@@ -139,16 +139,13 @@ class Provider:
             if not 200 <= response.status < 300:
                 head.body = await response.read()
                 raise self.parse_error(head)
-            decoder, parser, begun = translator.framing(), translator.open_stream(call, head), False
+            decoder, parser = translator.framing(), translator.open_stream(call, head)
             hold: Callable[[int], None] = getattr(response, "hold", _hold_nothing)
             held = 0  # of an event whose end has not come yet
             try:
                 async for piece in response:
                     chunks, error = _parse(parser, decoder.feed(piece))
-                    if error and not begun:
-                        raise error  # nothing is lost yet: the call can still be served elsewhere
                     if chunks:
-                        begun = True
                         if held:
                             held = 0
                             hold(held)

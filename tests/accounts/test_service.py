@@ -63,7 +63,7 @@ def world(storage, connection):
 
 
 def test_registering_and_signing_in(world):
-    user = world.do(lambda service: service.register(" Ada@x.org", PASSWORD, HOME, name="Ada"))
+    user = world.do(lambda service: service.register(" Ada@x.org", PASSWORD, name="Ada"))
     assert (user.email, user.name) == ("ada@x.org", "Ada")
     assert world.do(lambda service: service.sign_in("ada@x.org", PASSWORD, HOME)).id == user.id
     wrong = world.refused(lambda service: service.sign_in("ada@x.org", "wrong", HOME))
@@ -73,7 +73,7 @@ def test_registering_and_signing_in(world):
 def test_a_refused_registration_costs_no_hash(world, monkeypatch):
     world.use(AuthOptions(registration="closed"))
     monkeypatch.setattr(Passwords, "hash", None)
-    closed = world.refused(lambda service: service.register("a@x.org", PASSWORD, HOME))
+    closed = world.refused(lambda service: service.register("a@x.org", PASSWORD))
     assert closed == (403, "registration_closed")
 
 

@@ -32,10 +32,10 @@ TOO_MANY = (429, "rate_limit_exceeded", {"Retry-After", "retry-after-ms"})
 
 
 def test_one_network_has_so_many_tries(count):
-    came = [count("registration", "192.0.2.1") for _ in range(3)]
-    came += [count("sign_in", "192.0.2.1", f"{number}@x.org") for number in range(3)]
+    came = [count("arrival", "192.0.2.1") for _ in range(4)]
+    came += [count("proof", "192.0.2.1", user_id) for user_id in range(2)]
     assert came == [None] * 5 + [TOO_MANY]
-    assert count("registration", "192.0.2.2") is None
+    assert count("arrival", "192.0.2.2") is None
 
 
 def test_one_account_has_fewer_from_one_network(count):
@@ -59,7 +59,7 @@ def test_limits_that_are_unavailable():
             raise LimiterAwayError
 
     with pytest.raises(ApiError) as caught:
-        asyncio.run(Throttle(Away(), AuthOptions()).registration("192.0.2.1"))
+        asyncio.run(Throttle(Away(), AuthOptions()).arrival("192.0.2.1"))
     assert (caught.value.status, caught.value.code) == (503, "limits_unavailable")
 
 

@@ -36,7 +36,11 @@ class Process:
         self.metrics = Metrics()
         self.targets = []
         self.bounds = SimpleNamespace(
-            calls=4, max_calls=1000, connections=range(7), max_connections=5000, refused=0
+            calls=4,
+            max_calls=1000,
+            connections=range(7),
+            max_connections=5000,
+            refused=0,
         )
         self.ledger = SimpleNamespace(backlog=100, limit=2**20, lost=0)
         self.upstreams = {}
@@ -45,6 +49,7 @@ class Process:
         self.process_metrics = ProcessMetrics(
             self.metrics,
             bounds=self.bounds,
+            memory=SimpleNamespace(held=80_000, limit=2**28),
             ledger=self.ledger,
             health=SimpleNamespace(targets=lambda: iter(self.targets)),
             upstreams=self.upstreams,
@@ -84,6 +89,8 @@ def target(model, state="closed", in_flight=0, first_byte=0.5):
 def test_what_it_has_and_how_much_it_may_have(process):
     samples = process.measured(lag=0.25)
     assert samples["calls_in_flight",] == 4
+    assert samples["body_bytes",] == 80_000
+    assert samples["body_limit_bytes",] == 2**28
     assert samples["calls_limit",] == 1000
     assert samples["client_connections",] == 7
     assert samples["client_connections_limit",] == 5000

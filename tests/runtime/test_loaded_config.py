@@ -70,6 +70,12 @@ class TestReadDeployment:
             assert "http://proxy.example.com:3128" in fault.message
             assert "secret" not in str(caught.value)
 
+    def test_a_body_has_to_fit_into_the_room_of_all(self, read):
+        with pytest.raises(ConfigError) as caught:
+            read(ECHO + "[server]\nmax_memory = 2000000\nmax_body_bytes = 2000001")
+        assert [fault.where for fault in caught.value.faults] == ["server.max_memory"]
+        read(ECHO + "[server]\nmax_memory = 2000000\nmax_body_bytes = 2000000")
+
     def test_an_env_file_beside_it_is_read(self, read, tmp_path):
         (tmp_path / ".env").write_text("PORT=4000\nHOST=127.0.0.1\n")
         loaded = read('server = {port = "${PORT}", host = "${HOST}"}', HOST="::1")

@@ -60,20 +60,26 @@ class Accounts:
 
     # One's own account
 
+    async def arrive(self, network: str) -> None:
+        """Counts a try to register or to sign in, before what was sent is read.
+
+        Args:
+            network: where the client is; see `throttle.network_of`.
+        """
+        await self._throttle.arrival(network)
+
     async def register(
-        self, email: str, password: str, network: str, *, name: str = "", invite: str | None = None
+        self, email: str, password: str, *, name: str = "", invite: str | None = None
     ) -> User:
-        """Creates an account for a person who registers.
+        """Creates an account for a person who registers, and has arrived.
 
         Args:
             email: as it was typed.
             password: the same.
-            network: where the client is; see `throttle.network_of`.
             name: as it was typed.
             invite: the code of an invite.
         """
         email, name = clean_email(email), clean_text(name, "name")
-        await self._throttle.registration(network)
         options, plans = self._options, self._plans
         await self._run(lambda: registration.check_open(options, plans, email, invite))
         password_hash = await self._hash(password, email, "password")
@@ -84,7 +90,7 @@ class Accounts:
         )
 
     async def sign_in(self, email: str, password: str, network: str) -> User:
-        """The user whose e-mail address and password they are."""
+        """The user whose e-mail address and password they are, and who has arrived."""
         email = known_email(email)
         await self._throttle.sign_in(network, email)
         return await sign_in.authenticate(self._storage, self._passwords, email, password)

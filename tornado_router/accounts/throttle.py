@@ -31,12 +31,12 @@ class Throttle:
         self._limiter = limiter
         self._options = options
 
-    async def registration(self, network: str) -> None:
-        """Counts a try to register."""
-        await self._count(network)
+    async def arrival(self, network: str) -> None:
+        """Counts a try to sign in or to register, whatever was sent."""
+        await self._count(self._of(network))
 
     async def sign_in(self, network: str, email: str) -> None:
-        """Counts a try to sign in.
+        """Counts a try to sign in to one account, which has arrived.
 
         By network, so that one client cannot lock others out; and in all, so that many networks
         together guess no password either.
@@ -44,7 +44,6 @@ class Throttle:
         account = hashlib.sha256(email.encode()).hexdigest()[:32]
         most = self._options.attempts_per_account
         await self._count(
-            network,
             Rates(HolderKind.SIGN_IN.id(account, network), requests=most),
             Rates(HolderKind.SIGN_IN.id(account), requests=most * NETWORKS_AT_ONCE),
         )
@@ -52,11 +51,12 @@ class Throttle:
     async def proof(self, network: str, user_id: int) -> None:
         """Counts a try of a signed-in user to confirm the password."""
         most = self._options.attempts_per_account
-        await self._count(network, Rates(HolderKind.PROOF.id(user_id), requests=most))
+        await self._count(self._of(network), Rates(HolderKind.PROOF.id(user_id), requests=most))
 
-    async def _count(self, network: str, *more: Rates) -> None:
-        most = self._options.attempts_per_address
-        rates = (Rates(HolderKind.NETWORK.id(network), requests=most), *more)
+    def _of(self, network: str) -> Rates:
+        return Rates(HolderKind.NETWORK.id(network), requests=self._options.attempts_per_address)
+
+    async def _count(self, *rates: Rates) -> None:
         try:
             lease = await self._limiter.admit(Demand("", rates))
         except LimitReachedError as reached:

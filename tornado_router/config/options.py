@@ -49,12 +49,15 @@ class ServerOptions:
         65_536, "A connection with larger request headers is closed.", minimum=4096
     )
     max_body_bytes: int = option(
-        10 * 1024 * 1024, "Larger request bodies are refused with status 413.", minimum=1024
+        10 * 1024 * 1024,
+        "Larger request bodies are refused with status 413. Only calls may have more than 64 KB, "
+        "and only with an API key.",
+        minimum=1024,
     )
     max_memory: int = option(
         128 * 1024 * 1024,
-        "Bytes that request bodies and vendors' responses may hold of one process, together; "
-        "beyond that, large ones are refused with status 503. Parsed, they take a multiple of it.",
+        "Bytes that request bodies and vendors' responses over 64 KB may hold of one process, "
+        "together; beyond that, they are refused with status 503. Parsed, they take a multiple.",
         minimum=1024 * 1024,
     )
     max_calls: int = option(

@@ -156,7 +156,7 @@ class Invalid:
     request_too_large = _invalid(
         413,
         "The request body is larger than the limit of {limit} bytes.",
-        "The body is larger than `max_body_bytes`.",
+        "The body is larger than `max_body_bytes`, or than 64 KB outside of calls of models.",
     )
     unsupported_content_type = _invalid(
         415,

@@ -151,7 +151,7 @@ class Refusal:
     overloaded = _refusal(
         503,
         "The router has too many calls at the moment. Please try again shortly.",
-        "The router, or its password check, is at capacity.",
+        "The router, its memory for large requests, or its password check is at capacity.",
         retry=1,
     )
     passwords_overloaded = _refusal(

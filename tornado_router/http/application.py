@@ -1,17 +1,18 @@
-"""The router as a Tornado application: finds the handler of each request."""
+"""The router as a Tornado application: finds the handler of each request, and admits its body."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
-from tornado_router.error_codes import Invalid
+from tornado_router.background.held_memory import Hold
 from tornado_router.http import cors
-from tornado_router.http.body_limit import BodyLimit, may_exceed
+from tornado_router.http.body_limit import SMALL_BODY, BodyLimit, is_within
+from tornado_router.http.client_address import address_of
 from tornado_router.http.connection import connection_of
-from tornado_router.http.handlers.base import NotFoundHandler, PreflightHandler, RefusalHandler
+from tornado_router.http.handlers.base import BaseHandler, NotFoundHandler, PreflightHandler
 from tornado_router.http.request_target import origin_path
 from tornado_router.http.services import Services
 from tornado_router.http.urls import route_table
@@ -23,11 +24,16 @@ class RouterApplication(Application):
     Args:
         services: passed to every handler.
         max_body_bytes: the largest body that a handler gets to see.
+
+    Attributes:
+        max_body_bytes: the same.
+        small_body_bytes: the largest body that a client without a key may send.
     """
 
     def __init__(self, services: Services, max_body_bytes: int) -> None:
         self._services = services
         self.max_body_bytes = max_body_bytes
+        self.small_body_bytes = min(SMALL_BODY, max_body_bytes)
         super().__init__(
             route_table(services),
             default_handler_class=NotFoundHandler,
@@ -42,13 +48,6 @@ class RouterApplication(Application):
         if not request.path.startswith("/"):
             request.path = origin_path(request.path)
         self._services.bounds.receiving(connection_of(request))
-        delegate = self._find_delegate(request, **kwargs)
-        limit = self.max_body_bytes
-        if may_exceed(request.headers, limit):
-            return BodyLimit(delegate, limit, lambda: self._refuse(request, limit))
-        return delegate
-
-    def _find_delegate(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         if cors.is_preflight(request.method or "", request.headers) and cors.is_allowed(
             self._services.serving.config.cors, request.headers.get("Origin", "")
         ):
@@ -56,7 +55,43 @@ class RouterApplication(Application):
             return self.get_handler_delegate(request, PreflightHandler, services)
         return super().find_handler(request, **kwargs)
 
-    def _refuse(self, request: HTTPServerRequest, limit: int) -> HTTPMessageDelegate:
-        error = Invalid.request_too_large(limit=limit)
-        arguments = {"services": self._services, "error": error}
-        return self.get_handler_delegate(request, RefusalHandler, arguments)
+    def get_handler_delegate(  # type: ignore[override]  # Tornado names a private class there
+        self,
+        request: HTTPServerRequest,
+        target_class: type[RequestHandler],
+        target_kwargs: dict[str, Any] | None = None,
+        path_args: list[bytes] | None = None,
+        path_kwargs: dict[str, bytes] | None = None,
+    ) -> HTTPMessageDelegate:
+        """What runs a handler once the request is here."""
+        make = super().get_handler_delegate
+        if is_within(request.headers, self.small_body_bytes):
+            return make(request, target_class, target_kwargs, path_args, path_kwargs)
+
+        def run(**more: Any) -> HTTPMessageDelegate:
+            arguments = {**(target_kwargs or {}), **more}
+            return make(request, target_class, arguments, path_args, path_kwargs)
+
+        hold = Hold(self._services.memory)
+        takes_large = issubclass(target_class, BaseHandler) and target_class.takes_large_bodies
+        return BodyLimit(
+            run(hold=hold),
+            self.max_body_bytes if takes_large else self.small_body_bytes,
+            admit=lambda: self._admit(request, needs_key=takes_large),
+            hold=hold,
+            refuse=lambda error: run(refusal=error),
+        )
+
+    async def _admit(self, request: HTTPServerRequest, *, needs_key: bool) -> None:
+        """Refuses a body that needs a key and has none, before it is read.
+
+        The handler asks for the key again once the body is here, as it may be revoked by then.
+
+        Raises:
+            ApiError: as `Authenticator.authenticate`.
+        """
+        if needs_key:
+            proxies = self._services.serving.config.server.trusted_proxies
+            await self._services.authenticator.authenticate(
+                request.headers.get("Authorization"), address_of(request, proxies)
+            )

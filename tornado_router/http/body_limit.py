@@ -1,71 +1,116 @@
-"""Bounds the body of a request, and lets a client that sent too much know it."""
+"""Lets the body of a request in as far as it is right; else its sender learns why."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate
+
+from tornado_router.background.held_memory import UNCOUNTED, Hold
+from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.errors import ApiError
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
 see the refusal; the connection of a larger one is closed."""
 
+SMALL_BODY = UNCOUNTED
+"""In bytes. A client without a key may send so much: its key is checked once the body is here."""
 
-def may_exceed(headers: HTTPHeaders, limit: int) -> bool:
-    """Whether a body may turn out larger than the limit: no front reads more than is announced."""
+
+def is_within(headers: HTTPHeaders, limit: int) -> bool:
+    """Whether a body is small for sure: no front reads more than is announced."""
     length = headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) <= limit:
-        return False
-    return bool(length) or "Transfer-Encoding" in headers
+    if length:
+        return length.isdecimal() and int(length) <= limit
+    return "Transfer-Encoding" not in headers
 
 
 class BodyLimit(HTTPMessageDelegate):
-    """Passes a request on to its handler, but one with a body over the limit to a refusal.
+    """Passes a request on to its handler, but one whose body is refused to a refusal.
 
-    Tornado itself closes the connection of such a request, so that its sender never learns why.
+    What follows of a body that is refused is thrown away: Tornado itself would close the
+    connection, so that its sender never learns why.
 
     Args:
         delegate: gets the request.
         limit: of its body, in bytes.
-        refuse: makes what gets a request over the limit.
+        admit: called with the head, before any of the body is read; raises ApiError to refuse it.
+        hold: counts what is held of a large body. The handler frees it, unless it gets none.
+        refuse: makes what gets a refused request.
     """
 
     def __init__(
         self,
         delegate: HTTPMessageDelegate,
         limit: int,
-        refuse: Callable[[], HTTPMessageDelegate],
+        *,
+        admit: Callable[[], Awaitable[None]],
+        hold: Hold,
+        refuse: Callable[[ApiError], HTTPMessageDelegate],
     ) -> None:
-        self._delegate = delegate
-        self._limit = self._room = limit
+        self._delegate: HTTPMessageDelegate | None = delegate
+        self._limit = limit
+        self._admit = admit
+        self._hold = hold
         self._make_refusal = refuse
+        self._refused = False
+        self._size = 0
+        self._held = SMALL_BODY  # there is always room for so much
 
-    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Any:
+    async def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
         """See `HTTPMessageDelegate`."""
         length = headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > self._limit:
-            self._refuse()
-        return self._delegate.headers_received(start_line, headers)
+        announced = int(length) if length.isdecimal() else 0
+        try:
+            self._check(announced)
+            await self._admit()
+            self._hold_up_to(announced)
+        except ApiError as error:
+            self._refuse(error)
+            if "Expect" in headers:
+                # Its sender waits for "100 Continue", and need not send the body at all.
+                del headers["Expect"]
+                self.finish()
 
-    def data_received(self, chunk: bytes) -> Any:
+    def data_received(self, chunk: bytes) -> None:
         """See `HTTPMessageDelegate`."""
-        if self._room < 0:
-            return None
-        self._room -= len(chunk)
-        if self._room < 0:
-            self._refuse()
-            return None
-        return self._delegate.data_received(chunk)
+        if self._refused or self._delegate is None:
+            return
+        try:
+            self._size += len(chunk)
+            self._check(self._size)
+            self._hold_up_to(self._size)
+        except ApiError as error:
+            self._refuse(error)
+        else:
+            self._delegate.data_received(chunk)
 
     def finish(self) -> None:
         """See `HTTPMessageDelegate`."""
-        self._delegate.finish()
+        # Tornado keeps this object until the response is written, and that one has the body, too.
+        delegate, self._delegate = self._delegate, None
+        if delegate is not None:
+            delegate.finish()
 
     def on_connection_close(self) -> None:
         """See `HTTPMessageDelegate`."""
-        self._delegate.on_connection_close()
+        if self._delegate is not None:
+            self._hold.free()
+            self._delegate.on_connection_close()
 
-    def _refuse(self) -> None:
-        self._room = -1
-        self._delegate = self._make_refusal()
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise Invalid.request_too_large(limit=self._limit)
+
+    def _hold_up_to(self, size: int) -> None:
+        if size > self._held:
+            if not self._hold.grow(size - self._held):
+                raise Refusal.overloaded()
+            self._held = size
+
+    def _refuse(self, error: ApiError) -> None:
+        self._refused = True
+        self._hold.free()
+        self._delegate = self._make_refusal(error)

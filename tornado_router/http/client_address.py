@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
+from tornado.httputil import HTTPServerRequest
+
 from tornado_router.errors import Fault
 
 CACHED = 1024
@@ -41,6 +43,12 @@ def is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
     if parsed is None:
         return False
     return any(parsed in ipaddress.ip_network(text) for text in trusted)
+
+
+def address_of(request: HTTPServerRequest, trusted: tuple[str, ...]) -> str:
+    """The address that a request came from; see `client_address`."""
+    forwarded_for = request.headers.get_list("X-Forwarded-For")
+    return client_address(request.remote_ip or "", forwarded_for, trusted)
 
 
 def check_proxies(trusted: tuple[str, ...]) -> list[Fault]:

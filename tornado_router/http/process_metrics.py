@@ -15,6 +15,7 @@ from prometheus_client import Counter, Gauge, ProcessCollector
 
 from tornado_router import __version__
 from tornado_router.background import supervisor
+from tornado_router.background.held_memory import HeldMemory
 from tornado_router.calls.upstream import Upstream
 from tornado_router.config.worker_variables import RESTARTS_VARIABLE
 from tornado_router.http.client_bounds import ClientBounds
@@ -39,6 +40,7 @@ class ProcessMetrics:
     Args:
         metrics: that get the samples.
         bounds: calls and connections.
+        memory: that bodies hold.
         ledger: usage that waits for the database.
         health: of the targets.
         upstreams: the connections to each provider; may change at any time.
@@ -53,6 +55,7 @@ class ProcessMetrics:
         metrics: Metrics,
         *,
         bounds: ClientBounds,
+        memory: HeldMemory,
         ledger: Ledger,
         health: Health,
         upstreams: Mapping[str, Upstream],
@@ -63,6 +66,7 @@ class ProcessMetrics:
     ) -> None:
         self._metrics = metrics
         self._bounds = bounds
+        self._memory = memory
         self._ledger = ledger
         self._health = health
         self._upstreams = upstreams
@@ -88,6 +92,8 @@ class ProcessMetrics:
         """
         self._calls.set(self._bounds.calls)
         self._calls_limit.set(self._bounds.max_calls)
+        self._memory_held.set(self._memory.held)
+        self._memory_limit.set(self._memory.limit)
         self._clients.set(len(self._bounds.connections))
         self._clients_limit.set(self._bounds.max_connections)
         self._refused.follow(self._bounds.refused)
@@ -116,6 +122,12 @@ class ProcessMetrics:
         self._calls = Gauge("calls_in_flight", "Calls in progress.", **added)
         self._calls_limit = Gauge(
             "calls_limit", "Configured limit on concurrent calls (max_calls).", **added
+        )
+        self._memory_held = Gauge(
+            "body_bytes", "Bytes of large bodies of requests and responses, held or due.", **added
+        )
+        self._memory_limit = Gauge(
+            "body_limit_bytes", "Configured limit on them (server.max_memory).", **added
         )
         self._clients = Gauge("client_connections", "Open connections of clients.", **added)
         self._clients_limit = Gauge(

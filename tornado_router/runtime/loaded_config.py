@@ -122,6 +122,7 @@ def load_config(
 def _check_sections(config: Config) -> Iterator[Fault]:
     """The faults that no schema finds in the tables that stand once in a file, in its order."""
     yield from _check_workers(config)
+    yield from _check_bodies(config)
     yield from _check_tls(config)
     yield from check_proxies(config.server.trusted_proxies)
     yield from check_origins(config.cors.origins)
@@ -162,6 +163,12 @@ def _check_vendor_proxies(config: Config, environ: Mapping[str, str]) -> Iterato
 def _check_workers(config: Config) -> Iterator[Fault]:
     if config.server.workers > 1 and not config.redis.host:
         yield Fault("server.workers", "several workers share their limits in Redis: set redis.host")
+
+
+def _check_bodies(config: Config) -> Iterator[Fault]:
+    one, together = config.server.max_body_bytes, config.server.max_memory
+    if one > together:
+        yield Fault("server.max_memory", f"is less than max_body_bytes: {together} < {one}")
 
 
 def _check_tls(config: Config) -> list[Fault]:

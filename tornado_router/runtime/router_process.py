@@ -165,6 +165,7 @@ class RouterProcess:
         process_metrics = ProcessMetrics(
             self.metrics,
             bounds=bounds,
+            memory=self._memory,
             ledger=self.ledger,
             health=self._health,
             upstreams=self._upstreams,

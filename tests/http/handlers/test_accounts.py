@@ -174,7 +174,7 @@ class TestRegister:
             ({"email": ""}, "invalid_value", "email"),
             ({"email": "ann"}, "invalid_value", "email"),
             ({"email": "a@b.c\r\nBcc: d@e.f"}, "invalid_value", "email"),
-            ({"email": "a@" + "b" * 1_000_000}, "invalid_value", "email"),
+            ({"email": "a@" + "b" * 10_000}, "invalid_value", "email"),
             ({"email": "deleted:1"}, "invalid_value", "email"),
             ({"password": None}, "invalid_type", "password"),
             ({"password": {"$ne": ""}}, "invalid_type", "password"),
@@ -183,7 +183,7 @@ class TestRegister:
             ({"password": "password123!"}, "weak_password", "password"),
             ({"password": EMAIL}, "weak_password", "password"),
             ({"password": "é" * 37}, "password_too_long", "password"),
-            ({"password": "x7#k" * 1_000_000}, "password_too_long", "password"),
+            ({"password": "x7#k" * 10_000}, "password_too_long", "password"),
             ({"password": "x7#kfm2!qz\0"}, "invalid_value", "password"),
             ({"name": 5}, "invalid_type", "name"),
             ({"name": "a\r\nX-Admin: yes"}, "invalid_value", "name"),
@@ -361,6 +361,13 @@ class TestThrottle:
         assert error(await register())[:2] == (429, "rate_limit_exceeded")
         assert users(app) == []
 
+    @pytest.mark.parametrize("auth", [{"per_address": 3}])
+    @pytest.mark.parametrize("path", ["/auth/login", "/auth/register"])
+    @pytest.mark.gen_test
+    async def test_what_cannot_be_read_counts_too(self, ask, path, auth):
+        for status in (400, 400, 400, 429):
+            assert (await ask("POST", path, {"k": 1})).code == status
+
     @pytest.mark.gen_test
     async def test_nobody_logs_in_where_nobody_counts(self, ask, register, app, monkeypatch):
         async def away(demand):
@@ -408,7 +415,7 @@ class TestProfile:
             ({"email": "eve@example.com"}, "unknown_parameter", "email"),
             ({"name": None}, "invalid_type", "name"),
             ({"name": "\x1b[31m"}, "invalid_value", "name"),
-            ({"name": "x" * 1_000_000}, "string_above_max_length", "name"),
+            ({"name": "x" * 50_000}, "string_above_max_length", "name"),
         ],
     )
     @pytest.mark.gen_test

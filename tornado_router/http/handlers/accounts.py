@@ -54,9 +54,10 @@ class RegisterHandler(AccountHandler):
         Raises:
             ApiError: 400, a value cannot be used; 403, not this way; 409, there is one; 429; 503.
         """
+        await self.accounts.arrive(self.network)
         body = self.read(Registration)
         user = await self.accounts.register(
-            body.email, body.password, self.network, name=body.name or "", invite=body.invite
+            body.email, body.password, name=body.name or "", invite=body.invite
         )
         self.set_status(201)
         self.write_session(user)
@@ -73,6 +74,7 @@ class SignInHandler(AccountHandler):
         Raises:
             ApiError: 400; 401, the password or the account is wrong; 429; 503.
         """
+        await self.accounts.arrive(self.network)
         body = self.read(Credentials)
         self.write_session(await self.accounts.sign_in(body.email, body.password, self.network))
 

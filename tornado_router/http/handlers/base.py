@@ -17,11 +17,12 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.background.held_memory import Hold
 from tornado_router.endpoints import OPENAI
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError, forget_frames
 from tornado_router.http import cors
-from tornado_router.http.client_address import client_address
+from tornado_router.http.client_address import address_of
 from tornado_router.http.connection import connection_of
 from tornado_router.http.services import Services
 from tornado_router.http.tornado_handler import TornadoHandler
@@ -47,6 +48,9 @@ class BaseHandler(TornadoHandler):
     Attributes:
         open: whether it is served without a key.
         counts_refusals: whether its errors are in the metrics, unless the gateway counts them.
+        takes_large_bodies: whether a body may have `max_body_bytes` rather than `SMALL_BODY`.
+        hold: counts its body if that is large, and whatever else is large until it is over.
+        refusal: why the request is refused, if that was known before all of it was here.
         own_id: the router's own, unique id of the request.
         request_id: the client's `x-request-id` if it sent a sane one, else `own_id`.
         key: that it was sent with, once that is known.
@@ -57,8 +61,18 @@ class BaseHandler(TornadoHandler):
 
     open: ClassVar[bool] = False
     counts_refusals: ClassVar[bool] = False
+    takes_large_bodies: ClassVar[bool] = False
 
-    def __init__(self, application: Application, request: HTTPServerRequest, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        application: Application,
+        request: HTTPServerRequest,
+        refusal: ApiError | None = None,
+        hold: Hold | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.refusal = refusal
+        self.hold = hold
         self.own_id = _new_id()
         given = request.headers.get("X-Request-Id")
         self.request_id = given if given and _may_be_shown(given) else self.own_id
@@ -89,11 +103,7 @@ class BaseHandler(TornadoHandler):
     @property
     def client_address(self) -> str:
         """Address of the client, as trusted proxies report it."""
-        return client_address(
-            self.request.remote_ip or "",
-            self.request.headers.get_list("X-Forwarded-For"),
-            self.services.serving.config.server.trusted_proxies,
-        )
+        return address_of(self.request, self.services.serving.config.server.trusted_proxies)
 
     @property
     def logged_address(self) -> str:
@@ -104,9 +114,11 @@ class BaseHandler(TornadoHandler):
         """Authenticates the request, unless it is open.
 
         Raises:
-            ApiError: 401; 503, the router stops.
+            ApiError: 401; 503, the router stops; or as the request was refused before.
         """
         self._set_edge_headers()
+        if self.refusal:
+            raise self.refusal
         self.refuse_at_stop()
         if not self.open:
             await self.authenticate()
@@ -207,11 +219,13 @@ class BaseHandler(TornadoHandler):
     def on_finish(self) -> None:
         """Called by Tornado: logs and counts the request, and reports its end."""
         self.services.requests.end(self)
+        if self.hold:
+            self.hold.free()
         self.services.bounds.responded(self.connection)
         if self.logged:
             return
         error_code = self.error.code or self.error.type if self.error else None
-        if error_code and self.counts_refusals:
+        if error_code and (self.counts_refusals or self.refusal):
             self.services.metrics.add_refusal(error_code)
         traceparent = self.request.headers.get("Traceparent")
         trace = read_trace_context(traceparent, None) if traceparent else None
@@ -246,26 +260,6 @@ class BaseHandler(TornadoHandler):
             reason = error.log_message if isinstance(error, HTTPError) else None
             return ApiError(status, reason or "The request cannot be read.")
         return Refusal.internal_error()
-
-
-class RefusalHandler(BaseHandler):
-    """Refuses a request for a reason that was known before its handler."""
-
-    open = True
-    counts_refusals = True
-
-    def initialize(self, services: Services, error: ApiError) -> None:  # type: ignore[override]
-        """Takes the error to respond with."""
-        super().initialize(services)
-        self.refusal = error
-
-    async def prepare(self) -> None:
-        """Refuses, whatever the method.
-
-        Raises:
-            ApiError: the one that was given.
-        """
-        raise self.refusal
 
 
 class PreflightHandler(BaseHandler):

@@ -25,6 +25,7 @@ class CallHandler(BaseHandler):
     """One endpoint, such as `POST /v1/chat/completions`."""
 
     counts_refusals = True
+    takes_large_bodies = True
 
     def initialize(self, services: Services, endpoint: Endpoint) -> None:  # type: ignore[override]
         """Takes the endpoint, which reads requests."""
@@ -40,8 +41,9 @@ class CallHandler(BaseHandler):
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
         writer = self._writer = ResponseWriter(self)
-        hold = Hold(self.services.memory)
-        request_hold.set(hold)
+        if self.hold is None:
+            self.hold = Hold(self.services.memory)
+        request_hold.set(self.hold)
         try:
             await self.services.serving.gateway.run(call, self._envelope(), writer)
         except ClientLeftError:
@@ -54,7 +56,7 @@ class CallHandler(BaseHandler):
                 self.connection.abort()
             raise
         finally:
-            hold.free()
+            self.hold.free()
             self._task = self._writer = None  # it holds this handler, and so the request's body
             self.services.bounds.end_call()
 

@@ -18,6 +18,7 @@ from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.options import (
     CacheOptions,
+    LimitsOptions,
     PriceOptions,
     PricingOptions,
     ProviderOptions,
@@ -25,7 +26,7 @@ from tornado_router.config.options import (
     RouteOptions,
     RoutingOptions,
 )
-from tornado_router.errors import ApiError
+from tornado_router.errors import ApiError, ProviderError
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.limits.kinds import Rates
 from tornado_router.limits.limiter import Demand, LimitReachedError, Purse
@@ -72,6 +73,8 @@ class Scripted(Provider):
         self.calls = 0
         self.closed = 0
         self.asked_for = []
+        self.received = []
+        self.refuses_bounds_of = None
 
     async def play(self, item):
         if item is self.WAIT:
@@ -85,11 +88,16 @@ class Scripted(Provider):
         self.calls += 1
         call.dropped.extend(self.dropped)
         self.asked_for.append(call.model)
+        self.received.append(call)
+        bound = call.body.get("max_completion_tokens")
+        if self.refuses_bounds_of and bound and bound >= self.refuses_bounds_of:
+            raise ProviderError(400, f"max_tokens is too large: {bound}", type="t")
         return await self.play(self.script[0])
 
     async def stream(self, call, http):
         self.calls += 1
         call.dropped.extend(self.dropped)
+        self.received.append(call)
         try:
             for item in self.script:
                 yield await self.play(item)
@@ -175,7 +183,7 @@ class World:
         self.finished = []
         self.key = key
         self.limiter = MemoryLimiter()
-        self.bounds = OutputBounds(first)
+        self.bounds = OutputBounds(LimitsOptions(default_output_tokens=first))
         providers = {
             "p": ConfiguredProvider("p", ProviderOptions(type="t"), self.provider),
             "off": ConfiguredProvider("off", ProviderOptions(type="t"), off="api_key is empty"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,12 @@ from tornado_router.calls.admission import (
     Admission,
     check_permissions,
 )
-from tornado_router.config.options import PriceOptions, PricingOptions, ProviderOptions
+from tornado_router.config.options import (
+    LimitsOptions,
+    PriceOptions,
+    PricingOptions,
+    ProviderOptions,
+)
 from tornado_router.errors import ApiError
 from tornado_router.limits.kinds import Rates
 from tornado_router.limits.limiter import LimiterAwayError, Purse
@@ -42,10 +48,15 @@ class Clock:
 
 
 class World:
-    def __init__(self, *, unpriced="refuse", default_input=0.0, first=100):
+    def __init__(self, *, unpriced="refuse", default_input=0.0, first=100, **limits):
         self.clock = Clock()
         self.limiter = MemoryLimiter(self.clock)
-        self.bounds = OutputBounds(first)
+        self.bounds = OutputBounds(
+            LimitsOptions(
+                default_output_tokens=first,
+                **{f"{name}_output_tokens": value for name, value in limits.items()},
+            )
+        )
         options = PricingOptions(
             unpriced=unpriced, default_input=default_input, price_package=False
         )
@@ -213,12 +224,12 @@ class TestRates:
         for _ in range(400):
             permit = world.admit(Key(1, 1, "k"), n=8)
             world.admission.settle(permit, CHEAP, Usage(10, 8 * 500))
-        assert 450 < world.bounds.bound(CHEAP) < 700
+        assert 450 < world.bounds.bound(1, CHEAP) < 700
 
     def test_an_estimate_teaches_nothing(self):
         world, key = World(first=100), rated(None, 100_000)
         world.admission.settle(world.admit(key), CHEAP, Usage(10, 3000, estimated=True))
-        assert world.bounds.bound(CHEAP) == 100
+        assert world.bounds.bound(3, CHEAP) == 100
 
     def test_embeddings_have_no_answer_to_reserve(self):
         permit = World().admit(rated(None, 10_000), endpoint="embeddings")
@@ -345,22 +356,148 @@ class TestPictures:
         assert charge.charged == 20_000_000
 
 
+class TestGuesses:
+    """Whole responses to calls that set no bound themselves, paid from a purse."""
+
+    ROOM = 100_000_000
+
+    def bounded(self, world, key, targets=(CHEAP,), **body):
+        permit = world.admit(key, targets, **body)
+        return permit, permit.bounds and [permit.bounds.get(target) for target in targets]
+
+    def test_where_money_is_plenty_there_is_no_bound(self):
+        _, bounds = self.bounded(World(most=1000), paying(DOLLAR))
+        assert bounds is None
+
+    def test_a_share_of_what_is_left_is_held_and_bounds_the_response(self):
+        world, left = World(first=16), 160_000_000
+        permit, (bound,) = self.bounded(world, paying(left))
+        least = prompt_tokens() * 1000 + 16 * 2000
+        assert permit.lease.cost == least + (left - least) // 16
+        assert bound == (permit.lease.cost - prompt_tokens() * 1000) // 2000
+
+    def test_the_bound_is_of_each_choice_and_by_the_price_of_each_target(self):
+        permit, (cheap, dear) = self.bounded(World(first=16), paying(DOLLAR), [CHEAP, DEAR], n=4)
+        prompt = prompt_tokens(n=4)
+        assert prompt * 1000 + cheap * 4 * 2000 <= permit.lease.cost
+        assert prompt * 10_000 + dear * 4 * 20_000 <= permit.lease.cost
+        assert cheap > 9 * dear > 0
+
+    @pytest.mark.parametrize("choices", [1, 8])
+    @pytest.mark.parametrize("length", [1, 50, 5000])
+    def test_who_obeys_its_bound_is_paid_for_whatever_many_calls_come_to(self, choices, length):
+        world = World(first=16)
+        key = paying(50 * choices * (prompt_tokens(n=choices) * 1000 + 100 * 2000))
+        for _ in range(450):  # what others were sent, and short responses of its own
+            world.bounds.learn(99, CHEAP, 1)
+            world.bounds.learn(3, CHEAP, 1)
+        running = []
+        for _ in range(100):
+            with suppress(ApiError):
+                running.append(self.bounded(world, key, n=choices))
+        assert 0 < len(running) < 100
+        spent = 0
+        for permit, (bound,) in running:
+            tokens = choices * min(length, bound)
+            usage = Usage(prompt_tokens(n=choices), tokens)
+            world.cover(permit, CHEAP, usage)
+            charge = world.admission.settle(permit, CHEAP, usage)
+            assert charge.uncharged == 0
+            spent += charge.charged
+        assert spent <= key.purses[0].allowance
+
+    def test_who_does_not_teaches_what_to_reserve_at_once(self):
+        world, key = World(first=16), paying(1_000_000)
+        permit = world.admit(key)
+        usage = Usage(10, 3000)
+        world.cover(permit, CHEAP, usage)
+        assert world.admission.settle(permit, CHEAP, usage).uncharged > 0
+        assert world.bounds.bound(3, CHEAP) == 3000
+
+    def test_less_than_a_usual_response_is_served_with_what_is_left(self):
+        world = World(first=500, least=128)
+        left = prompt_tokens() * 1000 + 130 * 2000
+        permit, bounds = self.bounded(world, paying(left))
+        assert (permit.lease.cost, bounds) == (left, [130])
+        error = world.refused(paying(left))
+        assert (error.status, error.code) == (429, "insufficient_quota")
+
+    def test_less_than_the_shortest_is_refused(self):
+        left = prompt_tokens() * 1000 + 127 * 2000
+        assert World(first=500, least=128).refused(paying(left)).code == "insufficient_quota"
+
+    def test_the_poorer_of_two_purses_counts(self):
+        world = World(first=500, least=128)
+        rich, poor = Purse("credits:3", DOLLAR, 0), Purse("budget:12", 700_000, 0)
+        permit, bounds = self.bounded(world, Key(12, 3, "k", purses=(rich, poor)))
+        assert permit.lease.cost == 700_000
+        assert bounds == [(700_000 - prompt_tokens() * 1000) // 2000]
+
+    def test_a_rate_that_is_reached_is_not_met_with_less_money(self):
+        key = Key(12, 3, "k", rates=(Rates("key:12", 0),), purses=(Purse("credits:3", DOLLAR, 0),))
+        assert World().refused(key).code == "rate_limit_exceeded"
+
+    @pytest.mark.parametrize(
+        "body", [{"max_tokens": 50}, {"max_completion_tokens": 50, "n": 2}, {"stream": True}]
+    )
+    def test_nothing_is_bounded_that_the_client_bounds_or_streams(self, body):
+        permit, bounds = self.bounded(World(first=16), paying(self.ROOM), **body)
+        assert bounds is None
+        assert permit.lease.demand.most == 0
+
+    def test_a_price_without_output_needs_no_bound(self):
+        _, bounds = self.bounded(World(), paying(self.ROOM), [Target("p", "seeing")])
+        assert bounds is None
+
+    def test_embeddings_have_none(self):
+        _, bounds = self.bounded(World(), paying(self.ROOM), endpoint="embeddings", input="x")
+        assert bounds is None
+
+    def test_what_a_target_refused_as_too_high_is_not_sent_again(self):
+        world, key = World(first=16), paying(self.ROOM)
+        permit, (bound,) = self.bounded(world, key)
+        error = ApiError(400, f"max_tokens is too large: {bound}. At most 4096.", type="e")
+        assert permit.bounds.lift(CHEAP, error)
+        assert permit.bounds.get(CHEAP) is None
+        world.admission.settle(permit, CHEAP, Usage())
+        assert self.bounded(world, key)[1] == [None]
+        poorer = Key(12, 3, "k", purses=(Purse("budget:12", 500_000, 0),))
+        assert 0 < self.bounded(world, poorer)[1][0] < bound
+
+    @pytest.mark.parametrize(
+        ("status", "message", "code", "param", "lifted"),
+        [
+            (400, "supported range is from 1 to 8193, but was {bound}", None, None, True),
+            (422, "max_new_tokens={bound} is beyond the context", None, None, True),
+            (400, "no equivalent", "unsupported_parameter", "max_completion_tokens", True),
+            (400, "no equivalent", "unsupported_parameter", "thinking", False),
+            (400, "max_tokens must exceed thinking.budget_tokens", None, "max_tokens", False),
+            (500, "a fault after {bound} tokens", None, None, False),
+            (429, "at most {bound} tokens per minute", None, None, False),
+        ],
+    )
+    def test_no_other_refusal_lifts_a_bound(self, status, message, code, param, lifted):
+        permit, (bound,) = self.bounded(World(first=16), paying(self.ROOM))
+        error = ApiError(status, message.format(bound=bound), type="e", code=code, param=param)
+        assert permit.bounds.lift(CHEAP, error) is lifted
+
+
 class TestStreams:
     def test_a_stream_may_spend_what_is_reserved(self):
         world = World(first=16)
-        permit = world.admit(paying(DOLLAR))
+        permit = world.admit(paying(DOLLAR), stream=True)
         assert world.admission.room(permit, CHEAP) == 16 * 4
 
     def test_and_more_while_there_is_money(self):
         world = World(first=16)
-        permit = world.admit(paying(DOLLAR))
+        permit = world.admit(paying(DOLLAR), stream=True)
         assert world.extend(permit, CHEAP, 16 * 4 + 1)
         assert world.admission.room(permit, CHEAP) >= (16 + 256) * 4
 
     def test_but_not_when_it_is_gone(self):
         world = World(first=16)
-        reserved = prompt_tokens() * 1000 + 16 * 2000
-        permit = world.admit(paying(reserved + 10 * 2000))
+        reserved = prompt_tokens(stream=True) * 1000 + 16 * 2000
+        permit = world.admit(paying(reserved + 10 * 2000), stream=True)
         assert world.extend(permit, CHEAP, 17 * 4)  # the last money there is
         assert world.admission.room(permit, CHEAP) == 26 * 4
         assert not world.extend(permit, CHEAP, 26 * 4 + 1)

@@ -12,7 +12,7 @@ from tornado_router.errors import ProviderError, StoppedError
 from tornado_router.limits.kinds import Rates
 from tornado_router.observability.trace_context import TraceContext
 
-from .story import KEY, LAST, USAGE, WAYS, WHOLE, Reader, Scripted, World, chunk, paying
+from .story import KEY, LAST, LIMITED, USAGE, WAYS, WHOLE, Reader, Scripted, World, chunk, paying
 
 TWO = Rates("key:2", 2)
 ONLY_IF_CACHED = CacheControl(only_if_cached=True)
@@ -146,6 +146,54 @@ class TestPermissions:
 
 def hits(world, **asked):
     return world.ask(model="cached", temperature=0, **asked)
+
+
+class TestShortMoney:
+    PRICE = 2000
+    PURSE = 10_000_000
+
+    def test_the_bound_is_sent_and_told(self):
+        world = World(WHOLE, key=paying(self.PURSE))
+        client = world.ask()
+        (sent,) = world.provider.received
+        bound = sent.body["max_completion_tokens"]
+        assert 16 < bound < self.PURSE // self.PRICE // 10
+        assert orjson.loads(sent.raw) == sent.body
+        assert client.headers["x-router-adapted-params"] == f"max_completion_tokens={bound}"
+
+    @WAYS
+    @pytest.mark.parametrize("fields", [{"max_tokens": 5}, {"max_completion_tokens": 9}])
+    def test_what_the_client_set_is_left_alone(self, stream, fields):
+        world = World([LAST] if stream else WHOLE, key=paying(self.PURSE))
+        client = world.ask(stream=stream, **fields)
+        (sent,) = world.provider.received
+        assert {name: sent.body.get(name) for name in fields} == fields
+        assert "x-router-adapted-params" not in client.headers
+
+    @pytest.mark.parametrize("key", [KEY, LIMITED, paying(10**13)])
+    def test_nobody_else_gets_one(self, key):
+        world = World(WHOLE, key=key)
+        assert "x-router-adapted-params" not in world.ask().headers
+        assert "max_completion_tokens" not in world.provider.received[0].body
+
+    def test_a_bound_beyond_the_models_own_is_lifted(self):
+        world = World(WHOLE, key=paying(self.PURSE))
+        world.provider.refuses_bounds_of = 100
+        client = world.ask()
+        first, second = world.provider.received
+        assert first.body["max_completion_tokens"] > 100
+        assert "max_completion_tokens" not in second.body
+        assert "x-router-adapted-params" not in client.headers
+        assert (world.account.status, world.account.charge.uncharged) == (200, 0)
+
+    def test_a_response_that_was_cut_for_want_of_money_is_not_cached(self):
+        def cached(completion_tokens):
+            usage = {**USAGE, "completion_tokens": completion_tokens}
+            world = World({**WHOLE, "usage": usage}, key=paying(self.PURSE))
+            return [hits(world).headers["x-router-cache"] for _ in range(2)][1]
+
+        assert cached(7) == "hit"
+        assert cached(400) == "miss"
 
 
 class TestCache:

@@ -4,7 +4,7 @@ from tornado_router.calls.response_cache import CachedResponse
 from tornado_router.calls.response_headers import (
     MAX_HEADER,
     cache_headers,
-    dropped_header,
+    change_headers,
     target_headers,
 )
 from tornado_router.routing.routes import Target
@@ -24,12 +24,14 @@ def test_what_the_cache_had():
     assert hit == {"x-router-cache": "hit", "age": "12"}
 
 
-def test_what_was_dropped():
-    assert dropped_header(()) == {}
-    assert dropped_header(["seed", "messages[0].content[1]", "a,b"]) == {
-        "x-router-dropped-params": "seed, messages[0].content[1], a%2Cb"
+def test_what_was_changed_of_the_request():
+    assert change_headers((), {}) == {}
+    assert change_headers(["seed", "messages[0].content[1]", "a,b"], {"max_tokens": 7}) == {
+        "x-router-dropped-params": "seed, messages[0].content[1], a%2Cb",
+        "x-router-adapted-params": "max_tokens=7",
     }
 
 
 def test_a_header_is_never_too_long():
-    assert len(dropped_header(["x" * 100] * 1000)["x-router-dropped-params"]) == MAX_HEADER
+    headers = change_headers(["x" * 100] * 1000, {})
+    assert len(headers["x-router-dropped-params"]) == MAX_HEADER

@@ -1,6 +1,7 @@
 """Limits, credits and permissions as the official SDK meets them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -222,3 +223,28 @@ def test_a_second_router_without_redis_is_refused(deploy):
     second = deployment.project.cli("serve")
     assert second.returncode == 1
     assert "configure [redis]" in second.stderr
+
+
+def test_calls_without_a_bound_come_to_no_more_than_there_is(deploy):
+    router = deploy(credits="0.0016")
+    client = router.client()
+    long = [{"role": "user", "content": "word " * 5000}]  # 5,000 tokens back, of 1,600 paid for
+
+    def ask(_):
+        try:
+            response = client.chat.completions.with_raw_response.create(model="echo", messages=long)
+        except openai.RateLimitError as error:
+            return error.code
+        choice = response.parse().choices[0]
+        bound = response.headers["x-router-adapted-params"].removeprefix("max_completion_tokens=")
+        assert choice.finish_reason == "length"
+        return int(bound) == len(choice.message.content.split())
+
+    with ThreadPoolExecutor(20) as threads:
+        outcomes = list(threads.map(ask, range(100)))
+    assert set(outcomes) == {True, "insufficient_quota"}
+    poll(lambda: router.ask("SELECT count(*) FROM usage_logs")[0] == 100)
+    cost, uncharged = router.ask("SELECT sum(cost), sum(uncharged) FROM usage_logs")
+    (left,) = router.ask("SELECT credits FROM users WHERE email = 'ada@example.com'")
+    assert uncharged == 0
+    assert cost + left == 1_600_000

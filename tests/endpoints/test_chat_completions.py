@@ -43,7 +43,11 @@ class TestAsk:
         [
             ({}, Output(1, None)),
             ({"max_tokens": 5}, Output(1, 5)),
-            ({"max_tokens": 5, "max_completion_tokens": 7.0, "n": 2.0}, Output(2, 7)),
+            ({"max_completion_tokens": 7.0, "n": 2.0}, Output(2, 7)),
+            ({"max_tokens": 5, "max_completion_tokens": 7.0, "n": 2.0}, Output(2, 5)),
+            ({"max_tokens": 7, "max_completion_tokens": 5}, Output(1, 5)),
+            ({"max_tokens": 0, "max_completion_tokens": 5}, Output(1, 5)),
+            ({"max_tokens": -1, "max_completion_tokens": None}, Output(1, None)),
             ({"max_tokens": None, "n": None}, Output(1, None)),
         ],
     )

@@ -10,8 +10,8 @@ from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Purs
 PLENTY = 100_000_000
 
 
-def demand(*rates, purses=(), tokens=0, cost=0):
-    return Demand("call", rates, tuple(purses), tokens, cost)
+def demand(*rates, purses=(), tokens=0, cost=0, most=0):
+    return Demand("call", rates, tuple(purses), tokens, cost, most)
 
 
 async def refusal(limiter, wanted):
@@ -230,6 +230,36 @@ class Behaviour:
             return await limiter.extend(lease, 7), lease.cost
 
         assert self.run(story) == (7, 7)
+
+    def test_who_may_need_more_holds_a_share_of_what_is_left(self):
+        async def story(limiter):
+            purses = [Purse("credits:1", 1000, 30), Purse("budget:1", 500, 0)]
+            wanted = demand(purses=purses, cost=20, most=100)
+            leases = [await limiter.admit(wanted) for _ in range(3)]
+            limiter.settle(leases[0], 0, 10)
+            refused = await refusal(limiter, demand(purses=purses[1:], cost=10**6))
+            return [lease.cost for lease in leases], refused.used
+
+        held = [20 + 480 // 16, 20 + 430 // 16, 20 + 384 // 16]
+        assert self.run(story) == (held, 10 + held[1] + held[2])
+
+    @pytest.mark.parametrize(("most", "held"), [(25, 25), (20, 20), (5, 20), (10**30, 20 + 5)])
+    def test_but_no_more_than_it_may_need(self, most, held):
+        async def story(limiter):
+            purse = Purse("credits:1", 100, 0)
+            return (await limiter.admit(demand(purses=[purse], cost=20, most=most))).cost
+
+        assert self.run(story) == held
+
+    def test_nor_more_than_there_is(self):
+        async def story(limiter):
+            purse = Purse("credits:1", 20, 0)
+            leases = [
+                await limiter.admit(demand(purses=[purse], cost=cost, most=100)) for cost in (20, 0)
+            ]
+            return [lease.cost for lease in leases]
+
+        assert self.run(story) == [20, 0]
 
     def test_an_allowance_that_shrank_gives_nothing(self):
         async def story(limiter):

@@ -112,6 +112,7 @@ demands = st.builds(
     purses=st.lists(purses, max_size=2, unique_by=lambda one: one.id),
     tokens=st.integers(0, 40),
     cost=st.integers(0, 40),
+    most=st.integers(0, 80),
 )
 numbers = st.integers(0, 80)
 steps = st.one_of(
@@ -148,7 +149,7 @@ async def play(limiter, story, wait):
             tried = await outcome(limiter, values[0])
             if isinstance(tried, Lease):
                 leases.append(tried)
-                answers.append(tried.levels)
+                answers.append((tried.levels, tried.cost))
             else:
                 answers.append(vars(tried))
         elif leases and name == "extend":

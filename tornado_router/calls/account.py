@@ -22,7 +22,7 @@ from tornado_router.calls.call_record import Outcome, call_record, exchange, run
 from tornado_router.calls.client import ClientLeftError, Envelope
 from tornado_router.calls.response_cache import CachedResponse
 from tornado_router.calls.response_copy import ResponseCopy
-from tornado_router.calls.response_headers import cache_headers, dropped_header, target_headers
+from tornado_router.calls.response_headers import cache_headers, change_headers, target_headers
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
@@ -210,6 +210,7 @@ class CallAccount:
             self.permit = await self._admission.admit_free(self.call, self.envelope.key)
             return self.permit
         self.permit = await self._admission.admit(self.call, self.envelope.key, targets)
+        self.attempts.bounds = self.permit.bounds
         self._accounts.ledger.begin(running_call(self.call, self.envelope))
         return self.permit
 
@@ -315,9 +316,8 @@ class CallAccount:
         return headers
 
     def response_headers(self) -> dict[str, str]:
-        """Of its response: `headers`, and what was dropped."""
-        headers, dropped = self.headers(), self.dropped
-        return headers | dropped_header(dropped) if dropped else headers
+        """Of its response: `headers`, and what of its request was changed."""
+        return self.headers() | change_headers(self.dropped, self.attempts.adapted)
 
     @property
     def dropped(self) -> Sequence[str]:

@@ -14,11 +14,13 @@ from tornado_router.calls.refusals import (
     level_headers,
     refusal_of,
 )
+from tornado_router.calls.sent_bounds import SentBounds
 from tornado_router.endpoints import ENDPOINTS, Output
 from tornado_router.error_codes import Refusal
 from tornado_router.ledger.record import Charge
 from tornado_router.limits.holders import HolderKind
 from tornado_router.limits.limiter import (
+    MONEY,
     Demand,
     Lease,
     Limiter,
@@ -56,6 +58,7 @@ class Permit:
         output: tokens of the response, as estimated.
         choices: that the response may have.
         lease: what is reserved for it, or None if nothing holds for it.
+        bounds: that its targets get, as money is short; or None.
         cost: what it turned out to cost, once that is known; None for a model without a price.
     """
 
@@ -66,6 +69,7 @@ class Permit:
     output: int = 0
     choices: int = 1
     lease: Lease | None = None
+    bounds: SentBounds | None = None
     cost: Cost | None = None
 
     @property
@@ -112,7 +116,7 @@ class Admission:
         ask = ENDPOINTS[call.endpoint].ask(call)
         prompt, images = ask.prompt()
         asked = ask.output()
-        output, known = self._output_tokens(asked, targets)
+        output, known = self._output_tokens(asked, key, targets)
         permit = Permit(targets, key, prompt, images, output, asked.choices)
         if not key.rates and not key.purses:
             return permit
@@ -126,7 +130,10 @@ class Admission:
         if key.purses and (prompt or output):
             permit.targets, cost = self._priced(call.model, targets, prompt, output, images)
         demand = Demand(call.id, key.rates, key.purses, tokens, cost)
-        permit.lease = await self._reserve(demand, call.model)
+        if known or not cost:
+            permit.lease = await self._reserve(demand, call.model)
+        else:
+            permit.lease = await self._reserve_for_guess(call, permit, demand)
         return permit
 
     async def admit_free(self, call: Call, key: Key) -> Permit:
@@ -154,11 +161,8 @@ class Admission:
         price, lease = self._price(permit, target), permit.lease
         if price is None or lease is None:
             return NO_BOUND
-        without = price.estimate(permit.prompt, 0, permit.images)
-        million = price.estimate(permit.prompt, 1_000_000, permit.images) - without
-        if not million:
-            return NO_BOUND
-        return max(0, (lease.cost - without) * 1_000_000 // million) * BYTES_PER_TOKEN
+        tokens = _affordable(price, permit, lease.cost)
+        return tokens if tokens == NO_BOUND else tokens * BYTES_PER_TOKEN
 
     async def extend(self, permit: Permit, target: Target, generated: int) -> bool:
         """Reserves more for a stream that has used what was reserved.
@@ -234,7 +238,9 @@ class Admission:
                 self._limiter.settle(permit.lease, usage.total_tokens, taken)
         if target and usage.completion_tokens and not usage.estimated:
             # A bound is of one choice, as it is reserved for each.
-            self._bounds.learn(target, usage.completion_tokens // (permit.choices or 1))
+            tokens = usage.completion_tokens // (permit.choices or 1)
+            unpaid = charge.uncharged > 0
+            self._bounds.learn(permit.key.user_id, target, tokens, unpaid=unpaid)
         return charge
 
     def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:
@@ -243,6 +249,47 @@ class Admission:
         prices = [self._prices.find(target.provider, target.model) for target in targets]
         costs = [price.cost(prompt, permit.images).billionths for price in prices if price]
         return charge._replace(uncharged=charge.uncharged + sum(costs))
+
+    async def _reserve_for_guess(self, call: Call, permit: Permit, demand: Demand) -> Lease:
+        """Reserves money for a response of unknown length.
+
+        A stream reserves more as it goes, or is cut. What a whole response costs is known too
+        late, so it holds a share of what is left, and is bounded by what it holds.
+
+        Raises:
+            ApiError: as `admit`.
+        """
+        most = 0 if call.stream else self._dearest(permit, self._bounds.most * permit.choices)
+        try:
+            lease = await self._limiter.admit(demand._replace(most=most))
+        except LimiterAwayError:
+            raise Refusal.limits_unavailable() from None
+        except LimitReachedError as refusal:
+            left = refusal.limit - refusal.used
+            fewest = self._dearest(permit, self._bounds.least * permit.choices)
+            if refusal.kind != MONEY or left < fewest:
+                raise refusal_of(refusal, call.model) from None
+            lease = await self._reserve(demand._replace(cost=left), call.model)
+        if lease.cost < most:
+            permit.bounds = self._sent_bounds(call, permit, lease.cost)
+        return lease
+
+    def _dearest(self, permit: Permit, output: int) -> int:
+        """What a response of so many tokens may cost at the dearest target."""
+        prices = [self._prices.find(target.provider, target.model) for target in permit.targets]
+        costs = [price.estimate(permit.prompt, output, permit.images) for price in prices if price]
+        return max(costs, default=0)
+
+    def _sent_bounds(self, call: Call, permit: Permit, cost: int) -> SentBounds:
+        """What each target may send for the money that is reserved."""
+        bounds = {}
+        for target in permit.targets:
+            price = self._prices.find(target.provider, target.model)
+            if price is not None:
+                tokens = max(1, _affordable(price, permit, cost) // permit.choices)
+                if tokens < self._bounds.ceiling(target):
+                    bounds[target] = tokens
+        return SentBounds(ENDPOINTS[call.endpoint], bounds, self._bounds)
 
     async def _reserve(self, demand: Demand, model: str) -> Lease:
         try:
@@ -276,11 +323,21 @@ class Admission:
         """What a call pays; None if it is not paid for."""
         return self._prices.find(target.provider, target.model) if permit.key.purses else None
 
-    def _output_tokens(self, output: Output, targets: Sequence[Target]) -> tuple[int, bool]:
+    def _output_tokens(
+        self, output: Output, key: Key, targets: Sequence[Target]
+    ) -> tuple[int, bool]:
         """Tokens to reserve for the response, and whether the client itself set that bound."""
         if output.bound is not None:
             return output.bound * output.choices, True
-        return max(map(self._bounds.bound, targets)) * output.choices, False
+        bound, payer = self._bounds.bound, key.user_id
+        return max([bound(payer, target) for target in targets]) * output.choices, False
+
+
+def _affordable(price: Price, permit: Permit, cost: int) -> int:
+    """The tokens of a response that a cost pays for, behind the call's prompt."""
+    without = price.estimate(permit.prompt, 0, permit.images)
+    million = price.estimate(permit.prompt, 1_000_000, permit.images) - without
+    return max(0, (cost - without) * 1_000_000 // million) if million else NO_BOUND
 
 
 def check_permissions(endpoint: str, model: str, key: Key) -> None:

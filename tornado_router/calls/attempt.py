@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loguru import logger
 
+from tornado_router.calls.sent_bounds import SentBounds
 from tornado_router.calls.tool_state import Owner, ToolState
 from tornado_router.calls.vendor_errors import Cause, Verdict, judge
 from tornado_router.endpoints import ENDPOINTS
@@ -21,6 +22,7 @@ from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Relayed
 from tornado_router.routing.health import Observation
 from tornado_router.routing.routes import Target
+from tornado_router.usage import Usage
 
 MAX_HELD = 64 * 1024
 """Bytes of chunks without content that are held back at most: with more, a stream has begun."""
@@ -255,6 +257,7 @@ class Attempts:
         user_id: whose call it is.
         started: when the call came in, by `time.monotonic()`.
         traced: whether what attempts send and receive is noted, too, for traces.
+        bounds: that targets get for the response, as money is short; or None.
         made: all of them, in the order in which they began.
         last: the one whose response or error is the client's; until that is known, the one that
             began last.
@@ -265,6 +268,7 @@ class Attempts:
     user_id: int
     started: float
     traced: bool = False
+    bounds: SentBounds | None = None
     made: list[Attempt] = field(default_factory=list)
     last: Attempt | None = None
     target: Target | None = None
@@ -279,6 +283,22 @@ class Attempts:
         """The parameters that its provider left out."""
         last = self.last
         return last.dropped if last else ()
+
+    @property
+    def bound(self) -> int | None:
+        """The bound that its target got for the response, or None."""
+        return self.bounds.get(self.target) if self.bounds and self.target else None
+
+    @property
+    def adapted(self) -> Mapping[str, int]:
+        """The parameters that its provider got otherwise than the client sent them."""
+        bound = self.bound
+        return {self.bounds.field: bound} if self.bounds and bound else {}
+
+    def may_be_cut(self, usage: Usage) -> bool:
+        """Whether the bound may have cut a response short that came to this."""
+        bound = self.bound
+        return bound is not None and (usage.estimated or usage.completion_tokens >= bound)
 
     @property
     def outrun(self) -> list[Target]:

@@ -143,7 +143,7 @@ class Delivery:
         account, entry = self._account, self._entry
         account.copy.add(data or b"")
         await account.end(usage, error_code=error_code)
-        if entry and error_code is None:
+        if entry and error_code is None and not account.attempts.may_be_cut(usage):
             whole = account.copy.whole(entry.room)
             if whole is not None:
                 await entry.put(whole, tuple(account.dropped))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -121,7 +122,9 @@ class Dispatcher:
         Raises:
             ApiError: one refused what any other would refuse too.
         """
-        for target in targets:
+        left = deque(targets)
+        while left:
+            target = left.popleft()
             seconds = errand.deadline - time.monotonic() if errand.bounded else None
             if seconds is not None and seconds <= 0:
                 break
@@ -129,8 +132,11 @@ class Dispatcher:
             attempt = await self._attempt(errand.call, target, errand.attempts)
             try:
                 await attempt.send(seconds)
-            except ApiError:
-                if not errand.failures.add(attempt):
+            except ApiError as error:
+                bounds = errand.attempts.bounds
+                if bounds and bounds.lift(target, error):
+                    left.appendleft(target)  # the fault was the router's own
+                elif not errand.failures.add(attempt):
                     raise
             else:
                 return attempt
@@ -171,6 +177,8 @@ class Dispatcher:
         if configured.provider and configured.provider.remembers:
             ids = ENDPOINTS[call.endpoint].tool_call_ids(call)
             memory = await self._memory.recall(owner, ids)
+        if attempts.bounds:
+            call = attempts.bounds.apply(call, target)
         its_call = Call(
             call.id,
             call.endpoint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -31,12 +31,21 @@ def cache_headers(cached: CachedResponse | None) -> dict[str, str]:
     return {"x-router-cache": "hit", "age": str(int(cached.age))}
 
 
-def dropped_header(names: Sequence[str]) -> dict[str, str]:
-    """The parameters that were left out: their names are the client's, and may hold anything."""
-    if not names:
-        return {}
-    shown = ", ".join(quote(name, safe="[]._-") for name in names)
-    return {"x-router-dropped-params": shown[:MAX_HEADER]}
+def change_headers(dropped: Sequence[str], adapted: Mapping[str, int]) -> dict[str, str]:
+    """The parameters that a provider did not get as the client sent them.
+
+    Args:
+        dropped: those that were left out: their names are the client's, and may hold anything.
+        adapted: those that the router set, with their values.
+    """
+    headers = {}
+    if dropped:
+        shown = ", ".join(quote(name, safe="[]._-") for name in dropped)
+        headers["x-router-dropped-params"] = shown[:MAX_HEADER]
+    if adapted:
+        shown = ", ".join(f"{name}={value}" for name, value in adapted.items())
+        headers["x-router-adapted-params"] = shown
+    return headers
 
 
 @lru_cache(maxsize=1000)

@@ -248,7 +248,19 @@ class LimitsOptions:
     default_output_tokens: int = option(
         1024,
         "Tokens reserved for the response to a call without `max_tokens`, until the router has "
-        "learned how long the model's responses are.",
+        "learned how long the model's responses to that user are.",
+        minimum=1,
+    )
+    least_output_tokens: int = option(
+        128,
+        "The fewest tokens that it learns to reserve, and the shortest response that a call is "
+        "served with when money is short.",
+        minimum=1,
+    )
+    most_output_tokens: int = option(
+        131_072,
+        "The longest response that any model sends. Where money is left for less, a whole response "
+        "gets a bound: `max_tokens` for what is reserved.",
         minimum=1,
     )
     lease_seconds: float = option(

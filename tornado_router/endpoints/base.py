@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from tornado_router.endpoints.dialects import Dialect
@@ -155,6 +155,8 @@ class Endpoint(ABC):
         dialect: the form of its errors.
         rules: what of a request no schema can express.
         prompt_field: the field that holds the prompt.
+        bound_fields: those that bound the tokens of a choice, first the one that the router sets;
+            none if nothing is generated.
         default_model: the model of a request that names none; empty if every request has to.
         streams: whether a response may be a stream.
         otel_operation: OpenTelemetry's `gen_ai.operation.name`; empty for the endpoint's name.
@@ -166,6 +168,7 @@ class Endpoint(ABC):
     dialect: ClassVar[Dialect]
     rules: ClassVar[Sequence[Rule]] = ()
     prompt_field: ClassVar[str]
+    bound_fields: ClassVar[tuple[str, ...]] = ()
     default_model: ClassVar[str] = ""
     streams: ClassVar[bool] = False
     otel_operation: ClassVar[str] = ""
@@ -204,6 +207,17 @@ class Endpoint(ABC):
     def ask(self, call: Call) -> Ask:
         """What a call asks for."""
         return Ask(call)
+
+    def bounded(self, call: Call, tokens: int) -> Call:
+        """The call with one bound of its output, whatever it had before.
+
+        Args:
+            call: of an endpoint with `bound_fields`.
+            tokens: the most of a choice.
+        """
+        kept = {name: call.body[name] for name in call.body if name not in self.bound_fields}
+        body = {**kept, self.bound_fields[0]: tokens}
+        return replace(call, body=body, raw=dump_json(body))
 
     def tool_call_ids(self, call: Call) -> list[str]:
         """The ids of the tool calls in a request, which providers may have kept something for."""

@@ -97,7 +97,7 @@ class ChatAsk(Ask):
         return CHAT_COMPLETIONS.estimate_prompt(call.body), media.count("image_url")
 
     def output(self) -> Output:
-        """`n` choices of at most `max_completion_tokens`."""
+        """`n` choices of at most `max_completion_tokens`, or `max_tokens`: the lesser is sent."""
         bound, n = self._bound(), self.call.body.get("n")
         return Output(int(n or 1), bound or None) if bound or n else ONE_OUTPUT
 
@@ -122,9 +122,8 @@ class ChatAsk(Ask):
         return TEMPERATURE if given is None else float(given)
 
     def _bound(self) -> int:
-        body = self.call.body
-        # For JSON Schema, 2.0 is an integer.
-        return int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
+        new, old = _bounds(self.call.body)
+        return min(new, old) if new > 0 < old else max(new, old, 0)
 
 
 class ChatCompletions(ChoicesEndpoint):
@@ -138,6 +137,7 @@ class ChatCompletions(ChoicesEndpoint):
         rules.tool_choice_needs_tools,
     )
     prompt_field: ClassVar[str] = "messages"
+    bound_fields: ClassVar[tuple[str, ...]] = ("max_completion_tokens", "max_tokens")
     prompt_fields: ClassVar[tuple[str, ...]] = ("messages", "tools")
     otel_operation: ClassVar[str] = "chat"
     documentation: ClassVar[Documentation] = Documentation(
@@ -147,6 +147,15 @@ class ChatCompletions(ChoicesEndpoint):
         examples=_EXAMPLES,
         chunk="chat.completions.chunk",
     )
+
+    def read(self, call_id: str, body: Mapping[str, Any], raw: bytes) -> Call:
+        """The call that a request amounts to. Of two bounds of its output, the lesser is left.
+
+        What is reserved is what is sent then, whichever of the two a provider reads.
+        """
+        call = super().read(call_id, body, raw)
+        new, old = _bounds(body)
+        return self.bounded(call, min(new, old)) if new > 0 < old != new else call
 
     def ask(self, call: Call) -> Ask:
         """What a call asks for."""
@@ -212,6 +221,12 @@ class ChatEncoder(ChunkEncoder):
             {"index": index, "delta": {}, "finish_reason": "length"}
             for index in range(self._endpoint.choices(self._call))
         ]
+
+
+def _bounds(body: Mapping[str, Any]) -> tuple[int, int]:
+    """The newer and the older bound of a choice, 0 for one that is not set."""
+    # For JSON Schema, 2.0 is an integer.
+    return int(body.get("max_completion_tokens") or 0), int(body.get("max_tokens") or 0)
 
 
 def _media_parts(body: Mapping[str, Any]) -> list[str]:

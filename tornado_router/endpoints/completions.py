@@ -64,6 +64,7 @@ class Completions(ChoicesEndpoint):
         rules.best_of_does_not_stream,
     )
     prompt_field: ClassVar[str] = "prompt"
+    bound_fields: ClassVar[tuple[str, ...]] = ("max_tokens",)
     prompt_fields: ClassVar[tuple[str, ...]] = ("prompt", "suffix")
     otel_operation: ClassVar[str] = "text_completion"
     documentation: ClassVar[Documentation] = Documentation(

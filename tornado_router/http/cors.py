@@ -13,7 +13,7 @@ METHODS = "GET, POST, PATCH, PUT, DELETE"
 EXPOSED = (
     "Age, Content-Disposition, Retry-After, Retry-After-Ms, X-Should-Retry, X-Request-Id, "
     "X-Router-Target, X-Router-Attempts, X-Router-Overhead-Ms, "
-    "X-Router-Cache, X-Router-Dropped-Params, "
+    "X-Router-Cache, X-Router-Dropped-Params, X-Router-Adapted-Params, "
     "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
     "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens"
 )

@@ -58,7 +58,7 @@ class GuardedLimiter:
         # What this process adds to a lease in Redis is a lease of its own, without rates.
         more = self._extensions.get(lease.id)
         if more is None:
-            share = self._share(lease.demand._replace(rates=(), cost=0))
+            share = self._share(lease.demand._replace(rates=(), cost=0, most=0))
             more = self._extensions[lease.id] = await self._local.admit(share)
         got = await self._local.extend(more, cost)
         lease.cost += got

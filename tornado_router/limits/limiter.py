@@ -19,6 +19,9 @@ from typing import NamedTuple, Protocol
 from tornado_router.errors import RouterError
 from tornado_router.limits.kinds import Rates
 
+SHARE = 16
+"""A call that would hold more than it costs at least gets one part in so many of what is left."""
+
 MONEY = "money"
 """The kind of a purse that does not cover a call; other kinds are the names of `KINDS`."""
 
@@ -51,6 +54,8 @@ class Demand(NamedTuple):
         purses: that it is paid from; each pays the whole cost.
         tokens: of prompt and response, as estimated.
         cost: in billionths of a US dollar, as estimated.
+        most: what it may come to, if that is more: it gets a `SHARE` of what every purse has left,
+            up to this.
     """
 
     id: str
@@ -58,6 +63,7 @@ class Demand(NamedTuple):
     purses: tuple[Purse, ...] = ()
     tokens: int = 0
     cost: int = 0
+    most: int = 0
 
 
 class Level(NamedTuple):

@@ -12,6 +12,7 @@ local LEASES = PREFIX .. 'leases' -- what is held, by when it expires
 local ROUTERS = PREFIX .. 'routers' -- who is alive, by when it was last heard of
 local HOUR = 3600000 -- in milliseconds: for so long is kept what nobody looks at
 local EXPIRED_AT_ONCE = 500
+local SHARE = 16 -- as in limiter.py
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -108,7 +109,7 @@ end
 
 local steps = {}
 
-function steps.admit(id, tokens, cost, rates, funds)
+function steps.admit(id, tokens, cost, most, rates, funds)
   local fits = true
   for _, one in ipairs(rates) do
     local counted = holder(one[1])
@@ -127,6 +128,15 @@ function steps.admit(id, tokens, cost, rates, funds)
   for _, one in ipairs(funds) do
     local found = fund(one[1], one[3])
     fits = fits and (cost == 0 or found.spent + found.reserved + cost <= one[2])
+  end
+  if fits and most > cost then
+    local more = most - cost
+    for _, one in ipairs(funds) do
+      local found = purse(one[1])
+      local left = one[2] - found.spent - found.reserved - cost
+      more = math.min(more, math.floor(left / SHARE))
+    end
+    cost = cost + math.max(more, 0)
   end
   if fits then
     local held = { tokens = tokens, cost = cost, rates = {}, purses = {} }
@@ -162,6 +172,7 @@ function steps.admit(id, tokens, cost, rates, funds)
     answer[#answer + 1] = purse(one[1]).spent
     answer[#answer + 1] = purse(one[1]).reserved
   end
+  answer[#answer + 1] = cost
   return answer
 end
 

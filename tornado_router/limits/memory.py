@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tornado_router.limits.kinds import KINDS, MINUTE, Rates
-from tornado_router.limits.limiter import Demand, Lease, LimitReachedError, Purse
+from tornado_router.limits.limiter import SHARE, Demand, Lease, LimitReachedError, Purse
 from tornado_router.limits.verdict import Funds, levels, refusal
 
 FEWEST_SWEPT = 1000
@@ -138,6 +138,8 @@ class MemoryLimiter:
         if not fits:
             self._give_back(demand)
             raise self._refusal(demand)
+        if demand.most > cost:
+            cost += self._share(demand)
         return Lease(demand, cost, levels(demand.rates, counts))
 
     async def extend(self, lease: Lease, cost: int) -> int:
@@ -165,6 +167,17 @@ class MemoryLimiter:
 
     async def close(self) -> None:
         """See `Limiter.close`."""
+
+    def _share(self, demand: Demand) -> int:
+        """Reserves a share of what is left for a call that was admitted; returns what it got."""
+        more = demand.most - demand.cost
+        accounts = [self._accounts[purse.id] for purse in demand.purses]
+        for purse, account in zip(demand.purses, accounts, strict=True):
+            more = min(more, (purse.allowance - account.spent - account.reserved) // SHARE)
+        more = max(more, 0)
+        for account in accounts:
+            account.reserved += more
+        return more
 
     def _account(self, purse: Purse, now: int) -> Account:
         account = self._accounts.get(purse.id)

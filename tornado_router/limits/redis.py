@@ -98,8 +98,8 @@ class RedisLimiter:
         """See `Limiter.admit`."""
         id_ = f"{self._router}:{next(self._numbers)}"
         rates, purses = demand.rates, demand.purses
-        tokens, cost = _tokens(demand.tokens), _cost(demand.cost)
-        waiter = self._ask(["admit", id_, tokens, cost, _rates(rates), _purses(purses)])
+        tokens, cost, most = _tokens(demand.tokens), _cost(demand.cost), _cost(demand.most)
+        waiter = self._ask(["admit", id_, tokens, cost, most, _rates(rates), _purses(purses)])
         try:
             numbers = await waiter
         except (LimiterAwayError, asyncio.CancelledError):
@@ -111,7 +111,7 @@ class RedisLimiter:
         if not fits:
             funds = [Funds(next(left), next(left)) for _ in purses]
             raise refusal(demand, counts, funds)
-        lease = Lease(demand, demand.cost, levels(rates, counts), id=id_)
+        lease = Lease(demand, numbers[-1], levels(rates, counts), id=id_)
         self._running[id_] = lease
         return lease
 

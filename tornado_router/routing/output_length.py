@@ -4,37 +4,75 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from tornado_router.config.options import LimitsOptions
 from tornado_router.routing.routes import KNOWN_TARGETS, Target
 
 QUANTILE = 0.95
 STEP = 0.2
-LEAST = 16
+
+KNOWN_LENGTHS = 10_000
+"""Pairs of a payer and a target whose responses are remembered; those unused for longest go."""
 
 
 class OutputBounds:
-    """For each target, a number of tokens that 19 of 20 choices stay under.
+    """For each payer and target, a number of tokens that 19 of 20 choices stay under.
 
-    One number a target is enough: it rises by a part of itself with each longer choice, and sinks
-    by a nineteenth of that with each shorter one, so it settles where one in twenty is longer
+    It is the payer's own, so one user's responses never make another's reservations too small.
+
+    One number is enough: it rises by a part of itself with each longer choice, and sinks by a
+    nineteenth of that with each shorter one, so it settles where one in twenty is longer
     (the "frugal" estimate of a quantile, https://arxiv.org/abs/1407.1121).
 
     Args:
-        first: the bound of a target of which nothing is known.
+        options: `[limits]`.
+
+    Attributes:
+        least: the fewest tokens that are reserved.
+        most: the tokens of the longest response of any model.
     """
 
-    def __init__(self, first: int) -> None:
-        self._first = first
-        self._bounds: OrderedDict[Target, float] = OrderedDict()
+    def __init__(self, options: LimitsOptions) -> None:
+        self._first = options.default_output_tokens
+        self.least = min(options.least_output_tokens, self._first)
+        self.most = options.most_output_tokens
+        self._lengths: OrderedDict[tuple[int, Target], float] = OrderedDict()
+        self._too_high: OrderedDict[Target, int] = OrderedDict()
 
-    def bound(self, target: Target) -> int:
-        """The tokens to reserve for one choice of a response."""
-        return int(self._bounds.get(target, self._first))
+    def bound(self, payer: int, target: Target) -> int:
+        """The tokens to reserve for one choice of a response.
 
-    def learn(self, target: Target, tokens: int) -> None:
-        """Takes the length of a choice of a finished response into account."""
-        bound = self._bounds.get(target, self._first)
-        bound += bound * STEP * (QUANTILE if tokens > bound else QUANTILE - 1)
-        self._bounds[target] = max(bound, LEAST)
-        self._bounds.move_to_end(target)
-        if len(self._bounds) > KNOWN_TARGETS:
-            self._bounds.popitem(last=False)
+        Args:
+            payer: the user whose call it is.
+            target: that may serve it.
+        """
+        return int(self._lengths.get((payer, target), self._first))
+
+    def learn(self, payer: int, target: Target, tokens: int, *, unpaid: bool = False) -> None:
+        """Takes the length of a choice of a finished response into account.
+
+        Args:
+            payer: the user whose call it was.
+            target: that served it.
+            tokens: of the choice.
+            unpaid: whether it cost more than there was: then as much is reserved at once.
+        """
+        lengths, pair = self._lengths, (payer, target)
+        length = lengths.get(pair, self._first)
+        length += length * STEP * (QUANTILE if tokens > length else QUANTILE - 1)
+        if unpaid and tokens > length:
+            length = min(tokens, self.most)
+        lengths[pair] = max(length, self.least)
+        lengths.move_to_end(pair)
+        if len(lengths) > KNOWN_LENGTHS:
+            lengths.popitem(last=False)
+
+    def refused(self, target: Target, tokens: int) -> None:
+        """Notes that a target refuses so high a bound: its own is lower."""
+        self._too_high[target] = min(tokens, self._too_high.get(target, tokens))
+        self._too_high.move_to_end(target)
+        if len(self._too_high) > KNOWN_TARGETS:
+            self._too_high.popitem(last=False)
+
+    def ceiling(self, target: Target) -> int:
+        """Tokens from which on a bound says nothing, as the target stays below by itself."""
+        return min(self.most, self._too_high.get(target, self.most))

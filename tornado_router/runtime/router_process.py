@@ -97,7 +97,7 @@ class RouterProcess:
             Sessions(config.auth.jwt_secret, duration_seconds(config.auth.jwt_expires_in)),
             Passwords(config.auth.bcrypt_rounds),
         )
-        self._output_bounds = OutputBounds(config.limits.default_output_tokens)
+        self._output_bounds = OutputBounds(config.limits)
         self._observers: dict[str, Observer] = {
             "the access log": self.access_log.add,
             **_hooks(loaded.plugins),

@@ -27,7 +27,14 @@ RATE_LIMITS = tuple(
 
 RETRY = ("Retry-After", "Retry-After-Ms", "X-Should-Retry")
 
-CALL_RESPONSE = (*ROUTING, "X-Router-Dropped-Params", "X-Router-Cache", "Age", *RATE_LIMITS)
+CALL_RESPONSE = (
+    *ROUTING,
+    "X-Router-Dropped-Params",
+    "X-Router-Adapted-Params",
+    "X-Router-Cache",
+    "Age",
+    *RATE_LIMITS,
+)
 
 _ALWAYS_SENT: dict[str, Any] = {"required": True}
 
@@ -57,6 +64,11 @@ RESPONSE_HEADERS: Mapping[str, dict[str, Any]] = {
         "Parameters of the request that the provider has no equivalent for and that were left out, "
         "separated by commas.",
         example="logit_bias, seed",
+    ),
+    "X-Router-Adapted-Params": _header(
+        "A parameter that the provider got otherwise than it was sent, and its value: the bound of "
+        "a response, where money is short.",
+        example="max_completion_tokens=1600",
     ),
     "X-Router-Cache": _header(
         "Whether the response came from the response cache; absent if the request does not use it.",

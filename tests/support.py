@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,8 +172,8 @@ class Upstream(Process):
 class Router(Process):
     """A serving router."""
 
-    def __init__(self, project: Project, env: dict) -> None:
-        command = [sys.executable, "-m", "tornado_router.cli", "serve"]
+    def __init__(self, project: Project, words: Sequence[str], env: dict) -> None:
+        command = [sys.executable, "-m", "tornado_router.cli", "serve", *words]
         super().__init__(command, project.folder, f"serve{project.starts}", project.env(env))
         self.url = self.printed(r"serves on (https?://\S+)\n")[1]
         self.origin = self.url.removesuffix("/v1")
@@ -281,10 +281,10 @@ class Project:
     def place(self) -> Place:
         return Place(self.url or self.folder / "data" / "router.db")
 
-    def serve(self, **env: str) -> Router:
-        """Starts the router and waits until it listens."""
+    def serve(self, *words: str, **env: str) -> Router:
+        """Starts the router, with words for its command, and waits until it listens."""
         self.starts += 1
-        router = Router(self, env)
+        router = Router(self, words, env)
         self.routers.append(router)
         return router
 

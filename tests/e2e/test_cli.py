@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 
 import pytest
 
@@ -184,8 +185,8 @@ def test_check_of_a_file_that_is_not_there(router_project):
     checked = router_project({}).cli("check")
     assert checked.returncode == 1
     assert checked.stderr == (
-        "there is no file router.toml: name the configuration with --config FILE, or for `check` "
-        "with FILE alone\n"
+        "there is no file router.toml: name another with --config FILE, or make one with "
+        "`tornado-router init`\n"
     )
     assert "Traceback" not in checked.stderr
 
@@ -278,3 +279,38 @@ def test_openapi_is_what_a_router_of_that_profile_serves(router_project):
     printed = project.cli("openapi", "--profile", "open")
     assert printed.returncode == 0
     assert json.loads(printed.stdout) == project.serve().request("GET", "/openapi.json").json
+
+
+def test_serve_takes_a_file_and_an_address_of_its_own(router_project):
+    project = router_project({"own.toml": ECHO.replace("port = 0", 'port = 1\nhost = "127.0.0.3"')})
+    router = project.serve("own.toml", "--port", "0", "--host", "127.0.0.2")
+    assert router.origin.startswith("http://127.0.0.2:")
+    assert not router.origin.endswith((":0", ":1"))
+    router.send(signal.SIGHUP)
+    poll(lambda: "loaded own.toml" in router.stderr)
+    assert "need a restart" not in router.stderr
+
+
+def test_an_address_of_the_command_line_is_checked_like_that_of_the_file(router_project):
+    ended = router_project({"router.toml": ECHO}).cli("serve", "--host", "0.0.0.0")
+    assert ended.returncode == 1
+    assert "auth.jwt_secret" in ended.stderr
+
+
+def test_a_file_is_named_once(router_project):
+    project = router_project({"router.toml": ECHO, "own.toml": ECHO})
+    ended = project.cli("check", "own.toml", "--config", "router.toml")
+    assert ended.returncode == 2
+    assert "give the file once" in ended.stderr
+    named = project.cli("check", "own.toml", TORNADO_ROUTER_CONFIG="other.toml")
+    assert named.stdout.endswith("own.toml: no faults\n")
+    assert project.cli("check", TORNADO_ROUTER_CONFIG="own.toml").stdout.endswith(
+        "own.toml: no faults\n"
+    )
+
+
+def test_plugins_are_listed_shortly_or_with_what_they_can_do(router_project):
+    project = router_project({})
+    assert "\n  type groq: chat.completions, embeddings\n" in project.cli("plugins").stdout
+    whole = project.cli("plugins", "--abilities").stdout
+    assert "\n  type groq: chat.completions (stream, tools, " in whole

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tornado_router.cli.common import counted, read_or_exit, summary
+from tornado_router.cli.common import config_file, counted, read_or_exit, summary
 from tornado_router.observability.redaction import Redaction
 from tornado_router.runtime.config_warnings import config_warnings
 from tornado_router.runtime.loaded_config import LoadedConfig
@@ -14,9 +14,7 @@ from tornado_router.runtime.production_check import concerns
 
 
 @click.command()
-@click.argument(
-    "path", metavar="[FILE]", default="router.toml", type=click.Path(dir_okay=False, path_type=Path)
-)
+@config_file
 @click.option("--production", is_flag=True, help="Also list what is unsafe in production.")
 @click.option(
     "--accept",

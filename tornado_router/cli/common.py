@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from peewee import DatabaseError
 
 from tornado_router.config.declaration import DURATION, duration_seconds
@@ -33,15 +35,34 @@ MAX_DIGITS = 10
 EVERYTHING = 1_000_000
 """Rows of a list that a command prints; lists of the server are read in pages."""
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
 config_option = click.option(
     "--config",
     "path",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_FILE,
     default="router.toml",
     envvar="TORNADO_ROUTER_CONFIG",
     show_default=True,
     help="The configuration file.",
 )
+
+
+def config_file(command: Callable[..., None]) -> Callable[..., None]:
+    """The option `--config`, or the file as the one argument of a command."""
+
+    @click.argument("file", metavar="[FILE]", required=False, type=_FILE)
+    @config_option
+    @wraps(command)
+    def run(path: Path, file: Path | None, **given: Any) -> None:
+        if file is not None:
+            source = click.get_current_context().get_parameter_source("path")
+            if source is ParameterSource.COMMANDLINE:
+                raise click.UsageError("give the file once: as FILE, or by --config")
+            path = file
+        command(path, **given)
+
+    return run
 
 
 DAY = 24 * 3600
@@ -85,10 +106,15 @@ def read_config(path: Path) -> Config:
     return config
 
 
-def read_or_exit(path: Path) -> LoadedConfig:
-    """A whole configuration; faults end the command."""
+def read_or_exit(path: Path, server: Mapping[str, Any] | None = None) -> LoadedConfig:
+    """A whole configuration; faults end the command.
+
+    Args:
+        path: of the file.
+        server: options of `[server]` that the command line sets instead of the file.
+    """
     with faults_shown(path):
-        return load_config(path, os.environ)
+        return load_config(path, os.environ, server=server)
 
 
 @contextmanager
@@ -96,8 +122,8 @@ def faults_shown(path: Path) -> Iterator[None]:
     """Ends the command with every fault of a configuration, one a line."""
     if not path.exists():
         raise SystemExit(
-            f"there is no file {path}: name the configuration with --config FILE, or for `check` "
-            "with FILE alone"
+            f"there is no file {path}: name another with --config FILE, or make one with "
+            "`tornado-router init`"
         )
     try:
         yield

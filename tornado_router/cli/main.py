@@ -10,6 +10,7 @@ from tornado_router.cli.check_command import check
 from tornado_router.cli.credit_commands import credits_group
 from tornado_router.cli.database_commands import db
 from tornado_router.cli.health_command import health
+from tornado_router.cli.init_command import init
 from tornado_router.cli.invite_commands import invites_group
 from tornado_router.cli.key_commands import keys_group
 from tornado_router.cli.openapi_command import print_openapi
@@ -37,7 +38,7 @@ def import_() -> None:
 
 
 _COMMANDS = (
-    *(serve, check, health, print_openapi, plugins, db, cache),
+    *(init, serve, check, health, print_openapi, plugins, db, cache),
     *(keys_group, users_group, credits_group, invites_group, plans_command),
 )
 for command in _COMMANDS:

@@ -9,23 +9,29 @@ import click
 from tornado_router import scaffold
 from tornado_router.cli.common import config_option, read_or_exit, summary
 from tornado_router.cli.plugin_commands import OpenGroup, fault_of, plugin_commands
-from tornado_router.plugins.registry import Plugins, load_plugins
+from tornado_router.plugins.registry import DISTRIBUTIONS, Plugins, load_plugins
 from tornado_router.provider import Provider
 
 
 @click.group(invoke_without_command=True)
 @config_option
+@click.option("--abilities", is_flag=True, help="Also list what each type can do by an endpoint.")
 @click.pass_context
-def plugins(context: click.Context, path: Path) -> None:
+def plugins(context: click.Context, path: Path, *, abilities: bool) -> None:
     """List the installed plugins, what they offer, and what is wrong with them."""
     if context.invoked_subcommand:
         return
     installed = load_plugins()
+    if not installed.found:
+        click.echo("no plugin is installed, so there is no provider type. For example:")
+        for name in dict.fromkeys(DISTRIBUTIONS.values()):
+            click.echo(f"  pip install {name}")
     for plugin in installed.found:
         click.echo(f"{plugin.label} (plugin API {plugin.api_version or 'not stated'})")
         click.echo(f"  state: {'broken: ' + plugin.broken if plugin.broken else 'loaded'}")
         for name, kind in sorted(plugin.types.items()):
-            click.echo(f"  type {name}: {_abilities(kind)}{_conflict(installed, name)}")
+            endpoints = _abilities(kind) if abilities else ", ".join(kind.capabilities)
+            click.echo(f"  type {name}: {endpoints}{_conflict(installed, name)}")
     main, unusable = context.find_root().command, False
     assert isinstance(main, OpenGroup)
     for offer in plugin_commands():

@@ -16,7 +16,7 @@ from loguru import logger
 from tornado_router import __version__
 from tornado_router.accounts import registration
 from tornado_router.accounts.keys import create_key
-from tornado_router.cli.common import config_option, open_storage, read_or_exit, summary
+from tornado_router.cli.common import config_file, open_storage, read_or_exit, summary
 from tornado_router.config.reader import Config
 from tornado_router.observability import log
 from tornado_router.runtime.config_warnings import config_warnings
@@ -32,10 +32,15 @@ from tornado_router.storage.tables import User
 
 
 @click.command()
-@config_option
-def serve(path: Path) -> None:
+@config_file
+@click.option("--host", help="Address to listen on, instead of that of [server].")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="TCP port, instead of that of [server]."
+)
+def serve(path: Path, host: str | None, port: int | None) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    loaded = read_or_exit(path)
+    given = {"host": host, "port": port}
+    loaded = read_or_exit(path, {name: value for name, value in given.items() if value is not None})
     config = loaded.config
     log.setup(config.log)
     inheritance = Inheritance.take()
@@ -98,7 +103,7 @@ async def _supervise(loaded: LoadedConfig, storage: Storage) -> int:
     options = loaded.config.server
     try:
         supervisor = Supervisor(
-            worker_command(loaded.path),
+            worker_command(loaded.path, loaded.server),
             options.workers,
             options.host,
             options.port,

@@ -29,6 +29,20 @@ from tornado_router.provider import PLUGIN_API_VERSION, OptionError, Provider
 
 ENTRY_POINT_GROUP = "tornado_router"
 
+DISTRIBUTIONS = {
+    **dict.fromkeys(
+        (
+            *("openai", "azure", "deepseek", "fireworks", "groq", "llama.cpp", "mistral"),
+            *("ollama", "openrouter", "together", "vllm", "xai"),
+        ),
+        "tornado-llm-router-openai",
+    ),
+    "anthropic": "tornado-llm-router-anthropic",
+    "echo": "tornado-llm-router-echo",
+    "google": "tornado-llm-router-google",
+}
+"""The distributions of this project, by the provider types that they offer."""
+
 FAULTS = (Exception, SystemExit)
 """What counts as a fault of a plugin. One that calls `sys.exit` has failed as well."""
 
@@ -172,6 +186,12 @@ def configure_providers(
     return providers, faults
 
 
+def install_hint(kind: str) -> str:
+    """What to install for a provider type, as far as it is known, or nothing."""
+    known = DISTRIBUTIONS.get(kind)
+    return f"; it comes with {known}: pip install {known}" if known else ""
+
+
 def _load(plugin: Plugin, entry_point: EntryPoint, manager: pluggy.PluginManager) -> None:
     """Imports one plugin and asks it for its provider types.
 
@@ -219,7 +239,7 @@ def _unknown_type(table: ProviderTable, plugins: Plugins) -> Fault:
             f"the type '{table.common.type}' is offered by {' and by '.join(claimants)}; "
             "uninstall all but one",
         )
-    hint = check.meant(table.common.type, plugins.types)
+    hint = install_hint(table.common.type) or check.meant(table.common.type, plugins.types)
     installed = ", ".join(sorted(plugins.types)) or "none"
     if plugins.broken:
         installed += f"; broken plugins: {', '.join(plugins.broken)}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from loguru import logger
 
@@ -45,12 +46,14 @@ class LoadedConfig:
         config: its options.
         plugins: that are installed.
         providers: every configured provider, by name.
+        server: options of `[server]` that were set instead of the file's.
     """
 
     path: Path
     config: Config
     plugins: Plugins
     providers: Mapping[str, ConfiguredProvider]
+    server: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def router(self) -> Router:
@@ -87,6 +90,7 @@ def load_config(
     environ: Mapping[str, str],
     plugins: Plugins | None = None,
     before: LoadedConfig | None = None,
+    server: Mapping[str, Any] | None = None,
 ) -> LoadedConfig:
     """Reads and checks a configuration without serving it.
 
@@ -95,11 +99,16 @@ def load_config(
         environ: values for `${NAME}`, over those of a `.env` beside the file.
         plugins: that are installed, if they are loaded already.
         before: what was read last time; a provider whose table has not changed is the same object.
+        server: options of `[server]` that are set instead of the file's; by default those of
+            `before`.
 
     Raises:
         ConfigError: with every fault of the file.
     """
     config, faults = examine(path, environment(path.parent, environ))
+    if server is None:
+        server = before.server if before else {}
+    config = replace(config, server=replace(config.server, **server))
     plugins = plugins or (before.plugins if before else load_plugins())
     same = {
         name: before.providers[name]
@@ -116,7 +125,7 @@ def load_config(
     faults += check_prices(config.prices, providers)
     if faults:
         raise ConfigError(faults)
-    return LoadedConfig(path, config, plugins, providers)
+    return LoadedConfig(path, config, plugins, providers, server)
 
 
 def _check_sections(config: Config) -> Iterator[Fault]:

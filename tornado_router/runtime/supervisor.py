@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -261,6 +261,8 @@ async def _when_all(started: Sequence[asyncio.Event], ready: Callable[[], None])
     ready()
 
 
-def worker_command(path: os.PathLike[str]) -> list[str]:
-    """What starts a worker for a router.toml."""
-    return [sys.executable, "-m", "tornado_router.cli", "serve", "--config", os.fspath(path)]
+def worker_command(path: os.PathLike[str], server: Mapping[str, object]) -> list[str]:
+    """What starts a worker for a router.toml, with the options that the command line has set."""
+    given = [word for name, value in server.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "tornado_router.cli", "serve", "--config", os.fspath(path)]
+    return command + given

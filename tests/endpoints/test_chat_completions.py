@@ -48,6 +48,7 @@ class TestAsk:
             ({"max_tokens": 7, "max_completion_tokens": 5}, Output(1, 5)),
             ({"max_tokens": 0, "max_completion_tokens": 5}, Output(1, 5)),
             ({"max_tokens": -1, "max_completion_tokens": None}, Output(1, None)),
+            ({"max_tokens": -1, "max_completion_tokens": 7}, Output(1, 7)),
             ({"max_tokens": None, "n": None}, Output(1, None)),
         ],
     )

@@ -68,3 +68,16 @@ def test_an_answer_that_is_no_object_is_a_502(data):
 def test_the_bytes_of_a_response_are_not_in_a_repr():
     assert "secret" not in repr(Binary("audio/mpeg", b"secret"))
     assert "secret" not in repr(public.Relayed({}, b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("", {}),
+        (" \n", {}),
+        ('{"a": [1]}', {"a": [1]}),
+        *((text, None) for text in ("null", "[1]", "5", '"x"', '{"a": "cut', "NaN", "{'a': 1}")),
+    ],
+)
+def test_arguments_of_a_tool_call_are_an_object_or_none(text, arguments):
+    assert public.load_arguments(text) == arguments

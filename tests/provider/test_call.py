@@ -2,7 +2,7 @@
 
 import pytest
 
-from tornado_router.provider import CallFile, Params, ProviderError
+from tornado_router.provider import CallFile, Params, ProviderError, output_bounds
 
 from .connection import call
 
@@ -35,6 +35,38 @@ class TestParams:
         params.finish()
         assert self.call.dropped == ["messages[0].content[1]", "seed", "logit_bias"]
 
+    def test_what_is_nearly_done_is_told_unless_nothing_may_be(self):
+        for unsupported in ("adapt", "drop"):
+            params = self.params(unsupported)
+            params.approximate("temperature")
+            assert self.call.dropped == ["temperature"]
+        with pytest.raises(ProviderError, match="does not support 'temperature'"):
+            self.params("reject").approximate("temperature")
+
+    def test_a_loss_is_refused_unless_it_may_be_dropped(self):
+        with pytest.raises(ProviderError, match="does not support 'n'"):
+            self.params("adapt").unsupported("n")
+
+    @pytest.mark.parametrize(
+        ("fields", "bound"),
+        [
+            ({}, None),
+            ({"max_tokens": 5}, 5),
+            ({"max_completion_tokens": 5.0}, 5),
+            ({"max_tokens": 5, "max_completion_tokens": None}, 5),
+            ({"max_tokens": 5, "max_completion_tokens": 9}, 5),
+            ({"max_tokens": 9, "max_completion_tokens": 5}, 5),
+            ({"max_tokens": -1}, None),
+            ({"max_tokens": -1, "max_completion_tokens": 5}, 5),
+        ],
+    )
+    def test_the_bound_is_the_lesser_of_two(self, fields, bound):
+        params = self.params(**fields)
+        params.take("word")
+        assert params.take_bound() == bound
+        params.finish()
+        assert self.call.dropped == []
+
     def test_hints_are_never_refused_but_told(self):
         params = self.params(hints={"user"}, user="me")
         params.take("word")
@@ -47,6 +79,11 @@ class TestParams:
         assert params.take("seed", 7) == 7
         params.finish()
         assert self.call.dropped == []
+
+
+def test_the_bounds_of_a_call_are_positive():
+    assert output_bounds({"max_tokens": 9, "max_completion_tokens": 5}) == [5, 9]
+    assert output_bounds({"max_tokens": -1, "max_completion_tokens": None}) == []
 
 
 def test_what_is_kept_for_a_tool_call_is_handed_to_the_core():

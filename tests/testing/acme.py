@@ -103,8 +103,7 @@ class AcmeChat(Translator):
             value = params.take(name)
             if value is not None:
                 body[theirs] = value
-        limit = params.take("max_completion_tokens")
-        limit = params.take("max_tokens") or limit
+        limit = params.take_bound()
         if limit:
             body["limit"] = limit
         self.add_tools(body, params)

@@ -531,11 +531,12 @@ class ProviderOptions:
         "`gpt-*` matches is offered as `NAME/model` only.",
     )
     unsupported: str = option(
-        "reject",
-        "What happens to parameters that the vendor has no equivalent for: `reject` refuses the "
-        "call with status 400, `drop` leaves them out and names them in "
-        "`x-router-dropped-params`.",
-        enum=["reject", "drop"],
+        "adapt",
+        "What happens to what the vendor cannot do: `adapt` does what comes nearest, such as its "
+        "highest temperature, and refuses a call that would get something else than it asks for, "
+        "with status 400; `reject` refuses both; `drop` leaves out what is not to be had. What "
+        "was changed or left out is named in `x-router-dropped-params`.",
+        enum=["adapt", "reject", "drop"],
     )
     connect_timeout: float = option(
         10.0, "Seconds to connect, or to get a connection from the pool.", exclusiveMinimum=0

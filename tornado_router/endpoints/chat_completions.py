@@ -10,7 +10,7 @@ from tornado_router.endpoints.base import ONE_OUTPUT, Ask, Documentation, Output
 from tornado_router.endpoints.estimates import LABELS, audio_size, byte_size, text_size
 from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, index_of, join_chunks
-from tornado_router.provider import Call
+from tornado_router.provider import Call, output_bounds
 from tornado_router.usage import BYTES_PER_TOKEN
 from tornado_router.validation.validator import Rule
 
@@ -122,8 +122,7 @@ class ChatAsk(Ask):
         return TEMPERATURE if given is None else float(given)
 
     def _bound(self) -> int:
-        new, old = _bounds(self.call.body)
-        return min(new, old) if new > 0 < old else max(new, old, 0)
+        return min(output_bounds(self.call.body), default=0)
 
 
 class ChatCompletions(ChoicesEndpoint):
@@ -154,8 +153,8 @@ class ChatCompletions(ChoicesEndpoint):
         What is reserved is what is sent then, whichever of the two a provider reads.
         """
         call = super().read(call_id, body, raw)
-        new, old = _bounds(body)
-        return self.bounded(call, min(new, old)) if new > 0 < old != new else call
+        bounds = output_bounds(body)
+        return self.bounded(call, min(bounds)) if len(bounds) > 1 else call
 
     def ask(self, call: Call) -> Ask:
         """What a call asks for."""
@@ -221,12 +220,6 @@ class ChatEncoder(ChunkEncoder):
             {"index": index, "delta": {}, "finish_reason": "length"}
             for index in range(self._endpoint.choices(self._call))
         ]
-
-
-def _bounds(body: Mapping[str, Any]) -> tuple[int, int]:
-    """The newer and the older bound of a choice, 0 for one that is not set."""
-    # For JSON Schema, 2.0 is an integer.
-    return int(body.get("max_completion_tokens") or 0), int(body.get("max_tokens") or 0)
 
 
 def _media_parts(body: Mapping[str, Any]) -> list[str]:

@@ -36,10 +36,11 @@ from tornado_router.provider.bodies import (
     Body,
     Relayed,
     dump_json,
+    load_arguments,
     load_json,
     load_json_object,
 )
-from tornado_router.provider.call import Call, Params, Unsupported
+from tornado_router.provider.call import Call, Params, Unsupported, output_bounds
 from tornado_router.provider.credentials import Credentials, Token, TokenCredentials
 from tornado_router.provider.files import CallFile
 from tornado_router.provider.http import (
@@ -95,6 +96,8 @@ __all__ = [
     "bad_answer",
     "dump_json",
     "hookimpl",
+    "load_arguments",
     "load_json",
     "load_json_object",
+    "output_bounds",
 ]

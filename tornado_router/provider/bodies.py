@@ -116,3 +116,18 @@ def load_json_object(data: bytes, provider: str) -> dict[str, Any]:
             f"The provider '{provider}' sent something that is not a JSON object."
         )
     return body
+
+
+def load_arguments(text: str) -> dict[str, Any] | None:
+    """The object that the arguments of a tool call are; None if they are something else.
+
+    Models write broken ones, and clients send them back with the conversation, so what is not an
+    object is to be expected. Some clients send nothing for none.
+    """
+    if not text.strip():
+        return {}
+    try:
+        arguments = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return arguments if isinstance(arguments, dict) else None

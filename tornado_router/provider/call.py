@@ -7,9 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tornado_router.error_codes import Failure
+from tornado_router.errors import ProviderError
 from tornado_router.provider.files import CallFile
 
-Unsupported = Literal["reject", "drop"]
+Unsupported = Literal["adapt", "reject", "drop"]
+"""What an operator may want done with what a vendor cannot do: see `Params`."""
+
+BOUNDS = ("max_completion_tokens", "max_tokens")
+"""What a chat completion calls the bound on the tokens of each choice, the newer name first."""
+
+
+def output_bounds(body: Mapping[str, Any]) -> list[int]:
+    """The bounds that a chat completion sets on the tokens of a choice; of two, the lesser holds.
+
+    Null is none, and so is -1, by which LM Studio and llama.cpp mean that there is no bound.
+    """
+    # For JSON Schema, 2.0 is an integer.
+    return [int(value) for name in BOUNDS if (value := body.get(name)) is not None and value > 0]
 
 
 @dataclass(slots=True)
@@ -25,8 +39,7 @@ class Call:
             may be tried with it.
         raw: the bytes that `body` was read from; of a form, none.
         stream: whether the client wants chunks.
-        unsupported: what the operator wants done with a parameter that the vendor has no
-            equivalent for: refuse the call, or drop the parameter and report it. See `Params`.
+        unsupported: what the operator wants done with what the vendor cannot do. See `Params`.
         memory: what was kept for the tool calls in `body`, by their ids.
         dropped: paths of the parameters that were dropped; reported to the client in a header.
         kept: what `keep` was called with.
@@ -61,6 +74,12 @@ class Params:
     Every field is either taken or unsupported: `finish` treats what was never taken as the
     operator wishes. A field that is null counts as absent, as in OpenAI's API.
 
+    | what the vendor cannot do | `adapt` | `reject` | `drop` |
+    |---|---|---|---|
+    | a hint: the response stays what was asked for | left out, reported | the same | the same |
+    | `approximate`: the nearest is done instead | reported | refused | reported |
+    | `unsupported`: the client would get something else | refused | refused | left out, reported |
+
     Args:
         call: whose body is read.
         hints: fields that change nothing about the response, such as `user`; where the vendor has
@@ -83,6 +102,26 @@ class Params:
         """The value of a field that the vendor can do; `default` if the client left it out."""
         return self._left.pop(name, default)
 
+    def take_bound(self) -> int | None:
+        """The bound on the tokens of each choice of a chat completion: of two, the lesser."""
+        bounds = output_bounds(self._left)
+        for name in BOUNDS:
+            self._left.pop(name, None)
+        return min(bounds, default=None)
+
+    def approximate(self, path: str) -> None:
+        """Reports one part of the body of which the vendor does what comes nearest.
+
+        Args:
+            path: of the part, such as `temperature`.
+
+        Raises:
+            ProviderError: as `unsupported`, if the operator wants nothing approximated.
+        """
+        if self._call.unsupported == "reject":
+            raise self._refusal(path)
+        self._call.dropped.append(path)
+
     def unsupported(self, path: str) -> None:
         """Refuses or drops one part of the body that the vendor cannot do.
 
@@ -93,8 +132,8 @@ class Params:
             ProviderError: 400 naming the path, unless the operator wants it dropped. Another
                 provider may well support it, so it is retryable.
         """
-        if self._call.unsupported == "reject":
-            raise Failure.unsupported_parameter(model=self._call.model, param=path)
+        if self._call.unsupported != "drop":
+            raise self._refusal(path)
         self._call.dropped.append(path)
 
     def finish(self) -> None:
@@ -109,3 +148,6 @@ class Params:
             else:
                 self.unsupported(name)
         self._left = {}
+
+    def _refusal(self, path: str) -> ProviderError:
+        return Failure.unsupported_parameter(model=self._call.model, param=path)

@@ -50,7 +50,12 @@ def test_a_stream_is_asked_for(claude):
     [
         ({"max_tokens": 7}, 7),
         ({"max_completion_tokens": 8}, 8),
-        ({"max_tokens": 7, "max_completion_tokens": 8}, 8),
+        ({"max_tokens": 7, "max_completion_tokens": 8}, 7),
+        ({"max_tokens": 9, "max_completion_tokens": 8}, 8),
+        ({"max_tokens": 7, "max_completion_tokens": None}, 7),
+        ({"max_tokens": None, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": -1, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": -1}, 32_000),
         ({"model": "claude-3-haiku-20240307"}, 4096),
         ({}, 32_000),
     ],

@@ -14,9 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from tornado_router.provider import Call, Params, ProviderError
+from tornado_router.provider import Call, Params, ProviderError, load_arguments
 from tornado_router_anthropic.content import (
     Block,
     add_cache_control,
@@ -177,13 +175,8 @@ class Conversation:
     def _arguments(self, function: Mapping[str, Any], path: str) -> dict[str, Any]:
         """A tool call's arguments, which the vendor takes as an object only."""
         text: str = function["arguments"]
-        if not text or text == "{}":
-            return {}
-        try:
-            arguments = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            arguments = None
-        if isinstance(arguments, dict):
+        arguments = load_arguments(text)
+        if arguments is not None:
             return arguments
         # Models do write such; to refuse it would end the conversation for good.
         self._call.dropped.append(f"{path}.arguments")

@@ -111,9 +111,7 @@ def _take_neutral(call: Call, params: Params) -> None:
 
 def _max_tokens(params: Params, model: Model, settings: Settings) -> int:
     """The limit that the vendor insists on: the client's, the operator's, or what suits."""
-    asked, old = params.take("max_completion_tokens"), params.take("max_tokens")
-    limit: int = asked or old or settings.max_tokens or model.default_max_tokens
-    return limit
+    return params.take_bound() or settings.max_tokens or model.default_max_tokens
 
 
 def _output(
@@ -142,7 +140,7 @@ def _output(
             schema["description"] = found["description"]
         output["format"] = {"type": "json_schema", "schema": schema}
     else:
-        params.unsupported("response_format")
+        params.approximate("response_format")
         talk.system += text_blocks(
             f"{_JSON} It fits this JSON Schema: {dump_json(schema).decode()}"
         )
@@ -160,7 +158,7 @@ def _sample(params: Params, model: Model, thinks: bool, body: dict[str, Any]) ->
     """Temperature goes up to 1 here, and not with thinking; 1 is the default of both sides."""
     temperature, top_p = params.take("temperature"), params.take("top_p")
     if temperature is not None and temperature > 1:
-        params.unsupported("temperature")
+        params.approximate("temperature")
         temperature = 1
     given = {
         name: value
@@ -178,7 +176,7 @@ def _sample(params: Params, model: Model, thinks: bool, body: dict[str, Any]) ->
             thinks and (name != "top_p" or given[name] < _MIN_TOP_P_WITH_THINKING)
         )
         if refused or (name == "top_p" and model.sampling == "one" and "temperature" in given):
-            params.unsupported(name)
+            params.approximate(name)
             del given[name]
     body |= given
 

@@ -49,7 +49,7 @@ def closed(schema: Mapping[str, Any], params: Params, path: str) -> dict[str, An
         elif _is_taken(key, value):
             found[key] = value
         elif not _says_nothing(key, value, schema):
-            params.unsupported(f"{path}.{key}")
+            params.approximate(f"{path}.{key}")
             rules.append(f"{key}: {value}")
     if rules:
         _describe(found, rules)

@@ -66,7 +66,7 @@ def plan_thinking(
         return _with_budget(call, params, effort, max_tokens, forced_tool)
     if model.thinking == "none":
         if effort not in (None, "none"):
-            params.unsupported("reasoning_effort")
+            params.approximate("reasoning_effort")
         return Thinking(False, None, None, max_tokens)
     return _adaptive(params, model, effort, max_tokens)
 
@@ -132,7 +132,7 @@ def lay_out(
 def _adaptive(params: Params, model: Model, effort: str | None, max_tokens: int) -> Thinking:
     if effort == "none":
         if model.thinking == "always":
-            params.unsupported("reasoning_effort")
+            params.approximate("reasoning_effort")
             return Thinking(True, None, _level("minimal", model), max_tokens)
         if model.thinking == "adaptive":
             return Thinking(False, None, None, max_tokens)
@@ -163,7 +163,7 @@ def _with_budget(
     messages = call.body["messages"]
     if forced_tool or (messages and messages[-1]["role"] == "assistant"):
         # https://platform.claude.com/docs/en/build-with-claude/thinking-tool-workflows
-        params.unsupported("reasoning_effort")
+        params.approximate("reasoning_effort")
         return off
     # The budget is a part of max_tokens, as OpenAI's reasoning is of max_completion_tokens.
     wanted = _BUDGETS.get(effort or "", _MAX_BUDGET)

@@ -99,7 +99,7 @@ def _definition(
             definition["strict"] = True
             definition["input_schema"] = closed(schema, params, f"{path}.parameters")
         else:
-            params.unsupported(f"{path}.strict")
+            params.approximate(f"{path}.strict")
     return definition
 
 
@@ -135,5 +135,5 @@ def _allowed_name(tool: Mapping[str, Any]) -> Any:
 def _forced(choice: dict[str, Any], params: Params, model: Model) -> dict[str, Any] | None:
     if model.forced_tools:
         return choice
-    params.unsupported("tool_choice")
+    params.approximate("tool_choice")
     return None

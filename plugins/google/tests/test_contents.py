@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .support import called, result, user
@@ -98,10 +100,19 @@ def test_an_odd_signature_of_the_client_is_none(google, extra):
     assert "thoughtSignature" not in contents[1]["parts"][0]
 
 
-@pytest.mark.parametrize("arguments", ["{", "[1]", "null", '"x"', "NaN"])
-def test_arguments_that_are_no_object_are_refused(google, refused, arguments):
-    error = refused(google, {"messages": [user(), called(("a", "f", arguments)), result("a")]})
-    assert error.param == "messages[1].tool_calls[0].function.arguments"
+@pytest.mark.parametrize("arguments", ["{", '{"a": "cut', "[1]", "null", '"x"', "NaN"])
+def test_arguments_that_are_no_object_do_not_end_the_conversation(google, arguments):
+    made = google.call({"messages": [user(), called(("a", "f", arguments)), result("a")]})
+    part = json.loads(google.request(made).body)["contents"][1]["parts"][0]
+    assert part["functionCall"]["args"] == {"arguments": arguments}
+    assert made.dropped == ["messages[1].tool_calls[0].function.arguments"]
+
+
+def test_of_a_legacy_call_too(google):
+    message = says("assistant", None, function_call={"name": "f", "arguments": "cut"})
+    contents = google.contents(user(), message, {"role": "function", "name": "f", "content": "1"})
+    part = contents[1]["parts"][0]
+    assert part["functionCall"]["args"] == {"arguments": "cut"}
 
 
 def test_legacy_functions(google):

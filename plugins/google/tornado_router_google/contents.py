@@ -13,9 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
-from tornado_router.provider import ApiError, Call, Params
+from tornado_router.provider import ApiError, Call, Params, load_arguments
 from tornado_router_google.models import Traits
 from tornado_router_google.parts import Part, PartReader
 from tornado_router_google.signatures import PLACEHOLDER, signature_of
@@ -138,12 +136,20 @@ class _Turns:
         if key[0] == "tool":
             call["id"] = key[1]  # from Gemini 3.5 on, call and result must agree in it
         self._calls[key] = call
-        part: Part = {
-            "functionCall": {**call, "args": _arguments(function["arguments"], f"{path}.arguments")}
-        }
+        part: Part = {"functionCall": {**call, "args": self._arguments(function, path)}}
         if signature:
             part["thoughtSignature"] = signature
         return part
+
+    def _arguments(self, function: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Arguments are text to OpenAI and an object to Google."""
+        text = function["arguments"]
+        arguments = load_arguments(text)
+        if arguments is None:
+            # Models do write such; to refuse it would end the conversation for good.
+            self._call.dropped.append(f"{path}.arguments")
+            return {"arguments": text}
+        return arguments
 
     def _add_result(self, key: _Key, index: int, message: Mapping[str, Any]) -> None:
         if key not in self._calls or key in self._results:
@@ -186,16 +192,3 @@ class _Turns:
         else:
             self._contents.append({"role": role, "parts": list(parts)})
             self._role = role
-
-
-def _arguments(text: str, path: str) -> dict[str, Any]:
-    """Arguments are text to OpenAI and an object to Google; some clients send "" for none."""
-    if not text.strip():
-        return {}
-    try:
-        arguments = orjson.loads(text)
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise cannot("The arguments of a function call must be a JSON object.", path)
-    return arguments

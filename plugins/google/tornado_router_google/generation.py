@@ -40,9 +40,9 @@ def generation_config(
         value = params.take(name)
         if value is not None:
             config[field] = value
-    limit, newer_limit = params.take("max_tokens"), params.take("max_completion_tokens")
-    if limit is not None or newer_limit is not None:
-        config["maxOutputTokens"] = limit if newer_limit is None else newer_limit
+    limit = params.take_bound()
+    if limit is not None:
+        config["maxOutputTokens"] = limit
     _stop(config, params)
     _seed(config, params)
     _penalties(config, params, traits)
@@ -58,7 +58,7 @@ def service_tier(params: Params, on_vertex: bool) -> str | None:
     if tier is None or tier in ("auto", "default"):
         return None
     if on_vertex or tier not in _TIERS:
-        params.unsupported("service_tier")
+        params.approximate("service_tier")
         return None
     return str(tier)
 
@@ -100,7 +100,7 @@ def _penalties(config: dict[str, Any], params: Params, traits: Traits) -> None:
         if traits.penalties:
             config[field] = penalty
         else:
-            params.unsupported(name)
+            params.approximate(name)
 
 
 def _choices(config: dict[str, Any], params: Params) -> None:
@@ -138,7 +138,7 @@ def _thinking(config: dict[str, Any], call: Call, params: Params, traits: Traits
         return
     if effort == "none":
         if traits.always_thinks:
-            params.unsupported("reasoning_effort")
+            params.approximate("reasoning_effort")
         elif traits.thinking_budget:
             config["thinkingConfig"] = {"thinkingBudget": 0}
     elif traits.thinking_levels and effort in _LEVELS:
@@ -150,4 +150,4 @@ def _thinking(config: dict[str, Any], call: Call, params: Params, traits: Traits
         budget = _BUDGETS.get(effort, traits.thinking_budget)
         config["thinkingConfig"] = {"thinkingBudget": budget}
     else:
-        params.unsupported("reasoning_effort")
+        params.approximate("reasoning_effort")

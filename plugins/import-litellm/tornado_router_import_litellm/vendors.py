@@ -35,6 +35,7 @@ VENDORS = {
     "litellm_proxy": Vendor("openai", "LITELLM_PROXY_API_KEY", "LITELLM_PROXY_API_BASE"),
     "lm_studio": Vendor("openai", base="LM_STUDIO_API_BASE"),
     "mistral": Vendor("mistral", "MISTRAL_API_KEY"),
+    "moonshot": Vendor("moonshot", "MOONSHOT_API_KEY"),
     "ollama": Vendor("ollama"),
     "ollama_chat": Vendor("ollama"),
     "openai": Vendor("openai", "OPENAI_API_KEY"),

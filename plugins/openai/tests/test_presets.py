@@ -29,7 +29,10 @@ def test_a_vendor_needs_no_address(name):
 
 
 def test_all_that_are_promised_are_there():
-    promised = "azure mistral groq deepseek xai together fireworks openrouter ollama vllm llama.cpp"
+    promised = (
+        "azure mistral moonshot groq deepseek xai together fireworks openrouter ollama vllm "
+        "llama.cpp"
+    )
     assert set(PRESETS) == set(promised.split())
 
 
@@ -57,7 +60,9 @@ def test_azure_has_an_address_for_each_customer():
     assert "Authorization" not in request.headers
 
 
-@pytest.mark.parametrize("name", ["deepseek", "fireworks", "mistral", "ollama", "together"])
+@pytest.mark.parametrize(
+    "name", ["deepseek", "fireworks", "mistral", "moonshot", "ollama", "together"]
+)
 def test_the_limit_has_its_old_name(name):
     _, body, dropped = sent(PRESETS[name], max_completion_tokens=5)
     assert body["max_tokens"] == 5
@@ -66,7 +71,7 @@ def test_the_limit_has_its_old_name(name):
 
 
 def test_mistral_refuses_what_it_does_not_know_so_it_does_not_see_it():
-    _, body, dropped = sent(PRESETS["mistral"], seed=7, store=False, user="u", top_k=3)
+    _, body, dropped = sent(PRESETS["mistral"], seed=7, store=True, user="u", top_k=3)
     assert body == {"model": "m", "messages": MESSAGES, "random_seed": 7, "top_k": 3}
     assert sorted(dropped) == ["store", "user"]
 
@@ -89,6 +94,6 @@ def test_opentelemetry_knows_vendors_by_its_own_names():
     """https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/."""
     names = {name: kind.otel_provider_name or name for name, kind in register_providers().items()}
     well_known = {"openai", "azure.ai.openai", "mistral_ai", "groq", "deepseek", "x_ai"}
-    others = {"together", "fireworks", "openrouter", "ollama", "vllm", "llama.cpp"}
+    others = {"moonshot", "together", "fireworks", "openrouter", "ollama", "vllm", "llama.cpp"}
     assert set(names.values()) == well_known | others
     assert (names["azure"], names["mistral"]) == ("azure.ai.openai", "mistral_ai")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tornado_router.provider import Call, Event, ProviderError, Relayed, UpstreamResponse
-from tornado_router_openai import OpenAIProvider
+from tornado_router_openai import OpenAI, OpenAIProvider
 
 HELLO = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 CHAT, EMBEDDINGS = "chat.completions", "embeddings"
@@ -133,11 +133,13 @@ NONSENSE = [
 
 class TestResponse:
     @pytest.mark.parametrize(
-        ("endpoint", "body"), [(CHAT, {"choices": [{}]}), (EMBEDDINGS, {"data": [{}]})]
+        ("endpoint", "body"), [(CHAT, {"choices": [{}]}), ("moderations", {"results": [{}]})]
     )
     def test_bytes_are_relayed(self, endpoint, body):
         raw = orjson.dumps(body, option=orjson.OPT_INDENT_2)
-        answer = parse(raw, endpoint)
+        asked = call(HELLO, endpoint=endpoint)
+        made = OpenAI("mine", {"api_key": "k"}).endpoints[endpoint]
+        answer = made.parse_response(asked, UpstreamResponse(200, {}, raw))
         assert isinstance(answer, Relayed)
         assert (answer.raw, answer.body) == (raw, body)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tornado_router.provider import Provider, hookimpl
+from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.presets import PRESETS
 from tornado_router_openai.provider import OpenAI, OpenAIProvider
 
-__all__ = ["OpenAI", "OpenAIProvider", "register_providers"]
+__all__ = ["ChatRules", "OpenAI", "OpenAIProvider", "register_providers"]
 
 TORNADO_ROUTER_API = 1
 

@@ -1,7 +1,7 @@
 """Vendors that speak OpenAI's format, each by its own name: `type = "mistral"` and so on.
 
-What is here is what differs. A vendor that is not here needs only `type = "openai"` and its
-`base_url`, or a plugin with a class like these.
+What is here is what differs, each with its source. A vendor that is not here needs only
+`type = "openai"` and its `base_url`, or a plugin with a class like these.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import ClassVar
 
+from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.provider import OpenAIProvider
 
 _WITH_COMPLETIONS: Mapping[str, Collection[str]] = {
     **OpenAIProvider.capabilities,
     "completions": (),
 }
+_CHAT: Collection[str] = OpenAIProvider.capabilities["chat.completions"]
 _OLD_NAMES = {"max_completion_tokens": "max_tokens"}
+_ROLES = {"developer": "system"}
+"""Of vendors that know no `developer`, OpenAI's newer name; they refuse it or read past it:
+https://github.com/ogx-ai/ogx/issues/6069 (vLLM), https://github.com/ollama/ollama-python/issues/453
+and https://github.com/BerriAI/litellm-docs/pull/1210 (Fireworks)."""
 
 
 class Azure(OpenAIProvider):
@@ -31,39 +37,111 @@ class Azure(OpenAIProvider):
 
 
 class Mistral(OpenAIProvider):
-    """https://docs.mistral.ai/api: an unknown field is a 422; usage comes in every stream."""
+    """https://docs.mistral.ai/api: an unknown field is a 422; usage comes in every stream.
+
+    Fields as in https://github.com/mistralai/client-python/tree/main/src/mistralai/client/models:
+    `chatcompletionrequest.py`, the messages beside it, and `embeddingrequest.py`. Ids of tool
+    calls: https://github.com/langchain-ai/langchain/pull/24668. Temperature up to 1.5:
+    https://docs.mistral.ai/api/#tag/chat.
+    """
 
     otel_provider_name = "mistral_ai"
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **OpenAIProvider.capabilities,
+        "chat.completions": tuple(word for word in _CHAT if word != "logprobs"),
         "moderations": (),
     }
     default_base_url: ClassVar[str] = "https://api.mistral.ai/v1"
     asks_usage: ClassVar[bool] = False
-    renamed: ClassVar[Mapping[str, str]] = {**_OLD_NAMES, "seed": "random_seed"}
+    renamed: ClassVar[Mapping[str, str]] = {
+        **_OLD_NAMES,
+        "seed": "random_seed",
+        "dimensions": "output_dimension",
+    }
     unknown_hints: ClassVar[Collection[str]] = frozenset(
         {
-            "metadata",
-            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
             "safety_identifier",
             "service_tier",
             "store",
             "user",
+            "verbosity",
         }
+    )
+    chat: ClassVar[ChatRules] = ChatRules(
+        roles=_ROLES,
+        message_fields={
+            "system": frozenset({"role", "content"}),
+            "user": frozenset({"role", "content"}),
+            "assistant": frozenset({"role", "content", "tool_calls", "prefix"}),
+            "tool": frozenset({"role", "content", "tool_call_id", "name"}),
+        },
+        refused=(
+            *("audio", "function_call", "functions", "logit_bias", "logprobs", "modalities"),
+            *("moderation", "top_logprobs", "web_search_options"),
+        ),
+        maxima={"temperature": 1.5},
+        id_length=9,
+        parses_arguments=True,
     )
 
 
 class Groq(OpenAIProvider):
-    """https://console.groq.com/docs/openai."""
+    """https://console.groq.com/docs/openai lists what is a 400.
 
+    An unknown field is one, too, also in a message: https://github.com/janhq/jan/issues/8136 and
+    https://github.com/musistudio/llms/pull/64. Fields of messages and the number of stop
+    sequences: https://github.com/groq/groq-python/tree/main/src/groq/types/chat.
+    """
+
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **OpenAIProvider.capabilities,
+        "chat.completions": tuple(word for word in _CHAT if word not in ("logprobs", "n")),
+    }
     default_base_url: ClassVar[str] = "https://api.groq.com/openai/v1"
+    unknown_hints: ClassVar[Collection[str]] = frozenset(
+        {
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "verbosity",
+        }
+    )
+    chat: ClassVar[ChatRules] = ChatRules(
+        roles=_ROLES,
+        message_fields={
+            "system": frozenset({"role", "content"}),
+            "user": frozenset({"role", "content"}),
+            "assistant": frozenset({"role", "content", "function_call", "reasoning", "tool_calls"}),
+            "tool": frozenset({"role", "content", "tool_call_id"}),
+            "function": frozenset({"role", "content", "name"}),
+        },
+        refused=("audio", "logit_bias", "logprobs", "modalities", "moderation", "top_logprobs"),
+        maxima={"n": 1},
+        stops=4,
+    )
 
 
 class DeepSeek(OpenAIProvider):
-    """https://api-docs.deepseek.com."""
+    """https://api-docs.deepseek.com/api/create-chat-completion."""
 
     default_base_url: ClassVar[str] = "https://api.deepseek.com/v1"
+    remembers: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, stops=16, returns_reasoning=True)
+
+
+class Moonshot(OpenAIProvider):
+    """https://platform.moonshot.ai/docs/api/chat: temperature up to 1, five stop sequences."""
+
+    default_base_url: ClassVar[str] = "https://api.moonshot.ai/v1"
+    remembers: ClassVar[bool] = True
+    renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
+    chat: ClassVar[ChatRules] = ChatRules(
+        roles=_ROLES, maxima={"temperature": 1}, stops=5, returns_reasoning=True
+    )
 
 
 class XAI(OpenAIProvider):
@@ -80,6 +158,7 @@ class Together(OpenAIProvider):
     capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = "https://api.together.xyz/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES)
 
 
 class Fireworks(OpenAIProvider):
@@ -88,6 +167,7 @@ class Fireworks(OpenAIProvider):
     capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     default_base_url: ClassVar[str] = "https://api.fireworks.ai/inference/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, stops=4)
 
 
 class OpenRouter(OpenAIProvider):
@@ -106,22 +186,36 @@ class _Local(OpenAIProvider):
 
 
 class Ollama(_Local):
-    """https://docs.ollama.com/api/openai-compatibility."""
+    """https://docs.ollama.com/api/openai-compatibility.
+
+    Arguments that are not an object are "invalid tool call arguments", and -1 stands for no bound:
+    https://github.com/ollama/ollama/blob/main/openai/openai.go.
+    """
 
     default_base_url: ClassVar[str] = "http://127.0.0.1:11434/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True, takes_unlimited=True)
 
 
 class VLLM(_Local):
-    """https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html."""
+    """https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html.
+
+    Arguments that are not an object are a 400: https://github.com/vllm-project/vllm/pull/48922.
+    """
 
     default_base_url: ClassVar[str] = "http://127.0.0.1:8000/v1"
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True)
 
 
 class LlamaCpp(_Local):
-    """https://github.com/ggml-org/llama.cpp/tree/master/tools/server."""
+    """https://github.com/ggml-org/llama.cpp/tree/master/tools/server.
+
+    -1 stands for no bound (`n_predict`); arguments that are not JSON fail:
+    https://github.com/OpenHands/software-agent-sdk/issues/2887.
+    """
 
     default_base_url: ClassVar[str] = "http://127.0.0.1:8080/v1"
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True, takes_unlimited=True)
 
 
 PRESETS: Mapping[str, type[OpenAIProvider]] = {
@@ -131,6 +225,7 @@ PRESETS: Mapping[str, type[OpenAIProvider]] = {
     "groq": Groq,
     "llama.cpp": LlamaCpp,
     "mistral": Mistral,
+    "moonshot": Moonshot,
     "ollama": Ollama,
     "openrouter": OpenRouter,
     "together": Together,

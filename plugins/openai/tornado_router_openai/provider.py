@@ -6,7 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from tornado_router.provider import OptionError, Provider, UpstreamRequest
-from tornado_router_openai.relay import ChatCompletions, Completions, Embeddings, Moderations
+from tornado_router_openai.chat import ChatCompletions
+from tornado_router_openai.chat_rules import ChatRules
+from tornado_router_openai.embeddings import Embeddings
+from tornado_router_openai.relay import Completions, Moderations
+
+_OPENAI = "https://api.openai.com/v1"
 
 _TRANSLATORS = {
     "chat.completions": ChatCompletions,
@@ -31,15 +36,20 @@ class OpenAIProvider(Provider):
         probe_path: what can be read free of charge, but not with a wrong key.
         unknown_hints: fields that change nothing about the response but make the vendor refuse the
             request; left out, and reported to the client.
+        chat: what the vendor takes otherwise of chat completions. One that wants reasoning back
+            sets `remembers`, too.
+        is_openai: whether this is OpenAI's own API, where a null means that a field is absent.
+            Others refuse some nulls, so they are left out there.
     """
 
-    default_base_url: ClassVar[str] = "https://api.openai.com/v1"
+    default_base_url: ClassVar[str] = _OPENAI
     needs_key: ClassVar[bool] = True
     key_header: ClassVar[str] = "Authorization"
     asks_usage: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = {}
     probe_path: ClassVar[str] = "/models"
     unknown_hints: ClassVar[Collection[str]] = ()
+    chat: ClassVar[ChatRules] = ChatRules()
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         "chat.completions": (
@@ -101,6 +111,7 @@ class OpenAIProvider(Provider):
         if self.needs_key and not {"api_key", "base_url"} & set(options):
             raise OptionError("api_key", "is needed for the vendor's own API")
         self.base_url: str = base_url.rstrip("/")
+        self.is_openai = self.base_url == _OPENAI
         self.headers = self._headers(options)
         self.stream_usage: bool = options.get("stream_usage", self.asks_usage)
         self.endpoints = {
@@ -128,10 +139,11 @@ class OpenAIProvider(Provider):
 
 
 class OpenAI(OpenAIProvider):
-    """OpenAI's own API, or any that copies all of it, by `base_url`."""
+    """OpenAI's own API, or any that copies all of it, by `base_url`, such as LM Studio."""
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **OpenAIProvider.capabilities,
         "completions": (),
         "moderations": (),
     }
+    chat: ClassVar[ChatRules] = ChatRules(takes_unlimited=True)

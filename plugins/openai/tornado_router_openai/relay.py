@@ -19,13 +19,34 @@ from tornado_router.provider import (
     dump_json,
     load_json_object,
 )
+from tornado_router_openai.chat_rules import asks_for_nothing
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
 
 
-_ABSENT = object()
-"""Stands for a field that the vendor must not see."""
+class Draft:
+    """A request on its way to the vendor.
+
+    Attributes:
+        fields: of its body; at first the client's.
+        changed: whether anything in them differs from what the client sent.
+    """
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self.fields = dict(body)
+        self.changed = False
+
+    def put(self, name: str, value: Any) -> None:
+        """Sets a field."""
+        self.fields[name] = value
+        self.changed = True
+
+    def leave_out(self, name: str) -> None:
+        """Takes a field away, if it is there."""
+        if name in self.fields:
+            del self.fields[name]
+            self.changed = True
 
 
 class Relay(Translator):
@@ -44,30 +65,36 @@ class Relay(Translator):
 
     def build_request(self, call: Call) -> UpstreamRequest:
         """The client's own bytes, unless something in them has to differ."""
-        body = call.raw
-        changes = self.changes(call)
-        if changes:
-            changed = {**call.body, **changes}
-            body = dump_json(
-                {name: value for name, value in changed.items() if value is not _ABSENT}
-            )
+        draft = Draft(call.body)
+        self.edit(draft, call)
+        body = dump_json(draft.fields) if draft.changed else call.raw
         return UpstreamRequest(self._url, body, self._provider.headers)
 
-    def changes(self, call: Call) -> dict[str, Any]:
-        """The fields of the body that the vendor has to see differently, or not at all."""
-        body, provider = call.body, self._provider
-        changes: dict[str, Any] = {}
-        if call.model != body["model"]:
-            changes["model"] = call.model
+    def edit(self, draft: Draft, call: Call) -> None:
+        """Changes what the vendor has to see differently, or not at all."""
+        fields, provider = draft.fields, self._provider
+        if call.model != fields["model"]:
+            draft.put("model", call.model)
+        if not provider.is_openai and None in fields.values():
+            for name in [name for name, value in fields.items() if value is None]:
+                draft.leave_out(name)
         for name, vendor_name in provider.renamed.items():
-            if name in body:
-                changes[name] = _ABSENT
-                changes.setdefault(vendor_name, body[name])
+            if name in fields:
+                self._rename(draft, call, name, vendor_name)
         for name in provider.unknown_hints:
-            if name in body:
-                changes[name] = _ABSENT
-                call.dropped.append(name)
-        return changes
+            if name in fields:
+                if not asks_for_nothing(name, fields[name]):
+                    call.dropped.append(name)
+                draft.leave_out(name)
+
+    def _rename(self, draft: Draft, call: Call, name: str, vendor_name: str) -> None:
+        """Gives a field the vendor's name; a value under that name already says more."""
+        value = draft.fields[name]
+        draft.leave_out(name)
+        if draft.fields.get(vendor_name) is None:
+            draft.put(vendor_name, value)
+        elif value is not None:
+            call.dropped.append(name)
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
         """The vendor's bytes, once they are known to be a response."""
@@ -82,45 +109,29 @@ class Relay(Translator):
         raise ProviderError(400, "This endpoint cannot be streamed.", param="stream")
 
 
-class _Streaming(Relay):
+class Streaming(Relay):
     """An endpoint whose responses may be streams of chunks with choices."""
 
-    def changes(self, call: Call) -> dict[str, Any]:
+    def edit(self, draft: Draft, call: Call) -> None:
         """As everywhere; and usage has to be asked for in streams."""
-        changes = super().changes(call)
+        super().edit(draft, call)
         if not self._provider.stream_usage:
-            if "stream_options" in call.body:
-                changes["stream_options"] = _ABSENT  # the core serves what the client wants of it
+            draft.leave_out("stream_options")  # the core serves what the client wants of it
         elif call.stream:
-            options = call.body.get("stream_options") or {}
+            options = draft.fields.get("stream_options") or {}
             if not options.get("include_usage"):
-                changes["stream_options"] = {**options, "include_usage": True}
-        return changes
+                draft.put("stream_options", {**options, "include_usage": True})
 
     def parse_stream(self, call: Call) -> StreamParser:
         """A parser that passes chunks through."""
         return ChatStreamParser(self._provider.name)
 
 
-class ChatCompletions(_Streaming):
-    """https://platform.openai.com/docs/api-reference/chat."""
-
-    def __init__(self, provider: OpenAIProvider) -> None:
-        super().__init__(provider, "/chat/completions", "choices")
-
-
-class Completions(_Streaming):
+class Completions(Streaming):
     """https://platform.openai.com/docs/api-reference/completions."""
 
     def __init__(self, provider: OpenAIProvider) -> None:
         super().__init__(provider, "/completions", "choices")
-
-
-class Embeddings(Relay):
-    """https://platform.openai.com/docs/api-reference/embeddings."""
-
-    def __init__(self, provider: OpenAIProvider) -> None:
-        super().__init__(provider, "/embeddings", "data")
 
 
 class Moderations(Relay):

@@ -14,6 +14,11 @@ from tornado_router.testing.recordings import CHAT, Recording
 from tornado_router.testing.replay import Player, make_call
 from tornado_router.testing.rules.base import Rules, needs_vendor, serves
 
+_REPLAYED = frozenset(
+    {"role", "content", "refusal", "annotations", "audio", "function_call", "tool_calls"}
+)
+"""The fields of a message in https://platform.openai.com/docs/api-reference/chat/object."""
+
 
 class MemoryRules(Rules):
     """`Call.keep` and `Call.memory`, as `Provider.remembers` declares."""
@@ -75,7 +80,11 @@ class MemoryRules(Rules):
 
 
 def _next_turn(request: Mapping[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
-    """The conversation after a response: the client replays it, with the results of its calls."""
-    message = shapes.part(shapes.choices(response)[0], "message")
+    """The conversation after a response: the client replays it, with the results of its calls.
+
+    Most clients keep the fields of OpenAI's messages alone.
+    """
+    given = shapes.part(shapes.choices(response)[0], "message")
+    message = {name: value for name, value in given.items() if name in _REPLAYED}
     results = [corpus.result(str(call.get("id"))) for call in shapes.tool_calls(response)]
-    return {**request, "messages": [*request["messages"], dict(message), *results]}
+    return {**request, "messages": [*request["messages"], message, *results]}

@@ -80,7 +80,7 @@ type = "openai"
 api_key = "{key}"
 base_url = "https://127.0.0.1:{upstream_port}/v1"
 [providers.chatty]
-type = "groq"
+type = "deepseek"
 api_key = "{key}"
 base_url = "{upstream}/v1"
 [routes.omni-moderation-latest]

@@ -98,7 +98,7 @@ def test_a_vendor_of_chat_gets_a_message(complete, upstream):
     assert json.loads(exchange["body"]) == {
         "model": "ok",
         "messages": [{"role": "user", "content": PROMPT}],
-        "max_completion_tokens": 9,
+        "max_tokens": 9,
         "temperature": 0.5,
         "n": 2,
         "stop": ["x"],

@@ -85,6 +85,8 @@ class ProviderError(ApiError):
     Attributes:
         retryable: whether another target may do better; False when the request itself is at
             fault, so that every target would refuse it.
+        words: what the vendor or the operating system says of the failure, where the message does
+            not; for the log, never for a client.
     """
 
     def __init__(
@@ -97,9 +99,11 @@ class ProviderError(ApiError):
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
+        words: str = "",
     ) -> None:
         super().__init__(status, message, type=type, param=param, code=code, headers=headers)
         self.retryable = retryable
+        self.words = words
 
 
 class ErrorCode(Generic[E]):

@@ -101,6 +101,16 @@ class TestTokenCredentials:
 
         assert run(story) == (["t1"] * 3, "t2", 2)
 
+    def test_the_last_two_are_secrets(self):
+        async def story(case):
+            await case.token()
+            for _ in range(2):
+                case.clock.now += 3601
+                await case.token()
+            return list(case.credentials.secrets())
+
+        assert run(story) == ["t3", "t2"]
+
     def test_a_short_life_is_renewed_in_its_last_third(self):
         async def story(case):
             await case.token()

@@ -21,8 +21,28 @@ def test_nor_are_a_request_and_its_key():
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        *((status, True) for status in (401, 402, 403, 404, 408, 409, 429, 301, 500, 503, 529)),
-        *((status, False) for status in (400, 413, 415, 422, 451)),
+        *(
+            (status, True)
+            for status in (
+                401,
+                402,
+                403,
+                404,
+                408,
+                409,
+                410,
+                423,
+                429,
+                451,
+                498,
+                499,
+                301,
+                500,
+                503,
+                522,
+            )
+        ),
+        *((status, False) for status in (400, 413, 415, 422)),
     ],
 )
 def test_whether_another_target_may_do_better(status, expected):

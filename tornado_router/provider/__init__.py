@@ -12,6 +12,7 @@ provider. A change that would break one raises `PLUGIN_API_VERSION`.
 | `call` | `Call`: what a client asked for, and `Params`, which reads it |
 | `http` | requests, responses and connections to the vendor |
 | `bodies` | responses on their way to the client: `Body` |
+| `error_reader`, `error_statuses` | what a vendor says of a failure, in whatever shape |
 | `files`, `multipart` | uploaded files, and forms that pass them on |
 | `credentials` | keys that expire and requests that are signed |
 """
@@ -42,6 +43,7 @@ from tornado_router.provider.bodies import (
 )
 from tornado_router.provider.call import Call, Params, Unsupported, output_bounds
 from tornado_router.provider.credentials import Credentials, Token, TokenCredentials
+from tornado_router.provider.error_reader import is_error, reported_error, vendor_error
 from tornado_router.provider.files import CallFile
 from tornado_router.provider.http import (
     HTTPClient,
@@ -96,8 +98,11 @@ __all__ = [
     "bad_answer",
     "dump_json",
     "hookimpl",
+    "is_error",
     "load_arguments",
     "load_json",
     "load_json_object",
     "output_bounds",
+    "reported_error",
+    "vendor_error",
 ]

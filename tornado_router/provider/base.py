@@ -6,16 +6,14 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapp
 from typing import Any, ClassVar
 
 from tornado_router.errors import ApiError, ProviderError
-from tornado_router.provider.bodies import Body, load_json
+from tornado_router.framing import ServerSentEvents
+from tornado_router.provider.bodies import Body
 from tornado_router.provider.call import Call
 from tornado_router.provider.credentials import AuthorizedClient, Credentials
-from tornado_router.provider.http import (
-    HTTPClient,
-    UpstreamRequest,
-    UpstreamResponse,
-    is_retryable,
-)
+from tornado_router.provider.error_reader import vendor_error
+from tornado_router.provider.http import HTTPClient, UpstreamRequest, UpstreamResponse
 from tornado_router.provider.translator import StreamParser, Translator
+from tornado_router.provider.whole_streams import chunks_of
 from tornado_router.sse import Event, FramingError
 
 
@@ -93,27 +91,11 @@ class Provider:
     def parse_error(self, response: UpstreamResponse) -> ApiError:
         """The error behind a response whose status is not a success.
 
-        Reads OpenAI's error object; a vendor with another format overrides this. The core
-        takes secrets out of the message, and responds 502 to a refusal of its own credentials.
+        Reads what vendors send in whatever shape; one whose errors say more overrides this, and
+        may start from `vendor_error`. The core takes secrets out of the message, knows what the
+        vendor's codes and words mean, and responds 502 to a refusal of its own credentials.
         """
-        error: Mapping[str, Any] = {}
-        try:
-            body = load_json(response.body)
-            if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-                error = body["error"]
-        except ValueError:
-            pass  # an HTML page, or nothing: the status has to do
-        message = error.get("message") if response.status < 500 else None
-        retry_after = response.headers.get("retry-after")
-        return ProviderError(
-            response.status,
-            message if isinstance(message, str) and message else self._refusal(response.status),
-            retryable=is_retryable(response.status),
-            type=_text(error.get("type")) or "api_error",
-            param=_text(error.get("param")),
-            code=_text(error.get("code")),
-            headers={"Retry-After": retry_after} if retry_after else None,
-        )
+        return vendor_error(self.name, response)
 
     async def send(self, call: Call, http: HTTPClient) -> Body:
         """Serves a call whole.
@@ -142,8 +124,15 @@ class Provider:
             decoder, parser = translator.framing(), translator.open_stream(call, head)
             hold: Callable[[int], None] = getattr(response, "hold", _hold_nothing)
             held = 0  # of an event whose end has not come yet
+            is_known = not issubclass(translator.framing, ServerSentEvents)
             try:
                 async for piece in response:
+                    if not is_known and (start := piece.lstrip()):
+                        is_known = True
+                        if start.startswith(b"{"):  # no event: a whole response, or an error
+                            head.body = start + await response.read()
+                            yield chunks_of(call, translator.parse_response(call, head), self.name)
+                            return
                     chunks, error = _parse(parser, decoder.feed(piece))
                     if chunks:
                         if held:
@@ -157,18 +146,13 @@ class Provider:
                         raise error
                     if parser.done:
                         break
-                chunks, error = _parse(parser, decoder.finish())
+                chunks, error = _finish(parser, decoder.finish())
             except FramingError as unnamed:
                 raise unnamed.named(self.name) from None
-            if not error:
-                chunks += parser.finish()
             if chunks:
                 yield chunks
             if error:
                 raise error
-
-    def _refusal(self, status: int) -> str:
-        return f"The provider '{self.name}' responded with status {status}."
 
 
 def _parse(
@@ -186,9 +170,18 @@ def _parse(
     return chunks, None
 
 
+def _finish(
+    parser: StreamParser, events: Iterable[Event]
+) -> tuple[list[Body], ProviderError | None]:
+    """The same for the last events, and what is due at the end."""
+    chunks, error = _parse(parser, events)
+    if error is None:
+        try:
+            chunks.extend(parser.finish())
+        except ProviderError as cut:
+            error = cut
+    return chunks, error
+
+
 def _hold_nothing(size: int) -> None:
     """For streams that do not count what is held of them."""
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

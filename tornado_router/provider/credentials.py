@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -61,6 +61,10 @@ class Credentials(ABC):
         """
         return False
 
+    def secrets(self) -> Collection[str]:
+        """What the vendor may quote of the credentials; the core takes it out of messages."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -114,6 +118,7 @@ class TokenCredentials(Credentials):
         self._prefix = f"{scheme} " if scheme else ""
         self._clock = clock
         self._held: _Held | None = None
+        self._lately: tuple[str, ...] = ()
         self._fetching: asyncio.Task[_Held] | None = None
 
     async def headers(self, request: UpstreamRequest, http: HTTPClient) -> Mapping[str, str]:
@@ -139,6 +144,10 @@ class TokenCredentials(Credentials):
         self._held = None
         return True
 
+    def secrets(self) -> Collection[str]:
+        """The token, and the one before, which a call that runs may have."""
+        return self._lately
+
     def _renew(self, http: HTTPClient) -> asyncio.Task[_Held]:
         """The task that fetches a token: the one that runs, or a new one."""
         if self._fetching is None:
@@ -159,6 +168,7 @@ class TokenCredentials(Credentials):
         error = None if task.cancelled() else task.exception()
         if not task.cancelled() and error is None:
             self._held = task.result()
+            self._lately = (self._held.value, *self._lately[:1])
         elif self._held is not None:
             self._held.renewal = self._clock() + RETRY_SECONDS
             logger.warning("could not renew a token: {}", type(error).__name__)
@@ -234,4 +244,5 @@ def _of_one_call(error: ApiError) -> ProviderError:
         type=error.type,
         code=error.code,
         headers=error.headers,
+        words=getattr(error, "words", ""),
     )

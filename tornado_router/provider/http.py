@@ -132,6 +132,11 @@ class HTTPClient(Protocol):
         ...
 
 
+_ELSEWHERE = frozenset((401, 402, 403, 404, 408, 409, 410, 423, 424, 425, 429, 451, 498, 499))
+"""Of 4xx, those that say nothing against the request. 498 is Groq's "flex tier capacity exceeded"
+(https://console.groq.com/docs/errors), 499 Google's "cancelled"."""
+
+
 def is_retryable(status: int) -> bool:
     """Whether another target may do better than one that responded with this status."""
-    return not 400 <= status < 500 or status in (401, 402, 403, 404, 408, 409, 429)
+    return not 400 <= status < 500 or status in _ELSEWHERE

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado_router.provider import Call, dump_json
+from tornado_router.provider import Call, dump_json, is_error
+from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
 from tornado_router_anthropic.tools import is_legacy
@@ -37,6 +38,8 @@ def parse_message(call: Call, data: bytes, settings: Settings) -> dict[str, Any]
     """
     response = VendorResponse(settings.name, call)
     message = response.load(data)
+    if is_error(message):
+        raise reported_error(settings.name, message)
     blocks, stop_reason = message.get("content"), message.get("stop_reason")
     if not isinstance(blocks, list):
         raise response.wrong("content")

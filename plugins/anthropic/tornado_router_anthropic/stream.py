@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tornado_router.provider import Body, Call, Event, dump_json
+from tornado_router.provider import Body, Call, Event, dump_json, is_error
 from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
@@ -67,7 +67,9 @@ class MessageStream:
         data = self._response.load(event.data)
         kind = data.get("type")
         reader = self._readers.get(kind) if isinstance(kind, str) else None
-        return reader(data) if reader else ()
+        if reader is None:
+            return self._fail(data) if is_error(data) else ()
+        return reader(data)
 
     def finish(self) -> Chunks:
         """Nothing is held back; only checks that the stream is whole.
@@ -198,7 +200,7 @@ class MessageStream:
         return ({**self._identity, "choices": [], "usage": usage},) if usage else ()
 
     def _fail(self, data: dict[str, Any]) -> Chunks:
-        raise reported_error(self._response.provider, data.get("error"))
+        raise reported_error(self._response.provider, data)
 
     def _chunk(self, delta: dict[str, Any]) -> dict[str, Any]:
         if not self._identity:

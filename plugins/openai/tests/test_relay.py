@@ -154,11 +154,45 @@ class TestResponse:
             parse({"error": {"message": "Overloaded.", "code": "busy"}})
         assert (caught.value.status, caught.value.code) == (502, "busy")
 
-    @pytest.mark.parametrize("error", ["oh", {"message": 5, "code": 5}, {"x": 1}, [1]])
-    def test_an_error_of_another_form(self, error):
+    @pytest.mark.parametrize("error", [{"message": 5}, {"x": 1}, [1]])
+    def test_an_error_without_words(self, error):
         with pytest.raises(ProviderError, match="'mine' reports an error") as caught:
             parse({"error": error})
-        assert caught.value.code is None
+        assert (caught.value.status, caught.value.code) == (502, None)
+
+    @pytest.mark.parametrize(
+        ("body", "status", "words"),
+        [
+            ({"error": {"message": "Too long.", "code": 400}}, 400, "Too long."),
+            ({"error": {"message": "Slow down.", "code": "429"}}, 429, "Slow down."),
+            ({"error": {"message": "Later.", "type": "overloaded_error"}}, 529, "Later."),
+            ({"error": "no such thing", "code": "not_found"}, 404, "no such thing"),
+            ({"object": "error", "message": "Bad stop.", "code": 422}, 422, "Bad stop."),
+            ({"detail": "No GPU is free."}, 502, "No GPU is free."),
+            (
+                {"choices": None, "base_resp": {"status_code": 1004, "status_msg": "Oh."}},
+                502,
+                "Oh.",
+            ),
+        ],
+    )
+    def test_an_error_behind_a_200_keeps_its_status_and_words(self, body, status, words):
+        with pytest.raises(ProviderError) as caught:
+            parse(body)
+        assert (caught.value.status, caught.value.message) == (status, words)
+
+    @pytest.mark.parametrize(
+        ("choice", "status"),
+        [
+            ({"finish_reason": "error", "error": {"code": 503, "message": "Provider died"}}, 503),
+            ({"finish_reason": "stop", "error": {"code": "rate_limited", "message": "x"}}, 429),
+            ({"finish_reason": "error", "message": {"content": "half"}}, 502),
+        ],
+    )
+    def test_a_choice_that_failed(self, choice, status):
+        with pytest.raises(ProviderError) as caught:
+            parse({"choices": [{"finish_reason": "stop"}, choice]})
+        assert caught.value.status == status
 
     def test_no_error_is_none(self):
         assert parse({"error": None, "choices": [{}]}).body["choices"] == [{}]
@@ -211,6 +245,32 @@ class TestStream:
     def test_an_error_inside(self, error):
         with pytest.raises(ProviderError, match="It broke"):
             stream(WORD, {"error": error})
+
+    @pytest.mark.parametrize(
+        ("event", "status"),
+        [
+            ({"error": {"message": "It broke.", "code": 400}, "choices": []}, 400),
+            ({"object": "error", "message": "It broke.", "code": 429}, 429),
+            ({"choices": [{"delta": {}, "error": {"message": "It broke.", "code": 503}}]}, 503),
+            ({"choices": [{"delta": {"content": ""}, "finish_reason": "error"}]}, 502),
+        ],
+    )
+    def test_a_failure_inside_has_its_status(self, event, status):
+        with pytest.raises(ProviderError) as caught:
+            stream(WORD, event, LAST, DONE)
+        assert caught.value.status == status
+
+    def test_an_event_that_is_named_an_error(self):
+        parser = provider().endpoints[CHAT].parse_stream(call(HELLO))
+        with pytest.raises(ProviderError, match="Out of memory"):
+            list(parser.feed(Event(b'{"message": "Out of memory", "code": 500}', "error")))
+
+    def test_it_knows_the_headers_of_the_response(self):
+        head = UpstreamResponse(200, {"retry-after": "9"}, b"")
+        parser = provider().endpoints[CHAT].open_stream(call(HELLO), head)
+        with pytest.raises(ProviderError) as caught:
+            list(parser.feed(Event(b'{"error": {"code": 429, "message": "Slow."}}')))
+        assert caught.value.headers == {"Retry-After": "9"}
 
     @pytest.mark.parametrize("choices", [None, []])
     def test_chunks_without_choices(self, choices):

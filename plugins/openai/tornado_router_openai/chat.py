@@ -9,14 +9,13 @@ from tornado_router.provider import (
     Call,
     Params,
     Relayed,
-    StreamParser,
     UpstreamResponse,
     output_bounds,
 )
 from tornado_router_openai.chat_rules import asks_for_nothing
 from tornado_router_openai.messages import edit_messages
 from tornado_router_openai.reasoning import ReasoningStream, keep_reasoning
-from tornado_router_openai.relay import Draft, Streaming
+from tornado_router_openai.relay import ChatStreamParser, Draft, Streaming
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
@@ -50,7 +49,7 @@ class ChatCompletions(Streaming):
             keep_reasoning(call, made.body["choices"])
         return made
 
-    def parse_stream(self, call: Call) -> StreamParser:
+    def parse_stream(self, call: Call) -> ChatStreamParser:
         """A parser that passes chunks through."""
         if self._rules.returns_reasoning:
             return ReasoningStream(call, self._provider.name)

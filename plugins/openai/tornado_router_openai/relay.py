@@ -17,12 +17,18 @@ from tornado_router.provider import (
     UpstreamResponse,
     bad_answer,
     dump_json,
+    is_error,
     load_json_object,
+    reported_error,
 )
 from tornado_router_openai.chat_rules import asks_for_nothing
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
+
+
+FAILED = "error"
+"""The finish reason of a choice that failed."""
 
 
 class Draft:
@@ -98,10 +104,17 @@ class Relay(Translator):
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
         """The vendor's bytes, once they are known to be a response."""
-        name = self._provider.name
-        body = _object(response.body, name)
-        if not body.get(self._content):
-            raise bad_answer(f"The response of the provider '{name}' has no {self._content}.")
+        name, headers = self._provider.name, response.headers
+        body = load_json_object(response.body, name)
+        if is_error(body):
+            raise reported_error(name, body, headers)
+        content = body.get(self._content)
+        if not content:
+            error = reported_error(name, body, headers)
+            missing = bad_answer(f"The response of the provider '{name}' has no {self._content}.")
+            raise error if error.words else missing
+        if self._content == "choices" and isinstance(content, list):
+            check_choices(content, name, headers)
         return Relayed(body, response.body)
 
     def parse_stream(self, call: Call) -> StreamParser:
@@ -122,9 +135,15 @@ class Streaming(Relay):
             if not options.get("include_usage"):
                 draft.put("stream_options", {**options, "include_usage": True})
 
-    def parse_stream(self, call: Call) -> StreamParser:
+    def parse_stream(self, call: Call) -> ChatStreamParser:
         """A parser that passes chunks through."""
         return ChatStreamParser(self._provider.name)
+
+    def open_stream(self, call: Call, response: UpstreamResponse) -> StreamParser:
+        """The same, which knows the `Retry-After` of the response."""
+        parser = self.parse_stream(call)
+        parser.headers = response.headers
+        return parser
 
 
 class Completions(Streaming):
@@ -145,10 +164,14 @@ class ChatStreamParser:
     """Passes the chunks of one stream through, and knows whether it came to its end.
 
     The end is `[DONE]`, or, as some vendors send none, a finish reason.
+
+    Attributes:
+        headers: of the response, as far as they are known.
     """
 
     def __init__(self, provider: str) -> None:
         self.done = False
+        self.headers: Mapping[str, str] = {}
         self._provider = provider
         self._begun = False
         self._finished = False
@@ -158,12 +181,18 @@ class ChatStreamParser:
         if event.data == b"[DONE]":
             self.done = True
             return ()
-        chunk = _object(event.data, self._provider)
+        chunk = load_json_object(event.data, self._provider)
+        choices = chunk.get("choices")
+        if chunk.get("error") or (not choices and (event.name == "error" or is_error(chunk))):
+            raise reported_error(self._provider, chunk, self.headers)
         try:
-            for choice in chunk.get("choices") or ():
+            for choice in choices or ():
                 self._begun = True
-                if choice.get("finish_reason"):
+                reason = choice.get("finish_reason")
+                if reason:
                     self._finished = True
+                if reason == FAILED or "error" in choice:
+                    check_choices((choice,), self._provider, self.headers)
         except (AttributeError, TypeError):
             raise bad_answer(
                 f"The provider '{self._provider}' sent a chunk whose 'choices' cannot be read."
@@ -177,20 +206,18 @@ class ChatStreamParser:
         return ()
 
 
-def _object(data: bytes, provider: str) -> Mapping[str, Any]:
-    """The JSON object in a response or an event, unless it reports an error.
+def check_choices(
+    choices: Iterable[object], provider: str, headers: Mapping[str, str] | None
+) -> None:
+    """Refuses a choice that failed: https://openrouter.ai/docs/api/reference/errors-and-debugging.
 
     Raises:
-        ProviderError: it is not a JSON object, or the vendor reports an error behind a status 200.
+        ProviderError: with the choice's own status and words.
     """
-    body = load_json_object(data, provider)
-    error = body.get("error")
-    if error:
-        message = error.get("message") if isinstance(error, dict) else None
-        code = error.get("code") if isinstance(error, dict) else None
-        raise ProviderError(
-            502,
-            message if isinstance(message, str) else f"The provider '{provider}' reports an error.",
-            code=code if isinstance(code, str) else None,
-        )
-    return body
+    for choice in choices:
+        if not isinstance(choice, Mapping):
+            continue
+        if choice.get("error"):
+            raise reported_error(provider, choice, headers)
+        if choice.get("finish_reason") == FAILED:
+            raise reported_error(provider, {}, headers)

@@ -1,0 +1,64 @@
+"""Chunks of a whole response, for a vendor that sends one although a stream was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tornado_router.errors import bad_answer
+from tornado_router.provider.bodies import Binary, Body, Relayed
+from tornado_router.provider.call import Call
+
+_KINDS = {"chat.completions": "chat.completion.chunk", "completions": "text_completion"}
+
+
+def chunks_of(call: Call, response: Body, provider: str) -> list[Body]:
+    """The chunks that say what a whole response says: each choice, its end, and the usage.
+
+    Raises:
+        ProviderError: 502, the endpoint has no such chunks, or the response is not of its format.
+    """
+    body = response.body if isinstance(response, Relayed) else response
+    kind = _KINDS.get(call.endpoint)
+    choices = body.get("choices") if isinstance(body, Mapping) else None
+    if kind is None or isinstance(body, Binary) or not isinstance(choices, list):
+        raise bad_answer(f"The provider '{provider}' sent no stream.")
+    head = {name: value for name, value in body.items() if name not in ("choices", "usage")}
+    head["object"] = kind
+    chunks: list[Body] = []
+    for index, choice in enumerate(choices):
+        if not isinstance(choice, Mapping):
+            raise bad_answer(f"The provider '{provider}' sent a choice that cannot be read.")
+        chunks += [{**head, "choices": [part]} for part in _parts(choice, index)]
+    if body.get("usage"):
+        chunks.append({**head, "choices": [], "usage": body["usage"]})
+    return chunks
+
+
+def _parts(choice: Mapping[str, Any], index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A choice as what it says and how it ends."""
+    said = {"index": index, **choice, "finish_reason": None}
+    end: dict[str, Any] = {
+        "index": said["index"],
+        "logprobs": None,
+        "finish_reason": choice.get("finish_reason") or "stop",
+    }
+    if "text" in choice:
+        end["text"] = ""
+        return said, end
+    message = said.pop("message", None)
+    said["delta"] = _delta(message) if isinstance(message, Mapping) else {}
+    end["delta"] = {}
+    return said, end
+
+
+def _delta(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message as a delta; in a stream each tool call has its index."""
+    delta = dict(message)
+    calls = delta.get("tool_calls")
+    if isinstance(calls, list):
+        delta["tool_calls"] = [
+            {"index": index, **call} if isinstance(call, Mapping) else call
+            for index, call in enumerate(calls)
+        ]
+    return delta

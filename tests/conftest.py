@@ -99,7 +99,7 @@ SCRIPTS = 200
 FALLBACKS = [
     *(f"up/{name}" for name in upstream_module.BEHAVIOURS),
     *(f"up/status:{code}" for code in (400, 401, 403, 404, 422, 429, 500, 503, 529)),
-    *(f"up/plain-status:{code}" for code in (413, 429, 500)),
+    *(f"up/plain-status:{code}" for code in (413, 415, 429, 500)),
     "up/endless:500",
     *(f"up/script:{number}" for number in range(SCRIPTS)),
     *("nobody/x", "full/x", "plaintls/x", "late/hang", "short/hang", "silent/hang-in-body"),

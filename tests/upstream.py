@@ -379,6 +379,20 @@ async def status(x):
 
 
 @behaviour
+async def scripted(x):
+    """Answers as the prompt says, in JSON: `status`, `body` (or `text`, or `events`), `headers`."""
+    script = json.loads(x.json["messages"][-1]["content"])
+    headers = script.get("headers", {})
+    if "events" not in script:
+        body = script["text"].encode() if "text" in script else script["body"]
+        return await x.answer(body, script.get("status", 200), **headers)
+    await x.begin_stream(**headers)
+    for event in script["events"]:
+        await x.event(event)
+    return await finish(x, usage=False)
+
+
+@behaviour
 async def limited(x):
     """Refuses the first call of each argument for a second, and serves the next."""
     LIMITED[x.argument] += 1

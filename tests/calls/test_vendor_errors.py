@@ -6,6 +6,7 @@ from tornado_router.calls.vendor_errors import Cause, judge
 from tornado_router.config.options import ProviderOptions
 from tornado_router.errors import ApiError
 from tornado_router.plugins.registry import ConfiguredProvider
+from tornado_router.provider import Credentials, Provider
 
 from .dispatching import SECRET, failure
 
@@ -130,6 +131,89 @@ def test_a_client_hears_when_to_try_again(status, fields, headers):
 def test_where_the_fault_lies(error, cause, again):
     verdict = judge(error, A)
     assert (verdict.cause, verdict.again) == (cause, again)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "cause"),
+    [
+        (failure(404, code="gone"), 404, "gone", Cause.ELSEWHERE),
+        (failure(413, retryable=False), 413, None, Cause.ELSEWHERE),
+        (failure(451), 451, None, Cause.ELSEWHERE),
+        (failure(400, retryable=True), 400, None, Cause.ELSEWHERE),
+        (failure(400, code="context_length_exceeded"), 400, "context_length_exceeded", None),
+        (failure(403, code="content_policy_violation"), 400, "content_policy_violation", None),
+        (failure(400, "Content Exists Risk"), 400, "content_filter", None),
+        (failure(400, "x is not a valid model ID"), 400, "model_not_found", None),
+        (failure(404, code="model_not_found"), 404, "model_not_found", Cause.TARGET),
+        (failure(403, code="model_not_found"), 502, "provider_refused_credentials", Cause.TARGET),
+        (failure(400, "User location is not supported"), 502, "region_not_supported", None),
+        (failure(400, "Incorrect API key provided"), 502, "provider_refused_credentials", None),
+        (failure(402, headers={"Retry-After": "3"}), 429, None, Cause.LIMIT),
+    ],
+    ids=str,
+)
+def test_what_another_target_may_do(error, status, code, cause):
+    verdict = judge(error, A)
+    assert (verdict.error.status, verdict.error.code) == (status, code)
+    assert verdict.cause is (cause or Cause.ELSEWHERE)
+    assert verdict.again is (verdict.cause is Cause.LIMIT)
+
+
+@pytest.mark.parametrize("status", [423, 424, 425, 498, 499, 520, 521, 523, 530])
+def test_more_statuses_that_may_pass(status):
+    verdict = judge(failure(status), A)
+    assert (verdict.cause, verdict.again) == (Cause.TARGET, True)
+    assert verdict.error.status in (502, 503)
+
+
+@pytest.mark.parametrize("status", [501, 522, 524, 525, 526])
+def test_failures_that_last(status):
+    verdict = judge(failure(status), A)
+    assert (verdict.cause, verdict.again) == (Cause.TARGET, False)
+
+
+def test_a_request_that_never_fits_is_not_to_be_sent_again():
+    error = seen(failure(429, "Request too large for gpt-4 on tokens per min (TPM)"))
+    assert (error.status, error.headers) == (429, {"x-should-retry": "false"})
+
+
+class TestSummary:
+    """What the log has of it."""
+
+    def quoted(self, words):
+        return judge(failure(500, words=words), A).summary.removeprefix("failed with status 500")
+
+    def test_the_vendors_words_are_in_it(self):
+        assert self.quoted("CUDA is\nout of memory") == ": CUDA is out of memory"
+        assert self.quoted("") == ""
+
+    def test_no_secret_is_in_it(self):
+        assert self.quoted(f"with {SECRET}") == ": with ***"
+        assert self.quoted("with sk-abcdefghijklmnopqrst") == ": with [redacted]"
+
+    def test_nor_what_may_be_a_prompt(self):
+        assert self.quoted(f"Invalid value: '{'my secret ' * 30}'.") == ": Invalid value: '...'."
+        assert self.quoted(f"Invalid value: '{'my secret ' * 900}'.") == ": Invalid value: '...'"
+        assert self.quoted("Unknown field: 'stop'.") == ": Unknown field: 'stop'."
+
+    def test_it_is_bounded(self):
+        assert len(self.quoted("x" * 10**6)) < 210
+
+
+def test_a_token_that_was_fetched_is_a_secret():
+    class Fetched(Credentials):
+        async def headers(self, request, http):
+            return {}
+
+        def secrets(self):
+            return ("token-1", "token-0")
+
+    provider = Provider("a", {})
+    provider.credentials = Fetched()
+    fetched = ConfiguredProvider("a", ProviderOptions(type="t"), provider)
+    error = judge(failure(400, "token-1 and token-0", words="token-1"), fetched)
+    assert error.error.message == "*** and ***"
+    assert "token" not in error.summary
 
 
 def test_an_error_that_is_raised_twice_is_judged_alike():

@@ -32,6 +32,7 @@ ALWAYS = [
     ("up/status:403", 502, "provider_refused_credentials", "'up' refused the router's credentials"),
     ("up/plain-status:500", 502, None, "'up' responded with status 500"),
     ("up/plain-status:429", 429, None, "'up' responded with status 429"),
+    ("up/plain-status:413", 413, None, "'up' responded with status 413"),
     ("nobody/x", 502, "connection_error", "'nobody' cannot be reached"),
     ("full/x", 504, "timeout", "'full' could not be connected to in time"),
     ("late/hang", 504, "timeout", "'late' did not respond in time"),
@@ -45,7 +46,7 @@ WHOLE = [
     ("truncated-json", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
     ("not-an-object", 502, "bad_provider_answer", "'up' sent something that is not a JSON object"),
     ("no-choices", 502, "bad_provider_answer", "'up' has no choices"),
-    ("error-200", 502, "overloaded", "The model is overloaded."),
+    ("error-200", 503, "overloaded", "The model is overloaded."),
     ("wrong-length", 502, "connection_error", "'up' broke off its connection"),
     (
         "endless",
@@ -59,16 +60,15 @@ WHOLE = [
 STREAMED = [
     *ALWAYS,
     ("stream-html", 502, "bad_provider_answer", "'up' broke off its stream"),
-    ("stream-json", 502, "bad_provider_answer", "'up' broke off its stream"),
     ("stream-empty", 502, "bad_provider_answer", "'up' broke off its stream"),
     ("stream-only-done", 502, "bad_provider_answer", "'up' broke off its stream"),
-    ("stream-error-first", 502, "overloaded", "Overloaded on the way."),
+    ("stream-error-first", 503, "overloaded", "Overloaded on the way."),
     ("stream-garbage-first", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
     ("stream-not-an-object", 502, "bad_provider_answer", "'up' sent something that is not a JSON"),
     ("stream-endless-line", 502, "bad_provider_answer", "larger than any response"),
 ]
 CALLS = [(False, *case) for case in WHOLE] + [(True, *case) for case in STREAMED]
-REQUESTS_AT_FAULT = [("up/status:400", 400), ("up/status:422", 422), ("up/plain-status:413", 413)]
+REQUESTS_AT_FAULT = [("up/status:400", 400), ("up/status:422", 422), ("up/plain-status:415", 415)]
 
 
 def body(model, stream=False):

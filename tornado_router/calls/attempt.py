@@ -301,6 +301,15 @@ class Attempts:
         return bound is not None and (usage.estimated or usage.completion_tokens >= bound)
 
     @property
+    def most_useful(self) -> ApiError:
+        """Of the errors of all attempts that failed the one that is of most use to the client.
+
+        Among equals it is the last: the newest of a target that was retried.
+        """
+        verdicts = [attempt.verdict for attempt in reversed(self.made) if attempt.verdict]
+        return max(verdicts, key=lambda verdict: verdict.use).error
+
+    @property
     def outrun(self) -> list[Target]:
         """The targets of hedged attempts that were cut off, as another was faster."""
         return [

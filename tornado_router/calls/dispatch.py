@@ -104,14 +104,14 @@ class Dispatcher:
         """Pauses before another round; returns the targets that are worth it.
 
         Raises:
-            ApiError: there is none; the error of the target that failed last.
+            ApiError: there is none; the most useful error of all attempts.
         """
         failures, pause = errand.failures, None
         if failures.again:
             left = errand.deadline - time.monotonic()
             pause = self._retries.pause(made, failures.retry_after, left)
         if pause is None:
-            raise failures.last or Failure.deadline_passed()
+            raise errand.attempts.most_useful if failures.any else Failure.deadline_passed()
         errand.attempts.waited += pause
         await asyncio.sleep(pause)
         return failures.again
@@ -211,12 +211,12 @@ class _Failures:
     """The failures of one round.
 
     Attributes:
-        last: the error of the one that failed last, or None.
+        any: whether there are some.
         again: the targets that are worth a retry.
         retry_after: the least of the seconds that they asked for.
     """
 
-    last: ApiError | None = None
+    any: bool = False
     again: list[Target] = field(default_factory=list)
     retry_after: float | None = None
 
@@ -225,7 +225,7 @@ class _Failures:
         verdict = attempt.verdict
         if verdict is None or verdict.cause is Cause.REQUEST:
             return False
-        self.last = verdict.error
+        self.any = True
         if verdict.again:
             seconds = verdict.retry_after or 0.0
             self.retry_after = seconds if not self.again else min(seconds, self.retry_after or 0.0)

@@ -73,6 +73,11 @@ class Failure:
         "The provider '{provider}' refused the router's credentials.",
         "It rejected the operator's credentials.",
     )
+    region_not_supported = _failure(
+        502,
+        "The provider '{provider}' does not serve the router's region.",
+        "It does not serve the region that the router is in.",
+    )
     no_credit = _failure(
         503,
         "The router's account at the provider '{provider}' is out of credit. Please tell the "

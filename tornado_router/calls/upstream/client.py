@@ -92,7 +92,7 @@ class Upstream:
                 limit_silence(response, self._between_bytes)
                 body = await self._bodies.read(response)
         except FAILURES as error:
-            raise failure(self._name, error) from None
+            raise failure(self._name, error, request.url) from None
         return UpstreamResponse(response.status, response.headers, body)
 
     def stream(self, request: UpstreamRequest) -> _Stream:
@@ -151,7 +151,7 @@ class _Stream:
         try:
             self._response = await self._upstream._open(self._request, read_bufsize=STREAM_BUFFER)
         except FAILURES as error:
-            raise failure(self._upstream._name, error) from None
+            raise failure(self._upstream._name, error, self._request.url) from None
         self.status = self._response.status
         self.headers = self._response.headers
         return self
@@ -182,7 +182,7 @@ class _Stream:
         try:
             piece = await self._response.content.read(PIECE)
         except FAILURES as error:
-            raise failure(self._upstream._name, error) from None
+            raise failure(self._upstream._name, error, self._request.url) from None
         if not piece:
             raise StopAsyncIteration
         if not self._begun:
@@ -195,7 +195,7 @@ class _Stream:
         try:
             return await self._upstream._bodies.read(self._response)
         except FAILURES as error:
-            raise failure(self._upstream._name, error) from None
+            raise failure(self._upstream._name, error, self._request.url) from None
 
     def hold(self, size: int) -> None:
         """Counts what is held of an event whose end has not come yet.

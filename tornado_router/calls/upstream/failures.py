@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -19,12 +20,15 @@ _ENCODING = "content-encoding"
 """In what aiohttp says of a body that it cannot inflate; there is no class for it."""
 
 
-def failure(provider: str, error: Exception) -> ProviderError:
+def failure(provider: str, error: Exception, url: str = "") -> ProviderError:
     """The error for a client: 504 after a time-out, else 502.
+
+    Its `words` say for the log what happened, and where.
 
     Args:
         provider: name of the provider's table.
         error: one of `FAILURES`.
+        url: where the request went.
     """
     match error:
         case aiohttp.ClientHttpProxyError():
@@ -39,10 +43,39 @@ def failure(provider: str, error: Exception) -> ProviderError:
             row = Failure.tls_error
         case aiohttp.ClientConnectorError():
             row = Failure.connection_error
-        case aiohttp.ClientError() if "content-encoding" in str(
-            error
-        ):  # it has no class of its own
+        case aiohttp.ClientError() if _ENCODING in str(error):
             row = Failure.unreadable_encoding
         case _:
             row = Failure.connection_broken
-    return row(provider=provider)
+    made = row(provider=provider)
+    made.words = ": ".join(filter(None, (_host(url), _reason(error))))
+    return made
+
+
+def _host(url: str) -> str:
+    """The host and port of a URL, without a password or anything else that may be secret."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
+    except ValueError:
+        return ""
+
+
+def _reason(error: BaseException) -> str:
+    """What the operating system, TLS or the HTTP client says; never a URL."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return _reason(error.certificate_error)
+        case aiohttp.ClientConnectorError():  # one of TLS lacks the fields of an `ssl.SSLError`
+            return _reason(error.os_error)
+        case ssl.SSLCertVerificationError():
+            return error.verify_message
+        case ssl.SSLError():
+            return error.reason or "TLS failed"
+        case TimeoutError():
+            return "no response in time"
+        case aiohttp.ClientResponseError():
+            return error.message
+        case OSError():
+            return error.strerror or str(error)
+    return str(error) or type(error).__name__

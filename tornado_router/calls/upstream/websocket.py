@@ -117,7 +117,7 @@ class WebSocket:
         except aiohttp.WSServerHandshakeError as error:
             raise self._refusal(error) from None
         except FAILURES as error:
-            raise failure(self._name, error) from None
+            raise failure(self._name, error, self._request.url) from None
         self.headers = handshake_headers(self._socket)
         self.protocol = self._socket.protocol
         return self
@@ -140,7 +140,7 @@ class WebSocket:
                 else:
                     await self._socket.send_bytes(message)
         except FAILURES as error:
-            raise failure(self._name, error) from None
+            raise failure(self._name, error, self._request.url) from None
 
     async def receive(self) -> str | bytes | None:
         """The next message, or None; see `UpstreamSocket`."""
@@ -152,7 +152,7 @@ class WebSocket:
             except TimeoutError as error:
                 if pinged:
                     self.close_code = BROKEN
-                    raise failure(self._name, error) from None
+                    raise failure(self._name, error, self._request.url) from None
                 pinged = True
                 await self.ping()
                 continue
@@ -185,7 +185,7 @@ class WebSocket:
         try:
             await self._socket.ping()
         except FAILURES as error:
-            raise failure(self._name, error) from None
+            raise failure(self._name, error, self._request.url) from None
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Closes the connection, and waits a moment for the vendor to do the same."""
@@ -196,7 +196,7 @@ class WebSocket:
         try:
             await self._socket.pong(data)
         except FAILURES as error:
-            raise failure(self._name, error) from None
+            raise failure(self._name, error, self._request.url) from None
 
     def _check_end(self) -> None:
         """Raises an error unless the connection was closed in order."""

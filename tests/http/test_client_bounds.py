@@ -125,6 +125,25 @@ class TestCalls:
         assert bounds.calls == 2
 
 
+class TestIdle:
+    def test_a_connection_is_closed_after_idle_seconds(self, aborted):
+        options = {"idle_seconds": 5.0, "body_seconds": 100.0, "stalled_seconds": 100.0}
+        begins = (idle, fresh, receiving, serving, unread, unread_but_over)
+        assert not any(aborted(options, 5, *begins))
+        assert aborted(options, 6, *begins) == [True, True, False, False, False, False]
+
+    def test_it_counts_from_the_last_response(self, make, clock):
+        bounds = make(idle_seconds=5.0)
+        first, second = idle(bounds), idle(bounds)
+        clock.now += 4
+        bounds.receiving(first)
+        bounds.received(first)
+        bounds.responded(first)
+        clock.now += 2
+        bounds.sweep()
+        assert (first.aborted, second.aborted) == (False, True)
+
+
 class TestConnections:
     def test_beyond_the_limit_the_longest_idle_one_makes_room(self, make):
         bounds = make(max_connections=3)

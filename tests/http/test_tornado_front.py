@@ -125,6 +125,19 @@ def test_every_request_has_the_connection_that_was_reported():
     run(story)
 
 
+def test_what_is_written_is_sent_at_once_and_no_timer_runs_for_a_connection():
+    async def story(world):
+        reader, writer = await world.ask()
+        await reader.readuntil(b"xxxxx")
+        (connection,) = world.observer.open
+        option = connection._stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert option == 1
+        assert not asyncio.get_running_loop()._scheduled
+        writer.close()
+
+    run(story)
+
+
 def test_one_over_tls_is_secure(tmp_path):
     authority = trustme.CA()
     made = authority.issue_cert("localhost")
@@ -138,7 +151,7 @@ def test_one_over_tls_is_secure(tmp_path):
         await reader.readuntil(b"xxxxx")
         (client,) = world.requests
         assert (client.peer, client.secure, client.unsent) == ("127.0.0.1", True, 0)
-        assert client.taken > 5
+        await world.until(lambda: client.taken > 5)
         writer.close()
 
     run(story, tls=Tls(tmp_path / "tls.crt", tmp_path / "tls.key"))

@@ -74,8 +74,9 @@ class ClientBounds:
         self._trusted = options.trusted_proxies
         self._receive_seconds = options.body_seconds
         self._stalled_seconds = options.stalled_seconds
+        self._idle_seconds = options.idle_seconds
         self._watched: dict[ClientConnection, _Watched] = {}
-        self._idle: OrderedDict[ClientConnection, None] = OrderedDict()
+        self._idle: OrderedDict[ClientConnection, float] = OrderedDict()
         self._networks: dict[str, dict[ClientConnection, None]] = {}
         self._sweeps: repeat | None = None
         self._refused_before = 0
@@ -108,8 +109,9 @@ class ClientBounds:
         if not self._has_room(network):
             self.refused += 1
             return False
-        self._watched[connection] = _Watched(network, time.monotonic())
-        self._idle[connection] = None
+        now = time.monotonic()
+        self._watched[connection] = _Watched(network, now)
+        self._idle[connection] = now
         if network:
             self._networks.setdefault(network, {})[connection] = None
         return True
@@ -152,7 +154,7 @@ class ClientBounds:
     def responded(self, connection: ClientConnection) -> None:
         """The response is written, though the client may not have read it."""
         if connection in self._watched:
-            self._idle[connection] = None
+            self._idle[connection] = time.monotonic()
 
     def begin_call(self) -> None:
         """Lets a call begin; it has to be ended.
@@ -171,6 +173,8 @@ class ClientBounds:
     def sweep(self) -> None:
         """Closes connections whose clients neither send nor read in time."""
         now = time.monotonic()
+        for connection in self._idle_too_long(now):
+            connection.abort()
         for connection, watched in list(self._watched.items()):
             since = watched.receiving_since
             if since is not None and now - since > self._receive_seconds:
@@ -178,6 +182,13 @@ class ClientBounds:
             elif self._is_stalled(connection, watched, now):
                 _abort(connection, "response not read within stalled_seconds")
         self._log_refused()
+
+    def _idle_too_long(self, now: float) -> list[ClientConnection]:
+        """Those that wait for a further request for too long; none whose response is not read."""
+        too_long = itertools.takewhile(
+            lambda item: now - item[1] > self._idle_seconds, self._idle.items()
+        )
+        return [connection for connection, _ in too_long if not connection.unsent]
 
     def _log_refused(self) -> None:
         count = self.refused - self._refused_before - self._crowded

@@ -7,7 +7,7 @@ The router's own errors are rows of `tornado_router.error_codes`; plugins raise 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -17,6 +17,8 @@ CLIENT_CLOSED = 499
 MAX_FRAMES = 5
 """Of where an unexpected error was raised, so many functions are shown."""
 
+MAX_QUOTED = 64
+"""Longer names and values are cut in messages."""
 
 E = TypeVar("E", bound="ApiError")
 
@@ -203,6 +205,22 @@ def forget_frames(error: BaseException | None) -> None:
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
+
+
+def dotted(path: Sequence[str | int]) -> str | None:
+    """A path as OpenAI writes it, `messages[1].content`; None for the body itself."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{clip(step)}" if text else clip(step)
+    return text if path else None
+
+
+def clip(text: str) -> str:
+    """The text, or its start when it is long."""
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
 
 def first_line(error: BaseException) -> str:

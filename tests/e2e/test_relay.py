@@ -68,6 +68,27 @@ def test_route_changes_the_name_of_the_model_and_nothing_else(router, upstream, 
     assert list(json.loads(received)) == list(json.loads(odd(model)))
 
 
+ODD_NUMBERS = ["123456789012345678901234567890", "-0", "-0.0", "1e-400", "5e-324", "1.7e308"]
+TOO_LARGE = ["1e400", "-1E+400", "1" + "0" * 309 + ".5", "1e" + "9" * 20]
+
+
+@pytest.mark.parametrize("number", ODD_NUMBERS + TOO_LARGE)
+@pytest.mark.parametrize("place", ['"x":N', '"x":{"y":[true,N]}', f'"x":N,"big":{9**30}'])
+def test_an_odd_number_is_passed_on_or_refused_and_never_another(router, upstream, number, place):
+    more = "," + place.replace("N", number)
+    assert router.post(odd(more=more)).status == 200
+    assert upstream.exchange()["body"] == odd(more=more)
+    upstream.forget()
+    answer = router.post(odd("renamed", more))
+    if number in TOO_LARGE:
+        assert (answer.status, answer.error["code"]) == (400, "number_out_of_range")
+        assert answer.error["param"] == ("x.y[1]" if "[" in place else "x")
+        assert upstream.exchanges() == []
+    else:
+        received = json.loads(upstream.exchange()["body"])
+        assert received == {**json.loads(odd(more=more)), "model": "ok"}
+
+
 def test_answer_passes_byte_for_byte(router):
     answer = router.post(odd())
     assert answer.body == json.dumps(completion(json.loads(odd()))).encode()

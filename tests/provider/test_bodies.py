@@ -22,6 +22,18 @@ def test_halves_of_characters_are_written_as_halves():
     assert public.dump_json({"a": "\ud83d"}) == b'{"a":"\\ud83d"}'
 
 
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("length", [1, 10_000])
+@pytest.mark.parametrize("big", [1, 2**70])
+def test_a_number_that_is_none_is_refused(number, length, big):
+    body = {"a": None, "b": [0.5, {"c": "x" * length}, {"d": [big, number]}]}
+    with pytest.raises(ApiError) as caught:
+        public.dump_json(body)
+    assert (caught.value.status, caught.value.param) == (400, "b[2].d[1]")
+    body["b"][2]["d"][1] = None
+    assert b"null" in public.dump_json(body)
+
+
 def test_json_nested_without_end_is_refused():
     body = {}
     for _ in range(200_000):

@@ -1,8 +1,9 @@
 import pytest
 
 from tornado_router.error_codes import CODES
+from tornado_router.errors import clip, dotted
 from tornado_router.validation.engine import RustEngine
-from tornado_router.validation.explain import clip, dotted, explain
+from tornado_router.validation.explain import explain
 
 
 def explained(schema, value):

@@ -91,6 +91,50 @@ def test_quotes_nothing_of_a_value():
     assert "secret" not in refusal(b'{"content": "secret\x01"}').message
 
 
+LIMIT = 1000
+
+
+def refused_as_too_much(raw):
+    try:
+        parse_json(raw, LIMIT)
+    except ApiError as error:
+        return (error.status, error.code, str(LIMIT) in error.message) == (
+            400,
+            "too_many_values",
+            True,
+        )
+    return False
+
+
+@pytest.mark.parametrize(
+    ("unit", "values"),
+    [
+        (b'"x"', 1),
+        (b'"\\\\\\""', 1),
+        (b"[]", 1),
+        (b"{}", 1),
+        (b"[[[[]]]]", 4),
+        (b'{"a":{"b":"c"}}', 5),
+        (b"1", 0),
+        (b"null", 0),
+        (b"-1.5e3", 0),
+        (b" {\n} ", 1),
+    ],
+)
+def test_values_are_counted(unit, values):
+    each = values + 0.1  # a comma
+    for share, too_much in ((0.97, False), (1.05, True)):
+        raw = b"[" + b",".join([unit] * int(LIMIT * share / each)) + b"]"
+        assert refused_as_too_much(raw) is too_much
+
+
+@pytest.mark.parametrize("text", ["[{,", '\\"[', "\\\\", '\\\\\\",{"', "\n\t,"])
+def test_what_stands_inside_of_a_text_does_not_count(text):
+    body = {"model": "x", "messages": [{"role": "user", "content": text * 10 * LIMIT}] * 3}
+    assert not refused_as_too_much(json.dumps(body).encode())
+    assert refused_as_too_much(json.dumps([body, [[]] * LIMIT]).encode())
+
+
 @given(json_values)
 def test_reads_whatever_json_is(value):
     raw = json.dumps(value).encode()

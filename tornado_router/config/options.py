@@ -54,6 +54,13 @@ class ServerOptions:
         "and only with an API key.",
         minimum=1024,
     )
+    max_json_values: int = option(
+        250_000,
+        "How many values the JSON of a request may hold: texts, names of fields, objects and "
+        "lists; ten numbers count as one. A request with more is refused with status 400. Parsing "
+        "takes up to 1 µs for each, and all other calls wait meanwhile.",
+        minimum=1000,
+    )
     max_memory: int = option(
         128 * 1024 * 1024,
         "Bytes that request bodies and vendors' responses over 64 KB may hold of one process, "

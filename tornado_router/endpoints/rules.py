@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tornado_router.error_codes import Invalid
-from tornado_router.validation.explain import clip
+from tornado_router.errors import clip
 
 _NAMED_KINDS = ("function", "custom")
 """Kinds of tools with a name of the client's; the others, such as web search, are the vendor's."""

@@ -23,6 +23,16 @@ class Invalid:
         "We could not parse the form in your request: {reason}.",
         "The body is not a form (`multipart/form-data`) that can be read.",
     )
+    too_many_values = _invalid(
+        400,
+        "The JSON body of your request holds more than {limit} values.",
+        "The body holds more than `max_json_values` of the router.",
+    )
+    number_out_of_range = _invalid(
+        400,
+        "Invalid '{param}': the number is too large to be passed on.",
+        "`param` is a number such as 1e400, beyond what a double can hold.",
+    )
     duplicate_key = _invalid(400, _JSON, "A key occurs twice in one object.")
     missing_required_parameter = _invalid(
         400, "Missing required parameter: '{param}'.", "`param` is required."

@@ -9,9 +9,8 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tornado_router.errors import ApiError
+from tornado_router.errors import ApiError, dotted
 from tornado_router.validation.engine import RustEngine
-from tornado_router.validation.explain import dotted
 from tornado_router.validation.schema import load_schema
 
 MASK = "(masked)"

@@ -10,11 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tornado_router.error_codes import Invalid
-from tornado_router.errors import ApiError
-from tornado_router.validation.engine import Path, Violation
-
-MAX_QUOTED = 64
-"""Longer names and values are cut in messages."""
+from tornado_router.errors import ApiError, clip, dotted
+from tornado_router.validation.engine import Violation
 
 _KINDS = {
     "array": "an array",
@@ -49,22 +46,6 @@ def explain(violation: Violation) -> ApiError:
         kind = _KINDS[_kind(violation.instance)]
         return Invalid.invalid_type(place="the request body", expected="an object", got=kind)
     return _WRITERS.get(violation.keyword, _anything_else)(violation, param)
-
-
-def dotted(path: Path) -> str | None:
-    """A path as OpenAI writes it, `messages[1].content`; None for the body itself."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{clip(step)}" if text else clip(step)
-    return text if path else None
-
-
-def clip(text: str) -> str:
-    """The text, or its start when it is long."""
-    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
 
 def _required(_: Violation, param: str) -> ApiError:

@@ -157,7 +157,7 @@ class BaseHandler(TornadoHandler):
         content_type = self.request.headers.get("Content-Type", JSON)
         if content_type != JSON and not _is_json(content_type):
             raise Invalid.unsupported_content_type(got=content_type[:100], expected=JSON)
-        return parse_json(self.request.body)
+        return parse_json(self.request.body, self.services.serving.config.server.max_json_values)
 
     def trace_context(self) -> TraceContext | None:
         """The trace of the client that the request is part of, or None."""

@@ -149,6 +149,18 @@ class Invalid:
         "The password is longer than 72 bytes; bcrypt ignores the rest.",
     )
     unknown_url = _invalid(404, "Invalid URL ({method} {path})", "There is no such path.")
+    mistaken_url = _invalid(
+        404,
+        "Invalid URL ({method} {path}). Did you mean {meant}? The base URL of a client ends with "
+        "/v1, once.",
+        code="unknown_url",
+    )
+    endpoint_not_served = _invalid(
+        404,
+        "This router does not serve {path}. It serves {served}.",
+        "OpenAI or Anthropic have this endpoint, but the router has not; the message lists those "
+        "that it serves.",
+    )
     docs_are_off = _invalid(
         404, "The API reference is off: [server] docs = false.", code="unknown_url"
     )

@@ -153,7 +153,7 @@ class TestErrors:
         assert line["path"] == "/fail/written"
 
     @pytest.mark.parametrize(
-        "path", ["/", "/v1", "/v1/chat", "/v1/chat/completions/", "/V1/models"]
+        "path", ["/", "/v1", "/v1/chat", "/v1/chat/completion", "/v1/own", "/admin/models", "/x"]
     )
     @pytest.mark.gen_test
     async def test_an_unknown_path(self, ask, path):

@@ -26,6 +26,7 @@ from tornado_router.http.client_address import address_of
 from tornado_router.http.connection import connection_of
 from tornado_router.http.services import Services
 from tornado_router.http.tornado_handler import TornadoHandler
+from tornado_router.http.unknown_paths import unknown_path
 from tornado_router.observability.log import PlainRequest
 from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
@@ -287,7 +288,7 @@ class NotFoundHandler(BaseHandler):
         Raises:
             ApiError: 404, in OpenAI's words.
         """
-        raise Invalid.unknown_url(method=self.request.method, path=self.request.path[:200])
+        raise unknown_path(self.request.method or "", self.request.path)
 
 
 def _has_method(handler: type[RequestHandler], method: str) -> bool:

@@ -1,0 +1,56 @@
+"""A path that is not served: of another API, or one that a base URL has spoilt."""
+
+import pytest
+
+from tornado_router.endpoints import ENDPOINTS
+from tornado_router.http.unknown_paths import unknown_path
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completions/", "/v1/chat/completions"),
+        ("/api/v1/embeddings", "/v1/embeddings"),
+        ("/openai/deployments/blue/chat/completions", "/v1/chat/completions"),
+        ("/V1/models", "/v1/models"),
+        ("/models", "/v1/models"),
+        ("/v1/v1/moderations", "/v1/moderations"),
+    ],
+)
+def test_a_base_url_that_is_not_right(path, meant):
+    error = unknown_path("POST", path)
+    assert (error.status, error.code) == (404, "unknown_url")
+    assert error.message.startswith(f"Invalid URL (POST {path}). Did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/assistants",
+        "/v1/batches/batch_1",
+        "/v1/files",
+        "/v1/fine_tuning/jobs",
+        "/v1/organization/costs",
+        "/v1/vector_stores",
+        "/v1/chat/completions/chatcmpl_1/messages",
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_an_endpoint_that_the_router_has_not(path, prefix):
+    error = unknown_path("POST", prefix + path)
+    assert (error.status, error.code) == (404, "endpoint_not_served")
+    assert error.message.startswith(f"This router does not serve {path}. It serves /v1/")
+    assert all(f"{endpoint.path}," in error.message for endpoint in ENDPOINTS.values())
+    assert error.message.endswith("/v1/models.")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/chat", "/nope", "/auth/files", "//", ""])
+def test_a_path_of_no_api(path):
+    error = unknown_path("GET", path)
+    assert (error.code, error.message) == ("unknown_url", f"Invalid URL (GET {path})")
+
+
+def test_a_long_path_is_cut():
+    assert len(unknown_path("GET", "/v1/files/" + "x" * 5000).message) < 500

@@ -31,6 +31,7 @@ ROWS: list[tuple] = []
 ROUTER_TOML = """
 [server]
 port = 0
+{server}
 [log]
 format = "json"
 [auth]
@@ -221,9 +222,13 @@ def deploy(tmp_path, vendor):
     """Makes a world whose first vendor has a fault."""
     worlds = []
 
-    def deploy(fault="well", more="", bad=None, url=""):
+    def deploy(fault="well", more="", bad=None, url="", server=""):
         text = ROUTER_TOML.format(
-            bad=bad or f"{vendor}/{fault}", good=f"{vendor}/well", more=more, given=GIVEN
+            bad=bad or f"{vendor}/{fault}",
+            good=f"{vendor}/well",
+            more=more,
+            given=GIVEN,
+            server=server,
         )
         worlds.append(World(Project(tmp_path, {"router.toml": text}, url)))
         return worlds[-1]

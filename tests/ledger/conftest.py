@@ -1,11 +1,16 @@
 """A database with a user who has two keys, and its rows of usage."""
 
+from decimal import Decimal
+
 import pytest
 from loguru import logger
 
 from tornado_router.accounts import keys, registration
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import User
+
+PLENTY = Decimal(9_000_000_000)
+"""US dollars that a user has; nearly as many as the column holds."""
 
 
 @pytest.fixture
@@ -20,6 +25,7 @@ def storage(place, tmp_path):
 def user(storage):
     def create():
         administrator = registration.create_administrator()
+        User.update(credits=PLENTY).where(User.id == administrator.id).execute()
         keys.create_key(administrator, "one")
         keys.create_key(administrator, "two")
         return administrator

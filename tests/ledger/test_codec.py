@@ -34,14 +34,14 @@ def reader():
 
 def test_a_finished_call_is_read_as_it_was():
     line = encode_finished(CALL)
-    assert read_finished([codec.HEADER, line]) == ([CALL], 0)
+    assert read_finished([codec.HEADER, line]) == ([CALL], [])
     assert reader().read(line) == (FINISHED, CALL)
 
 
 def test_a_running_call_is_read_as_it_was():
     line = encode_running(CALL)
     assert reader().read(line) == (RUNNING, CALL)
-    assert read_finished([line]) == ([], 0)
+    assert read_finished([line]) == ([], [])
 
 
 def test_of_a_call_that_begins_the_rest_is_nothing():
@@ -78,6 +78,19 @@ def test_garbage_is_damaged_whatever_it_is(garbage):
     with pytest.raises(DamagedRecordError):
         reader().read(garbage)
     assert read_finished([garbage])[0] == []
+
+
+@given(st.data())
+def test_a_flipped_bit_in_what_the_process_itself_wrote(data):
+    lines = [encode_begun(begun(1)), encode_running(CALL), encode_finished(CALL)]
+    whole = b"\n".join([codec.HEADER, *lines, encode_finished(finished(7)), b""])
+    place = data.draw(st.integers(len(codec.HEADER), len(whole) - len(lines[2]) - 2))
+    harmed = bytearray(whole)
+    harmed[place] ^= 1 << data.draw(st.integers(0, 7))
+    calls, damaged = read_finished(bytes(harmed).split(b"\n")[:-1])
+    assert calls[-1] == finished(7)
+    assert len(calls) == 2 or damaged
+    assert all(at <= place for at in damaged[:1])
 
 
 def test_without_the_names_of_its_file_a_record_of_this_version_is_read():

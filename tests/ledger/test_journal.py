@@ -187,13 +187,40 @@ def test_kill_loses_nothing(tmp_path, enough):
     assert [name for name in files(folder) if not name.endswith(".new")] == []
 
 
-def test_a_record_that_was_cut_off_is_none(tmp_path):
+def test_a_record_that_was_cut_off_is_there_to_be_judged(tmp_path):
     path = tmp_path / "1.journal"
     path.write_bytes(b"one\ntwo\nthr" + bytes(50))
-    assert found(tmp_path) == [b"one", b"two"]
+    assert found(tmp_path) == [b"one", b"two", b"thr"]
 
 
-@pytest.mark.parametrize("content", [b"", bytes(100), b"cut off"])
+@pytest.mark.parametrize("most", [1, 5, 100])
+def test_nothing_is_left_out_in_batches_without_a_last_line_break(tmp_path, most):
+    (tmp_path / "1.journal").write_bytes(b"one\ntwo\nthr")
+    (segment,) = left_behind(tmp_path)
+    content = b""
+    while data := segment.unread(most):
+        content += data
+        segment.read += len(data)
+    segment.close()
+    assert content == b"one\ntwo\nthr"
+
+
+def test_a_sector_that_cannot_be_read_is_a_hole(tmp_path, monkeypatch):
+    (tmp_path / "1.journal").write_bytes(b"x" * 5000 + b"\n" + b"y" * 5000 + b"\n")
+    pread = os.pread
+
+    def faulty(descriptor, wanted, start):
+        if start == 4096:
+            raise OSError(5, "Input/output error")
+        return pread(descriptor, wanted, start)
+
+    monkeypatch.setattr(journal.os, "pread", faulty)
+    (segment,) = left_behind(tmp_path)
+    assert segment.unread(10**6) == b"x" * 4096 + bytes(4096) + b"y" * 1809 + b"\n"
+    segment.close()
+
+
+@pytest.mark.parametrize("content", [b"", bytes(100)])
 def test_a_file_without_records(tmp_path, content):
     (tmp_path / "1.journal").write_bytes(content)
     assert found(tmp_path) == []

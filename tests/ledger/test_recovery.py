@@ -6,7 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tornado_router.ledger import writer
+from tornado_router.ledger import codec, writer
+from tornado_router.ledger.record import Charge
+from tornado_router.ledger.recovery import recover
 
 from .books import begun, call, kill, open_ledger, write
 
@@ -231,7 +233,67 @@ class TestDamaged:
         open_ledger(storage).close()
         assert {row["call_id"] for row in rows()} >= {f"req_{number}" for number in range(5, 12)}
         assert [item.name for item in storage.journal.iterdir()] == [path.name + ".damaged"]
-        assert "is damaged: 1 records cannot be read" in alarms[0]
+        assert "is damaged: 1 records cannot be read, at byte 1904; it is now" in alarms[0]
+
+    @pytest.mark.parametrize("kind", ["begun", "running", "finished"])
+    @pytest.mark.parametrize("harm", ["flip", "zero", "break", "cut", "hole"])
+    def test_whatever_byte_of_a_record_is_damaged_the_others_are_read(self, tmp_path, kind, harm):
+        """Each byte in turn, its line break with it, of a record in the middle and of the last."""
+        records = [
+            codec.HEADER,
+            codec.encode_finished(call(1)),
+            {
+                "begun": codec.encode_begun(begun(2)),
+                "running": codec.encode_running(call(2)),
+                "finished": codec.encode_finished(call(2)),
+            }[kind],
+            codec.encode_finished(call(3)),
+        ]
+        for at in (2, 3):
+            before = b"".join(record + b"\n" for record in records[:at])
+            for place in range(len(before), len(before) + len(records[at]) + 1):
+                data = bytearray(b"".join(record + b"\n" for record in records) + bytes(100))
+                if harm == "cut":
+                    del data[place:]
+                elif harm == "hole":
+                    data[place : place + 8] = bytes(8)
+                elif harm == "flip":
+                    data[place] ^= 1 << (place % 8)
+                else:
+                    data[place] = {"zero": 0, "break": 10}[harm]
+                written, damaged, left = self.recovered(tmp_path, bytes(data))
+                spared = {f"req_{number}" for number in (1, 2, 3)}
+                spared -= {f"req_{at}"} if place < len(before) + len(records[at]) else set()
+                if harm == "cut":
+                    spared = {name for name in spared if name <= f"req_{at}"}
+                if harm == "hole" and place + 8 > len(before) + len(records[at]) + 1:
+                    spared -= {"req_3"}
+                assert spared <= written.keys(), (place, harm)
+                for name in written:
+                    number = int(name[-1])
+                    is_whole = number != 2 or kind == "finished"
+                    assert written[name].charge == (
+                        call(number).charge if is_whole or kind == "running" else Charge()
+                    )
+                lost = {"req_1", "req_2", "req_3"} - written.keys()
+                if lost and harm != "cut":
+                    assert damaged
+                assert (left == ["1-a-1.journal.damaged"]) == bool(damaged)
+
+    @staticmethod
+    def recovered(folder, data):
+        """What recovery writes from a file with this content, how much is damaged, what stays."""
+        for path in folder.iterdir():
+            path.unlink()
+        (folder / "1-a-1.journal").write_bytes(data)
+        written = {}
+
+        def write(calls):
+            written.update((one.call_id, one) for one in calls)
+            return len(calls)
+
+        damaged = recover(folder, write, 10**6)
+        return written, damaged, [path.name for path in folder.iterdir()]
 
     @pytest.mark.parametrize(
         ("name", "value"),

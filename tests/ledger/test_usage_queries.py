@@ -33,6 +33,7 @@ from tornado_router.storage.values import billionths, utc
 from tornado_router.usage import QUANTITIES
 
 from ..finished import finished
+from .conftest import PLENTY
 
 EVER = datetime.datetime(1, 1, 1), LATEST
 NOTHING = dict.fromkeys(SUMS, 0)
@@ -59,7 +60,9 @@ def write(storage, *calls):
         if User.select().exists():
             return
         for number in (1, 2):
-            user = User.create(email=f"user{number}@example.com", name="", password_hash="!")
+            user = User.create(
+                email=f"user{number}@example.com", name="", password_hash="!", credits=PLENTY
+            )
             for name in ("zeta", "alpha"):
                 keys.create_key(user, f"{name}{number}")
 

@@ -137,9 +137,10 @@ def test_a_row_that_no_database_takes_is_lost_once_however_often_it_is_tried(
     take, failures = usage_rows.take_credits, iter([True, True, False])
 
     def break_twice(calls):
-        take(calls)
+        charged = take(calls)
         if next(failures, False):
             raise OperationalError("disk I/O error")
+        return charged
 
     monkeypatch.setattr(usage_rows, "take_credits", break_twice)
     book = open_ledger(storage)
@@ -238,9 +239,10 @@ class TestBooks:
         take, failures = usage_rows.take_credits, iter([True, True, False])
 
         def break_twice(calls):
-            take(calls)
+            charged = take(calls)
             if next(failures, False):
                 raise OperationalError("disk I/O error")
+            return charged
 
         monkeypatch.setattr(usage_rows, "take_credits", break_twice)
         write(storage, *(call(number) for number in range(300)))

@@ -29,8 +29,8 @@ from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import CreditEntry, User
 from tornado_router.storage.values import billionths, dollar_text
 
-EntryKind = Literal["plan", "top_up", "adjust", "write_off"]
-"""`plan` is what an account starts with, and `write_off` what calls cost beyond the balance."""
+EntryKind = Literal["plan", "top_up", "adjust"]
+"""`plan` is what an account starts with."""
 
 
 def change(user_id: int, amount: Decimal, kind: EntryKind, reason: str, actor: str) -> CreditEntry:

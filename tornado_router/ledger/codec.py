@@ -8,8 +8,9 @@ before there were checksums are read by their names alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple, get_type_hints
 from zlib import crc32
 
@@ -51,6 +52,9 @@ _NOTHING = {str: "", int: 0, float: 0.0, bool: False, list: []}
 _UNKNOWN = {**{name: _NOTHING.get(hint) for name, hint in _TYPES.items()}, "call_id": None}
 _UNKNOWN |= {"cost": "0", "uncharged": "0"}
 """Values that are missing from the record of a call that has just begun, or of an older router."""
+
+_SEAM = re.compile(rb"\0+|(?<=\]).(?=\[[012],|\Z)", re.DOTALL)
+"""Where a record may end in a damaged line: at a hole, or at what was a line break."""
 
 _LATEST = 250_000_000_000
 """The latest time (in year 9892) that the tables can hold."""
@@ -121,20 +125,61 @@ class Reader:
                     raise DamagedRecordError
             known = dict(zip(names, values, strict=True))
             return Entry(_checked_kind(kind), _checked_call({"finished_at": self._died_at} | known))
-        except (ValueError, TypeError, KeyError, IndexError, InvalidOperation) as error:
+        except (ValueError, TypeError, KeyError, IndexError, ArithmeticError) as error:
             raise DamagedRecordError from error
 
+    def read_damaged(self, line: bytes) -> tuple[list[Entry], list[int]]:
+        """The records in a line that is none, as a line break was lost, and where the others are.
 
-def read_finished(lines: Iterable[bytes]) -> tuple[list[CallRecord], int]:
-    """The finished calls among records that this process wrote, and the number of damaged ones."""
-    calls, damaged = [], 0
-    for line in lines:
-        if not line.startswith((b"[0,", b"[1,")) and line != HEADER:
+        Returns:
+            The records that are whole, and the first byte of each stretch between them that is
+            none.
+        """
+        entries, damaged, is_whole = [], [], True
+        for start, part in _parts(line):
             try:
+                entry = self.read(part)
+            except DamagedRecordError:
+                damaged += [start] if is_whole else []
+                is_whole = False
+            else:
+                entries += [entry] if entry else []
+                is_whole = True
+        if not damaged and (b"\0\0" in line or not entries):
+            damaged.append(0)  # a hole, with nothing of the records that were there
+        return entries, damaged
+
+
+def read_finished(lines: Iterable[bytes]) -> tuple[list[CallRecord], list[int]]:
+    """The finished calls among records that this process wrote.
+
+    Returns:
+        The calls, and the first byte of each record that is damaged, if a byte separates them.
+    """
+    calls: list[CallRecord] = []
+    damaged: list[int] = []
+    start = 0
+    for line in lines:
+        if _is_intact(line, _SEED):
+            if is_finished(line):
                 calls.append(_read_own(line))
-            except (ValueError, TypeError, IndexError):
-                damaged += 1
+        elif line != HEADER:
+            entries, places = Reader(0.0).read_damaged(line)
+            calls += [entry.call for entry in entries if entry.kind == FINISHED]
+            damaged += [start + place for place in places]
+        start += len(line) + 1
     return calls, damaged
+
+
+def _parts(line: bytes) -> Iterator[tuple[int, bytes]]:
+    """What may be the records in a damaged line, each with where it begins."""
+    start = 0
+    for seam in _SEAM.finditer(line):
+        if seam.start() > start:
+            yield start, line[start : seam.start()]
+        start = seam.end()
+    if start < len(line):
+        yield start, line[start:]
 
 
 def _encode(values: list[Any]) -> bytes:
@@ -161,8 +206,6 @@ def _values(kind: int, record: CallRecord) -> list[Any]:
 
 
 def _read_own(line: bytes) -> CallRecord:
-    if not _is_intact(line, _SEED):
-        raise ValueError
     values = orjson.loads(line)
     estimated, cost, uncharged, prices, _checksum = values[-5:]
     usage = Usage(*values[_END:-5], 0.0, estimated)  # type: ignore[call-arg]  # so many they are

@@ -15,7 +15,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,12 @@ from loguru import logger
 
 SEGMENT_BYTES = 1024 * 1024
 """Of one file. It is deleted as a whole, once nothing in it is needed any more."""
+
+SHOWN_PLACES = 10
+"""Of the damaged records of a file, the log names so many."""
+
+BLOCK_BYTES = 4096
+"""Of a file that cannot be read as a whole, so much is left out for each bad sector."""
 
 ABANDONED_SECONDS = 60
 """A file that is not ready after this time never will be: its process died while it made it."""
@@ -40,17 +46,17 @@ class Segment:
         size: bytes that there are.
         written: bytes that hold records.
         read: bytes whose records were taken.
-        damaged: records that could not be read.
+        damaged: where the records are that could not be read.
     """
 
-    def __init__(self, path: Path, descriptor: int, size: int, written: int = 0) -> None:
+    def __init__(self, path: Path, descriptor: int, memory: mmap.mmap, written: int = 0) -> None:
         self.path = path
-        self.size = size
+        self.size = len(memory)
         self.written = written
         self.read = 0
-        self.damaged = 0
+        self.damaged: list[int] = []
         self._descriptor = descriptor
-        self._map = mmap.mmap(descriptor, size)
+        self._map = memory
 
     @classmethod
     def make(cls, path: Path, size: int) -> Segment:
@@ -68,7 +74,7 @@ class Segment:
             while zeros:
                 zeros = zeros[os.write(descriptor, zeros) :]
             new.rename(path)  # only now may others find it, locked
-            return cls(path, descriptor, size)
+            return cls(path, descriptor, mmap.mmap(descriptor, size))
         except BaseException:
             os.close(descriptor)
             new.unlink(missing_ok=True)
@@ -77,6 +83,8 @@ class Segment:
     @classmethod
     def claim(cls, path: Path) -> Segment | None:
         """Locks a file that a dead process left; None if its process lives, or it is gone.
+
+        Its content is read and not mapped: a bad sector of a mapped file kills a process.
 
         Raises:
             OSError: it cannot be read.
@@ -96,9 +104,10 @@ class Segment:
         if not size or not path.exists():  # another process has claimed and deleted it
             os.close(descriptor)
             return None
-        segment = cls(path, descriptor, size)
-        segment.written = segment._map.rfind(b"\n") + 1  # a record that was cut off is none
-        return segment
+        content = _read(descriptor, size)
+        memory = mmap.mmap(-1, size)
+        memory[: len(content)] = content
+        return cls(path, descriptor, memory, written=len(content.rstrip(b"\0")))
 
     def append(self, record: bytes) -> bool:
         """Writes a record; False if it does not fit any more."""
@@ -114,8 +123,12 @@ class Segment:
         """Whole records that were not taken yet, about so many bytes of them."""
         until = self.written
         if until - self.read > most:
-            until = self._map.find(b"\n", self.read + most) + 1
+            until = self._map.find(b"\n", self.read + most, until) + 1 or until
         return self._map[self.read : until]
+
+    def mark_damaged(self, places: Iterable[int]) -> None:
+        """Notes where damaged records are in what `unread` returned last."""
+        self.damaged += [self.read + place for place in places]
 
     def sync(self) -> None:
         """Waits until the disk has what was written."""
@@ -145,9 +158,11 @@ class Segment:
             path = self.path
             self.rename(path.with_name(path.name + _DAMAGED_SUFFIX))
             logger.critical(
-                "the journal file {} is damaged: {} records cannot be read; it is now {}",
+                "the journal file {} is damaged: {} records cannot be read, at byte {}; it is "
+                "now {}",
                 path.name,
-                self.damaged,
+                len(self.damaged),
+                _shown(self.damaged),
                 self.path,
             )
         else:
@@ -241,9 +256,9 @@ class Journal:
         self._segments[0].read += self._taken
         self._taken = 0
 
-    def mark_damaged(self, records: int) -> None:
-        """Notes that so many records of those that `unread` returned last cannot be read."""
-        self._segments[0].damaged += records
+    def mark_damaged(self, places: Iterable[int]) -> None:
+        """Notes where damaged records are in what `unread` returned last."""
+        self._segments[0].mark_damaged(places)
 
     def sync(self) -> None:
         """Waits until the disk has everything: for when its records have to wait."""
@@ -309,3 +324,22 @@ def left_behind(folder: Path) -> Iterator[Segment]:
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
                 path.unlink()
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """The content of a file, with zeros for what the disk does not give."""
+    content = bytearray()
+    for start in range(0, size, BLOCK_BYTES):
+        wanted = min(BLOCK_BYTES, size - start)
+        try:
+            block = os.pread(descriptor, wanted, start)
+        except OSError:
+            block = b""
+        content += block.ljust(wanted, b"\0")
+    return bytes(content)
+
+
+def _shown(places: Sequence[int]) -> str:
+    more = len(places) - SHOWN_PLACES
+    shown = ", ".join(map(str, places[:SHOWN_PLACES]))
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from tornado_router.ledger.codec import FINISHED, DamagedRecordError, Reader
+from tornado_router.ledger.codec import FINISHED, DamagedRecordError, Entry, Reader
 from tornado_router.ledger.journal import left_behind
 from tornado_router.ledger.record import CallRecord
 
@@ -30,13 +30,13 @@ def recover(folder: Path, write: Callable[[Sequence[CallRecord]], int], batch_by
         while data := segment.unread(batch_bytes):
             calls, unreadable = _read(reader, data, running)
             finished += write(calls)
-            segment.damaged += unreadable
+            segment.mark_damaged(unreadable)
             segment.read += len(data)
     interrupted = write(
         [call._replace(status=500, error_code="interrupted") for call in running.values()]
     )
     for segment in segments:
-        damaged += segment.damaged
+        damaged += len(segment.damaged)
         try:
             segment.discard()
         except OSError as error:  # its calls are not written twice
@@ -53,8 +53,8 @@ def recover(folder: Path, write: Callable[[Sequence[CallRecord]], int], batch_by
 
 def _read(
     reader: Reader, data: bytes, running: dict[str, CallRecord]
-) -> tuple[list[CallRecord], int]:
-    """The finished calls in a part of a file, and the number of damaged records.
+) -> tuple[list[CallRecord], list[int]]:
+    """The finished calls in a part of a file, and where in it the damaged records are.
 
     Args:
         reader: of the file.
@@ -62,18 +62,24 @@ def _read(
         running: the calls that had not ended, by id; brought up to date.
     """
     calls: list[CallRecord] = []
-    damaged = 0
+    damaged: list[int] = []
+    start = 0
     for line in data.removesuffix(b"\n").split(b"\n"):
-        try:
-            entry = reader.read(line)
-        except DamagedRecordError:
-            damaged += 1
-            continue
-        if entry is None:
-            continue
-        if entry.kind == FINISHED:
-            running.pop(entry.call.call_id, None)
-            calls.append(entry.call)
-        else:
-            running[entry.call.call_id] = entry.call
+        entries, places = _read_line(reader, line)
+        damaged += [start + place for place in places]
+        start += len(line) + 1
+        for kind, call in entries:
+            if kind == FINISHED:
+                running.pop(call.call_id, None)
+                calls.append(call)
+            else:
+                running[call.call_id] = call
     return calls, damaged
+
+
+def _read_line(reader: Reader, line: bytes) -> tuple[list[Entry], list[int]]:
+    try:
+        entry = reader.read(line)
+    except DamagedRecordError:
+        return reader.read_damaged(line)
+    return [entry] if entry else [], []

@@ -72,8 +72,7 @@ class UsageRows:
         with database.session(lasting=True), database.writing(long=long):
             written = self._insert([_row(call) for call in batch], refused)
             calls = {call.call_id: call for call in batch if call.call_id in written}
-            self._add_to_days(calls.values())
-            take_credits(calls.values())
+            self._add_to_days(take_credits(calls.values()))
             last_used = {call.key_id: call.finished_at for call in batch}
             for key_id in sorted(last_used):
                 moment = utc(last_used[key_id])

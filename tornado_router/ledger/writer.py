@@ -172,7 +172,7 @@ class Ledger:
                 self._journal.sync()
                 return False
             self._journal.done()
-            self._damaged += damaged
+            self._damaged += len(damaged)
             self._storage.away = False
         if self.stuck:
             self.stuck = False

@@ -27,6 +27,8 @@ MAX_TOKENS = 20
 
 HEAD = ("fault", "calls", "succeeded", "wrong", "lost", "doubled", "told", "books")
 ROWS: list[tuple] = []
+MEMORY_HEAD = ("crowd", "many", "MB over idle", "slowest /health, ms", "responses")
+MEMORY_ROWS: list[tuple] = []
 
 ROUTER_TOML = """
 [server]
@@ -63,10 +65,11 @@ output = 10.0
 
 def pytest_terminal_summary(terminalreporter):
     """Prints what was counted."""
-    if ROWS:
-        lines = [HEAD, tuple("---" for _ in HEAD), *ROWS]
+    for head, rows in ((HEAD, ROWS), (MEMORY_HEAD, MEMORY_ROWS)):
+        if not rows:
+            continue
         terminalreporter.write_line("")
-        for line in lines:
+        for line in (head, tuple("---" for _ in head), *rows):
             terminalreporter.write_line("| " + " | ".join(map(str, line)) + " |")
 
 

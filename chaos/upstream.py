@@ -1,7 +1,7 @@
 """A vendor that breaks in every way that vendors do, as the path of its URL asks for.
 
 Run as `python chaos/upstream.py`; prints its port. `/reset/v1/chat/completions` resets the
-connection, and so on: `FAULTS` lists them. It writes its sockets by hand, to break every
+connection, and so on: `FAULTS` and `LARGE` list them. It writes its sockets by hand, to break every
 rule of HTTP.
 """
 
@@ -9,6 +9,7 @@ import asyncio
 import json
 import socket
 import struct
+import zlib
 
 TEXT = "All is well, word by word by word."
 WORDS = [word + " " for word in TEXT.split()]
@@ -76,8 +77,8 @@ class Answer:
         await self.write(b"0\r\n\r\n")
 
 
-def completion():
-    message = {"role": "assistant", "content": TEXT}
+def completion(text=TEXT):
+    message = {"role": "assistant", "content": text}
     return json.dumps(
         {
             "id": "c",
@@ -213,6 +214,39 @@ FAULTS = {
 }
 
 
+async def endless(x):
+    """A whole response, or one event of a stream, that does not end."""
+    await x.begin()
+    while True:
+        await x.piece(b"data: " + b"x" * 65_536)
+
+
+async def bomb(x):
+    """A gigabyte, compressed to a megabyte."""
+    await x.whole(BOMB, headers="Content-Encoding: gzip\r\n")
+
+
+async def megabyte(x):
+    """A response that is right, and long: a whole one of a megabyte, or a stream without end."""
+    if not x.stream:
+        await x.whole(completion("x" * 2**20))
+        return
+    await x.begin()
+    while True:
+        await x.event(chunk({"content": "x" * 1000}))
+
+
+def _bomb():
+    deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join([deflate.compress(b" " * 2**20) for _ in range(1024)] + [deflate.flush()])
+
+
+BOMB = _bomb()
+
+LARGE = {"endless": endless, "bomb": bomb, "megabyte": megabyte}
+"""What costs memory."""
+
+
 async def serve(reader, writer):
     try:
         while True:
@@ -224,7 +258,7 @@ async def serve(reader, writer):
             ]
             body = json.loads(await reader.readexactly(length))
             answer = Answer(body, writer)
-            await FAULTS[head.split("/")[1]](answer)
+            await (FAULTS | LARGE)[head.split("/")[1]](answer)
             if not answer.keep_alive:
                 break
     except (ConnectionError, asyncio.IncompleteReadError):

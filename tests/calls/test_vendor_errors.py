@@ -119,6 +119,7 @@ def test_a_client_hears_when_to_try_again(status, fields, headers):
     [
         (failure(503), Cause.TARGET, True),
         (failure(504, code="timeout"), Cause.TARGET, False),
+        (failure(502, code="response_too_large"), Cause.TARGET, False),
         (failure(429), Cause.LIMIT, True),
         (failure(401), Cause.TARGET, False),
         (failure(400, retryable=False), Cause.REQUEST, False),

@@ -6,6 +6,7 @@ If one of these fails after an update of Tornado, `tornado_front` is the one mod
 import asyncio
 import socket
 import ssl
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -16,7 +17,7 @@ from tornado.web import Application, RequestHandler
 from tornado_router.config.options import ServerOptions
 from tornado_router.http.connection import connection_of
 from tornado_router.http.tls import Tls
-from tornado_router.http.tornado_front import TornadoFront
+from tornado_router.http.tornado_front import KERNEL_BYTES, TornadoFront
 
 from ..support import DEADLINE
 
@@ -172,6 +173,17 @@ def test_what_a_client_has_not_read_is_counted():
             assert client.taken > taken
             # All but what the buffer of the client's system may hold was read by the client itself.
             assert client.taken - received < LARGE / 4
+
+    run(story)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no such option")
+def test_nearly_all_of_it_waits_in_this_process_where_it_is_bounded():
+    async def story(world):
+        with world.unread():
+            await world.until(lambda: world.requests)
+            (client,) = world.requests
+            assert client.unsent > LARGE - 2 * KERNEL_BYTES
 
     run(story)
 

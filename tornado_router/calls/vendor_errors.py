@@ -49,9 +49,9 @@ _AGAIN |= frozenset((500, 502, 503, 504, 520, 521, 523, 529, 530))
 """Statuses that may be others a moment later. Those of Cloudflare, 52x, are in
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors."""
 
-_LASTING = frozenset(("timeout", "tls_error"))
+_LASTING = frozenset(("timeout", "tls_error", "response_too_large"))
 """Codes of our own failures that are not: after a time-out the provider may still be at work, and
-be paid for it."""
+be paid for it; a response that is too large would be read to the same point again."""
 
 _CANNOT = frozenset((404, 405, 410, 413, 451))
 """Statuses by which a target says that it cannot serve a call, which another may."""

@@ -28,6 +28,12 @@ _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time to linger: closing resets the connection and frees its send buffer."""
 
 
+KERNEL_BYTES = 128 * 1024
+"""Of a response, so many bytes at most wait in the system until they can be sent to a client.
+
+What more it would take of each that does not read, some megabytes, no limit of ours would see."""
+
+
 class TornadoConnection:
     """A `ClientConnection` over one of Tornado's streams.
 
@@ -98,6 +104,9 @@ class TornadoFront:
 
     async def listen(self, sockets: list[socket.socket]) -> None:
         """Begins to accept connections, on the running event loop."""
+        for item in sockets:
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # accepted connections inherit it
+                item.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_BYTES)
         take, exhausted = self._server.take, self._observer.exhausted
         self._acceptors = [Acceptor(item, take, exhausted) for item in sockets]
 

@@ -10,7 +10,7 @@ from tornado_router.background.held_memory import UNCOUNTED, HeldMemory, Hold, r
 from tornado_router.config.options import ProviderOptions
 from tornado_router.error_codes import Failure, Refusal
 
-TURN_BYTES = 1024 * 1024
+TURN_BYTES = 64 * 1024
 """After so many bytes others get their turn: what inflates comes faster than from a network."""
 
 
@@ -75,5 +75,6 @@ class BodyReader:
                     await asyncio.sleep(0)
         except BaseException:
             hold.shrink(counted)
+            pieces.clear()  # the error's frames hold this list until the client has a response
             raise
         return pieces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 from tornado_router.error_codes import Invalid
@@ -39,11 +40,16 @@ class DocumentHandler(BaseHandler):
         content = self._describe(cast(Profile, self.services.serving.config.validation.profile))
         self.set_header("Content-Type", content_type)
         self.set_header("Cache-Control", "no-cache")
-        self.set_header("Etag", f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        self.set_header("Etag", _etag(content))
         if self.check_etag_header():
             self.set_status(304)
         else:
             self.finish(content)
+
+
+@lru_cache(maxsize=16)
+def _etag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 class OpenApiHandler(DocumentHandler):

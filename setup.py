@@ -32,6 +32,7 @@ setup(
     },
     install_requires=[
         "aiohttp>=3.14.2,<4",
+        "backports-zstd>=1,<2; python_version < '3.14'",
         "bcrypt>=4.2,<6",
         "click>=8.4,<9",
         "email-validator>=2.3,<3",

@@ -18,6 +18,11 @@ class Invalid:
         400, "", "`param` does not fit the rest of the request; the message says why.", code=None
     )
     invalid_json = _invalid(400, _JSON, "The body is not valid JSON, or not UTF-8.")
+    invalid_content_encoding = _invalid(
+        400,
+        "The body of your request is not {encoding}, as its Content-Encoding says, or not whole.",
+        "The body cannot be decoded as its `Content-Encoding` says.",
+    )
     invalid_form = _invalid(
         400,
         "We could not parse the form in your request: {reason}.",
@@ -179,6 +184,11 @@ class Invalid:
         413,
         "The request body is larger than the limit of {limit} bytes.",
         "The body is larger than `max_body_bytes`, or than 64 KB outside of calls of models.",
+    )
+    unsupported_content_encoding = _invalid(
+        415,
+        "Unsupported content encoding '{got}'. Send the body as it is, or in one of: {expected}.",
+        "The `Content-Encoding` is not one that the router reads; `Accept-Encoding` lists those.",
     )
     unsupported_content_type = _invalid(
         415,

@@ -10,6 +10,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate
 from tornado_router.background.held_memory import UNCOUNTED, Hold
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
+from tornado_router.http.content_encoding import Decoder, take_decoder
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
@@ -20,10 +21,11 @@ SMALL_BODY = UNCOUNTED
 
 
 def is_within(headers: HTTPHeaders, limit: int) -> bool:
-    """Whether a body is small for sure: no front reads more than is announced."""
+    """Whether a body is as it is, and small for sure: no front reads more than is announced."""
     length = headers.get("Content-Length", "")
     if length:
-        return length.isdecimal() and int(length) <= limit
+        is_small = length.isdecimal() and int(length) <= limit
+        return is_small and "Content-Encoding" not in headers
     return "Transfer-Encoding" not in headers
 
 
@@ -35,7 +37,7 @@ class BodyLimit(HTTPMessageDelegate):
 
     Args:
         delegate: gets the request.
-        limit: of its body, in bytes.
+        limit: of its body, in bytes: as it is sent, and as it is once decoded.
         admit: called with the head, before any of the body is read; raises ApiError to refuse it.
         hold: counts what is held of a large body. The handler frees it, unless it gets none.
         refuse: makes what gets a refused request.
@@ -56,7 +58,8 @@ class BodyLimit(HTTPMessageDelegate):
         self._hold = hold
         self._make_refusal = refuse
         self._refused = False
-        self._size = 0
+        self._decoder: Decoder | None = None
+        self._received = self._size = 0
         self._held = SMALL_BODY  # there is always room for so much
 
     async def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
@@ -66,6 +69,7 @@ class BodyLimit(HTTPMessageDelegate):
         try:
             self._check(announced)
             await self._admit()
+            self._decoder = take_decoder(headers)
             self._hold_up_to(announced)
         except ApiError as error:
             self._refuse(error)
@@ -78,17 +82,24 @@ class BodyLimit(HTTPMessageDelegate):
         """See `HTTPMessageDelegate`."""
         if self._refused or self._delegate is None:
             return
+        self._received += len(chunk)
         try:
-            self._size += len(chunk)
-            self._check(self._size)
-            self._hold_up_to(self._size)
+            self._check(self._received)
+            for piece in self._decoder.feed(chunk) if self._decoder else (chunk,):
+                self._size += len(piece)
+                self._check(self._size)
+                self._hold_up_to(self._size)
+                self._delegate.data_received(piece)
         except ApiError as error:
             self._refuse(error)
-        else:
-            self._delegate.data_received(chunk)
 
     def finish(self) -> None:
         """See `HTTPMessageDelegate`."""
+        if self._decoder and not self._refused:
+            try:
+                self._decoder.finish()
+            except ApiError as error:
+                self._refuse(error)
         # Tornado keeps this object until the response is written, and that one has the body, too.
         delegate, self._delegate = self._delegate, None
         if delegate is not None:

@@ -66,7 +66,7 @@ _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
     404: ("Not found, or not visible with these credentials.", ()),
     409: ("Conflicts with the current state.", ()),
     413: ("The body is too large.", ()),
-    415: ("`Content-Type` must be `application/json`.", ()),
+    415: ("`Content-Type` must be `application/json`; the body may be compressed.", ()),
     429: ("A rate limit, or the credits or budget, is exhausted.", (*RETRY, *RATE_LIMITS)),
     500: ("The router failed.", ()),
     502: ("The provider failed.", (*ROUTING, *RATE_LIMITS)),

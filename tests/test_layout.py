@@ -27,6 +27,7 @@ UNTESTED = {
 ELSEWHERE = {
     "calls/call_record": "calls/test_account.py",
     "calls/client": "calls/test_delivery.py",
+    "calls/missing_model": "http/handlers/test_models.py",
     "calls/upstream/failures": "calls/upstream/test_client.py",
     "cli/__main__": "e2e/test_cli.py",
     "cli/cache_commands": "e2e/test_cache.py",

@@ -35,6 +35,9 @@ class Key:
         rates: of the key and of its user.
         purses: that its calls are paid from.
         log_requests: whether what it asks and is answered is kept; None if others decide.
+        plan: name of its user's plan.
+        plan_models: the patterns of the plan, or None if it permits any model.
+        is_admin: whether its user is an administrator.
         until: seconds since 1970 from which on it has to be looked up anew, or None.
     """
 
@@ -47,6 +50,9 @@ class Key:
     rates: tuple[Rates, ...] = ()
     purses: tuple[Purse, ...] = ()
     log_requests: bool | None = None
+    plan: str = ""
+    plan_models: tuple[str, ...] | None = None
+    is_admin: bool = False
     until: float | None = None
 
 
@@ -113,6 +119,9 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
             if patterns is not None and "*" not in patterns
         ),
         log_requests=row.log_requests,
+        plan=row.user.plan,
+        plan_models=None if "*" in plan.models else plan.models,
+        is_admin=row.user.is_admin,
         endpoints=None if permissions.endpoints is None else frozenset(permissions.endpoints),
         rates=tuple(one for one in rates if one.bounds),
         purses=tuple(purses),

@@ -349,6 +349,8 @@ def check_permissions(endpoint: str, model: str, key: Key) -> None:
     if key.endpoints is not None and endpoint not in key.endpoints:
         raise Refusal.endpoint_not_permitted(endpoint=endpoint)
     if key.models and not may_use(model, key):
+        if key.plan_models is not None and not _pattern(key.plan_models).match(model):
+            raise Refusal.model_not_in_plan(model=printable_name(model), plan=key.plan)
         raise Refusal.model_not_permitted(model=printable_name(model))
 
 

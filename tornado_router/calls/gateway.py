@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.account import CallAccount, CallAccounts
 from tornado_router.calls.admission import check_permissions
 from tornado_router.calls.client import Client, Envelope
 from tornado_router.calls.delivery import Delivery
 from tornado_router.calls.dispatch import Dispatcher
+from tornado_router.calls.missing_model import missing_model
 from tornado_router.calls.response_cache import CacheEntry, ResponseCache
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Invalid, Refusal
@@ -103,7 +105,7 @@ class Gateway:
         """
         call, key, control = account.call, account.envelope.key, account.envelope.cache_control
         try:
-            route = self._route(call, account.envelope.chosen)
+            route = self._route(call, account.envelope.chosen, key)
             if route.log_requests:
                 account.log(by_route=True)
             check_permissions(call.endpoint, call.model, key)
@@ -117,13 +119,18 @@ class Gateway:
             raise
         return route, entry
 
-    def _route(self, call: Call, chosen: str | None) -> Route:
+    def _route(self, call: Call, chosen: str | None, key: Key) -> Route:
         """The targets that could serve a call.
 
         Raises:
             ApiError: 404, there are none; 400, none of them can.
         """
-        route = self._router.route(call.model, call.endpoint)
+        try:
+            route = self._router.route(call.model, call.endpoint)
+        except ApiError as error:
+            if error.code != Invalid.model_not_found.code:
+                raise
+            raise missing_model(self._router, call.model, key) from None
         if chosen is not None:
             route = _only_chosen(route, chosen)
         return self._selection.able(route, call)

@@ -62,8 +62,13 @@ def meant(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
         known: those that are.
         likeness: from 0 to 1, that the nearest must have at least.
     """
-    close = get_close_matches(word, list(known), n=1, cutoff=likeness)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    near = nearest(word, known, likeness)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The nearest known word, as of `meant`, or None."""
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=likeness)), None)
 
 
 def is_valid(value: Any, schema: Mapping[str, Any]) -> bool:

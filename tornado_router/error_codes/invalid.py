@@ -175,6 +175,12 @@ class Invalid:
         "There is no such model; `GET /v1/models` lists them.",
         param="model",
     )
+    model_is_off = _invalid(
+        404,
+        "The model '{model}' is not served now: {reason}.",
+        code="model_not_found",
+        param="model",
+    )
     method_not_allowed = _invalid(
         405,
         "Not allowed to {method} on {path}.",

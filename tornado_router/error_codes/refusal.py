@@ -77,6 +77,12 @@ class Refusal:
         "The key, or the user's plan, does not include this model.",
         param="model",
     )
+    model_not_in_plan = _refusal(
+        403,
+        "Your plan, '{plan}', does not include the model '{model}'.",
+        code="model_not_permitted",
+        param="model",
+    )
     model_not_priced = _refusal(
         403,
         "The model '{model}' has no price on this router, so it cannot be paid from credits or a "

@@ -26,6 +26,7 @@ from tornado_router.observability.loop_watchdog import LoopWatchdog
 from tornado_router.observability.metrics import Metrics
 from tornado_router.plugins.registry import ConfiguredProvider, Plugins
 from tornado_router.routing.health import Health
+from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import Router
 from tornado_router.storage.storage import Storage
 from tornado_router.validation import Validator
@@ -44,6 +45,7 @@ class Serving:
         plans: of users.
         accounts: does what is done with accounts and keys.
         router: the names of models.
+        prices: of their targets.
         gateway: serves calls.
         validators: of requests, by endpoint.
     """
@@ -53,6 +55,7 @@ class Serving:
     plans: Plans
     accounts: Accounts
     router: Router
+    prices: Prices
     gateway: Gateway
     validators: Mapping[str, Validator]
 

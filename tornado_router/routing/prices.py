@@ -88,6 +88,11 @@ class Price:
             rate = _rate(options, tier, shorter=rate)
             self._tiers.append((tier.above, rate))
 
+    @property
+    def prices(self) -> str:
+        """JSON object of its prices, those of short prompts where there are tiers."""
+        return self._base.prices
+
     def cost(self, usage: Usage, images: int = 0) -> Cost:
         """What a call cost.
 

@@ -153,6 +153,36 @@ class Router:
             raise model_not_found(name)
         return Model(name, self._owner(route))
 
+    def listing(self) -> dict[str, tuple[Target, ...]]:
+        """The targets of every name that router.toml lists, of patterns as they are written."""
+        named = {name: route.targets for name, route in self._named.items()}
+        return named | {name: _route(options).targets for name, options in self._patterns}
+
+    def served(self, model: str) -> list[Target]:
+        """The targets of a model whose providers are on; none if there is no such model."""
+        route = self._find(model)
+        return [target for target in route.targets if self._is_on(target)] if route else []
+
+    def off(self, model: str) -> dict[str, str]:
+        """Why the providers of a model are off, by their names."""
+        route = self._find(model)
+        owners = dict.fromkeys(target.provider for target in route.targets) if route else {}
+        return {name: self._providers[name].off or "" for name in owners}
+
+    def alike(self, model: str) -> Iterator[str]:
+        """The names that may have been meant by one that is not there: all that are served.
+
+        Of `PROVIDER/MODEL`, also the same model of each provider that offers it.
+        """
+        yield from (item.name for item in self.models())
+        name = model.partition("/")[2]
+        if name:
+            yield from (
+                f"{item.name}/{name}"
+                for item in self._providers.values()
+                if item.provider and self._by_prefix(f"{item.name}/{name}")
+            )
+
     def names(self) -> set[str]:
         """Every name that router.toml lists, with its provider before it or not."""
         targets = self.targets()

@@ -218,6 +218,7 @@ class RouterProcess:
                 plans=plans,
             ),
             router=router,
+            prices=loaded.prices,
             gateway=self._make_gateway(loaded, router),
             validators={
                 name: endpoint.validator(cast(Profile, config.validation.profile))

@@ -5,6 +5,9 @@ import time
 import orjson
 import pytest
 
+from tornado_router.accounts import keys, registration
+from tornado_router.storage.tables import User
+
 
 @pytest.fixture
 def app_files():
@@ -77,3 +80,129 @@ async def test_none_of_that_name(ask, path):
     status, body = await ask(f"/v1/models/{path}")
     assert status == 404 or (path == "%ff" and status == 400)
     assert body["error"]["type"] == "invalid_request_error"
+
+
+class TestOtherCallers:
+    """What is listed, and said of a model that is not served, depends on who asks."""
+
+    @pytest.fixture
+    def app_files(self):
+        return {
+            "router.toml": """
+                [plans.free]
+                credits = 1
+                models = ["echo", "free-*", "gpt-*", "open/*"]
+                [providers.echo]
+                type = "echo"
+                models = ["echo", "free-one", "free-two", "secret-one"]
+                [providers.open]
+                type = "echo"
+                [providers.gone]
+                type = "openai"
+                api_key = ""
+                models = ["gpt-9"]
+                [prices.echo]
+                input = 0
+                [prices."echo/free-two"]
+                input = 1
+                [routes.free-route]
+                targets = ["echo/free-one", "echo/free-two"]
+            """
+        }
+
+    @pytest.fixture
+    def member(self, app):
+        def make():
+            user = registration.create_user(
+                app.services.serving.plans, "ann@example.com", actor="cli", plan="free"
+            )
+            return keys.create_key(user, "ann's")
+
+        registered = app.storage.call(registration.create_administrator)
+        assert registered
+        return app.storage.call(make)
+
+    @pytest.fixture
+    def root(self, app, member):
+        return app.storage.call(lambda: keys.create_key(User.get_by_id(1), "root's"))
+
+    @pytest.fixture
+    def say(self, http_client, base_url):
+        async def say(key, model):
+            """The refusal of a call, and that of a look at the model, which are the same."""
+            headers = {"Authorization": f"Bearer {key}"}
+            headers["Content-Type"] = "application/json"
+            body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": "x"}]})
+            url = f"{base_url}/v1/chat/completions"
+            called = await http_client.fetch(
+                url, method="POST", headers=headers, body=body, raise_error=False
+            )
+            url = f"{base_url}/v1/models/{model}"
+            seen = await http_client.fetch(url, headers=headers, raise_error=False)
+            answers = [orjson.loads(answer.body)["error"] for answer in (called, seen)]
+            return answers[0]["message"], answers[1]["message"], answers[0]["code"]
+
+        return say
+
+    @pytest.mark.gen_test
+    async def test_models_that_a_caller_cannot_pay_for_are_not_listed(
+        self, http_client, base_url, member, root
+    ):
+        listed = {}
+        for key in (member, root):
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = await http_client.fetch(f"{base_url}/v1/models", headers=headers)
+            listed[key] = {item["id"] for item in orjson.loads(answer.body)["data"]}
+        assert listed[member] == {"free-route", "echo", "free-two"}
+        assert listed[root] == listed[member] | {"free-one", "secret-one"}
+
+    @pytest.mark.gen_test
+    async def test_a_model_without_a_price(self, say, member):
+        called, seen, code = await say(member, "free-one")
+        assert called == seen
+        assert code == "model_not_priced"
+
+    @pytest.mark.gen_test
+    async def test_why_a_provider_is_off_is_for_administrators(self, say, member, root):
+        called, seen, code = await say(root, "gpt-9")
+        assert called == seen
+        assert called == (
+            "The model 'gpt-9' is not served now: the provider 'gone' is off (api_key is empty)."
+        )
+        assert code == "model_not_found"
+        called, seen, _ = await say(member, "gpt-9")
+        assert called == seen
+        assert called == "The model 'gpt-9' does not exist or you do not have access to it."
+
+    @pytest.mark.parametrize(
+        ("model", "near"),
+        [("free-tow", "free-two"), ("free-roote", "free-route"), ("gpt-echo", "echo")],
+    )
+    @pytest.mark.gen_test
+    async def test_what_was_probably_meant(self, say, member, model, near):
+        called, seen, _ = await say(member, model)
+        assert called == seen
+        assert called.endswith(f"you do not have access to it. Did you mean '{near}'?")
+
+    @pytest.mark.gen_test
+    async def test_a_provider_that_is_misspelt(self, say, root):
+        called, _, _ = await say(root, "opne/any-model")
+        assert called.endswith("Did you mean 'open/any-model'?")
+
+    @pytest.mark.gen_test
+    async def test_no_name_is_suggested_that_the_caller_may_not_use(self, say, member, root):
+        assert "secret-one" in (await say(root, "secret-oen"))[0]
+        for model in ("secret-oen", "free-secret-one"):
+            assert "secret-one'?" not in (await say(member, model))[0]
+
+    @pytest.mark.gen_test
+    async def test_a_plan_that_does_not_include_a_model(self, say, member):
+        called, _, code = await say(member, "secret-one")
+        assert called == "Your plan, 'free', does not include the model 'secret-one'."
+        assert code == "model_not_permitted"
+
+    @pytest.mark.gen_test
+    async def test_a_long_name_is_not_compared(self, say, root):
+        called, seen, _ = await say(root, "e" * 200)
+        assert called == seen
+        assert "Did you mean" not in called

@@ -36,6 +36,8 @@ revoked_streams = "{revoked_streams}"
 host = "{redis_host}"
 port = {redis_port}
 timeout = 1.0
+[limits]
+lease_seconds = {lease_seconds}
 [providers.vendor]
 type = "openai"
 base_url = "{upstream}/v1"
@@ -62,13 +64,22 @@ def pytest_terminal_summary(terminalreporter):
 
 
 class Fleet:
-    """Some routers over one database and, if there are several, one Redis."""
+    """Some routers over one database and, if there are several, one Redis.
 
-    def __init__(self, project, count, upstream):
+    Args:
+        project: their folder.
+        count: how many they are.
+        upstream: the URL of the vendor.
+        redis: the Redis that they share, if the proof is to break it.
+        env: of the routers.
+    """
+
+    def __init__(self, project, count, upstream, redis=None, env=()):
+        self.redis = redis
         self.project = project
         self.upstream = upstream
         self.cli("users", "create", "--email", EMAIL, "--password-stdin", input=f"{PASSWORD}\n")
-        self.routers = [project.serve() for _ in range(count)]
+        self.routers = [project.serve(**dict(env)) for _ in range(count)]
         self.urls = [router.origin for router in self.routers]
         self.least = BILLION
 
@@ -157,30 +168,39 @@ def vendor(tmp_path_factory):
 def deploy(tmp_path, vendor):
     """Builds a fleet of so many routers: with one Redis, or if it is one, without."""
 
+    def start(folder, host="", port=6379, lease_seconds=30, revoked_streams="finish"):
+        text = ROUTER_TOML.format(
+            redis_host=host,
+            redis_port=port,
+            lease_seconds=lease_seconds,
+            upstream=vendor,
+            revoked_streams=revoked_streams,
+        )
+        return Project(folder, {"router.toml": text})
+
     @contextmanager
-    def deploy(count, *, revoked_streams="finish"):
+    def run(project, *arguments, **keywords):
+        try:
+            yield Fleet(project, *arguments, **keywords)
+        finally:
+            project.close()
+
+    @contextmanager
+    def deploy(count, *, redis=None, env=(), **options):
         folder = tmp_path / f"fleet{count}"
         folder.mkdir()
-
-        def start(host="", port=6379):
-            text = ROUTER_TOML.format(
-                redis_host=host, redis_port=port, upstream=vendor, revoked_streams=revoked_streams
-            )
-            return Project(folder, {"router.toml": text})
-
-        if count == 1:
-            project = start()
-            try:
-                yield Fleet(project, 1, vendor)
-            finally:
-                project.close()
+        if redis is not None:
+            project = start(folder, "127.0.0.1", redis.port, **options)
+            with run(project, count, vendor, redis, env) as fleet:
+                yield fleet
+        elif count == 1:
+            with run(start(folder, **options), 1, vendor) as fleet:
+                yield fleet
         else:
             with redis_server(folder) as (_, port):
-                project = start("127.0.0.1", port)
-                try:
-                    yield Fleet(project, count, vendor)
-                finally:
-                    project.close()
+                project = start(folder, "127.0.0.1", port, **options)
+                with run(project, count, vendor) as fleet:
+                    yield fleet
 
     return deploy
 

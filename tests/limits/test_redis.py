@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -126,14 +127,11 @@ steps = st.one_of(
 
 @contextmanager
 def driven_script(patch):
-    """Has Redis look for the time where a test puts it, and keep everything for long."""
+    """Has Redis look for the time where a test puts it."""
     script = redis_module.SCRIPT
-    for real, driven in (
-        ("redis.call('TIME')", "{ 0, redis.call('GET', 'time') }"),
-        ("'PX', kept)", "'PX', kept + HOUR)"),
-    ):
-        assert real in script
-        script = script.replace(real, driven)
+    real, driven = "redis.call('TIME')", "{ 0, redis.call('GET', 'time') }"
+    assert real in script
+    script = script.replace(real, driven)
     patch.setattr(redis_module, "SCRIPT", script)
     patch.setattr(redis_module, "SCRIPT_DIGEST", redis_module.digest(script))
     yield
@@ -187,7 +185,7 @@ def test_both_engines_answer_alike(server, story):
         link = RedisLink(RedisOptions(host="127.0.0.1", port=server.port, timeout=5))
         await link.call("FLUSHALL")
         await link.call("SET", "time", now)
-        limiter = RedisLimiter(link, 1_000_000)
+        limiter = RedisLimiter(link, 1_000_000, counts=False)
         try:
             return await play(limiter, story, wait)
         finally:
@@ -206,8 +204,8 @@ def test_a_turn_of_the_loop_is_one_command(redis):
         return redis.ask("INFO", "commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
 
     async def story(limiter):
+        await limiter.admit(demand(Rates("user:1", 1000), purses=[Purse("p", 1000, 0)]))
         limiter._beats.cancel()
-        await limiter.admit(demand(Rates("user:1", 1000)))
         before = commands()
         one = demand(Rates("user:1", 1000), purses=[Purse("p", 1000, 0)], cost=1)
         leases = await asyncio.gather(*(limiter.admit(one) for _ in range(50)))
@@ -334,7 +332,12 @@ def test_whoever_gave_up_waiting_holds_nothing(redis):
     assert told(redis, story)
 
 
-def test_nothing_is_left_for_good(redis):
+def fields(redis, name):
+    """What a hash of the limits has, by the sort of it."""
+    return Counter(field.decode().split(":")[0] for field in redis.ask("HKEYS", PREFIX + name))
+
+
+def test_nothing_that_may_be_evicted_is_left_and_nothing_for_good(redis):
     async def story(limiter):
         wanted = demand(Rates("a", 1000, 1000, 5), purses=[Purse("p", 100, 0)], tokens=5, cost=5)
         limiter.settle(await limiter.admit(wanted), 5, 5)
@@ -343,17 +346,48 @@ def test_nothing_is_left_for_good(redis):
         return {key: redis.ask("PTTL", key) for key in redis.ask("KEYS", "*")}
 
     left = told(redis, story)
-    leases = left.pop(PREFIX.encode() + b"leases")
-    assert leases == -1  # a set that holds what runs, and is gone with its last
-    assert {key.decode().removeprefix(PREFIX).split(":")[0] for key in left} == {
+    assert {key.decode().removeprefix(PREFIX) for key in left} == {
         "rates",
-        "purse",
-        "lease",
+        "money",
+        "leases",
         "routers",
     }
-    assert all(0 < milliseconds <= 3_600_000 for milliseconds in left.values())
+    assert set(left.values()) == {-1}
     assert not redis.ask("EXISTS", PREFIX + "leases")
     assert not redis.ask("EXISTS", PREFIX + "routers")
+    assert fields(redis, "money") == {"epoch": 1, "purse": 1}
+    assert fields(redis, "rates") == {"a": 1}
+
+
+def test_what_is_idle_is_swept(redis, monkeypatch):
+    script = redis_module.SCRIPT
+    for real, driven in ((", DAY = 3600000000, 86400000000", ", DAY = 0, 0"),):
+        assert real in script
+        script = script.replace(real, driven)
+    monkeypatch.setattr(redis_module, "SCRIPT", script)
+    monkeypatch.setattr(redis_module, "SCRIPT_DIGEST", redis_module.digest(script))
+
+    async def story(limiter):
+        async def sweep_all():
+            await limiter._sweep()
+            while limiter._cursors != ("0", "0"):
+                await limiter._sweep()
+
+        for number in range(1000):
+            purse = Purse(f"p{number}", 100, 0)
+            rates = Rates(f"h{number}", requests=60_000_000)
+            limiter.settle(await limiter.admit(demand(rates, purses=[purse], cost=5)), 0, 5)
+        held = await limiter.admit(demand(Rates("busy", 2, in_flight=5), purses=[purse], cost=5))
+        await limiter.admit(demand(Rates("slow", requests=2)))
+        await sweep_all()
+        limiter._beats.cancel()
+        counted = fields(redis, "money"), set(redis.ask("HKEYS", PREFIX + "rates"))
+        limiter.settle(held, 0, 0)
+        return counted
+
+    money, rates = told(redis, story)
+    assert money == {"epoch": 1, "purse": 1, "lease": 2}
+    assert rates == {b"busy", b"slow"}
 
 
 # Redis in trouble
@@ -362,18 +396,19 @@ def test_nothing_is_left_for_good(redis):
 def test_a_redis_that_lost_everything(redis):
     async def story(limiter):
         purse = Purse("p", 100, 10)
-        wanted = demand(Rates("user:1", 100, in_flight=1), purses=[purse], cost=20)
+        wanted = demand(Rates("user:1", 100, in_flight=2), purses=[purse], cost=20)
         lease = await limiter.admit(wanted)
         redis.ask("FLUSHALL")
         again = await limiter.admit(wanted)
-        got = await limiter.extend(lease, 100)  # what it held, 20, and 10 + 20 are gone
+        crowded = await refusal(limiter, demand(Rates("user:1", in_flight=2)))
+        got = await limiter.extend(lease, 100)  # of 100, 10 were spent and 2 * 20 are held
         held = await refusal(limiter, demand(purses=[purse], cost=1))
         limiter.settle(lease, 0, 70)
         limiter.settle(again, 0, 20)
         after = await refusal(limiter, demand(purses=[purse], cost=1))
-        return got, lease.cost, held.used, after.used
+        return crowded.used, got, lease.cost, held.used, after.used
 
-    assert told(redis, story) == (50, 70, 100, 100)
+    assert told(redis, story) == (2, 50, 70, 100, 100)
 
 
 def test_a_redis_that_lost_the_script(redis):
@@ -394,13 +429,13 @@ def test_a_redis_that_refuses(redis):
         async def story(limiter):
             purse = Purse("p", 100, 0)
             lease = await limiter.admit(demand(purses=[purse], cost=20))
-            redis.ask("SET", PREFIX + "rates:bad", "not ours")
+            redis.ask("HSET", PREFIX + "rates", "bad", "not ours")
             for _ in range(3):
                 with pytest.raises(LimiterAwayError):
                     await limiter.admit(demand(Rates("bad", 1)))
             limiter.settle(lease, 0, 20)
             await outcome(limiter, demand(purses=[purse], cost=1))
-            redis.ask("DEL", PREFIX + "rates:bad")
+            redis.ask("HDEL", PREFIX + "rates", "bad")
             await limiter.admit(demand(Rates("bad", 1)))
             return (await refusal(limiter, demand(purses=[purse], cost=81))).used
 

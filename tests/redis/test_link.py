@@ -224,6 +224,37 @@ def test_a_loop_that_was_busy_blames_nobody(redis):
     assert told(redis.port, story, timeout=BUDGET) == b"PONG"
 
 
+def test_a_loop_that_is_busy_while_it_connects_blames_nobody(redis, log):
+    async def story(link):
+        waiting = asyncio.get_running_loop().create_task(link.call("PING"), name="ping")
+        for _ in range(5):
+            await asyncio.sleep(0)
+            time.sleep(2 * BUDGET)  # noqa: ASYNC251 - on purpose
+        return await waiting
+
+    assert told(redis.port, story, timeout=BUDGET) == b"PONG"
+    assert not log
+
+
+@pytest.mark.parametrize("late", [1, 2])
+def test_one_late_response_means_nothing_and_two_do(redis, log, late):
+    async def story():
+        async with slow_proxy(redis.port) as proxy:
+            link = RedisLink(RedisOptions(host="127.0.0.1", port=proxy.port, timeout=0.5))
+            await answered(link)
+            proxy.seconds = 0 if late == 1 else 5.0
+            if late == 1:
+                with redis.frozen():
+                    await asyncio.sleep(0.6)  # longer than a command may take, not than two
+            else:
+                await until(link, False)
+            available = link.available
+            await link.close()
+            return available
+
+    assert asyncio.run(story()) == (late == 1)
+
+
 def test_who_speaks_another_language_is_no_redis():
     async def story():
         async def serve(reader, writer):

@@ -161,6 +161,23 @@ def test_a_database_server_that_is_away(tried, closed_port):
     assert "canary" not in name + outcome
 
 
+def test_a_redis_that_may_evict_limits(tried, tmp_path):
+    with own_redis(tmp_path, "--maxmemory-policy", "allkeys-lru") as redis:
+        text = f'[auth]\n{SECRET}\n[redis]\nhost = "127.0.0.1"\nport = {redis.port}'
+        words, failed = tried(text)[f"redis 127.0.0.1:{redis.port}"]
+    assert "may evict limits: its maxmemory-policy is allkeys-lru" in words
+    assert not failed
+
+
+def test_a_redis_that_does_not_say_which_it_is(tried, tmp_path):
+    with own_redis(tmp_path) as redis:
+        redis.ask("ACL", "SETUSER", "default", "-info")
+        text = f'[auth]\n{SECRET}\n[redis]\nhost = "127.0.0.1"\nport = {redis.port}'
+        words, failed = tried(text)[f"redis 127.0.0.1:{redis.port}"]
+    assert "INFO is forbidden" in words
+    assert not failed
+
+
 def test_redis(tried, tmp_path, closed_port):
     with own_redis(tmp_path) as redis:
         text = f'[auth]\n{SECRET}\n[redis]\nhost = "127.0.0.1"\nport = '

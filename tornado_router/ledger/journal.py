@@ -173,8 +173,9 @@ class Segment:
 class Journal:
     """The journal of one process.
 
-    `append` belongs to one thread, and `prepare`, `unread`, `done`, `mark_damaged` and `sync` to
-    another. That one makes files ahead of time, so that `append` need not wait for the disk.
+    `append`, `hold` and `release` belong to one thread, and `prepare`, `unread`, `done`,
+    `mark_damaged` and `sync` to another. That one makes files ahead of time, so that `append` need
+    not wait for the disk.
 
     Args:
         folder: of the files; made if it is not there.
@@ -203,6 +204,7 @@ class Journal:
         self._carried_bytes = 0
         self._spare: Segment | None = None
         self._spent: deque[Segment] = deque()
+        self._held: Segment | None = None
         self._current = self._begin([*carry()])
         self._segments = deque([self._current])
 
@@ -222,10 +224,26 @@ class Journal:
         Raises:
             OSError: a new file is needed, and cannot be made.
         """
-        if self._current.append(record):
-            return
-        self._current = self._begin([*self._carry(), record])
-        self._segments.append(self._current)
+        if not self._current.append(record):
+            self._add_segment([*self._carry(), record])
+
+    def hold(self) -> None:
+        """Keeps what is appended from now on from `unread`, until `release`.
+
+        Raises:
+            OSError: a new file is needed, and cannot be made.
+        """
+        self._add_segment([*self._carry()])
+        self._held = self._current
+
+    def release(self) -> None:
+        """Gives everything to `unread` again."""
+        self._held = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is done that was appended before `hold`."""
+        return self._segments[0] is self._held
 
     def prepare(self) -> None:
         """Makes the next file, once half of the current one is used."""
@@ -241,6 +259,8 @@ class Journal:
         self._discard_spent()
         while True:
             segment = self._segments[0]
+            if segment is self._held:
+                return []
             is_current = segment is self._current  # first: nothing is added behind another
             records = segment.unread(most)
             if records:
@@ -276,6 +296,10 @@ class Journal:
         if self._spare:
             self._spent.append(self._spare)
         self._discard_spent()
+
+    def _add_segment(self, records: list[bytes]) -> None:
+        self._current = self._begin(records)
+        self._segments.append(self._current)
 
     def _begin(self, records: list[bytes]) -> Segment:
         """The next file, which begins with these records."""

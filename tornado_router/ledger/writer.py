@@ -106,8 +106,31 @@ class Ledger:
         self._append(codec.encode_finished(call))
         self._thread.wake()
 
+    def hold(self) -> None:
+        """Keeps calls that end from now on out of the database, until `release`.
+
+        Raises:
+            OSError: the journal cannot be written.
+        """
+        self._house()
+        if self._homeless:
+            raise OSError("usage is not in the journal")
+        self._journal.hold()
+        self._thread.wake()
+
+    def release(self) -> None:
+        """Writes all calls again."""
+        self._journal.release()
+        self._thread.wake()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the database has all calls that ended before `hold`."""
+        return self._journal.is_done
+
     def close(self) -> None:
         """Writes what is left; what the database does not accept waits for the next start."""
+        self._journal.release()
         self._house()
         if self._end_thread():
             self._journal.close()

@@ -23,3 +23,9 @@ class HolderKind(StrEnum):
     def names(self, holder: str) -> bool:
         """Whether an id is of a holder of this sort."""
         return holder.partition(":")[0] == self
+
+    @classmethod
+    def parts(cls, holder: str) -> tuple[HolderKind, *tuple[str, ...]]:
+        """The sort of a holder, and what its id says beside it."""
+        kind, *rest = holder.split(":")
+        return cls(kind), *rest

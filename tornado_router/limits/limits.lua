@@ -1,30 +1,72 @@
--- Many operations on the limits in one step, in their order; see redis.py.
+-- Many operations on the limits in one step, in their order; see redis.py and docs/decisions/0020.
 --
--- ARGV[1] is a JSON list of the time a lease holds, in microseconds, and the operations, each a
--- list of its name and its arguments. The answer is a list with one item for each. What is read is
--- kept in tables and written at the very end, so that an error leaves everything as it was.
--- A time is in microseconds, money in billionths of a US dollar. A limit is a list of its name, its
--- size, the period in which its bucket fills (0: it bounds calls that run), and 1 if a call takes
--- its tokens and not 1; see kinds.py.
+-- ARGV[1] is a JSON list of the time a lease holds, in microseconds, the token of the epoch that the
+-- router knows, and the operations, each a list of its name and its arguments. The answer is a list
+-- with one item for each. What is read is kept in tables and written at the very end, so that an
+-- error leaves everything as it was. A time is in microseconds, money in billionths of a US dollar.
+-- A limit is a list of its name, its size, the period in which its bucket fills (0: it bounds calls
+-- that run), and 1 if a call takes its tokens and not 1; see kinds.py. A fund is a list of a purse's
+-- id, its allowance, what is known to be spent of it, and 1 if that was read in this very epoch.
+--
+-- No key expires: what expires may be evicted. Whoever beats sweeps out what is idle.
 
 local PREFIX = 'tornado-router:limits:'
+local MONEY = PREFIX .. 'money' -- the epoch, purses and leases: forgotten together, or not at all
+local RATES = PREFIX .. 'rates' -- what is counted for each holder
 local LEASES = PREFIX .. 'leases' -- what is held, by when it expires
 local ROUTERS = PREFIX .. 'routers' -- who is alive, by when it was last heard of
-local HOUR = 3600000 -- in milliseconds: for so long is kept what nobody looks at
+local CHANNEL = 'tornado-router:limits' -- says that an epoch begins, or that a router joins it
+
+local FORGOTTEN, UNKNOWN = -1, -2 -- no epoch that this router knows; a purse that nobody has read
+local HOUR, DAY = 3600000000, 86400000000
 local EXPIRED_AT_ONCE = 500
 local SHARE = 16 -- as in limiter.py
+local SWEPT_AT_ONCE = 200
+local WRITTEN_AT_ONCE = 500 -- arguments of a command
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local request = cjson.decode(ARGV[1])
-local lease_time = request[1]
+local lease_time, token = request[1], request[2]
 
 local holders, purses, leases = {}, {}, {}
+local epoch = redis.call('HGET', MONEY, 'epoch')
+epoch = epoch and cmsgpack.unpack(epoch)
+local is_changed, is_new = false, false
 
-local function read(cache, kind, name)
+-- The clock of leases and routers. Where Redis' own jumps, or nobody got through to it for long,
+-- nobody could have renewed a lease: the gap counts as the pause between two beats.
+local clock = now
+if epoch then
+  local passed = now - epoch.time
+  local most = math.floor(lease_time / 3)
+  clock = epoch.clock + math.min(math.max(passed, 0), most)
+  if passed < 0 or passed > most / 32 then
+    epoch.time, epoch.clock, is_changed = now, clock, true
+  end
+end
+
+local function is_known()
+  return epoch and epoch.token == token
+end
+
+local function may_spend()
+  if not is_known() then
+    return false
+  end
+  if not epoch.open then
+    local complete = next(epoch.awaited) == nil and clock >= epoch.due
+    if complete or clock >= epoch.latest then
+      epoch.open, epoch.awaited, epoch.joined, is_changed = true, {}, {}, true
+    end
+  end
+  return epoch.open
+end
+
+local function read(cache, key, name, field)
   local found = cache[name]
   if found == nil then
-    local text = redis.call('GET', PREFIX .. kind .. name)
+    local text = redis.call('HGET', key, field)
     found = text and cmsgpack.unpack(text) or false
     cache[name] = found
   end
@@ -32,10 +74,14 @@ local function read(cache, kind, name)
 end
 
 local function holder(name)
-  local found = read(holders, 'rates:', name)
+  local found = read(holders, RATES, name, name)
   if not found then
     found = { in_flight = 0 }
     holders[name] = found
+  end
+  local id = epoch and epoch.id or ''
+  if found.epoch ~= id then -- who runs calls reports so again
+    found.epoch, found.in_flight = id, 0
   end
   return found
 end
@@ -50,11 +96,11 @@ local function bucket_of(counted, name)
 end
 
 local function purse(id)
-  return read(purses, 'purse:', id)
+  return read(purses, MONEY, id, 'purse:' .. id)
 end
 
 local function lease(id)
-  return read(leases, 'lease:', id)
+  return read(leases, MONEY, id, 'lease:' .. id)
 end
 
 -- Lets flow back what is due by now. A clock that was put back lets nothing flow.
@@ -64,14 +110,46 @@ local function drain(bucket, limit)
   bucket.limit = limit
 end
 
-local function fund(id, spent)
+-- A purse; what is spent of it is not known before it was read (`based`): until then, it holds what
+-- was spent since the epoch began.
+local function open_purse(fund)
+  local id, allowance = fund[1], fund[2]
   local found = purse(id)
   if not found then
-    found = { spent = spent, reserved = 0 }
+    found = { spent = 0, reserved = 0 }
     purses[id] = found
   end
-  found.spent = math.max(found.spent, spent)
+  found.allowance, found.used = allowance, now
   return found
+end
+
+local function is_based(funds)
+  for _, fund in ipairs(funds) do
+    local found = purse(fund[1])
+    if not (found and found.based) and fund[4] ~= 1 then
+      return false
+    end
+  end
+  return true
+end
+
+local function base(found, spent)
+  if found.based then
+    found.spent = math.max(found.spent, spent)
+  else
+    found.spent = math.max(spent, math.min(found.spent + spent, found.allowance))
+    found.based = true
+  end
+end
+
+local function open_purses(funds)
+  for _, fund in ipairs(funds) do
+    base(open_purse(fund), fund[3])
+  end
+end
+
+local function left(found)
+  return math.max(found.allowance - found.spent - found.reserved, 0)
 end
 
 local function hold(held, sign)
@@ -88,28 +166,61 @@ local function hold(held, sign)
 end
 
 -- Whoever holds a lease that expired is dead, or was away: its call no longer counts, but what it
--- costs does if that is told later.
+-- costs does if that is reported later.
 local function expire()
-  local expired = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, EXPIRED_AT_ONCE)
+  local expired = redis.call('ZRANGEBYSCORE', LEASES, '-inf', clock, 'LIMIT', 0, EXPIRED_AT_ONCE)
   for _, id in ipairs(expired) do
     local held = lease(id)
     if held then
       hold(held, -1)
-      held.deadline = nil
+      held.deadline, held.expired = nil, clock
+    else
+      leases[id] = false
     end
   end
 end
 
+-- One that had expired holds what is there by now: others may have taken the rest.
 local function renew(held)
   if not held.deadline then
+    for _, id in ipairs(held.purses) do
+      local found = purse(id)
+      if found and found.based then
+        held.cost = math.min(held.cost, left(found))
+      end
+    end
     hold(held, 1)
   end
-  held.deadline = now + lease_time
+  held.deadline, held.expired = clock + lease_time, nil
+end
+
+local function new_lease(id, tokens, cost, rates, funds)
+  local held = { tokens = tokens, cost = cost, rates = {}, purses = {} }
+  for i, one in ipairs(rates) do
+    local corrected = {}
+    for _, spec in ipairs(one[2]) do
+      if spec[3] > 0 and spec[4] == 1 then
+        corrected[#corrected + 1] = { spec[1], spec[3] }
+      end
+    end
+    held.rates[i] = { one[1], #corrected > 0 and corrected }
+  end
+  for i, one in ipairs(funds) do
+    held.purses[i] = one[1]
+  end
+  leases[id] = held
+  return held
 end
 
 local steps = {}
 
 function steps.admit(id, tokens, cost, most, rates, funds)
+  if not is_known() or #funds > 0 and not may_spend() then
+    return { FORGOTTEN }
+  end
+  if not is_based(funds) then
+    return { UNKNOWN }
+  end
   local fits = true
   for _, one in ipairs(rates) do
     local counted = holder(one[1])
@@ -125,41 +236,30 @@ function steps.admit(id, tokens, cost, most, rates, funds)
       end
     end
   end
+  open_purses(funds)
   for _, one in ipairs(funds) do
-    local found = fund(one[1], one[3])
+    local found = purse(one[1])
     fits = fits and (cost == 0 or found.spent + found.reserved + cost <= one[2])
   end
   if fits and most > cost then
     local more = most - cost
     for _, one in ipairs(funds) do
-      local found = purse(one[1])
-      local left = one[2] - found.spent - found.reserved - cost
-      more = math.min(more, math.floor(left / SHARE))
+      more = math.min(more, math.floor((left(purse(one[1])) - cost) / SHARE))
     end
     cost = cost + math.max(more, 0)
   end
   if fits then
-    local held = { tokens = tokens, cost = cost, rates = {}, purses = {} }
-    for i, one in ipairs(rates) do
+    for _, one in ipairs(rates) do
       local counted = holder(one[1])
-      local corrected = {}
       for _, spec in ipairs(one[2]) do
         local name, _, period, by_tokens = unpack(spec)
         if period > 0 then
           local bucket = bucket_of(counted, name)
           bucket.level = bucket.level + (by_tokens == 1 and tokens or 1) * period
-          if by_tokens == 1 then
-            corrected[#corrected + 1] = { name, period }
-          end
         end
       end
-      held.rates[i] = { one[1], #corrected > 0 and corrected }
     end
-    for i, one in ipairs(funds) do
-      held.purses[i] = one[1]
-    end
-    renew(held)
-    leases[id] = held
+    renew(new_lease(id, tokens, cost, rates, funds))
   end
   local answer = { fits and 1 or 0 }
   for _, one in ipairs(rates) do
@@ -176,31 +276,26 @@ function steps.admit(id, tokens, cost, most, rates, funds)
   return answer
 end
 
--- A lease that nobody knows was there before Redis lost everything: it begins anew as money.
+-- What the lease holds then.
 function steps.extend(id, wanted, cost, funds)
-  local held = lease(id)
-  for _, one in ipairs(funds) do
-    fund(one[1], one[3])
+  if not may_spend() then
+    return FORGOTTEN
   end
-  if not held then
-    held = { tokens = 0, cost = cost, rates = {}, purses = {} }
-    for i, one in ipairs(funds) do
-      held.purses[i] = one[1]
-    end
-    leases[id] = held
+  if not is_based(funds) then
+    return UNKNOWN
   end
+  open_purses(funds)
+  local held = lease(id) or new_lease(id, 0, cost, {}, funds)
   renew(held)
   for _, one in ipairs(funds) do
-    local found = purse(one[1])
-    wanted = math.min(wanted, one[2] - found.spent - found.reserved)
+    wanted = math.min(wanted, left(purse(one[1])))
   end
-  wanted = math.max(wanted, 0)
   for _, one in ipairs(funds) do
     local found = purse(one[1])
     found.reserved = found.reserved + wanted
   end
   held.cost = held.cost + wanted
-  return wanted
+  return held.cost
 end
 
 function steps.settle(id, tokens, cost)
@@ -212,11 +307,7 @@ function steps.settle(id, tokens, cost)
     hold(held, -1)
   end
   for _, one in ipairs(held.rates) do
-    local corrected = one[2]
-    if corrected == true then -- a lease of a router of the version before
-      corrected = { { 'tokens', 60000000 } }
-    end
-    for _, pair in ipairs(corrected or {}) do
+    for _, pair in ipairs(one[2] or {}) do
       local bucket = bucket_of(holder(one[1]), pair[1])
       drain(bucket, bucket.limit)
       bucket.level = math.max(bucket.level + (tokens - held.tokens) * pair[2], 0)
@@ -225,82 +316,235 @@ function steps.settle(id, tokens, cost)
   for _, one in ipairs(held.purses) do
     local found = purse(one)
     if found then -- otherwise the database knows better by the time that somebody asks
-      found.spent = found.spent + cost
+      local spent = found.spent + cost
+      -- Others may have what a late call takes: as in the database, there is no more than there is.
+      found.is_late = found.is_late or not held.deadline
+      if found.is_late then
+        spent = math.max(found.spent, math.min(spent, found.allowance))
+      end
+      found.spent, found.used = spent, now
     end
   end
   leases[id] = false
   return 1
 end
 
+-- Who is alive, and the leases that hold less than they did, each with what it holds.
 function steps.beat(router, ids)
+  if not is_known() then
+    return FORGOTTEN
+  end
+  local lowered = {}
   for _, id in ipairs(ids) do
     local held = lease(id)
+    local before = held and held.cost
     if held then
       renew(held)
-      for _, one in ipairs(held.rates) do
-        holder(one[1])
-      end
-      for _, one in ipairs(held.purses) do
-        purse(one)
-      end
+    end
+    if not held or held.cost < before then
+      lowered[#lowered + 1] = { id, held and held.cost or 0 }
     end
   end
-  redis.call('ZADD', ROUTERS, now, router)
-  redis.call('ZREMRANGEBYSCORE', ROUTERS, '-inf', now - lease_time)
-  redis.call('PEXPIRE', ROUTERS, HOUR)
-  return redis.call('ZCARD', ROUTERS)
+  redis.call('ZADD', ROUTERS, clock, router)
+  redis.call('ZREMRANGEBYSCORE', ROUTERS, '-inf', clock - lease_time)
+  return { redis.call('ZRANGE', ROUTERS, 0, -1), lowered }
 end
 
 function steps.leave(router)
   return redis.call('ZREM', ROUTERS, router)
 end
 
--- In how many milliseconds a bucket is empty.
-local function until_empty(bucket)
-  if bucket.level == 0 then
-    return 0
+-- The id of the epoch: a new one if Redis forgot the last, or is not the server that has it.
+-- It opens once all have joined of whom anybody knows, or when their leases would have expired.
+function steps.assemble(router, id, server, grace, others)
+  if not epoch or epoch.server ~= server then
+    epoch = {
+      id = id,
+      server = server,
+      token = id .. ':' .. server,
+      time = now,
+      clock = now,
+      due = now + grace,
+      latest = now + math.max(lease_time, grace),
+      open = false,
+      awaited = {},
+      joined = {},
+    }
+    clock, is_changed, is_new = now, true, true
+    purses, leases = {}, {}
+    redis.call('PUBLISH', CHANNEL, id)
   end
-  return bucket.limit == 0 and HOUR or math.ceil(bucket.level / bucket.limit / 1000) + 1
-end
-
-local function write()
-  for name, counted in pairs(holders) do
-    local kept = counted.in_flight > 0 and HOUR or 0
-    for _, bucket in pairs(counted) do
-      if type(bucket) == 'table' then
-        kept = math.max(kept, until_empty(bucket))
+  if not epoch.open then
+    for _, other in ipairs(others) do
+      if not epoch.joined[other] then
+        epoch.awaited[other], is_changed = true, true
       end
     end
-    if kept > 0 then
-      redis.call('SET', PREFIX .. 'rates:' .. name, cmsgpack.pack(counted), 'PX', kept)
-    else
-      redis.call('DEL', PREFIX .. 'rates:' .. name)
+  end
+  return epoch.id
+end
+
+-- What the lease of a call that runs holds in this epoch.
+function steps.report(id, tokens, cost, rates, funds)
+  if not is_known() then
+    return FORGOTTEN
+  end
+  local held = lease(id)
+  if not held then
+    for _, one in ipairs(funds) do
+      open_purse(one)
+    end
+    held = new_lease(id, tokens, cost, rates, funds)
+    renew(held)
+  end
+  return held.cost
+end
+
+-- The router has reported all that it holds, and what ended before is in the database.
+function steps.join(router)
+  if not is_known() then
+    return FORGOTTEN
+  end
+  if not epoch.open then
+    epoch.joined[router], epoch.awaited[router], is_changed = true, nil, true
+  end
+  redis.call('ZADD', ROUTERS, clock, router)
+  redis.call('PUBLISH', CHANNEL, epoch.id)
+  return 1
+end
+
+function steps.opened()
+  if not is_known() then
+    return FORGOTTEN
+  end
+  return may_spend() and 1 or 0
+end
+
+-- What the database has of purses that were reported; nobody writes there what was spent of them since.
+function steps.base(figures)
+  if not may_spend() then
+    return FORGOTTEN
+  end
+  for _, one in ipairs(figures) do
+    local found = purse(one[1])
+    if found and not found.based then
+      base(found, one[2])
     end
   end
+  return 1
+end
+
+-- Whether it is as good as new, once what is due has flowed back.
+local function is_idle(counted)
+  if counted.in_flight > 0 and counted.epoch == (epoch and epoch.id) then
+    return false
+  end
+  for _, bucket in pairs(counted) do
+    if type(bucket) == 'table' then
+      local due = (now - bucket.time) * bucket.limit
+      local is_stuck = bucket.limit == 0 and bucket.time < now - HOUR
+      if bucket.level > due and not is_stuck then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+local function scan(key, cursor)
+  local found = redis.call('HSCAN', key, cursor, 'COUNT', SWEPT_AT_ONCE)
+  return found[1], found[2], redis.call('HLEN', key)
+end
+
+-- Looks at some of all that there is, so that `write` drops what is idle.
+function steps.sweep(rates_cursor, money_cursor)
+  local rates_next, fields, rates_count = scan(RATES, rates_cursor)
+  for i = 1, #fields, 2 do
+    local name = fields[i]
+    if holders[name] == nil and is_idle(cmsgpack.unpack(fields[i + 1])) then
+      holders[name] = { in_flight = 0 }
+    end
+  end
+  local money_next, more, money_count = scan(MONEY, money_cursor)
+  for i = 1, #more, 2 do
+    local kind, id = more[i]:match('^(%l+):(.*)$')
+    if kind == 'purse' then
+      purse(id)
+    elseif kind == 'lease' then
+      local held = lease(id)
+      if held and not held.deadline and held.expired < clock - HOUR then
+        leases[id] = false
+      end
+    end
+  end
+  return { rates_next, money_next, rates_count + money_count }
+end
+
+local function flush(command, key, arguments)
+  for first = 1, #arguments, WRITTEN_AT_ONCE do
+    local last = math.min(first + WRITTEN_AT_ONCE - 1, #arguments)
+    redis.call(command, key, unpack(arguments, first, last))
+  end
+end
+
+local function put(arguments, first, second)
+  arguments[#arguments + 1] = first
+  arguments[#arguments + 1] = second
+end
+
+local function write_rates()
+  local set, dropped = {}, {}
+  for name, counted in pairs(holders) do
+    if is_idle(counted) then
+      dropped[#dropped + 1] = name
+    else
+      put(set, name, cmsgpack.pack(counted))
+    end
+  end
+  flush('HSET', RATES, set)
+  flush('HDEL', RATES, dropped)
+end
+
+local function write_money()
+  local set, dropped, deadlines, ended = {}, {}, {}, {}
+  if is_new then
+    redis.call('DEL', MONEY, LEASES)
+  end
+  if is_changed then
+    put(set, 'epoch', cmsgpack.pack(epoch))
+  end
   for id, found in pairs(purses) do
-    if found then
-      redis.call('SET', PREFIX .. 'purse:' .. id, cmsgpack.pack(found), 'PX', HOUR)
+    -- By then the database has the sum.
+    if found and found.reserved == 0 and found.used < now - DAY then
+      dropped[#dropped + 1] = 'purse:' .. id
+    elseif found then
+      put(set, 'purse:' .. id, cmsgpack.pack(found))
     end
   end
   for id, held in pairs(leases) do
     if held then
-      redis.call('SET', PREFIX .. 'lease:' .. id, cmsgpack.pack(held), 'PX', HOUR)
+      put(set, 'lease:' .. id, cmsgpack.pack(held))
     else
-      redis.call('DEL', PREFIX .. 'lease:' .. id)
+      dropped[#dropped + 1] = 'lease:' .. id
     end
     if held and held.deadline then
-      redis.call('ZADD', LEASES, held.deadline, id)
+      put(deadlines, held.deadline, id)
     else
-      redis.call('ZREM', LEASES, id)
+      ended[#ended + 1] = id
     end
   end
+  flush('HSET', MONEY, set)
+  flush('HDEL', MONEY, dropped)
+  flush('ZADD', LEASES, deadlines)
+  flush('ZREM', LEASES, ended)
 end
 
 expire()
 local answers = {}
-for i = 2, #request do
+for i = 3, #request do
   local operation = request[i]
-  answers[i - 1] = steps[operation[1]](unpack(operation, 2))
+  answers[i - 2] = steps[operation[1]](unpack(operation, 2))
 end
-write()
+write_rates()
+write_money()
 return answers

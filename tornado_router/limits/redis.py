@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -23,11 +24,21 @@ from loguru import logger
 
 from tornado_router.background.supervisor import call_later, keep_task
 from tornado_router.errors import RouterError
-from tornado_router.limits.kinds import KINDS, Rates
+from tornado_router.limits.books import Books
+from tornado_router.limits.epoch import BATCH, CHANNEL, FORGOTTEN, UNKNOWN, Epoch
 from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse
-from tornado_router.limits.verdict import Counts, Funds, levels, refusal
+from tornado_router.limits.packing import (
+    pack_cost,
+    pack_purses,
+    pack_rates,
+    pack_tokens,
+    unpack_counts,
+)
+from tornado_router.limits.redis_lease import Certainty, RedisLease
+from tornado_router.limits.verdict import Funds, levels, refusal
 from tornado_router.redis.link import RedisLink
 from tornado_router.redis.protocol import RedisAwayError, RedisReplyError, pack
+from tornado_router.redis.subscription import RedisSubscription
 
 SETTLE_SECONDS = 0.005
 """For so long a settlement waits for an admission that takes it along."""
@@ -35,16 +46,15 @@ SETTLE_SECONDS = 0.005
 RETRY_SECONDS = 0.25
 CLOSE_SECONDS = 1.0
 
-BATCH = 100
-"""Settlements, or leases to renew, in one step: others wait for it."""
-
 MOST_UNSETTLED = 100_000
 """Settlements that are kept while Redis is away, the oldest going first. Their leases expire, and
 the database knows what they cost."""
 
-LARGEST_TOKENS = 1_000_000_000
-LARGEST_COST = 2**53 - 1
-"""More than any limit, and exact where numbers are doubles."""
+SWEPT_FIELDS = 12_000
+"""For each so many that Redis has, a beat sweeps once: all are looked at in some minutes."""
+
+TRIES = 5
+"""How often a call asks anew as Redis has forgotten something."""
 
 
 def digest(script: str) -> str:
@@ -68,19 +78,30 @@ class RedisLimiter:
         link: to Redis.
         lease_seconds: for how long a lease holds that is not renewed, as its router died.
         counts: whether this process is one of the routers, and renews its leases.
+        subscription: to learn at once that Redis has forgotten, or that another router joins.
+        books: asked when Redis has forgotten; None if nothing but demands reports what is spent.
 
     Attributes:
         processes: how many routers were alive when Redis was last asked.
     """
 
-    def __init__(self, link: RedisLink, lease_seconds: float, *, counts: bool = True) -> None:
+    def __init__(
+        self,
+        link: RedisLink,
+        lease_seconds: float,
+        *,
+        counts: bool = True,
+        subscription: RedisSubscription | None = None,
+        books: Books | None = None,
+    ) -> None:
         self.processes = 1
         self._link = link
         self._lease_seconds = lease_seconds
-        self._head = b"[%d," % int(lease_seconds * 1_000_000)
+        self._lease_time = int(lease_seconds * 1_000_000)
         self._router = secrets.token_hex(8)
         self._numbers = count(1)
-        self._running: dict[str, Lease] = {}
+        self._running: dict[str, RedisLease] = {}
+        self._certainty = Certainty(lease_seconds)
         self._queue: list[Operation] = []
         self._sending = False
         self._settling: asyncio.TimerHandle | None = None
@@ -91,27 +112,38 @@ class RedisLimiter:
         self._refused = ""
         self._loop = asyncio.get_running_loop()
         self._back = asyncio.Event()
+        self._cursors = ("0", "0")
+        self._epoch = Epoch(
+            link,
+            self._router,
+            ask=self._ask,
+            leases=lambda: list(self._running.values()),
+            reported=lambda: self._retry_later(0),
+            books=books,
+        )
         self._beats = keep_task("limits in Redis", self._beat) if counts else None
         link.listen(self._link_changed)
+        if subscription is not None:
+            subscription.listen(CHANNEL, lambda _: self._back.set(), self._back.set)
 
     async def admit(self, demand: Demand) -> Lease:
         """See `Limiter.admit`."""
         id_ = f"{self._router}:{next(self._numbers)}"
         rates, purses = demand.rates, demand.purses
-        tokens, cost, most = _tokens(demand.tokens), _cost(demand.cost), _cost(demand.most)
-        waiter = self._ask(["admit", id_, tokens, cost, most, _rates(rates), _purses(purses)])
+        tokens, cost = pack_tokens(demand.tokens), pack_cost(demand.cost)
+        operation = ["admit", id_, tokens, cost, pack_cost(demand.most), pack_rates(rates)]
         try:
-            numbers = await waiter
+            numbers = await self._take(operation, purses)
         except (LimiterAwayError, asyncio.CancelledError):
             self._settle_soon(["settle", id_, 0, 0])  # it may be reserved, for a call that is gone
             raise
         fits, *rest = numbers
         left = iter(rest)
-        counts = [_counts(one, left) for one in rates]
+        counts = [unpack_counts(one, left) for one in rates]
         if not fits:
             funds = [Funds(next(left), next(left)) for _ in purses]
             raise refusal(demand, counts, funds)
-        lease = Lease(demand, numbers[-1], levels(rates, counts), id=id_)
+        lease = RedisLease(demand, numbers[-1], levels(rates, counts), id_, self._certainty)
         self._running[id_] = lease
         return lease
 
@@ -122,17 +154,47 @@ class RedisLimiter:
             LimiterAwayError: Redis did not respond.
         """
         purses = lease.demand.purses
-        got = _cost(cost)
-        if purses:
-            held = _cost(lease.cost)
-            got = await self._ask(["extend", lease.id, got, held, _purses(purses)])
-        lease.cost += got
-        return got
+        before = lease.cost
+        if not purses:
+            lease.cost = before + cost
+            return cost
+        if self._certainty.is_lost:
+            await self._renew()
+        more = before + pack_cost(cost) - lease.cost
+        if more > 0:
+            (held,) = await self._take(["extend", lease.id, more, pack_cost(lease.cost)], purses)
+            lease.cost = held
+        return min(max(lease.cost - before, 0), cost)
+
+    async def _take(self, operation: list[Any], purses: tuple[Purse, ...]) -> list[int]:
+        """Runs an operation in an epoch that has all leases, and knows what is spent of its purses.
+
+        Raises:
+            LimiterAwayError: Redis does not respond, or is not reported yet what it has forgotten.
+        """
+        epoch, is_fresh, tries = self._epoch, False, 0
+        while True:
+            if not (epoch.is_open if purses else epoch.is_reported):
+                await epoch.ready(money=bool(purses))
+                is_fresh = False
+            token = epoch.token
+            answer = await self._ask([*operation, pack_purses(purses, is_fresh=is_fresh)])
+            numbers: list[int] = answer if isinstance(answer, list) else [answer]
+            if numbers[0] == FORGOTTEN:
+                epoch.lose(token)
+                is_fresh = False
+            elif numbers[0] == UNKNOWN:
+                purses, is_fresh = await epoch.look_up(purses), True
+            else:
+                return numbers
+            tries += 1
+            if tries > TRIES:
+                raise LimiterAwayError("Redis forgets again and again")
 
     def settle(self, lease: Lease, tokens: int, cost: int) -> None:
         """See `Limiter.settle`."""
         if self._running.pop(lease.id, None) is not None:
-            self._settle_soon(["settle", lease.id, _tokens(tokens), _cost(cost)])
+            self._settle_soon(["settle", lease.id, pack_tokens(tokens), pack_cost(cost)])
 
     async def close(self) -> None:
         """See `Limiter.close`."""
@@ -140,6 +202,7 @@ class RedisLimiter:
             self._beats.cancel()
             with suppress(asyncio.CancelledError):
                 await self._beats
+        await self._epoch.close()
         for lease in list(self._running.values()):
             self.settle(lease, lease.demand.tokens, 0)
         with suppress(LimiterAwayError, TimeoutError):
@@ -172,7 +235,7 @@ class RedisLimiter:
     def _settle_soon(self, settlement: list[Any]) -> None:
         """Queues a settlement, to be sent with the next admission or after `SETTLE_SECONDS`."""
         data = orjson.dumps(settlement)
-        if not self._link.available:
+        if not self._link.available or self._epoch.reporting:
             self._unsettled.append(data)
             return
         self._queue.append((data, None))
@@ -193,7 +256,8 @@ class RedisLimiter:
         self, operations: list[Operation], done: Callable[[list[Operation], Any], None]
     ) -> None:
         """Runs the script; `done` gets its results, or the error."""
-        data = self._head + b",".join([operation for operation, _ in operations]) + b"]"
+        head = b'[%d,"%b",' % (self._lease_time, self._epoch.token.encode())
+        data = head + b",".join([operation for operation, _ in operations]) + b"]"
         self._under_way += 1
 
         def replied(reply: Any) -> None:
@@ -229,17 +293,22 @@ class RedisLimiter:
 
     def _link_changed(self, available: bool) -> None:
         """Learns that Redis comes or goes."""
+        self._epoch.link_changed()
         if available:
             self._back.set()
             self._retry_later(0)
 
     def _retry_later(self, seconds: float = RETRY_SECONDS) -> None:
-        if self._unsettled and self._link.available and not self._retrying:
+        waits = self._retrying or self._epoch.reporting
+        if self._unsettled and self._link.available and not waits:
             self._retrying = True
             call_later("limits in Redis", seconds, self._retry)
 
     def _retry(self) -> None:
         """Sends lost settlements again, apart from admissions, which must not suffer from them."""
+        if self._epoch.reporting:
+            self._retrying = False
+            return
         count_ = min(BATCH, len(self._unsettled))
         self._run([(self._unsettled.popleft(), None) for _ in range(count_)], self._retried)
 
@@ -250,51 +319,60 @@ class RedisLimiter:
             self._retry_later(0)
 
     async def _beat(self) -> None:
-        """Renews the leases of this router, and its place among the routers."""
+        """Renews the leases of this router and its place among the routers, and sweeps."""
         while True:
             self._back.clear()
             with suppress(LimiterAwayError):
                 await self._renew()
+                await self._sweep()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._lease_seconds / 3):
                     await self._back.wait()
 
     async def _renew(self) -> None:
-        ids = list(self._running)
+        """Renews what is held; what had expired holds what is still there.
+
+        Raises:
+            LimiterAwayError: Redis did not respond.
+        """
+        since, was_lost = time.monotonic(), self._certainty.is_lost
+        try:
+            while not await self._renew_all():
+                await self._epoch.ready(money=False)
+        except LimiterAwayError:
+            if was_lost:
+                raise
+            # For all that is known, Redis is away from all routers: none takes what is held.
+        self._certainty.until = max(self._certainty.until, since + self._lease_seconds)
+
+    async def _renew_all(self) -> bool:
+        """Renews what is held, in parts; False if Redis has forgotten it."""
+        token, ids = self._epoch.token, list(self._running)
         for start in range(0, max(len(ids), 1), BATCH):
             running = [id_ for id_ in ids[start : start + BATCH] if id_ in self._running]
-            self.processes = await self._ask(["beat", self._router, running])
+            answer = await self._ask(["beat", self._router, running])
+            if answer == FORGOTTEN:
+                self._epoch.lose(token)
+                return False
+            self._learn(*answer)
+        return True
 
+    def _learn(self, routers: list[bytes], lowered: list[tuple[bytes, int]]) -> None:
+        """Takes in what a beat has found out."""
+        self.processes = len(routers)
+        self._epoch.others = [name.decode() for name in routers if name.decode() != self._router]
+        for id_, held in lowered:
+            lease = self._running.get(id_.decode())
+            if lease is not None:
+                lease.held = held
 
-def _rates(rates: Iterable[Rates]) -> list[list[Any]]:
-    """Each holder with its limits: name, limit, period, and 1 if a call takes its tokens."""
-    return [
-        [
-            one.holder,
-            [
-                [KINDS[index].name, limit, period, int(by_tokens)]
-                for index, limit, period, by_tokens in one.bounds
-            ],
-        ]
-        for one in rates
-    ]
+    async def _sweep(self) -> None:
+        """Has Redis look at some of what it has, and drop what is idle."""
+        fields = await self._sweep_once()
+        for _ in range(fields // SWEPT_FIELDS):
+            await self._sweep_once()
 
-
-def _counts(rates: Rates, numbers: Iterator[int]) -> Counts:
-    """What is counted for one holder: the script gives a number for each limit that is set."""
-    counts = [0] * len(KINDS)
-    for bound in rates.bounds:
-        counts[bound.position] = next(numbers)
-    return counts
-
-
-def _purses(purses: Iterable[Purse]) -> list[list[Any]]:
-    return [list(purse) for purse in purses]
-
-
-def _tokens(tokens: int) -> int:
-    return min(tokens, LARGEST_TOKENS)
-
-
-def _cost(cost: int) -> int:
-    return min(cost, LARGEST_COST)
+    async def _sweep_once(self) -> int:
+        *cursors, fields = await self._ask(["sweep", *self._cursors])
+        self._cursors = (cursors[0].decode(), cursors[1].decode())
+        return int(fields)

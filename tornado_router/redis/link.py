@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -27,19 +28,44 @@ from tornado_router.redis.protocol import (
 PROBE_SECONDS = 0.25
 """How often Redis is pinged."""
 
+UNNAMED = "-"
+"""A server that does not say which it is."""
+
+_RUN_ID = re.compile(rb"^run_id:([0-9a-f]+)\r?$", re.MULTILINE)
+
+
+_POLICY = re.compile(rb"^maxmemory_policy:(allkeys-[a-z]+)\r?$", re.MULTILINE)
+
+
+def eviction_warning(info: bytes) -> str | None:
+    """What is to be said of a server that may evict limits, by its `INFO`."""
+    found = _POLICY.search(info)
+    if found is None:
+        return None
+    return (
+        f"may evict limits: its maxmemory-policy is {found[1].decode()}; paid calls wait whenever "
+        "that happens; set volatile-lru or noeviction"
+    )
+
 
 class RedisLink:
     """Runs commands on Redis while it responds. To be made and closed on the running event loop.
 
     After a command that timed out, a ping is sent at once: if that is late too, the breaker opens,
-    and every command is refused without waiting until a later ping succeeds.
+    and every command is refused without waiting until a later ping succeeds. One that is late alone
+    means nothing: on a busy machine, any process may have to wait for its turn.
 
     Args:
         options: where Redis is, and the budget of a command.
+
+    Attributes:
+        server: the name that the server gave itself when it started, so that another one is
+            noticed behind the same address; empty while there is no connection.
     """
 
     def __init__(self, options: RedisOptions) -> None:
         self.options = options
+        self.server = ""
         self._connection: Connection | None = None
         self._down = False
         self._early: list[tuple[bytes, Command]] = []
@@ -93,17 +119,18 @@ class RedisLink:
         while True:
             try:
                 connection = await open_connection(self.options, seconds)
+                server = await self._ask_server(connection)
             except (RedisAwayError, RedisReplyError) as error:
                 self._go(error)
                 seconds = CONNECT_SECONDS
                 await asyncio.sleep(PROBE_SECONDS)
                 continue
             since = loop.time()
-            self._come(connection)
+            self._come(connection, server)
             try:
                 await self._watch(connection)
             except (RedisAwayError, RedisReplyError) as error:
-                self._connection = None
+                self._connection, self.server = None, ""
                 if not connection.lost or loop.time() < since + PROBE_SECONDS:
                     self._go(error)
                     await asyncio.sleep(PROBE_SECONDS)
@@ -112,16 +139,38 @@ class RedisLink:
                 connection.abort()
 
     async def _watch(self, connection: Connection) -> None:
-        """Pings now and then, and whenever a command was late, until there is no response."""
+        """Pings now and then, and whenever a command was late, until two responses are missed."""
         while True:
+            missed = self._doubt.is_set()
             self._doubt.clear()
-            await connection.call(self.options.timeout, "PING")
+            try:
+                await connection.call(self.options.timeout, "PING")
+            except RedisAwayError:
+                if missed or connection.lost:
+                    raise
+                self._doubt.set()
+                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(PROBE_SECONDS):
                     await self._doubt.wait()
 
-    def _come(self, connection: Connection) -> None:
-        self._connection = connection
+    async def _ask_server(self, connection: Connection) -> str:
+        """The name of the server; `-` if it does not say. Says so if it may evict the limits."""
+        try:
+            info = await connection.call(self.options.timeout, "INFO")
+        except RedisReplyError as error:
+            logger.warning("Redis does not say which server it is: {}", error)
+            return UNNAMED
+        except RedisAwayError:
+            connection.abort()
+            raise
+        if warning := eviction_warning(info):
+            logger.warning("Redis {}", warning)
+        found = _RUN_ID.search(info)
+        return found[1].decode() if found else UNNAMED
+
+    def _come(self, connection: Connection, server: str) -> None:
+        self._connection, self.server = connection, server
         connection.on_lost = self._doubt.set
         was_down, self._down = self._down, False
         early, self._early = self._early, []
@@ -134,7 +183,7 @@ class RedisLink:
             listener(True)
 
     def _go(self, error: RouterError) -> None:
-        self._connection = None
+        self._connection, self.server = None, ""
         was_down, self._down = self._down, True
         self._refuse_early()
         if was_down:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import hiredis
 
+from tornado_router.background.supervisor import child_task
 from tornado_router.config.options import RedisOptions
 from tornado_router.errors import RouterError
 from tornado_router.redis.tls import explain, redis_context
@@ -24,8 +25,11 @@ T = TypeVar("T")
 CONNECT_SECONDS = 1.0
 """For a connection that no command waits for."""
 
-GRACE_SECONDS = 0.001
-"""How much longer a time-out waits: the response may be there, unread, if the loop was busy."""
+TICK_SECONDS = 0.01
+"""How often a connection looks for responses that are late, while some are due.
+
+A command's time is counted in ticks, so that it is not the router's own: a loop that was busy, or
+a process that was not given the CPU, has missed the ticks as well."""
 
 _NOTHING = object()
 
@@ -57,13 +61,12 @@ class Command:
         on_late: called if the response did not come in time.
     """
 
-    __slots__ = ("_on_late", "_on_reply", "_timer")
+    __slots__ = ("_on_late", "_on_reply", "_ticks")
 
     def __init__(self, on_reply: OnReply, seconds: float, on_late: Callable[[], None]) -> None:
         self._on_reply: OnReply | None = on_reply
         self._on_late = on_late
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(seconds, self._look_again, loop)
+        self._ticks = int(seconds / TICK_SECONDS) + 1  # the first has begun already
 
     @property
     def waits(self) -> bool:
@@ -74,15 +77,14 @@ class Command:
         """Passes on the outcome, unless it is too late."""
         on_reply, self._on_reply = self._on_reply, None
         if on_reply is not None:
-            self._timer.cancel()
             on_reply(reply)
 
-    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = loop.call_later(GRACE_SECONDS, self._give_up)
-
-    def _give_up(self) -> None:
-        self.finish(RedisAwayError("Redis did not respond in time"))
-        self._on_late()
+    def tick(self) -> None:
+        """Counts the time that it waits; gives up when it is late."""
+        self._ticks -= 1
+        if self._ticks < 0 and self._on_reply is not None:
+            self.finish(RedisAwayError("Redis did not respond in time"))
+            self._on_late()
 
 
 class Connection(asyncio.Protocol):
@@ -100,6 +102,8 @@ class Connection(asyncio.Protocol):
         self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_NOTHING)
         self._commands: deque[Command] = deque()
         self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._is_ticking = False
         self.on_lost: Callable[[], None] = _ignore
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -118,6 +122,9 @@ class Connection(asyncio.Protocol):
             return
         self._commands.append(command)
         self._transport.write(packed)
+        if not self._is_ticking:
+            self._is_ticking = True
+            self._loop.call_later(TICK_SECONDS, self._tick)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -142,6 +149,14 @@ class Connection(asyncio.Protocol):
         """Closes it at once."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _tick(self) -> None:
+        """Lets the time of those that wait pass."""
+        self._is_ticking = bool(self._commands)
+        if self._is_ticking:
+            self._loop.call_later(TICK_SECONDS, self._tick)
+            for command in tuple(self._commands):  # whose caller may send another
+                command.tick()
 
     async def call(self, seconds: float, *words: str | bytes | int) -> Any:
         """Sends a command, and waits for its response.
@@ -174,10 +189,10 @@ async def open_connection(
     loop = asyncio.get_running_loop()
     try:
         tls = redis_context(options)
-        async with asyncio.timeout(seconds):
-            _, connection = await loop.create_connection(
-                lambda: Connection(on_message), options.host, options.port, ssl=tls
-            )
+        connecting = loop.create_connection(
+            lambda: Connection(on_message), options.host, options.port, ssl=tls
+        )
+        _, connection = await _within(seconds, connecting)
     except OSError as error:  # a TimeoutError is one
         raise RedisAwayError(f"cannot connect: {explain(error)}") from None
     greetings: list[tuple[str | int, ...]] = [("PING",)]
@@ -194,6 +209,22 @@ async def open_connection(
         connection.abort()
         raise
     return connection
+
+
+async def _within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns, in so many seconds of a loop that is not busy.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    task = child_task("connection to Redis", coroutine)
+    try:
+        for _ in range(int(seconds / TICK_SECONDS) + 1):
+            if (await asyncio.wait([task], timeout=TICK_SECONDS))[0]:
+                return task.result()
+    finally:
+        task.cancel()
+    raise TimeoutError
 
 
 def run(

@@ -17,6 +17,7 @@ from tornado_router.config.reader import Config
 from tornado_router.errors import ApiError, RouterError, first_line
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
 from tornado_router.provider import Provider, UpstreamRequest
+from tornado_router.redis.link import eviction_warning
 from tornado_router.redis.protocol import Connection, RedisAwayError, RedisReplyError, run
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.storage import migrator
@@ -80,14 +81,18 @@ def _try_redis(config: Config) -> Trial:
     options = config.redis_location
     name = f"redis {options.host}:{options.port}"
 
-    async def ping(connection: Connection) -> None:
+    async def ask(connection: Connection) -> str | None:
         await connection.call(SECONDS, "PING")
+        try:
+            return eviction_warning(await connection.call(SECONDS, "INFO"))
+        except RedisReplyError:
+            return "does not say which server it is: INFO is forbidden"
 
     try:
-        run(options, SECONDS, ping)
+        warning = run(options, SECONDS, ask)
     except (RedisAwayError, RedisReplyError) as error:
         return Trial(name, str(error), failed=True)
-    return Trial(name, "responds")
+    return Trial(name, f"responds, but {warning}" if warning else "responds")
 
 
 async def _try_providers(loaded: LoadedConfig) -> list[Trial]:

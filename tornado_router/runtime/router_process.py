@@ -45,6 +45,7 @@ from tornado_router.routing.output_length import OutputBounds
 from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
+from tornado_router.runtime.books import RouterBooks
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.shared import keep_in_process, share_in_redis
 from tornado_router.storage.storage import Storage
@@ -81,7 +82,11 @@ class RouterProcess:
         self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
         self.access_log = AccessLog(config.log)
         self.recorder = RequestRecorder(storage, config.request_log)
-        self.shared = share_in_redis(config) if shares else keep_in_process(config)
+        self.shared = (
+            share_in_redis(config, RouterBooks(storage, self.ledger))
+            if shares
+            else keep_in_process(config)
+        )
         self.metrics = Metrics()
         self._health = Health(config.routing)
         if self.shared.targets:

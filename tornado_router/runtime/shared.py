@@ -10,6 +10,7 @@ from tornado_router.accounts.invalidation import Invalidation, LocalInvalidation
 from tornado_router.calls.stores import ProcessStore, Store, WriteBehind
 from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.reader import Config
+from tornado_router.limits.books import Books
 from tornado_router.limits.limiter import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 
@@ -65,8 +66,13 @@ def keep_in_process(config: Config) -> Shared:
     )
 
 
-def share_in_redis(config: Config) -> Shared:
-    """State in Redis. To be called on the running event loop."""
+def share_in_redis(config: Config, books: Books) -> Shared:
+    """State in Redis. To be called on the running event loop.
+
+    Args:
+        config: of this router.
+        books: asked when Redis has forgotten what is spent.
+    """
     # 7 MB, which a router without Redis has no use for
     from tornado_router.accounts.redis_invalidation import RedisInvalidation  # noqa: PLC0415
     from tornado_router.limits.guarded import GuardedLimiter  # noqa: PLC0415
@@ -78,7 +84,7 @@ def share_in_redis(config: Config) -> Shared:
 
     link = RedisLink(config.redis_location)
     subscription = RedisSubscription(config.redis_location)
-    remote = RedisLimiter(link, config.limits.lease_seconds)
+    remote = RedisLimiter(link, config.limits.lease_seconds, subscription=subscription, books=books)
     processes = max(config.limits.processes, config.server.workers)
     limits = replace(config.limits, processes=processes)
     return Shared(

@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from tornado_router.endpoints import CHAT_COMPLETIONS, Output
+from tornado_router.errors import ApiError
 from tornado_router.provider import Call
 
 
@@ -163,3 +164,22 @@ def test_an_estimate_counts_messages_tools_and_output():
     assert usage.completion_tokens == 10
     with_tool = CHAT_COMPLETIONS.estimate(call({"type": "text", "text": "x" * 400}, tools=[tool]))
     assert with_tool.prompt_tokens > usage.prompt_tokens + 100
+
+
+class TestBounds:
+    @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+    @pytest.mark.parametrize("profile", ["standard", "open"])
+    def test_no_bound_has_a_word(self, name, profile):
+        body = call(**{name: -1}).body
+        CHAT_COMPLETIONS.validator(profile).check(body)
+        assert CHAT_COMPLETIONS.read("r1", body, b"{}").body == body
+
+    @pytest.mark.parametrize("profile", ["standard", "open", "openai"])
+    @pytest.mark.parametrize("bound", [-2, 0])
+    def test_other_numbers_below_one_have_not(self, bound, profile):
+        with pytest.raises(ApiError, match=f"integer below minimum value.*>= 1, but got {bound}"):
+            CHAT_COMPLETIONS.validator(profile).check(call(max_tokens=bound).body)
+
+    def test_openais_own_profile_has_none(self):
+        with pytest.raises(ApiError):
+            CHAT_COMPLETIONS.validator("openai").check(call(max_tokens=-1).body)

@@ -34,6 +34,7 @@ def events(raw):
         ({}, (1, None)),
         ({"max_tokens": 7}, (1, 7)),
         ({"max_tokens": 0}, (1, 0)),
+        ({"max_tokens": -1}, (1, None)),
         ({"max_tokens": 7.0, "n": 2.0}, (2, 7)),
         ({"n": 2, "best_of": 5}, (5, None)),
         ({"n": 2, "best_of": 3, "prompt": ["a", "b"]}, (6, None)),

@@ -63,3 +63,15 @@ def test_lists_of_other_things_than_strings_stay():
 def test_an_unknown_schema_is_an_error():
     with pytest.raises(FileNotFoundError):
         load_schema("chat.completions.nonsense")
+
+
+def test_no_bound_on_tokens_is_a_word_of_servers_and_not_of_openai():
+    field = properties("chat.completions.request", "openai")["max_tokens"]
+    assert field["minimum"] == 1
+    for profile in ("standard", "open"):
+        field = properties("chat.completions.request", profile)["max_tokens"]
+        assert field == {
+            "type": ["integer", "null"],
+            "if": {"type": "integer", "not": {"const": -1}},
+            "then": {"type": ["integer", "null"], "minimum": 1},
+        }

@@ -69,6 +69,10 @@ _RECORDINGS = ("audio.transcriptions.request", "audio.translations.request")
 _PENALTY = {"minimum": -2, "maximum": 2}
 _NAME = {"maxLength": 64, "pattern": "^[a-zA-Z0-9_-]+$"}
 _NAME_SOURCE = "docstring: a-z, A-Z, 0-9, underscores and dashes, with a maximum length of 64"
+_UNLIMITED = {"x-unlimited": True}
+"""Of a bound that clients of LM Studio and llama.cpp set to -1 for none: all profiles but OpenAI's
+own take that, too. https://lmstudio.ai/docs/app/api/endpoints/openai."""
+
 _LIFETIME = {"minimum": 3600, "maximum": 2592000}
 _LIFETIME_SOURCE = "docstring: between 3600 (1 hour) and 2592000 (30 days)"
 
@@ -119,9 +123,19 @@ BOUNDS = (
     ),
     # Length
     Bound((_CHAT,), "messages", {"minItems": 1}, "OpenAPI: messages"),
-    Bound((_CHAT,), "max_tokens", {"minimum": 1}, "API: integer_below_min_value"),
-    Bound((_CHAT,), "max_completion_tokens", {"minimum": 1}, "API: integer_below_min_value"),
-    Bound((_TEXT,), "max_tokens", {"minimum": 0}, "OpenAPI: max_tokens; 0 with echo is of use"),
+    Bound((_CHAT,), "max_tokens", {"minimum": 1, **_UNLIMITED}, "API: integer_below_min_value"),
+    Bound(
+        (_CHAT,),
+        "max_completion_tokens",
+        {"minimum": 1, **_UNLIMITED},
+        "API: integer_below_min_value",
+    ),
+    Bound(
+        (_TEXT,),
+        "max_tokens",
+        {"minimum": 0, **_UNLIMITED},
+        "OpenAPI: max_tokens; 0 with echo is of use",
+    ),
     Bound((_RESPONSES,), "max_output_tokens", {"minimum": 1}, "API: integer_below_min_value"),
     Bound((_RESPONSES,), "max_tool_calls", {"minimum": 1}, "API: integer_below_min_value"),
     # Who and what

@@ -49,7 +49,7 @@ class CompletionsAsk(Ask):
 
     def _bound(self) -> int | None:
         bound = self.call.body.get("max_tokens")
-        return None if bound is None else int(bound)
+        return None if bound is None or bound < 0 else int(bound)  # -1 is none
 
 
 class Completions(ChoicesEndpoint):

@@ -14,6 +14,7 @@ provider. A change that would break one raises `PLUGIN_API_VERSION`.
 | `bodies` | responses on their way to the client: `Body` |
 | `error_reader`, `error_statuses` | what a vendor says of a failure, in whatever shape |
 | `files`, `multipart` | uploaded files, and forms that pass them on |
+| `tool_names` | names that the vendor refuses, there and back |
 | `credentials` | keys that expire and requests that are signed |
 """
 
@@ -53,6 +54,7 @@ from tornado_router.provider.http import (
     UpstreamStream,
 )
 from tornado_router.provider.multipart import Part, Parts
+from tornado_router.provider.tool_names import SafeNames, rename_tools, tool_names
 from tornado_router.provider.translator import StreamParser, Translator
 from tornado_router.sse import Event
 
@@ -85,6 +87,7 @@ __all__ = [
     "ProviderError",
     "RawBytes",
     "Relayed",
+    "SafeNames",
     "ServerSentEvents",
     "StreamParser",
     "Token",
@@ -103,6 +106,8 @@ __all__ = [
     "load_json",
     "load_json_object",
     "output_bounds",
+    "rename_tools",
     "reported_error",
+    "tool_names",
     "vendor_error",
 ]

@@ -4,7 +4,8 @@ The files in `schemas/` say what OpenAI documents today. A profile loosens them 
 
 - `openai`: as documented, every list of values closed, every bound kept.
 - `standard`: new values and new kinds of things pass, and what vendors differ in (how long, how
-  many, which characters). Types, required fields, ranges and the roles of messages hold.
+  many, which characters). Types, required fields, ranges and the roles of messages hold. Of a
+  bound on tokens, -1 is none.
 - `open`: roles and upper bounds are open, too.
 """
 
@@ -18,6 +19,8 @@ import orjson
 
 Profile = Literal["openai", "standard", "open"]
 PROFILES: tuple[Profile, ...] = ("openai", "standard", "open")
+
+NO_BOUND = -1
 
 Schema = dict[str, Any]
 
@@ -62,11 +65,23 @@ def _standard(schema: Schema) -> Schema:
     dropped = set(_CAPS)
     if not schema.get("x-closed"):
         dropped |= _string_lists(schema)
-    return _without(schema, dropped)
+    return _unlimited(_without(schema, dropped))
 
 
 def _open(schema: Schema) -> Schema:
-    return _without(schema, {*_CAPS, "maximum", *_string_lists(schema)})
+    return _unlimited(_without(schema, {*_CAPS, "maximum", *_string_lists(schema)}))
+
+
+def _unlimited(schema: Schema) -> Schema:
+    """A bound that may be -1 as well, if it is one."""
+    if not schema.get("x-unlimited"):
+        return schema
+    bound = {"type": schema["type"], "minimum": schema["minimum"]}
+    return {
+        **_without(schema, {"minimum", "x-unlimited"}),
+        "if": {"type": "integer", "not": {"const": NO_BOUND}},
+        "then": bound,
+    }
 
 
 def _string_lists(schema: Schema) -> set[str]:

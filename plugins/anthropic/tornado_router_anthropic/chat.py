@@ -13,10 +13,12 @@ from tornado_router.provider import (
     UpstreamRequest,
     UpstreamResponse,
     dump_json,
+    rename_tools,
 )
 from tornado_router_anthropic.request import build_body
 from tornado_router_anthropic.response import parse_message
 from tornado_router_anthropic.stream import MessageStream
+from tornado_router_anthropic.tools import safe_names
 
 if TYPE_CHECKING:
     from tornado_router_anthropic.provider import AnthropicProvider
@@ -38,6 +40,7 @@ class ChatCompletions(Translator):
     def build_request(self, call: Call) -> UpstreamRequest:
         """The vendor's request for a call."""
         try:
+            call = rename_tools(call, safe_names(call))
             body, betas = build_body(call, self._settings)
             data = dump_json(body)
         except RecursionError:

@@ -24,6 +24,7 @@ from tornado_router_anthropic.content import (
 )
 from tornado_router_anthropic.models import Model
 from tornado_router_anthropic.thinking import lay_out, recall_layout
+from tornado_router_anthropic.tool_schemas import rename_keys, renamed_keys
 from tornado_router_anthropic.tools import safe_id
 
 
@@ -58,6 +59,7 @@ class Conversation:
         self._open_calls: dict[str, list[str]] = {}  # without a result: by the client's id
         self._open_path = ""  # of the message that made them
         self._used_ids: dict[str, int] = {}
+        self._keys = renamed_keys(call.body)
         self._functions: list[tuple[str, str]] = []  # calls without ids: name, and the id it got
         for index, message in enumerate(params.take("messages")):
             self._add(message, f"messages[{index}]")
@@ -177,7 +179,9 @@ class Conversation:
         text: str = function["arguments"]
         arguments = load_arguments(text)
         if arguments is not None:
-            return arguments
+            keys = self._keys.get(function["name"])
+            renamed: dict[str, Any] = rename_keys(arguments, keys.safe) if keys else arguments
+            return renamed
         # Models do write such; to refuse it would end the conversation for good.
         self._call.dropped.append(f"{path}.arguments")
         return {"arguments": text}

@@ -10,7 +10,8 @@ from tornado_router.provider import Call, dump_json, is_error
 from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
-from tornado_router_anthropic.tools import is_legacy
+from tornado_router_anthropic.tool_schemas import rename_keys, renamed_keys
+from tornado_router_anthropic.tools import is_legacy, safe_names
 from tornado_router_anthropic.vendor_response import (
     VendorResponse,
     finish_reason,
@@ -114,8 +115,11 @@ def _tool_call(block: Mapping[str, Any], response: VendorResponse, path: str) ->
     for name, kind in (("id", str), ("name", str), ("input", dict)):
         if not isinstance(block.get(name), kind):
             raise response.wrong(f"{path}.{name}")
+    name = safe_names(response.call).original(block["name"])
+    keys = renamed_keys(response.call.body).get(name)
+    arguments = rename_keys(block["input"], keys.original) if keys else block["input"]
     return {
         "id": block["id"],
         "type": "function",
-        "function": {"name": block["name"], "arguments": dump_json(block["input"]).decode()},
+        "function": {"name": name, "arguments": dump_json(arguments).decode()},
     }

@@ -52,7 +52,7 @@ def closed(schema: Mapping[str, Any], params: Params, path: str) -> dict[str, An
             params.approximate(f"{path}.{key}")
             rules.append(f"{key}: {value}")
     if rules:
-        _describe(found, rules)
+        describe(found, rules)
     kind = found.get("type")
     if "properties" in found or kind == "object" or (isinstance(kind, list) and "object" in kind):
         found["additionalProperties"] = False
@@ -82,7 +82,8 @@ def _says_nothing(key: str, value: Any, schema: Mapping[str, Any]) -> bool:
     return key in _NOTES or value is None
 
 
-def _describe(schema: dict[str, Any], rules: list[str]) -> None:
+def describe(schema: dict[str, Any], rules: list[str]) -> None:
+    """Puts rules that a schema cannot hold in words, for the model to read."""
     text = f"({', '.join(rules)})"
     description = schema.get("description")
     schema["description"] = f"{description} {text}" if description else text

@@ -10,11 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tornado_router.provider import Body, Call, Event, dump_json, is_error
+from tornado_router.provider import (
+    Body,
+    Call,
+    Event,
+    SafeNames,
+    dump_json,
+    is_error,
+    load_arguments,
+)
 from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
-from tornado_router_anthropic.tools import is_legacy
+from tornado_router_anthropic.tool_schemas import rename_keys, renamed_keys
+from tornado_router_anthropic.tools import is_legacy, safe_names
 from tornado_router_anthropic.vendor_response import (
     VendorResponse,
     finish_reason,
@@ -44,6 +53,8 @@ class MessageStream:
         self._layout: Layout = []
         self._calls = 0
         self._has_arguments = False
+        self._keys: SafeNames | None = None  # of the call, if its properties have other names
+        self._held: list[str] = []  # its arguments, until they are whole
         self._block: dict[str, Any] = {}  # that is being sent, as the next two
         self._length = 0
         self._thought: dict[str, list[str]] = {}  # pieces of its text and its signature
@@ -105,6 +116,8 @@ class MessageStream:
         identifier, name = block.get("id"), block.get("name")
         if not isinstance(identifier, str) or not isinstance(name, str):
             raise self._response.wrong("content_block.id" if name else "content_block.name")
+        name = safe_names(self._call).original(name)
+        self._keys, self._held = renamed_keys(self._call.body).get(name), []
         self._layout.append(identifier)
         self._calls += 1
         self._has_arguments = False
@@ -155,6 +168,12 @@ class MessageStream:
         if not text or self._block.get("type") != "tool_use":
             return ()
         self._has_arguments = True
+        if self._keys:
+            self._held.append(text)
+            return ()
+        return self._argument_chunk(text)
+
+    def _argument_chunk(self, text: str) -> Chunks:
         if self._legacy:
             function = {"function_call": {"arguments": text}}
             return (self._chunk(function),) if self._calls == 1 else ()
@@ -170,12 +189,19 @@ class MessageStream:
             case "thinking" | "redacted_thinking":
                 pieces = {part: "".join(texts) for part, texts in self._thought.items()}
                 self._layout.append(block | pieces)
+            case "tool_use" if self._held and self._keys:
+                text = "".join(self._held)
+                arguments = load_arguments(text)
+                if arguments is not None:
+                    renamed = rename_keys(arguments, self._keys.original)
+                    text = dump_json(renamed).decode()
+                return self._argument_chunk(text)
             case "tool_use" if not self._has_arguments:
                 # A call without arguments comes without a delta; OpenAI's are JSON all the same.
-                self._block = block
-                chunks = self._arguments(dump_json(block.get("input") or {}).decode())
-                self._block = {}
-                return chunks
+                given = block.get("input") or {}
+                if self._keys:
+                    given = rename_keys(given, self._keys.original)
+                return self._argument_chunk(dump_json(given).decode())
         return ()
 
     def _finish(self, data: dict[str, Any]) -> Chunks:

@@ -11,13 +11,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado_router.provider import Call, Params
+from tornado_router.provider import Call, Params, SafeNames, tool_names
 from tornado_router_anthropic.content import add_cache_control
 from tornado_router_anthropic.models import Model
 from tornado_router_anthropic.schemas import closed
+from tornado_router_anthropic.tool_schemas import tool_schema
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
-_NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+"""https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools."""
+
+_MAX_NAME = 128
 
 
 @dataclass(slots=True)
@@ -43,6 +47,11 @@ def is_legacy(body: Mapping[str, Any]) -> bool:
     return bool(body.get("functions")) and not body.get("tools")
 
 
+def safe_names(call: Call) -> SafeNames:
+    """The names of a request's tools, as the vendor takes them."""
+    return SafeNames(tool_names(call.body), _NAME, _MAX_NAME)
+
+
 def read_tools(call: Call, params: Params, model: Model) -> Tools:
     """Takes everything about tools from a request."""
     tools = Tools()
@@ -50,14 +59,15 @@ def read_tools(call: Call, params: Params, model: Model) -> Tools:
         path = f"tools[{index}]"
         if tool.get("type") == "function":
             function = tool["function"]
-            definition = _definition(function, params, model, f"{path}.function")
+            definition = _definition(function, call, params, model, f"{path}.function")
             add_cache_control(definition, function)
             add_cache_control(definition, tool)
             tools.definitions.append(definition)
         else:
             params.unsupported(path)
     for index, function in enumerate(params.take("functions", ())):
-        tools.definitions.append(_definition(function, params, model, f"functions[{index}]"))
+        definition = _definition(function, call, params, model, f"functions[{index}]")
+        tools.definitions.append(definition)
     choice = params.take("tool_choice")
     named = params.take("function_call")
     # A client of functions can be given only one call at a time.
@@ -86,11 +96,14 @@ def safe_id(tool_call_id: str) -> str:
 
 
 def _definition(
-    function: Mapping[str, Any], params: Params, model: Model, path: str
+    function: Mapping[str, Any], call: Call, params: Params, model: Model, path: str
 ) -> dict[str, Any]:
-    schema: Mapping[str, Any] = function.get("parameters") or _NO_PARAMETERS
-    if "type" not in schema:
-        schema = {"type": "object", **schema}
+    taken = tool_schema(function.get("parameters"))
+    for keyword in taken.in_words:
+        params.approximate(f"{path}.parameters.{keyword}")
+    if taken.keys:
+        call.dropped.append(f"{path}.parameters.properties")  # by their names, for the model alone
+    schema = taken.schema
     definition: dict[str, Any] = {"name": function["name"], "input_schema": schema}
     if function.get("description"):
         definition["description"] = function["description"]

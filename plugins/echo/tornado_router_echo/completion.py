@@ -85,7 +85,7 @@ def _response(body: Mapping[str, Any], prompt: str) -> Response:
     response = compose(
         {"messages": [{"role": "user", "content": prompt}], "stop": body.get("stop")}
     )
-    if len(response.words) <= limit:
+    if limit < 0 or len(response.words) <= limit:  # -1 sets none
         return response
     return Response(response.words[:limit], (), "length", response.prompt_tokens, False)
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tornado_router.provider import output_bounds
+
 # The look-behind keeps the search linear in text that is nothing but spaces.
 _WORD = re.compile(r"(?<!\s)\s*\S+(?:\s+\Z)?")
 MAX_EXAMPLE = 100_000
@@ -92,7 +94,7 @@ def compose(body: Mapping[str, Any]) -> Response:
     prompt_tokens = sum(len(_words(_text(message))) for message in messages)
     tool_calls = _tool_calls(body)
     words = [] if tool_calls else _words(_cut_at_stop(_content(body), body.get("stop")))
-    limit = int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
+    limit = min(output_bounds(body), default=0)
     finish_reason = "tool_calls" if tool_calls else "stop"
     if limit and len(words) > limit:
         words, finish_reason = words[:limit], "length"

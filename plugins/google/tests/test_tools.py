@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from .support import tool, user
+from .support import answer, called, fragments, result, tool, user
 
 TOOLS = [tool("f"), tool("g", description="G.", parameters={"type": "object"})]
 F = {"type": "function", "function": {"name": "f"}}
@@ -45,7 +47,6 @@ def test_choices(google, choice, expected):
     [
         ({"tools": [*TOOLS, {"type": "custom", "custom": {"name": "sh"}}]}, "tools[2]"),
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
-        ({"tools": [tool("1st")]}, "tools[0].function.name"),
         ({"tools": TOOLS, "parallel_tool_calls": False}, "parallel_tool_calls"),
         ({"tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice"),
         (
@@ -65,12 +66,12 @@ def test_what_google_cannot_do_is_refused(google, refused, fields, param):
 
 
 def test_what_is_dropped_is_left_out(google):
-    fields = {"tools": [tool("1st"), tool("f")], "parallel_tool_calls": False}
+    fields = {"tools": [{"type": "web_search"}, tool("f")], "parallel_tool_calls": False}
     call = google.call(fields, unsupported="drop")
     body = google.build(fields, unsupported="drop")
     google.request(call)
     assert body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-    assert call.dropped == ["tools[0].function.name", "parallel_tool_calls"]
+    assert call.dropped == ["tools[0]", "parallel_tool_calls"]
 
 
 def test_no_tools_make_no_choice(google):
@@ -112,3 +113,44 @@ def test_a_choice_that_is_dropped_leaves_it_to_the_model(google):
     for choice in ("sometimes", allow("auto", tool("h"))):
         body = google.build({"tools": TOOLS, "tool_choice": choice}, unsupported="drop")
         assert "toolConfig" not in body
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("fs.read", "fs.read"),
+        ("a:b-c_1", "a:b-c_1"),
+        ("1st", "_1st"),
+        ("fs/read", "fs_read"),
+        ("n" * 100, "n" * 64),
+        ("-x", "_-x"),
+    ],
+)
+def test_names_are_those_that_google_takes_and_come_back(google, name, expected):
+    call = google.call(
+        {
+            "messages": [user(), called(("a", name, "{}")), result("a")],
+            "tools": [tool(name)],
+            "tool_choice": {"type": "function", "function": {"name": name}},
+        }
+    )
+    body = json.loads(google.request(call).body)
+    config = body["toolConfig"]["functionCallingConfig"]
+    part = {"functionCall": {"name": expected, "args": {}}}
+    assert body["tools"][0]["functionDeclarations"][0]["name"] == expected
+    assert config["allowedFunctionNames"] == [expected]
+    assert body["contents"][1]["parts"][0]["functionCall"]["name"] == expected
+    assert body["contents"][2]["parts"][0]["functionResponse"]["name"] == expected
+    assert call.dropped == ([] if name == expected else ["tools[0].function.name"])
+    made = google.whole(answer(part), call)["choices"][0]["message"]["tool_calls"][0]
+    assert made["function"]["name"] == name
+    chunks = google.stream(answer(part), call=call)
+    assert fragments(chunks)[0]["function"]["name"] == name
+
+
+@pytest.mark.parametrize("kind", [{}, {"type": None}, {"type": ["object", "null"]}])
+def test_parameters_are_an_object(google, kind):
+    schema = {**kind, "properties": {"$filter": {"type": "string"}}}
+    body = google.build({"tools": [tool(parameters=schema)]})
+    declared = body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"]
+    assert declared == {"type": "object", "properties": {"$filter": {"type": "string"}}}

@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import orjson
 
-from tornado_router.provider import Call, bad_answer
+from tornado_router.provider import Call, SafeNames, bad_answer
 from tornado_router_google.signatures import to_keep
+from tornado_router_google.tools import safe_names
 from tornado_router_google.wire import invalid
 
 STOP = "STOP"
@@ -128,6 +129,7 @@ class CallReader:
         self._call = call
         self._provider = provider
         self._ids: set[str] = set()
+        self._names: SafeNames | None = None
         self.response_id: Any = None
 
     def read(self, part: Mapping[str, Any]) -> FunctionCall:
@@ -145,7 +147,11 @@ class CallReader:
         signature = part.get("thoughtSignature")
         if isinstance(signature, str) and signature:
             self._call.keep(call_id, to_keep(signature))
-        return FunctionCall(call_id, name, orjson.dumps(arguments or {}).decode())
+        if self._names is None:
+            self._names = safe_names(self._call)
+        return FunctionCall(
+            call_id, self._names.original(name), orjson.dumps(arguments or {}).decode()
+        )
 
     def _id(self, given: Any) -> str:
         """Google's own id, or one that no other call has, ever."""

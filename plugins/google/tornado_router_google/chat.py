@@ -16,13 +16,14 @@ from tornado_router.provider import (
     UpstreamRequest,
     UpstreamResponse,
     dump_json,
+    rename_tools,
 )
 from tornado_router_google.contents import conversation
 from tornado_router_google.generation import generation_config, service_tier, take_defaults
 from tornado_router_google.models import traits_of
 from tornado_router_google.response import completion
 from tornado_router_google.stream import ChatStreamParser
-from tornado_router_google.tools import tool_fields
+from tornado_router_google.tools import safe_names, tool_fields
 
 if TYPE_CHECKING:
     from tornado_router_google.provider import GoogleProvider
@@ -49,6 +50,7 @@ class ChatCompletions(Translator):
 
     def build_request(self, call: Call) -> UpstreamRequest:
         """Google's request for a call."""
+        call = rename_tools(call, safe_names(call))
         params, traits = Params(call, HINTS), traits_of(call.model)
         system, contents = conversation(call, params, traits)
         body: dict[str, Any] = {"contents": contents}

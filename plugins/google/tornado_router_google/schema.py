@@ -26,6 +26,11 @@ def object_schema(schema: dict[str, Any], path: str) -> dict[str, Any] | None:
     if not schema:
         return None
     portable = portable_schema(schema, path)
+    kind = portable.get("type")
+    if isinstance(kind, list) and "object" in kind:
+        portable["type"] = "object"  # there are always arguments
+    elif kind is None:
+        portable.pop("type", None)
     if "type" not in portable and "$ref" not in portable and "anyOf" not in portable:
         portable = {"type": "object", **portable}
     return portable

@@ -11,12 +11,20 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tornado_router.provider import Params
+from tornado_router.provider import Call, Params, SafeNames, tool_names
 from tornado_router_google.schema import object_schema
 
-_NAME = re.compile(r"[A-Za-z_]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+"""https://ai.google.dev/api/caching#FunctionDeclaration."""
+
+_MAX_NAME = 64
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 _ALLOWED_MODES = {"auto": "VALIDATED", "required": "ANY"}
+
+
+def safe_names(call: Call) -> SafeNames:
+    """The names of a request's tools, as Google takes them."""
+    return SafeNames(tool_names(call.body), _NAME, _MAX_NAME)
 
 
 def tool_fields(params: Params) -> dict[str, Any]:
@@ -28,7 +36,8 @@ def tool_fields(params: Params) -> dict[str, Any]:
     declarations: list[dict[str, Any]] = []
     strict = _declare_tools(tools, declarations, params)
     if not declarations:
-        _declare_all(functions, declarations, params)
+        for index, function in enumerate(functions):
+            _declare(function, f"functions[{index}]", declarations)
         choice = choice if choice is not None else _from_legacy(legacy_choice)
     if not declarations:
         return {}
@@ -54,26 +63,13 @@ def _declare_tools(
             params.unsupported(f"tools[{index}]")
             continue
         function = tool["function"]
-        _declare(function, f"tools[{index}].function", declarations, params)
+        _declare(function, f"tools[{index}].function", declarations)
         strict = strict or function.get("strict") is True
     return strict
 
 
-def _declare_all(
-    functions: Iterable[Mapping[str, Any]], declarations: list[dict[str, Any]], params: Params
-) -> None:
-    for index, function in enumerate(functions):
-        _declare(function, f"functions[{index}]", declarations, params)
-
-
-def _declare(
-    function: Mapping[str, Any], path: str, declarations: list[dict[str, Any]], params: Params
-) -> None:
-    name = function["name"]
-    if not _NAME.match(name):  # to OpenAI, a name may begin with a digit or a dash
-        params.unsupported(f"{path}.name")
-        return
-    declaration = {"name": name}
+def _declare(function: Mapping[str, Any], path: str, declarations: list[dict[str, Any]]) -> None:
+    declaration = {"name": function["name"]}
     if function.get("description"):
         declaration["description"] = function["description"]
     schema = object_schema(function.get("parameters") or {}, f"{path}.parameters")

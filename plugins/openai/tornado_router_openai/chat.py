@@ -65,7 +65,7 @@ class ChatCompletions(Streaming):
         bounds = output_bounds(fields)
         if len(bounds) == len(given) and (len(given) < 2 or self._provider.is_openai):
             return
-        if not bounds and self._rules.takes_unlimited and not self._provider.is_openai:
+        if not bounds and self._provider.takes_unlimited:
             bounds = [-1]
         for name in given:
             draft.leave_out(name)

@@ -112,6 +112,7 @@ class OpenAIProvider(Provider):
             raise OptionError("api_key", "is needed for the vendor's own API")
         self.base_url: str = base_url.rstrip("/")
         self.is_openai = self.base_url == _OPENAI
+        self.takes_unlimited = self.chat.takes_unlimited and not self.is_openai
         self.headers = self._headers(options)
         self.stream_usage: bool = options.get("stream_usage", self.asks_usage)
         self.endpoints = {

@@ -152,6 +152,12 @@ class Completions(Streaming):
     def __init__(self, provider: OpenAIProvider) -> None:
         super().__init__(provider, "/completions", "choices")
 
+    def edit(self, draft: Draft, call: Call) -> None:
+        """As everywhere; and -1 is a bound to some servers alone, that of none."""
+        super().edit(draft, call)
+        if draft.fields.get("max_tokens") == -1 and not self._provider.takes_unlimited:
+            draft.leave_out("max_tokens")
+
 
 class Moderations(Relay):
     """https://platform.openai.com/docs/api-reference/moderations."""

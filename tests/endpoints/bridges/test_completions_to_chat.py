@@ -78,6 +78,10 @@ def test_log_probabilities_are_asked_for_as_chat_has_them(logprobs, asked):
     assert {name: body[name] for name in body if "logprobs" in name} == asked
 
 
+def test_no_bound_is_none():
+    assert "max_completion_tokens" not in made(max_tokens=-1)
+
+
 @pytest.mark.parametrize("unsupported", ["reject", "drop"])
 @pytest.mark.parametrize(
     ("fields", "param"),

@@ -52,8 +52,10 @@ class CompletionsToChat(Bridge):
             "messages": [{"role": "user", "content": prompt}],
         }
         body |= {name: value for name in _SAME if (value := params.take(name)) is not None}
-        body["max_completion_tokens"] = params.take("max_tokens", MAX_TOKENS)
-        if body["max_completion_tokens"] < 1:
+        bound = params.take("max_tokens", MAX_TOKENS)
+        if bound > 0:
+            body["max_completion_tokens"] = bound
+        elif bound == 0:
             raise Failure.not_bridged(
                 model=call.model, param="max_tokens", reason="it must be at least 1"
             )

@@ -150,6 +150,9 @@ def test_where_the_fault_lies(error, cause, again):
         (failure(400, "User location is not supported"), 502, "region_not_supported", None),
         (failure(400, "Incorrect API key provided"), 502, "provider_refused_credentials", None),
         (failure(402, headers={"Retry-After": "3"}), 429, None, Cause.LIMIT),
+        (failure(400, code="unsupported_parameter"), 400, "unsupported_parameter", None),
+        (failure(400, "does not support tools"), 400, None, None),
+        (failure(502, "x is not supported by this model"), 400, None, None),
     ],
     ids=str,
 )
@@ -171,6 +174,12 @@ def test_more_statuses_that_may_pass(status):
 def test_failures_that_last(status):
     verdict = judge(failure(status), A)
     assert (verdict.cause, verdict.again) == (Cause.TARGET, False)
+
+
+def test_what_a_model_made_badly_it_may_make_well():
+    verdict = judge(failure(400, "Failed to call a function.", code="tool_use_failed"), A)
+    assert (verdict.cause, verdict.again) == (Cause.ELSEWHERE, True)
+    assert (verdict.error.status, verdict.error.code) == (400, "tool_use_failed")
 
 
 def test_a_request_that_never_fits_is_not_to_be_sent_again():

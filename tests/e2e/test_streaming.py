@@ -276,7 +276,7 @@ def test_usage_details_survive_a_finish_chunk(router):
     [
         ("stream-truncated", 502, "bad_provider_answer", "'up' broke off its stream"),
         ("stream-cut", 502, "connection_error", "'up' broke off its connection"),
-        ("stream-error-event", 502, "overloaded", "Overloaded on the way"),
+        ("stream-error-event", 503, "overloaded", "Overloaded on the way"),
         ("stream-garbage", 502, "bad_provider_answer", "'up' sent something that is not JSON"),
         ("silent/hang-in-stream", 504, "timeout", "'silent' did not respond in time"),
         ("short/hang-in-stream", 504, "timeout", "'short' did not respond in time"),

@@ -73,11 +73,11 @@ def error(message, **fields):
 
 REFUSALS = [
     # vendor, what it says, what the client gets
-    ("xai", 400, {"code": "invalid", "error": "No such argument: stop"}, "No such argument: stop"),
+    ("xai", 400, {"code": "invalid", "error": "Too many stops"}, "Too many stops"),
     ("mistral", 422, {"detail": [{"loc": ["body", "n"], "msg": "Bad"}]}, "Bad (n)"),
     ("mistral", 400, {"object": "error", "message": "No such role"}, "No such role"),
     ("vllm", 400, {"object": "error", "message": {"detail": [{"msg": "No."}]}}, "No."),
-    ("ollama", 400, {"error": "does not support tools"}, "does not support tools"),
+    ("ollama", 400, {"error": "invalid options"}, "invalid options"),
     ("openai", 400, [error("Not that field.", code=400)], "Not that field."),
     ("openrouter", 200, error("No endpoint takes images.", code=400), "No endpoint takes images."),
     ("groq", 200, {"object": "error", "message": "No.", "type": "BadRequestError"}, "No."),
@@ -161,6 +161,8 @@ CANNOT = [
     ("openrouter", 400, error("a/b is not a valid model ID", code=400), (400, "model_not_found")),
     ("ollama", 404, {"error": "model 'x' not found"}, (404, "model_not_found")),
     ("openai", 404, error("No such thing."), (404, None)),
+    ("ollama", 400, {"error": "x does not support tools"}, (400, None)),
+    ("xai", 400, {"error": "Argument not supported on this model: stop"}, (400, None)),
     (
         "openai",
         403,

@@ -25,8 +25,11 @@ class Answer:
     headers: dict
     pieces: list
 
+    def __post_init__(self):
+        self.left = iter(self.pieces)
+
     async def __aiter__(self):
-        for piece in self.pieces:
+        for piece in self.left:
             if isinstance(piece, Exception):
                 raise piece
             await asyncio.sleep(0)

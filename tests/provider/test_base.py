@@ -10,11 +10,15 @@ import pytest
 from tornado_router.errors import ApiError
 from tornado_router.provider import (
     AWSEventStream,
+    Call,
     JSONLines,
     Provider,
     ProviderError,
     UpstreamRequest,
     UpstreamResponse,
+    is_error,
+    load_json_object,
+    reported_error,
 )
 
 from .connection import VENDOR, Connection, Shout, Vendor, call
@@ -35,6 +39,42 @@ def stream(connection, count=None):
                 if len(batches) == count:
                     break
         return batches
+
+    return asyncio.run(main())
+
+
+class Whole(Shout):
+    """A vendor that may respond whole to what should be a stream."""
+
+    def parse_response(self, call, response):
+        body = load_json_object(response.body, "whole")
+        if is_error(body):
+            raise reported_error("whole", body, response.headers)
+        return {"choices": [{"message": {"content": body["word"].upper()}}]}
+
+    def parse_stream(self, call):
+        return WholeParser()
+
+
+class WholeParser:
+    done = False
+
+    def feed(self, event):
+        self.done = True
+        return [{"ended": True}]
+
+    def finish(self):
+        return []
+
+
+def streamed(translator, pieces):
+    """The chunks that a translator makes of a stream."""
+
+    async def main():
+        vendor = Provider("whole", {})
+        vendor.endpoints = {"chat.completions": translator()}
+        asked = Call("r1", "chat.completions", "m", {"word": "a"}, b"{}", stream=True)
+        return [it async for batch in vendor.stream(asked, Connection(pieces)) for it in batch]
 
     return asyncio.run(main())
 
@@ -145,6 +185,25 @@ class TestStream:
         connection = Connection([b"data: a\n\n", b"data: b\n\n", AssertionError("read on")])
         assert stream(connection, count=1) == [["a"]]
         assert connection.closed == 1
+
+    @pytest.mark.parametrize("pieces", [[b'{"word": "a"}'], [b"\n", b" \n{", b'"word":', b' "a"}']])
+    def test_a_whole_response_is_given_as_chunks(self, pieces):
+        made = streamed(Whole, pieces)
+        assert [chunk["choices"][0]["delta"] for chunk in made] == [{"content": "A"}, {}]
+
+    def test_an_error_behind_a_200_is_one(self):
+        with pytest.raises(ProviderError, match="Too long") as caught:
+            streamed(Whole, [b'{"error": {"message": "Too long.", "code": 400}}'])
+        assert caught.value.status == 400
+
+    def test_what_only_looks_like_a_whole_response_in_another_framing_is_not(self):
+        class WholeLines(Whole):
+            framing = JSONLines
+
+            def parse_response(self, call, response):
+                raise AssertionError("it is a stream")
+
+        assert streamed(WholeLines, [b'{"END": 1}\n']) == [{"ended": True}]
 
     def test_events_keep_their_names(self):
         async def main():

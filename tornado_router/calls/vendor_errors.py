@@ -18,10 +18,8 @@ from tornado_router.error_codes import Failure
 from tornado_router.errors import RETRY_AFTER_STATUSES, ApiError, ProviderError
 from tornado_router.observability.redaction import redact_forms
 from tornado_router.plugins.registry import ConfiguredProvider
+from tornado_router.provider.error_reader import MAX_WORDS
 from tornado_router.routing.retries import seconds_of
-
-MAX_WORDS = 4000
-"""Of a vendor's message, this much goes on."""
 
 LOGGED_WORDS = 200
 """Of a vendor's words, this much is logged."""
@@ -152,7 +150,7 @@ def _judge_meaning(
     status: str,
     configured: ConfiguredProvider,
 ) -> Verdict:
-    """The verdict on an error that means more than its status; the same target is not retried."""
+    """The verdict on an error that means more than its status."""
     name, use = configured.name, OPERATORS
     deed = "failed with"
     match reading.meaning:
@@ -178,6 +176,11 @@ def _judge_meaning(
             use = ACTIONABLE
             seen.status, seen.type = 400, "invalid_request_error"
             seen.code = seen.code or "content_filter"
+        case Meaning.UNABLE:
+            use = ACTIONABLE
+            seen.status = error.status if error.status < 500 else 400
+        case Meaning.MISMADE:
+            use = FAILED
         case Meaning.TOO_LARGE:
             use = ACTIONABLE
             seen.headers["x-should-retry"] = "false"  # the official SDKs obey it
@@ -185,6 +188,7 @@ def _judge_meaning(
     return Verdict(
         seen,
         Cause.TARGET if is_targets else Cause.ELSEWHERE,
+        again=reading.meaning is Meaning.MISMADE,  # another response may be well-formed
         summary=f"{deed} {status}{_quoted(error, configured)}",
         use=use,
     )

@@ -29,6 +29,8 @@ class Meaning(Enum):
     TOO_LONG = "the prompt exceeds the model's context"
     TOO_LARGE = "the request exceeds what this target takes at all"
     FILTERED = "the vendor's filter refuses the content"
+    UNABLE = "the model cannot do what the request asks for"
+    MISMADE = "the model made what its vendor does not pass on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class _Sign:
 def _words(*forms: str) -> re.Pattern[str]:
     return re.compile("|".join(forms), re.IGNORECASE)
 
+
+_NONE = re.compile(r"(?!)")
 
 PAYMENT_REQUIRED = 402
 REFUSED = frozenset((401, 403))
@@ -242,6 +246,27 @@ _SIGNS = (
             r"^invalid model: ",  # Mistral, 400
         ),
         _REFUSALS,
+    ),
+    _Sign(
+        Meaning.UNABLE,
+        # https://platform.openai.com/docs/guides/error-codes
+        frozenset(("unsupported_parameter", "unsupported_value")),
+        _words(
+            # OpenAI: "'max_tokens' is not supported with this model"; xAI: "on this model"
+            r"\bnot supported (?:by|for|in|on|with) (?:this|the) model\b",
+            # Ollama and Groq: "does not support tools"; Mistral: "... image input"
+            r"\bdoes not support (?:the )?(?:tools?|tool calling|function calling|images?|vision|"
+            r"audio|files?|response format|structured outputs?|json mode|logprobs|streaming)\b",
+            r"^no endpoints found that support",  # OpenRouter
+            r"\bis not a multimodal model",  # vLLM
+        ),
+        _REFUSALS | {502},
+    ),
+    _Sign(
+        Meaning.MISMADE,
+        # https://console.groq.com/docs/tool-use, https://console.groq.com/docs/structured-outputs
+        frozenset(("tool_use_failed", "json_validate_failed", "output_parse_failed")),
+        _NONE,
     ),
 )
 """In the order in which they are looked for; all codes come before any words."""

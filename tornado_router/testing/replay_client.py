@@ -47,13 +47,16 @@ class ReplayStream:
     headers: Mapping[str, str]
     pieces: Sequence[bytes]
 
+    def __post_init__(self) -> None:
+        self._left = iter(self.pieces)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self.pieces:
+        for piece in self._left:
             yield piece
 
     async def read(self) -> bytes:
-        """The body, whole."""
-        return b"".join(self.pieces)
+        """The rest of the body, whole."""
+        return b"".join(self._left)
 
 
 @dataclass

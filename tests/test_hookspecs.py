@@ -40,6 +40,13 @@ class Reader:
     """A client that reads its response."""
 
     data = b""
+    begun = False
+
+    def keep_alive(self, comment, headers, content_type):
+        pass
+
+    def await_end(self, seconds, give_up):
+        pass
 
     def begin(self, headers, content_type, *, stream):
         pass

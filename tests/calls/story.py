@@ -138,10 +138,29 @@ class Reader:
         self.content_type = None
         self.is_stream = None
         self.pieces = []
+        self.has_early_head = False
         self.has_end = False
         self.is_broken = False
 
+    @property
+    def begun(self):
+        return bool(self.pieces)
+
+    def keep_alive(self, comment, headers, content_type):
+        def say():
+            if self.headers is None:
+                self.headers, self.content_type, self.is_stream = headers(), content_type, True
+                self.has_early_head = True
+            self.take(comment)
+
+        self.say = say
+
+    def await_end(self, seconds, give_up):
+        self.give_up = give_up
+
     def begin(self, headers, content_type, *, stream):
+        if self.has_early_head:
+            return
         assert self.headers is None, "a response has one head"
         self.headers, self.content_type, self.is_stream = headers, content_type, stream
 

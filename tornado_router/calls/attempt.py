@@ -62,6 +62,7 @@ class Attempt:
         "_call",
         "_client",
         "_configured",
+        "_gave_up",
         "_memory",
         "_next_batch",
         "_number",
@@ -69,6 +70,7 @@ class Attempt:
         "_owner",
         "_provider",
         "_traced",
+        "_waits_for_rest",
         "body",
         "dropped",
         "first",
@@ -102,6 +104,8 @@ class Attempt:
         self._number = number
         self._traced = traced
         self._batches: AsyncGenerator[Sequence[Body], None] | None = None
+        self._waits_for_rest: asyncio.Task[object] | None = None
+        self._gave_up = False
         self.target = target
         self.dropped = call.dropped
         self.record = AttemptRecord(
@@ -159,16 +163,46 @@ class Attempt:
         try:
             batch = await self._next_batch()
         except StopAsyncIteration:
-            batch = None
-            self.record.complete = True
-            self._end()
+            await self._finished()
+            return None
         except FAULTS as error:  # a plugin's fault stays the plugin's
             raise self._fail(error) from None
-        if self._traced and batch is not None:
+        if self._traced:
             self.record.read(batch)
         if self._call.kept:  # before the client sees the tool call: it may go on at once
             await self._keep()
         return batch
+
+    async def rest(self) -> Sequence[Body] | None:
+        """As `next`, behind the end of every choice: what goes wrong there is an end, too."""
+        task = self._waits_for_rest = asyncio.current_task()
+        try:
+            batch = await self._next_batch()
+        except StopAsyncIteration:
+            await self._finished()
+            return None
+        except FAULTS as error:
+            verdict = judge(error, self._configured)
+            logger.info("{} {} behind its response", self.target.title, verdict.summary)
+            await self._finished()
+            return None
+        except asyncio.CancelledError:
+            if not self._gave_up or task is None or task.uncancel():
+                raise  # by the client, or by a stop
+            logger.info("{} did not end its response", self.target.title)
+            await self._finished()
+            return None
+        finally:
+            self._waits_for_rest = None
+        if self._traced:
+            self.record.read(batch)
+        return batch
+
+    def give_up(self) -> None:
+        """Ends the wait of `rest`, if it waits now."""
+        if self._waits_for_rest and not self._gave_up:
+            self._gave_up = True
+            self._waits_for_rest.cancel()
 
     async def aclose(self) -> None:
         """Ends a stream, read to its end or not."""
@@ -217,6 +251,12 @@ class Attempt:
         self.record.first_chunk = time.monotonic()
         if self._traced:
             self.record.read(first)
+
+    async def _finished(self) -> None:
+        self.record.complete = True
+        self._end()
+        if self._call.kept:
+            await self._keep()
 
     async def _keep(self) -> None:
         """Keeps what the provider needs back on the next turn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from tornado_router.accounts.key_lookup import Key
@@ -43,8 +43,38 @@ class ClientLeftError(RouterError):
 class Client(Protocol):
     """Takes the response of one call. Each method may raise OSError: the client has left."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether it was sent anything: then its status is settled."""
+        ...
+
+    def keep_alive(
+        self, comment: bytes, headers: Callable[[], Mapping[str, str]], content_type: str
+    ) -> None:
+        """From now on a comment is sent whenever nothing else was for a while, if that is wanted.
+
+        If that happens before `begin`, the response begins with a head of its own.
+
+        Args:
+            comment: what the client's parser of the stream skips.
+            headers: of such a head.
+            content_type: of the stream.
+        """
+        ...
+
+    def await_end(self, seconds: float, give_up: Callable[[], None]) -> None:
+        """From now on, silence is not answered by comments: after some, `give_up` is called.
+
+        Args:
+            seconds: how long nothing was sent.
+            give_up: ends the wait for more.
+        """
+        ...
+
     def begin(self, headers: Mapping[str, str], content_type: str, *, stream: bool) -> None:
         """Takes the head of a response; it is sent with the first bytes of the body.
+
+        It is ignored if a comment was sent before.
 
         Args:
             headers: of the response.

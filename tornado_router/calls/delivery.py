@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from loguru import logger
@@ -26,6 +26,10 @@ from tornado_router.provider import Body
 from tornado_router.usage import Usage
 
 JSON = "application/json"
+
+END_SECONDS = 2.0
+"""So long a stream whose choices have all ended is silent at most: what is still to come is usage,
+and an end. Vendors that give neither are not waited for."""
 
 
 class Delivery:
@@ -69,45 +73,56 @@ class Delivery:
         self._entry = None  # it is there already
         await self._finish(response.data, Usage())
 
-    async def stream(self, attempt: Attempt, encoder: StreamEncoder) -> None:
-        """Delivers a stream. Once it has begun, a failure is its last event and is not raised.
+    async def stream(self, send: Callable[[], Awaitable[Attempt]], encoder: StreamEncoder) -> None:
+        """Has a call served, and delivers the stream.
+
+        Once the client was sent anything, a failure is the stream's last event and is not raised.
+        While the vendor is silent, that may be a comment: before the first content, too, and then
+        retries and fallbacks go on behind it.
 
         Args:
-            attempt: where it comes from; it is closed.
+            send: has the call served; what it returns is closed.
             encoder: makes the client's bytes.
 
         Raises:
             ApiError: it failed before anything was sent.
             ClientLeftError: the client has left.
         """
-        async with aclosing(attempt):
-            try:
-                self._account.begin_stream(encoder)
+        account = self._account
+        if encoder.keepalive and account.permit:
+            self._client.keep_alive(encoder.keepalive, account.permit.headers, encoder.content_type)
+        try:
+            async with aclosing(await send()) as attempt:
+                account.begin_stream(encoder)
                 await self._pump(attempt, encoder)
-            except BaseException as raised:
-                error = self._account.fail(raised)
-                if error is None or self._ended:
+        except BaseException as raised:
+            error = account.fail(raised)
+            if error is None or self._ended:
+                raise
+            if not self._client.begun:
+                if isinstance(raised, Exception):
                     raise
-                if not self._begun:
-                    if isinstance(raised, Exception):
-                        raise
-                    raise error from None  # cancelled by a stop
-                if not isinstance(raised, ApiError):
-                    self._log(raised)
-                await self._end(encoder.error(error))
+                raise error from None  # cancelled by a stop
+            if not isinstance(raised, ApiError):
+                self._log(raised)
+            await self._end(encoder.error(error))
 
     async def _pump(self, attempt: Attempt, encoder: StreamEncoder) -> None:
         account, client, encode = self._account, self._client, encoder.encode
         copy = account.copy if account.copy.is_wanted else None
         batch: Sequence[Body] | None = attempt.first
+        next_batch, is_behind = attempt.next, False
         while batch is not None:
             try:
                 data = b"".join(map(encode, batch))
             except ProviderError:
                 self._log_unreadable()
                 raise
+            if encoder.complete and not is_behind:
+                is_behind, next_batch = True, attempt.rest
+                client.await_end(END_SECONDS, attempt.give_up)
             is_due = encoder.generated > account.room or time.monotonic() >= account.due
-            if is_due and not await account.spend():
+            if is_due and not is_behind and not await account.spend():
                 reason = Refusal.quota_used_up()
                 last = encoder.cut(reason)
                 last = None if last is None else data + last
@@ -123,7 +138,7 @@ class Delivery:
                 except OSError as error:
                     raise ClientLeftError from error
                 account.check_stop()
-            batch = await attempt.next()
+            batch = await next_batch()
         if not self._begun:  # nothing of it was for the client
             self._begin(encoder.content_type, stream=True)
         await self._finish(encoder.finish(), encoder.usage())

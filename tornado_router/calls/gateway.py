@@ -84,12 +84,13 @@ class Gateway:
             endpoint = ENDPOINTS[call.endpoint]
             model = call.model if self._names_as_asked else None
             encoder = endpoint.encoder(call, model) if call.stream else None
-            attempt = await self._dispatcher.send(
-                call, targets, account.attempts, route.hedge_seconds
+            send = partial(
+                self._dispatcher.send, call, targets, account.attempts, route.hedge_seconds
             )
             if encoder:
-                await delivery.stream(attempt, encoder)
+                await delivery.stream(send, encoder)
             else:
+                attempt = await send()
                 assert attempt.body is not None, "it has succeeded"
                 await delivery.whole(partial(endpoint.whole, call, attempt.body, model))
 

@@ -94,6 +94,12 @@ class ServerOptions:
         "A client that reads less than 16 KB of a response in so many seconds is disconnected.",
         exclusiveMinimum=0,
     )
+    keepalive_seconds: float = option(
+        15.0,
+        "A stream that is silent for so many seconds, before its first content or later, sends its "
+        "client a comment, so that proxies on the way do not take it for dead; 0 for never.",
+        minimum=0,
+    )
     shutdown_seconds: float = option(
         30.0, "How many seconds a stop waits for running calls.", minimum=0
     )

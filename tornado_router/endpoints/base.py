@@ -74,6 +74,9 @@ class StreamEncoder(Protocol):
     content_type: str
     """Of the stream; known once the first chunk is encoded."""
 
+    keepalive: bytes
+    """What the stream may send at any time, also first, and clients pass over; empty if nothing."""
+
     generated: int
     """UTF-8 bytes of text so far."""
 

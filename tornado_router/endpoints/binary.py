@@ -22,10 +22,12 @@ class BytesEncoder:
 
     Attributes:
         content_type: of the first piece.
+        keepalive: none: all bytes are content.
         generated: always 0: the number of bytes does not show what they cost.
         complete: always False: only their end shows that the bytes are whole.
     """
 
+    keepalive = b""
     complete = False
 
     def __init__(self, estimate: Callable[[], Usage]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -14,7 +14,12 @@ class Dialect:
     """OpenAI's: an error is `{"error": {...}}`, in a stream an event of the name `error`.
 
     https://platform.openai.com/docs/guides/error-codes. Another family overrides what differs.
+
+    Attributes:
+        keepalive: what a stream sends while it has nothing to say, and clients pass over.
     """
+
+    keepalive: ClassVar[bytes] = b": keep-alive\n\n"
 
     def error_body(self, error: ApiError) -> dict[str, Any]:
         """The JSON object of an error response."""

@@ -38,6 +38,7 @@ class ChunkEncoder:
 
     Attributes:
         object: the `object` of each chunk.
+        keepalive: the dialect's.
         generated: UTF-8 bytes of text so far.
         complete: whether every choice has ended.
     """
@@ -50,6 +51,7 @@ class ChunkEncoder:
         self._size = endpoint.size
         self._call = call
         self._model = model
+        self.keepalive = endpoint.dialect.keepalive
         options = call.body.get("stream_options")
         self._show_usage = bool(options and options.get("include_usage"))
         self._reported: Usage | None = None

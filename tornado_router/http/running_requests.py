@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 
 
@@ -11,6 +12,10 @@ class Request(Protocol):
 
     def cut_off(self) -> None:
         """Ends it, if it calls a model, and lets its client know why."""
+        ...
+
+    def look_after(self, now: float) -> None:
+        """Acts if its response is silent; called every second with `time.monotonic()`."""
         ...
 
 
@@ -54,6 +59,12 @@ class RunningRequests:
         """Ends those that call a model, and lets their clients know why."""
         for request in tuple(self._requests):
             request.cut_off()
+
+    def look_after(self) -> None:
+        """Has each look whether its response is silent."""
+        now = time.monotonic()
+        for request in tuple(self._requests):
+            request.look_after(now)
 
     async def present_ended(self) -> None:
         """Waits until those that run now are over, however many begin meanwhile."""

@@ -29,6 +29,9 @@ NOTICE_SECONDS = 1.0
 CUT_OFF_SECONDS = 5
 """For this long a stop waits until the requests that it cut off have accounted for themselves."""
 
+SILENCE_SECONDS = 0.5
+"""How often streams are looked at for silence, which keeps its bounds as exactly as this."""
+
 
 class Server:
     """The listening server of one process.
@@ -63,6 +66,7 @@ class Server:
         self._watchdog = LoopWatchdog({plugin.package: plugin.label for plugin in plugins})
         self._router.services.process.watchdog = self._watchdog
         self._measure()
+        self._silence = repeat("silent streams", SILENCE_SECONDS, self._requests.look_after)
         self._measurements = repeat("measurements", MEASURE_SECONDS, self._measure)
         return int(sockets[0].getsockname()[1])
 
@@ -86,6 +90,7 @@ class Server:
         await self._front.close()
         await requests.finished(CUT_OFF_SECONDS)
         self._measurements.cancel()
+        self._silence.cancel()
         self._watchdog.close()
         self._bounds.close()
         await self._router.close()

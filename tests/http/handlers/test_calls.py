@@ -210,7 +210,7 @@ class TestOtherProviders:
     @pytest.mark.gen_test
     async def test_a_failure_on_the_way_is_the_last_event(self, ask, behave, app):
         async def stream(self, call, http):
-            yield [{"id": "c", "choices": []}]
+            yield [{"id": "c", "choices": [{"index": 0, "delta": {"content": "x"}}]}]
             raise OSError
 
         behave(stream=stream)
@@ -296,7 +296,7 @@ class TestOtherProviders:
         """Not even if it can no longer send an error."""
 
         async def stream(self, call, http):
-            yield [{"id": "c", "choices": []}]
+            yield [{"id": "c", "choices": [{"index": 0, "delta": {"content": "x"}}]}]
             monkeypatch.setattr(CallAccount, "fail", broken)
             monkeypatch.setattr(CallAccount, "end", broken)
 

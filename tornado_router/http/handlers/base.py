@@ -137,6 +137,9 @@ class BaseHandler(TornadoHandler):
     def cut_off(self) -> None:
         """Ends the work, as the router stops. A request that calls no model runs to its end."""
 
+    def look_after(self, now: float) -> None:
+        """Acts if its response is silent. One that calls no model never is."""
+
     async def authenticate(self) -> None:
         """Accepts an API key.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from tornado_router.background.held_memory import Hold, request_hold
@@ -12,13 +11,11 @@ from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
-from tornado_router.http.handlers.base import JSON, BaseHandler
+from tornado_router.http.handlers.base import BaseHandler
+from tornado_router.http.handlers.response_writer import ResponseWriter
 from tornado_router.http.services import Services
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
-
-_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-"""Of a stream: else nginx would gather its chunks."""
 
 
 class CallHandler(BaseHandler):
@@ -75,6 +72,11 @@ class CallHandler(BaseHandler):
         if self._task and self._writer and not self._writer.is_waiting:
             self._task.cancel()
 
+    def look_after(self, now: float) -> None:
+        """Acts if its response is silent: see `ResponseWriter`."""
+        if self._writer:
+            self._writer.look_after(now)
+
     def _begin(self) -> Call:
         """Lets the call begin: all that can refuse it before the gateway has it stands here.
 
@@ -120,51 +122,3 @@ class CallHandler(BaseHandler):
         if trace is None and otel.endpoint and otel.traces:
             trace = start_trace(otel.sample_ratio)
         return trace
-
-
-class ResponseWriter:
-    """Writes the response of a call to its client (`Client`).
-
-    A write ends when the client has taken it, and the provider waits meanwhile: what a slow reader
-    has not read is never held here.
-
-    Attributes:
-        begun: whether some of the response was written.
-    """
-
-    def __init__(self, handler: BaseHandler) -> None:
-        self._handler = handler
-        self._written: asyncio.Future[None] | None = None
-
-    @property
-    def begun(self) -> bool:
-        """Whether some of the response was written."""
-        return self._written is not None
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the client has not yet taken what was written."""
-        return self._written is not None and not self._written.done()
-
-    def begin(self, headers: Mapping[str, str], content_type: str, *, stream: bool) -> None:
-        """Sets the headers."""
-        self._handler.set_headers(headers)
-        if content_type != JSON:
-            self._handler.set_header("Content-Type", content_type)
-        if stream:
-            self._handler.set_headers(_STREAM_HEADERS)
-
-    def write(self, data: bytes) -> Awaitable[None]:
-        """Writes a part of the body."""
-        self._handler.write(data)
-        self._written = self._handler.flush()
-        return self._written
-
-    def finish(self, data: bytes) -> Awaitable[None]:
-        """Writes the last part of the body."""
-        self._written = self._handler.finish(data)
-        return self._written
-
-    def abort(self) -> None:
-        """Closes the connection: the client sees that its response is not whole."""
-        self._handler.connection.abort()

@@ -157,6 +157,14 @@ def database_faults_shown(location: Path | str) -> Iterator[None]:
     except DatabaseError as error:
         why = first_line(error)
         raise SystemExit(f"{title(location)}: cannot be opened as a database: {why}") from None
+    except OSError as error:
+        raise SystemExit(f"{title(location)}: cannot be opened: {file_fault(error)}") from None
+
+
+def file_fault(error: OSError) -> str:
+    """What is wrong with a file, and with which."""
+    why = error.strerror or str(error)
+    return f"{error.filename}: {why}" if error.filename else why
 
 
 def counted(count: int, noun: str) -> str:

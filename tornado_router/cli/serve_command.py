@@ -16,7 +16,13 @@ from loguru import logger
 from tornado_router import __version__
 from tornado_router.accounts import registration
 from tornado_router.accounts.keys import create_key
-from tornado_router.cli.common import config_file, open_storage, read_or_exit, summary
+from tornado_router.cli.common import (
+    config_file,
+    database_faults_shown,
+    open_storage,
+    read_or_exit,
+    summary,
+)
 from tornado_router.config.reader import Config
 from tornado_router.observability import log
 from tornado_router.runtime.config_warnings import config_warnings
@@ -118,7 +124,8 @@ async def _supervise(loaded: LoadedConfig, storage: Storage) -> int:
 
 def _router(loaded: LoadedConfig, storage: Storage) -> RouterProcess:
     try:
-        return RouterProcess(loaded, storage)
+        with database_faults_shown(loaded.config.database_location):
+            return RouterProcess(loaded, storage)
     except LockedError:
         raise SystemExit(
             "another router serves this database, or it is being copied; for several, limits have "
@@ -162,7 +169,8 @@ def _welcome(config: Config, storage: Storage) -> None:
         administrator = registration.create_administrator()
         return create_key(administrator, "admin") if administrator else None
 
-    key = storage.call(create)
+    with database_faults_shown(config.database_location):
+        key = storage.call(create)
     if key:
         click.echo("The database is new: an administrator was made. This API key is shown once:\n")
         click.echo(f"    {key}\n")

@@ -106,6 +106,11 @@ class Config:
         return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
 
     @property
+    def journal_folder(self) -> Path:
+        """Of the usage on its way to the database."""
+        return self.folder / (self.ledger.journal or f"{self.database.path}.journal")
+
+    @property
     def redis_location(self) -> RedisOptions:
         """Of Redis: `[redis]`, with the path of its CA file as it is found from anywhere."""
         options = self.redis
@@ -116,7 +121,13 @@ class Config:
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for a file in `folder`: that of the process over a `.env` beside it."""
-    beside = dotenv_values(folder / ".env")
+    path = folder / ".env"
+    try:
+        beside = dotenv_values(path)
+    except UnicodeDecodeError:
+        raise ConfigError([Fault(str(path), "is not UTF-8")]) from None
+    except OSError as error:
+        raise ConfigError([Fault(str(path), f"cannot be read: {error.strerror}")]) from None
     return {name: value for name, value in beside.items() if value is not None} | dict(environ)
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from loguru import logger
 
+from tornado_router.storage.private_files import FILE_MODE, make_folder
+
 SEGMENT_BYTES = 1024 * 1024
 """Of one file. It is deleted as a whole, once nothing in it is needed any more."""
 
@@ -66,7 +68,7 @@ class Segment:
             OSError: there is no room, or it may not be written.
         """
         new = path.with_suffix(_NEW_SUFFIX)
-        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its room is taken now: a disk that turns out full under a mapped file kills a process.
@@ -192,7 +194,7 @@ class Journal:
         carry: Callable[[], Iterable[bytes]],
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
         self._carry = carry
         self._segment_bytes = segment_bytes

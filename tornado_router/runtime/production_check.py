@@ -171,12 +171,25 @@ def _of_storage(config: Config) -> Iterator[Fault]:
     if url:
         if not all(map(is_local, hosts(url))) and ssl_mode(url) not in _ENCRYPTED:
             yield Fault("database.url", "is not encrypted; add ?sslmode=verify-full")
-    elif config.limits.processes > config.server.workers:
+    else:
+        yield from _open_to_others(config)
+    if not url and config.limits.processes > config.server.workers:
         yield Fault("database.url", "several routers, but each would have users of its own")
     if config.ledger.when_full == "serve":
         yield Fault(
             "ledger.when_full", "`serve` lets calls pass that are neither recorded nor charged"
         )
+
+
+def _open_to_others(config: Config) -> Iterator[Fault]:
+    """Files of usage, prompts and password hashes that were made wider than the router makes them.
+
+    Their group may be a container's own, so only the rest of the world counts.
+    """
+    path = config.folder / config.database.path
+    for place in (path, *path.parent.glob(f"{path.name}-*"), config.journal_folder):
+        if place.exists() and place.stat().st_mode & stat.S_IRWXO:
+            yield Fault(str(place), "is open to every user of the machine: chmod o=")
 
 
 def _of_accounts(config: Config) -> Iterator[Fault]:

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, cast
 
 from loguru import logger
@@ -79,7 +78,7 @@ class RouterProcess:
         self._lock = storage.database.share() if shares else storage.database.claim(_stop_second)
         self.loaded = loaded
         self.storage = storage
-        self.ledger = Ledger(storage, config.ledger, _journal_folder(config))
+        self.ledger = Ledger(storage, config.ledger, config.journal_folder)
         self.access_log = AccessLog(config.log)
         self.recorder = RequestRecorder(storage, config.request_log)
         self.shared = (
@@ -313,11 +312,6 @@ async def _all(*closing: Awaitable[None]) -> None:
 
 def _plans(config: Config) -> Plans:
     return Plans(config.plans, config.auth.default_plan)
-
-
-def _journal_folder(config: Config) -> Path:
-    path = config.ledger.journal or f"{config.database.path}.journal"
-    return config.folder / path
 
 
 def _hooks(plugins: Plugins) -> dict[str, Observer]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from tornado_router.errors import RouterError
+from tornado_router.storage.private_files import make_file
 
 
 class LockedError(RouterError):
@@ -21,10 +22,11 @@ class ProcessLock:
 
     Raises:
         LockedError: another process holds it.
+        OSError: the file cannot be made.
     """
 
     def __init__(self, path: Path, *, shared: bool = False) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_file(path)
         self._file: IO[bytes] = path.open("ab")
         try:
             _lock(self._file, shared)

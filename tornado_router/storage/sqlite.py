@@ -11,6 +11,7 @@ from typing import Any
 from peewee import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from peewee import SqliteDatabase as PeeweeSqlite
 
+from tornado_router.storage.private_files import make_file, make_folder
 from tornado_router.storage.process_lock import ProcessLock
 
 PRAGMAS: dict[str, Any] = {
@@ -25,14 +26,14 @@ class Sqlite(PeeweeSqlite):
     """A file of this machine.
 
     Args:
-        path: its folder is made if absent.
+        path: its folder is made if absent, and the file when it is opened, for this user alone.
     """
 
     row_faults = (IntegrityError, InterfaceError, ProgrammingError, OverflowError)
     """Exceptions that mean the row is invalid, not that the database is down."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         super().__init__(str(path), pragmas=PRAGMAS, autoconnect=False)
         self.path = path
 
@@ -40,7 +41,12 @@ class Sqlite(PeeweeSqlite):
         """Connects this thread, however many routers do so at once with a new file.
 
         SQLite waits for every lock but the one that turns on a file's write-ahead log.
+
+        Raises:
+            OSError: the file cannot be made.
+            peewee.OperationalError: it cannot be opened.
         """
+        make_file(self.path)  # SQLite makes its other files with the mode of this one
         deadline = time.monotonic() + PRAGMAS["busy_timeout"] / 1000
         while True:
             try:

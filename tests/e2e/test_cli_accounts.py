@@ -1,6 +1,9 @@
 """The commands for users, credits, invites, plans and keys, as an operator types them."""
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -194,3 +197,81 @@ class TestKeys:
         done = operator.project.cli("keys", "rotate", "1", f"--grace={grace}")
         assert done.returncode in (1, 2)
         assert "Traceback" not in done.stderr
+
+
+class TestWords:
+    """What a command says is in the words of the command line."""
+
+    def refused(self, operator, *arguments):
+        done = operator.project.cli(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr.splitlines()[-1].removeprefix("Error: ")
+
+    @pytest.mark.parametrize("group", ["keys", "invites"])
+    def test_what_is_not_an_id(self, operator, group):
+        for text in ("abc", "1.5", "9" * 30):
+            said = self.refused(operator, group, "revoke", text)
+            assert f"'{text}' is not an id, which is a number: see `{group} list`" in said
+
+    def test_credits_are_not_added_below_nothing(self, operator):
+        said = self.refused(operator, "credits", "add", EMAIL, "-10", "--reason", "x")
+        assert said == "to take credits away, use `credits adjust`"
+
+    def test_a_password_that_cannot_be_asked_for(self, operator):
+        done = subprocess.run(
+            [sys.executable, "-m", "tornado_router.cli", "users", "password", EMAIL],
+            cwd=operator.project.folder,
+            env=operator.project.env({}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            start_new_session=True,  # without a terminal
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr.endswith("use --password-stdin\n")
+        assert "GetPassWarning" not in done.stderr
+
+    @pytest.mark.parametrize(
+        ("given", "named"),
+        [
+            (("--endpoint", "chat"), "--endpoint must be one of "),
+            (("--rpm", "-4"), "--rpm "),
+            (("--budget", "much"), "--budget "),
+        ],
+    )
+    def test_a_field_is_named_as_its_option(self, operator, given, named):
+        line = operator.fails("keys", "create", "--name", "x", "--user", EMAIL, *given)
+        assert named in line
+        assert "'" + given[0].strip("-") not in line
+
+    def test_the_default_owner_of_a_key_may_be_gone(self, operator):
+        operator.run(
+            *("users", "create", "--email", "root@example.com", "--admin", "--password-stdin"),
+            input=PASSWORD,
+        )
+        operator.run("users", "delete", "admin@localhost", "--yes")
+        said = self.refused(operator, "keys", "create", "--name", "x")
+        assert said == "name the owner by --user: admin@localhost, the default, was deleted"
+
+    def test_a_key_for_a_model_that_is_not_there(self, operator):
+        words = ("keys", "create", "--name", "x", "--user", EMAIL, "--model")
+        done = operator.project.cli(*words, "ecko", "--model", "echo*")
+        assert done.returncode == 0
+        assert done.stdout.startswith("sk-tr-")
+        assert done.stderr == (
+            "warning: --model: no model is called 'ecko'; did you mean 'echo'?\n"
+        )
+
+    def test_lists_for_programs(self, operator):
+        operator.run("keys", "create", "--name", "laptop", "--user", EMAIL)
+        users = json.loads(operator.run("users", "list", "--json"))
+        assert {user["email"] for user in users} == {"admin@localhost", EMAIL}
+        (key,) = json.loads(operator.run("keys", "list", "--json"))
+        assert (key["name"], key["user"], key["state"]) == ("laptop", EMAIL, "active")
+        plans = json.loads(operator.run("plans", "--json"))
+        assert plans[0]["plan"] == "free"
+        assert plans[0]["rpm"] == 60
+        (entry,) = json.loads(operator.run("credits", "list", EMAIL, "--json"))
+        assert entry["amount"] == "1.5"
+        assert json.loads(operator.run("invites", "list", "--json")) == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -98,6 +101,30 @@ class Duration(click.ParamType[int]):
         return span
 
 
+class RowId(click.ParamType[int]):
+    """The id of a key or an invite.
+
+    Args:
+        listing: the command that shows ids.
+    """
+
+    name = "id"
+
+    def __init__(self, listing: str) -> None:
+        self._listing = listing
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """See `click.ParamType`."""
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+            self.fail(
+                f"{value!r} is not an id, which is a number: see `{self._listing}`", param, ctx
+            )
+        return int(text)
+
+
 def read_config(path: Path) -> Config:
     """A configuration, for a command that does not serve; faults end the command."""
     with faults_shown(path):
@@ -172,10 +199,31 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table; numbers stand right."""
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON list of objects, for programs."
+)
+
+
+def show_table(
+    head: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool = False
+) -> None:
+    """Prints a table; numbers stand right. What is wider than the terminal is printed as blocks.
+
+    Args:
+        head: titles of the columns; in JSON, with `_` for spaces and without hyphens.
+        rows: of the table.
+        as_json: whether a list of objects is printed instead.
+    """
+    if as_json:
+        names = [column.lower().replace(" ", "_").replace("-", "") for column in head]
+        objects = [dict(zip(names, row, strict=True)) for row in rows]
+        click.echo(json.dumps(objects, indent=2, ensure_ascii=False, default=str))
+        return
     lines = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    if is_too_wide(sum(widths) + 2 * len(head) - 2):
+        _show_blocks(head, lines)
+        return
     is_number = [all(isinstance(row[at], int) for row in rows) for at in range(len(head))]
     for line in [list(head), *lines]:
         cells = [
@@ -183,6 +231,20 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             for text, width, number in zip(line, widths, is_number, strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def is_too_wide(width: int) -> bool:
+    """Whether so many characters do not fit on a line; a file or a pipe takes any."""
+    return sys.stdout.isatty() and width > shutil.get_terminal_size().columns
+
+
+def _show_blocks(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    width = max(map(len, head))
+    for index, line in enumerate(lines):
+        if index:
+            click.echo()
+        for name, text in zip(head, line, strict=True):
+            click.echo(f"{name.ljust(width)}  {text}")
 
 
 def _cell(value: object) -> str:

@@ -8,7 +8,13 @@ import click
 
 from tornado_router.accounts import credits, users
 from tornado_router.accounts.credits import EntryKind
-from tornado_router.cli.common import EVERYTHING, config_option, show_dollars, show_table
+from tornado_router.cli.common import (
+    EVERYTHING,
+    config_option,
+    json_option,
+    show_dollars,
+    show_table,
+)
 from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
 from tornado_router.storage.tables import CreditEntry
 
@@ -18,13 +24,15 @@ def credits_group() -> None:
     """Change and list users' credits."""
 
 
-@credits_group.command("add")
+@credits_group.command("add", context_settings={"ignore_unknown_options": True})
 @config_option
 @click.argument("email")
 @click.argument("amount")
 @click.option("--reason", required=True, help="Reason to record with the change.")
 def add_credits(path: Path, email: str, amount: str, reason: str) -> None:
     """Add US dollars, such as 12.50, to a user's credits."""
+    if amount.startswith("-"):
+        raise click.UsageError("to take credits away, use `credits adjust`")
     _change(path, email, amount, "top_up", reason)
 
 
@@ -41,7 +49,8 @@ def adjust_credits(path: Path, email: str, amount: str, reason: str) -> None:
 @credits_group.command("list")
 @config_option
 @click.argument("email")
-def list_credits(path: Path, email: str) -> None:
+@json_option
+def list_credits(path: Path, email: str, *, as_json: bool) -> None:
     """List the changes to a user's credits, newest first."""
 
     def rows() -> list[CreditEntry]:
@@ -60,6 +69,7 @@ def list_credits(path: Path, email: str) -> None:
             )
             for entry in OpenAccounts(path).read(rows)
         ],
+        as_json=as_json,
     )
 
 

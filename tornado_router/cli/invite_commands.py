@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from tornado_router.accounts import invites
-from tornado_router.cli.common import EVERYTHING, Duration, config_option, show_table
+from tornado_router.cli.common import (
+    EVERYTHING,
+    Duration,
+    RowId,
+    config_option,
+    json_option,
+    show_table,
+)
 from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
 
 
@@ -40,7 +47,8 @@ def create_invite(path: Path, email: str | None, plan: str | None, expires_in: i
 
 @invites_group.command("list")
 @config_option
-def list_invites(path: Path) -> None:
+@json_option
+def list_invites(path: Path, *, as_json: bool) -> None:
     """List invites, newest first."""
     rows = OpenAccounts(path).read(
         lambda: [
@@ -55,12 +63,12 @@ def list_invites(path: Path) -> None:
             for invite in invites.list_invites(limit=EVERYTHING)
         ]
     )
-    show_table(("id", "for", "plan", "good until", "state", "by"), rows)
+    show_table(("id", "for", "plan", "good until", "state", "by"), rows, as_json=as_json)
 
 
 @invites_group.command("revoke")
 @config_option
-@click.argument("invite_id", metavar="ID", type=click.IntRange(0))
+@click.argument("invite_id", metavar="ID", type=RowId("invites list"))
 def revoke_invite(path: Path, invite_id: int) -> None:
     """Revoke an unused invite."""
     OpenAccounts(path).read(lambda: invites.revoke_invite(invite_id))

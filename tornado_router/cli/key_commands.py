@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from tornado_router.accounts import budgets, keys, registration, users
-from tornado_router.cli.common import Duration, config_option, show_table
+from tornado_router.cli.common import Duration, RowId, config_option, json_option, show_table
 from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
+from tornado_router.config.check import meant
 from tornado_router.limits.kinds import KINDS
-from tornado_router.storage.tables import ApiKey
+from tornado_router.routing.model_names import ModelNames
+from tornado_router.storage.tables import ApiKey, User
 from tornado_router.storage.values import now
 
 
@@ -66,17 +68,40 @@ def create_key(
         values["expires_at"] = int(time.time()) + expires_in
 
     accounts.read(registration.create_administrator)
-    owner = accounts.read(lambda: users.find_named(email or registration.ADMIN_EMAIL))
+    owner = accounts.read(lambda: _owner(email))
     if not email and not owner.is_admin:
         raise click.ClickException(f"{owner.email} is not an administrator: name the --user")
     _, key = accounts.do(lambda service: service.create_key(ACTOR, owner.id, values))
     click.echo(key)
+    names = ModelNames(accounts.config)
+    for model in given["models"]:
+        if not names.may_be_asked(model):
+            hint = meant(model, names.asked)
+            click.echo(f"warning: --model: no model is called '{model}'{hint}", err=True)
+
+
+def _owner(email: str | None) -> User:
+    """Whose key it will be.
+
+    Raises:
+        ApiError: there is no such user.
+        UsageError: no owner is named, and the administrator of the first start is not there.
+    """
+    if email:
+        return users.find_named(email)
+    first = User.get_or_none(User.email == registration.ADMIN_EMAIL)
+    if first is None:
+        raise click.UsageError(
+            f"name the owner by --user: {registration.ADMIN_EMAIL}, the default, was deleted"
+        )
+    return first
 
 
 @keys_group.command("list")
 @config_option
 @click.option("--user", "email", help="Only the keys of this user.")
-def list_keys(path: Path, email: str | None) -> None:
+@json_option
+def list_keys(path: Path, email: str | None, *, as_json: bool) -> None:
     """List the keys that are not revoked: first characters, name, owner, state and last use."""
 
     def rows() -> list[ApiKey]:
@@ -95,6 +120,7 @@ def list_keys(path: Path, email: str | None) -> None:
             )
             for row in OpenAccounts(path).read(rows)
         ],
+        as_json=as_json,
     )
 
 
@@ -106,7 +132,7 @@ def _state(row: ApiKey) -> str:
 
 @keys_group.command("revoke")
 @config_option
-@click.argument("key_id", metavar="ID", type=click.IntRange(0))
+@click.argument("key_id", metavar="ID", type=RowId("keys list"))
 def revoke_key(path: Path, key_id: int) -> None:
     """Revoke a key for good, by its id in `keys list`."""
     accounts = OpenAccounts(path)
@@ -116,7 +142,7 @@ def revoke_key(path: Path, key_id: int) -> None:
 
 @keys_group.command("rotate")
 @config_option
-@click.argument("key_id", metavar="ID", type=click.IntRange(0))
+@click.argument("key_id", metavar="ID", type=RowId("keys list"))
 @click.option(
     "--grace",
     type=Duration(most=keys.MAX_GRACE_SECONDS),

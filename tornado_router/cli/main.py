@@ -5,23 +5,32 @@ from __future__ import annotations
 import click
 
 from tornado_router import __version__
-from tornado_router.cli.cache_commands import cache
-from tornado_router.cli.check_command import check
-from tornado_router.cli.credit_commands import credits_group
-from tornado_router.cli.database_commands import db
-from tornado_router.cli.health_command import health
-from tornado_router.cli.init_command import init
-from tornado_router.cli.invite_commands import invites_group
-from tornado_router.cli.key_commands import keys_group
-from tornado_router.cli.openapi_command import print_openapi
-from tornado_router.cli.plan_commands import plans_command
 from tornado_router.cli.plugin_commands import OpenGroup
-from tornado_router.cli.plugins_group import plugins
-from tornado_router.cli.serve_command import serve
-from tornado_router.cli.user_commands import users_group
+
+_COMMANDS = {
+    "cache": "cache_commands:cache",
+    "check": "check_command:check",
+    "credits": "credit_commands:credits_group",
+    "db": "database_commands:db",
+    "health": "health_command:health",
+    "init": "init_command:init",
+    "invites": "invite_commands:invites_group",
+    "keys": "key_commands:keys_group",
+    "models": "models_command:models_command",
+    "openapi": "openapi_command:print_openapi",
+    "plans": "plan_commands:plans_command",
+    "plugins": "plugins_group:plugins",
+    "serve": "serve_command:serve",
+    "users": "user_commands:users_group",
+}
+"""Where each command stands: what it needs is imported for it alone."""
 
 
-@click.group(cls=OpenGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=OpenGroup,
+    own={name: f"tornado_router.cli.{place}" for name, place in _COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="tornado-router")
 def main() -> None:
     """One server in front of every LLM provider, speaking the OpenAI API."""
@@ -35,11 +44,3 @@ def main() -> None:
 )
 def import_() -> None:
     """Make a router.toml from the configuration of another gateway."""
-
-
-_COMMANDS = (
-    *(init, serve, check, health, print_openapi, plugins, db, cache),
-    *(keys_group, users_group, credits_group, invites_group, plans_command),
-)
-for command in _COMMANDS:
-    main.add_command(command)

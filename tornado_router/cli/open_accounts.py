@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -47,7 +48,7 @@ class OpenAccounts:
         try:
             return self._storage.call(work)
         except ApiError as error:
-            raise click.ClickException(error.message) from None
+            raise click.ClickException(_in_own_words(error)) from None
 
     def do(self, deed: Callable[[Accounts], Awaitable[T]]) -> T:
         """Does what HTTP does by the same service."""
@@ -72,7 +73,7 @@ class OpenAccounts:
         try:
             return asyncio.run(run())
         except ApiError as error:
-            raise click.ClickException(error.message) from None
+            raise click.ClickException(_in_own_words(error)) from None
 
     @asynccontextmanager
     async def _limits(self) -> AsyncIterator[tuple[Limiter, Publisher]]:
@@ -98,3 +99,12 @@ class OpenAccounts:
         finally:
             await limiter.close()
             await link.close()
+
+
+def _in_own_words(error: ApiError) -> str:
+    """The message of a refusal, with the option of the command where HTTP has a field."""
+    field = (error.param or "").partition("[")[0].partition(".")[0]
+    for option in click.get_current_context().command.params:
+        if option.name == field and isinstance(option, click.Option):
+            return re.sub(rf"'{re.escape(field)}[^']*'", option.opts[0], error.message, count=1)
+    return error.message

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
 
-from tornado_router.observability.redaction import redact_forms
-from tornado_router.plugins.registry import FAULTS
+FAULTS = (Exception, SystemExit)
+"""What counts as a fault of a package, as in `plugins.registry`."""
 
 ENTRY_POINT_GROUP = "tornado_router.commands"
 
@@ -40,6 +41,8 @@ class PluginCommand:
         try:
             command = self.entry_point.load()
         except FAULTS as error:  # a plugin's fault stays the plugin's
+            from tornado_router.observability.redaction import redact_forms  # noqa: PLC0415 - seldom
+
             return redact_forms(f"{self.label} does not load: {type(error).__name__}: {error}")
         if not isinstance(command, click.Command):
             return f"{self.label} does not load: {self.entry_point.value} is not a click.Command"
@@ -64,6 +67,8 @@ class OpenGroup(click.Group):
         prefix: what the entry points of its commands start with, such as `import.`.
         separate: commands that a distribution of this project adds, by name; a command that is not
             installed names the distribution to install.
+        own: commands of the router that are imported when they are run or listed, by name, as
+            `module:attribute`.
         **kwargs: as for `click.Group`.
     """
 
@@ -72,20 +77,22 @@ class OpenGroup(click.Group):
         *args: Any,
         prefix: str = "",
         separate: Mapping[str, str] | None = None,
+        own: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._prefix = prefix
         self._separate = separate or {}
+        self._own = own or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See `click.Group`."""
-        own = super().list_commands(ctx)
-        return sorted({*own, *self._separate, *(name for name, _ in self._offers())})
+        made = super().list_commands(ctx)
+        return sorted({*made, *self._own, *self._separate, *(name for name, _ in self._offers())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """See `click.Group`; the router's own commands go first."""
-        command = super().get_command(ctx, cmd_name)
+        command = self.own_command(cmd_name)
         if command:
             return command
         offers = [offer for name, offer in self._offers() if name == cmd_name]
@@ -100,6 +107,13 @@ class OpenGroup(click.Group):
                 cmd_name, f"not installed: pip install {self._separate[cmd_name]}"
             )
         return None
+
+    def own_command(self, name: str) -> click.Command | None:
+        """A command of the router itself, imported by now."""
+        if name not in self.commands and name in self._own:
+            module, _, attribute = self._own[name].partition(":")
+            self.add_command(getattr(import_module(module), attribute), name)
+        return self.commands.get(name)
 
     def _offers(self) -> Iterator[tuple[str, PluginCommand]]:
         """The commands of installed packages that are directly in this group, by name."""
@@ -132,11 +146,11 @@ def fault_of(root: OpenGroup, offer: PluginCommand) -> str | None:
     *words, name = offer.path.split(".")
     group = root
     for word in words:
-        found = group.commands.get(word)
+        found = group.own_command(word)
         if not isinstance(found, OpenGroup):
             return f"'{word}' is not a group that takes commands"
         group = found
-    if name in group.commands:
+    if group.own_command(name):
         return "the router has a command of this name"
     command = group.get_command(click.Context(group), name)
     return command.why if isinstance(command, _UnusableCommand) else None

@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from tornado_router.accounts import registration, users
-from tornado_router.cli.common import EVERYTHING, config_option, show_dollars, show_table
+from tornado_router.cli.common import (
+    EVERYTHING,
+    config_option,
+    json_option,
+    show_dollars,
+    show_table,
+)
 from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
 from tornado_router.storage.tables import User
 
@@ -50,7 +56,8 @@ def create_user(
 @users_group.command("list")
 @config_option
 @click.option("--search", default="", help="Part of the e-mail address or the name.")
-def list_users(path: Path, search: str) -> None:
+@json_option
+def list_users(path: Path, search: str, *, as_json: bool) -> None:
     """List users with their plan, credits, spending and state."""
     accounts = OpenAccounts(path)
     rows = accounts.read(lambda: users.list_users(search, limit=EVERYTHING))
@@ -68,6 +75,7 @@ def list_users(path: Path, search: str) -> None:
             )
             for user in rows
         ],
+        as_json=as_json,
     )
 
 
@@ -151,8 +159,21 @@ def _ask_password(from_stdin: bool) -> str:
     """A password that is typed in."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    if not _has_terminal():
+        raise click.UsageError("no terminal to ask for the password at: use --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
+
+
+def _has_terminal() -> bool:
+    """Whether a password can be typed without being shown."""
+    if sys.stdin.isatty():
+        return True
+    try:
+        Path("/dev/tty").open("rb").close()
+    except OSError:
+        return False
+    return True
 
 
 def _credits(accounts: OpenAccounts, user: User) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from tornado_router.config import check
 from tornado_router.errors import Fault
-from tornado_router.routing.pattern_table import is_pattern, literal_head
+from tornado_router.routing.model_names import ModelNames, overlap
+from tornado_router.routing.pattern_table import is_pattern
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.price_warnings import price_warnings
 
@@ -78,37 +78,19 @@ def _of_routes(loaded: LoadedConfig) -> Iterator[Fault]:
 def _of_names(loaded: LoadedConfig) -> Iterator[Fault]:
     """Names of models, in other tables, that mean no model of this file."""
     config = loaded.config
-    offered = [
-        (item.name, model) for item in loaded.providers.values() for model in item.common.models
-    ]
-    targets = {f"{name}/{model}" for name, model in offered}
-    targets |= {target for route in config.routes.values() for target in route.targets}
-    listed = {model for _, model in offered if not is_pattern(model)}
-    asked = targets | listed | config.routes.keys()
+    names = ModelNames(config)
     for plan, options in config.plans.items():
         for index, name in enumerate(options.models):
-            if not any(_overlap(name, other) for other in asked):
-                yield Fault(
-                    check.dotted(("plans", plan, "models", index)),
-                    f"no model is called '{name}'{check.meant(name, asked)}",
-                )
-    bare = {target.partition("/")[2] for target in targets}
-    for section, known in (("targets", targets), ("prices", targets | bare)):
+            if not names.may_be_asked(name):
+                hint = check.meant(name, names.asked)
+                where = check.dotted(("plans", plan, "models", index))
+                yield Fault(where, f"no model is called '{name}'{hint}")
+    for section, known in (("targets", names.targets), ("prices", names.targets | names.bare)):
         for name in getattr(config, section):
-            if not any(_overlap(name, other) for other in known):
-                yield Fault(
-                    check.dotted((section, name)),
-                    f"no provider offers '{name}'{check.meant(name, known)}",
-                )
+            if not any(overlap(name, other) for other in known):
+                where = check.dotted((section, name))
+                yield Fault(where, f"no provider offers '{name}'{check.meant(name, known)}")
 
 
 def _provider(target: str) -> str:
     return target.partition("/")[0]
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether two names or patterns may mean the same model."""
-    if is_pattern(one) and is_pattern(other):
-        head, other_head = literal_head(one), literal_head(other)
-        return head.startswith(other_head) or other_head.startswith(head)
-    return fnmatchcase(one, other) or fnmatchcase(other, one)

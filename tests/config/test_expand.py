@@ -81,6 +81,10 @@ class TestFiles:
         (tmp_path / "secret").write_text("sk-1\n")
         assert expand(f"Bearer ${{file:{tmp_path}/secret}}!", {}) == "Bearer sk-1!"
 
+    def test_a_byte_order_mark_is_no_text(self, tmp_path):
+        (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfsk-1\r\n")
+        assert expand(f"${{file:{tmp_path}/secret}}", {}) == "sk-1"
+
     def test_a_dollar_in_a_file_is_no_reference(self, tmp_path):
         (tmp_path / "secret").write_text("a$b${HOME}")
         assert expand(f"${{file:{tmp_path}/secret}}", {"HOME": "x"}) == "a$b${HOME}"

@@ -233,6 +233,24 @@ class TestConfigure:
         assert item.provider.options == {"api_key": "sk-1"}
         assert "sk-1" not in repr(item)
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n", " ", "\ufeff", "\t\n"])
+    def test_secrets_have_no_ends_that_are_not_seen(self, configure, plugins, end):
+        table = ACME + 'api_key = "${KEY}"\nsecond_key = "a\\nb"\nheaders = {"X" = "${HEADER}"}'
+        providers, faults = configure(
+            table, plugins, KEY=f"{end}sk-1{end}", HEADER=f"secret-1{end}"
+        )
+        assert faults == []
+        assert providers["p"].provider.options == {
+            "api_key": "sk-1",
+            "second_key": "a\nb",
+            "headers": {"X": "secret-1"},
+        }
+        assert {"sk-1", "secret-1"} <= {*providers["p"].secrets}
+
+    def test_one_of_blanks_alone_is_empty(self, configure, plugins):
+        providers, faults = configure(ACME + 'api_key = "${KEY}"', plugins, KEY=" \n")
+        assert (faults, providers["p"].off) == ([], "api_key is empty")
+
     def test_a_fingerprint_is_of_what_decides_the_answers(self, configure, plugins):
         def fingerprint(*lines, **environ):
             text = "\n".join([ACME, 'api_key = "sk-1"', *lines])

@@ -90,7 +90,7 @@ def _read(path: Path) -> str:
     if not path.is_absolute():
         raise ExpansionError(f"the path of a file must be absolute: {path}")
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             text = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise ExpansionError(f"there is no file {path}", f"there is no file {path}") from None

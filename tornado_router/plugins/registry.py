@@ -26,6 +26,7 @@ from tornado_router.config.reader import Config, ProviderTable
 from tornado_router.errors import Fault, RouterError
 from tornado_router.observability.redaction import redact_forms
 from tornado_router.provider import PLUGIN_API_VERSION, OptionError, Provider
+from tornado_router.provider.header_values import trimmed
 
 ENTRY_POINT_GROUP = "tornado_router"
 
@@ -263,12 +264,13 @@ def _configure(
 ) -> tuple[ConfiguredProvider, list[Fault]]:
     path = ("providers", table.name)
     schema = _whole_schema(kind)
-    options: Mapping[str, Any] = expand.coerce(table.options, kind.options_schema)
+    options: dict[str, Any] = expand.coerce(table.options, kind.options_schema)
     secret_names = [
         name
         for name, option in kind.options_schema.get("properties", {}).items()
         if option.get("writeOnly")
     ]
+    options |= {name: trimmed(options[name]) for name in secret_names if name in options}
     empty = [name for name in secret_names if options.get(name) == ""]
     off = table.off or _emptiness(empty)
     if off:

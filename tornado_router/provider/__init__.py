@@ -10,10 +10,12 @@ provider. A change that would break one raises `PLUGIN_API_VERSION`.
 | `base` | `Provider`: one table of router.toml |
 | `translator` | `Translator`: one endpoint of a provider |
 | `call` | `Call`: what a client asked for, and `Params`, which reads it |
+| `header_values` | keys and headers as operators write them |
 | `http` | requests, responses and connections to the vendor |
 | `bodies` | responses on their way to the client: `Body` |
 | `error_reader`, `error_statuses` | what a vendor says of a failure, in whatever shape |
 | `files`, `multipart` | uploaded files, and forms that pass them on |
+| `media` | the kind of a picture by its first bytes |
 | `tool_names` | names that the vendor refuses, there and back |
 | `credentials` | keys that expire and requests that are signed |
 """
@@ -46,6 +48,7 @@ from tornado_router.provider.call import Call, Params, Unsupported, output_bound
 from tornado_router.provider.credentials import Credentials, Token, TokenCredentials
 from tornado_router.provider.error_reader import is_error, reported_error, vendor_error
 from tornado_router.provider.files import CallFile
+from tornado_router.provider.header_values import header_value, header_values
 from tornado_router.provider.http import (
     HTTPClient,
     UpstreamRequest,
@@ -53,6 +56,7 @@ from tornado_router.provider.http import (
     UpstreamSocket,
     UpstreamStream,
 )
+from tornado_router.provider.media import sniffed_type
 from tornado_router.provider.multipart import Part, Parts
 from tornado_router.provider.tool_names import SafeNames, rename_tools, tool_names
 from tornado_router.provider.translator import StreamParser, Translator
@@ -100,6 +104,8 @@ __all__ = [
     "UpstreamStream",
     "bad_answer",
     "dump_json",
+    "header_value",
+    "header_values",
     "hookimpl",
     "is_error",
     "load_arguments",
@@ -108,6 +114,7 @@ __all__ = [
     "output_bounds",
     "rename_tools",
     "reported_error",
+    "sniffed_type",
     "tool_names",
     "vendor_error",
 ]

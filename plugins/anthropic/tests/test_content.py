@@ -22,6 +22,17 @@ def block(claude, part, **how):
             "DATA:image/JPG;charset=x;base64,/9j/",
             {"type": "base64", "media_type": "image/jpeg", "data": "/9j/"},
         ),
+        *(
+            (
+                f"data:{label};base64,iVBORw0KGgo=",
+                {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
+            )
+            for label in ("image/jpeg", "image/tiff", "application/octet-stream", "")
+        ),
+        (
+            "data:image/png;base64,/9j/4AAQ",
+            {"type": "base64", "media_type": "image/jpeg", "data": "/9j/4AAQ"},
+        ),
         ("https://example.com/a.gif?b=,", {"type": "url", "url": "https://example.com/a.gif?b=,"}),
     ],
 )

@@ -69,3 +69,18 @@ def test_facts_are_the_operators():
         user("x"), model="claude-saga-1", temperature=0.5, top_p=0.5, reasoning_effort="none"
     )
     assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.5, 0.5, 9)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("api_key", "a\nb"), ("beta", ["a\nb"]), ("headers", {"X": "a\nb"}), ("headers", {"": "a"})],
+)
+def test_what_cannot_be_sent_is_a_fault_of_its_option(option, value):
+    with pytest.raises(OptionError) as caught:
+        AnthropicProvider("mine", {"api_key": "k", option: value})
+    assert caught.value.option == option
+
+
+def test_what_is_not_seen_at_the_ends_is_not_sent():
+    made = AnthropicProvider("mine", {"api_key": "k\n", "beta": ["b\n"]})
+    assert (made.headers["x-api-key"], made.headers["anthropic-beta"]) == ("k", "b")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tornado_router.provider import Params
+from tornado_router.provider import Params, sniffed_type
 
 Block = dict[str, Any]
 
@@ -87,9 +87,9 @@ def _block(part: Mapping[str, Any], params: Params, path: str) -> Block | None:
 def _image(url: str, params: Params, path: str) -> Block | None:
     if url.startswith("https://"):
         return {"type": "image", "source": {"type": "url", "url": url}}
-    media_type, data = _data_url(url)
-    if media_type == "image/jpg":
-        media_type = "image/jpeg"
+    label, data = _data_url(url)
+    # The API compares the label with the first bytes, and refuses the request if they differ.
+    media_type = sniffed_type(data) or ("image/jpeg" if label == "image/jpg" else label)
     if media_type not in _IMAGE_TYPES:
         params.unsupported(f"{path}.image_url.url")
         return None

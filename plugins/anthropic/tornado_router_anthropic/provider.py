@@ -11,6 +11,8 @@ from tornado_router.provider import (
     Provider,
     UpstreamRequest,
     UpstreamResponse,
+    header_value,
+    header_values,
 )
 from tornado_router_anthropic.chat import ChatCompletions
 from tornado_router_anthropic.errors import parse_error
@@ -45,7 +47,9 @@ class AnthropicProvider(Provider):
             raise OptionError("api_key", "is needed for Anthropic's own API")
         base_url: str = options.get("base_url", DEFAULT_BASE_URL)
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
-        self.betas: tuple[str, ...] = tuple(options.get("beta", ()))
+        self.betas: tuple[str, ...] = tuple(
+            header_value("beta", beta) for beta in options.get("beta", ())
+        )
         self.headers = _headers(options)
         self.settings = Settings(
             name=name,
@@ -71,11 +75,11 @@ def _headers(options: Mapping[str, Any]) -> dict[str, str]:
         "Content-Type": "application/json",
         "anthropic-version": options.get("version", DEFAULT_VERSION),
     }
-    key = options.get("api_key")
+    key = header_value("api_key", options.get("api_key", ""), key=True)
     if key and options.get("auth") == "bearer":
         headers["Authorization"] = f"Bearer {key}"
     elif key:
         headers["x-api-key"] = key
     if options.get("beta"):
-        headers["anthropic-beta"] = ",".join(options["beta"])
-    return headers | dict(options.get("headers", {}))
+        headers["anthropic-beta"] = ",".join(header_value("beta", beta) for beta in options["beta"])
+    return headers | header_values("headers", options.get("headers", {}))

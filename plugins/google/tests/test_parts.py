@@ -27,6 +27,10 @@ def sound(kind):
     [
         (image("data:image/png;base64,AAAA"), {"mimeType": "image/png", "data": "AAAA"}),
         (image("DATA:Image/JPG;base64,AAAA"), {"mimeType": "image/jpeg", "data": "AAAA"}),
+        (
+            image("data:image/jpeg;base64,iVBORw0KGgo="),
+            {"mimeType": "image/png", "data": "iVBORw0KGgo="},
+        ),
         (sound("wav"), {"mimeType": "audio/wav", "data": "AAAA"}),
         (sound("mp3"), {"mimeType": "audio/mp3", "data": "AAAA"}),
         (

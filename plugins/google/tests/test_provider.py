@@ -112,3 +112,14 @@ def test_completions_are_served_by_chat(google, stream):
     (body,) = http.bodies
     assert body["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
     assert body["generationConfig"]["maxOutputTokens"] == 9
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("api_key", "a\nb"), ("access_token", "a b"), ("headers", {"X": "a\nb"})],
+)
+def test_what_cannot_be_sent_is_a_fault_of_its_option(option, value):
+    with pytest.raises(OptionError) as caught:
+        GoogleProvider("mine", {"api_key": "k", option: value})
+    assert caught.value.option == option
+    assert GoogleProvider("mine", {"api_key": "k\n"}).headers["x-goog-api-key"] == "k"

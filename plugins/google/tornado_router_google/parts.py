@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tornado_router.provider import Call, Params
+from tornado_router.provider import Call, Params, sniffed_type
 from tornado_router_google.models import Traits
 from tornado_router_google.wire import cannot
 
@@ -130,7 +130,8 @@ def _inline(url: str, path: str) -> Part:
     if not comma or not data or not mime_type or "base64" not in options:
         raise cannot("Expected a data URL with a media type and base64 data.", path)
     mime_type = mime_type.lower()
-    return {"inlineData": {"mimeType": _CORRECTED.get(mime_type, mime_type), "data": data}}
+    mime_type = sniffed_type(data) or _CORRECTED.get(mime_type, mime_type)
+    return {"inlineData": {"mimeType": mime_type, "data": data}}
 
 
 def _linked(url: str) -> Part:

@@ -12,6 +12,8 @@ from tornado_router.provider import (
     Provider,
     UpstreamRequest,
     UpstreamResponse,
+    header_value,
+    header_values,
 )
 from tornado_router_google.chat import ChatCompletions
 from tornado_router_google.embeddings import Embeddings
@@ -113,8 +115,10 @@ class GoogleProvider(Provider):
 def _headers(options: Mapping[str, Any]) -> dict[str, str]:
     """https://ai.google.dev/gemini-api/docs/api-key, and Google Cloud's bearer tokens."""
     headers = {"Content-Type": "application/json"}
-    if options.get("api_key"):
-        headers["x-goog-api-key"] = options["api_key"]
-    if options.get("access_token"):
-        headers["Authorization"] = f"Bearer {options['access_token']}"
-    return headers | dict(options.get("headers", {}))
+    key = header_value("api_key", options.get("api_key", ""), key=True)
+    token = header_value("access_token", options.get("access_token", ""), key=True)
+    if key:
+        headers["x-goog-api-key"] = key
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return headers | header_values("headers", options.get("headers", {}))

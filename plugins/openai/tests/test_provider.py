@@ -39,6 +39,28 @@ class TestHeaders:
         assert made["X-Team"] == "blue"
         assert made["Authorization"] == "Token t"
 
+    def test_what_is_not_seen_at_the_ends_is_not_sent(self):
+        made = headers(api_key=" sk-1\n", organization="org\n", headers={"X": "y\r\n"})
+        assert made["Authorization"] == "Bearer sk-1"
+        assert (made["OpenAI-Organization"], made["X"]) == ("org", "y")
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("api_key", "sk\n1"),
+            ("api_key", "sk 1"),
+            ("api_key", "\u00ef\u00bb\u00bfsk-1"),
+            ("organization", "a\nb"),
+            ("project", "a\x00b"),
+            ("headers", {"X": "a\nb"}),
+            ("headers", {"X Y": "a"}),
+        ],
+    )
+    def test_what_cannot_be_sent_is_a_fault_of_its_option(self, option, value):
+        with pytest.raises(OptionError) as caught:
+            headers(**{option: value})
+        assert caught.value.option == option
+
 
 class TestAddress:
     def url(self, endpoint="chat.completions", **options):

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
-from tornado_router.provider import OptionError, Provider, UpstreamRequest
+from tornado_router.provider import (
+    OptionError,
+    Provider,
+    UpstreamRequest,
+    header_value,
+    header_values,
+)
 from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.embeddings import Embeddings
 from tornado_router_openai.relay import Completions, Moderations
 
 _OPENAI = "https://api.openai.com/v1"
+_ACCOUNT = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
 
 _TRANSLATORS = {
     "chat.completions": ChatCompletions,
@@ -128,15 +135,14 @@ class OpenAIProvider(Provider):
     def _headers(self, options: Mapping[str, Any]) -> dict[str, str]:
         """https://platform.openai.com/docs/api-reference/authentication."""
         headers = {"Content-Type": "application/json"}
-        key = options.get("api_key")
+        key = header_value("api_key", options.get("api_key", ""), key=True)
         if key:
             scheme = "Bearer " if self.key_header == "Authorization" else ""
             headers[self.key_header] = scheme + key
-        if options.get("organization"):
-            headers["OpenAI-Organization"] = options["organization"]
-        if options.get("project"):
-            headers["OpenAI-Project"] = options["project"]
-        return headers | dict(options.get("headers", {}))
+        for option, name in _ACCOUNT.items():
+            if options.get(option):
+                headers[name] = header_value(option, options[option])
+        return headers | header_values("headers", options.get("headers", {}))
 
 
 class OpenAI(OpenAIProvider):

@@ -120,7 +120,7 @@ class Admission:
         permit = Permit(targets, key, prompt, images, output, asked.choices)
         if not key.rates and not key.purses:
             return permit
-        tokens, cost = prompt + output, 0
+        tokens, cost, most = prompt + output, 0, 0
         if not known:
             # A guess must not keep a call out that would fit into an untouched minute.
             for rates in key.rates:
@@ -128,8 +128,11 @@ class Admission:
                 if fewest is not None and tokens > fewest:
                     tokens = max(prompt, fewest)
         if key.purses and (prompt or output):
-            permit.targets, cost = self._priced(call.model, targets, prompt, output, images)
-        demand = Demand(call.id, key.rates, key.purses, tokens, cost)
+            permit.targets, prices = self._priced(call.model, targets)
+            cost = _dearest(prices, permit, output)
+            if cost and not known and not call.stream:
+                most = _dearest(prices, permit, self._bounds.most * asked.choices)
+        demand = Demand(call.id, key.rates, key.purses, tokens, cost, most)
         if known or not cost:
             permit.lease = await self._reserve(demand, call.model)
         else:
@@ -259,26 +262,20 @@ class Admission:
         Raises:
             ApiError: as `admit`.
         """
-        most = 0 if call.stream else self._dearest(permit, self._bounds.most * permit.choices)
         try:
-            lease = await self._limiter.admit(demand._replace(most=most))
+            lease = await self._limiter.admit(demand)
         except LimiterAwayError:
             raise Refusal.limits_unavailable() from None
         except LimitReachedError as refusal:
             left = refusal.limit - refusal.used
-            fewest = self._dearest(permit, self._bounds.least * permit.choices)
+            _, prices = self._priced(call.model, permit.targets)
+            fewest = _dearest(prices, permit, self._bounds.least * permit.choices)
             if refusal.kind != MONEY or left < fewest:
                 raise refusal_of(refusal, call.model) from None
-            lease = await self._reserve(demand._replace(cost=left), call.model)
-        if lease.cost < most:
+            lease = await self._reserve(demand._replace(cost=left, most=0), call.model)
+        if lease.cost < demand.most:
             permit.bounds = self._sent_bounds(call, permit, lease.cost)
         return lease
-
-    def _dearest(self, permit: Permit, output: int) -> int:
-        """What a response of so many tokens may cost at the dearest target."""
-        prices = [self._prices.find(target.provider, target.model) for target in permit.targets]
-        costs = [price.estimate(permit.prompt, output, permit.images) for price in prices if price]
-        return max(costs, default=0)
 
     def _sent_bounds(self, call: Call, permit: Permit, cost: int) -> SentBounds:
         """What each target may send for the money that is reserved."""
@@ -300,24 +297,24 @@ class Admission:
             raise Refusal.limits_unavailable() from None
 
     def _priced(
-        self, model: str, targets: Sequence[Target], prompt: int, output: int, images: int
-    ) -> tuple[Sequence[Target], int]:
-        """The targets that may serve a client that pays, and what the dearest of them may cost.
+        self, model: str, targets: Sequence[Target]
+    ) -> tuple[Sequence[Target], Sequence[Price]]:
+        """The targets that may serve a client that pays, and the prices of those that have one.
 
         Raises:
             ApiError: 403, none has a price.
         """
-        priced, most = [], 0
+        priced, prices = [], []
         for target in targets:
             price = self._prices.find(target.provider, target.model)
             if price is not None:
-                most = max(most, price.estimate(prompt, output, images))
+                prices.append(price)
             elif self._refuse_unpriced:
                 continue
             priced.append(target)
         if not priced:
             raise Refusal.model_not_priced(model=printable_name(model))
-        return priced, most
+        return priced, prices
 
     def _price(self, permit: Permit, target: Target) -> Price | None:
         """What a call pays; None if it is not paid for."""
@@ -331,6 +328,12 @@ class Admission:
             return output.bound * output.choices, True
         bound, payer = self._bounds.bound, key.user_id
         return max([bound(payer, target) for target in targets]) * output.choices, False
+
+
+def _dearest(prices: Sequence[Price], permit: Permit, output: int) -> int:
+    """What a response of so many tokens may cost at the dearest of some prices."""
+    costs = [price.estimate(permit.prompt, output, permit.images) for price in prices]
+    return max(costs, default=0)
 
 
 def _affordable(price: Price, permit: Permit, cost: int) -> int:

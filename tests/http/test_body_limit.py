@@ -56,9 +56,9 @@ class Client:
     def __init__(self, port):
         self.port = port
 
-    async def begin(self, *headers, path=CHAT, method="POST"):
+    async def begin(self, *headers, path=CHAT, method="POST", kind="application/json"):
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", "Content-Type: application/json"]
+        lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Type: {kind}"]
         await self.send("\r\n".join([*lines, *headers, "", ""]).encode())
         return self
 
@@ -74,6 +74,14 @@ class Client:
             body = orjson.loads(await self.reader.readexactly(length))
         self.head = head
         return int(head.split(" ", 2)[1]), body.get("error", {}).get("code")
+
+    async def status(self):
+        """The status of the last response of a connection, which is read to its end."""
+        async with asyncio.timeout(DEADLINE):
+            head = await self.reader.readuntil(b"\r\n")
+            while await self.reader.read(65_536):
+                pass
+        return int(head.split(b" ", 2)[1])
 
     def leave(self):
         self.writer.close()

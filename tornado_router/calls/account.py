@@ -163,6 +163,7 @@ class CallAccount:
         Raises:
             StoppedError: in place of a cancellation by the router's own stop.
         """
+        self.attempts.forget_frames()
         if self._settled:
             return  # the client may have left before its last byte: it had the whole response
         reason = self.fail(error or RuntimeError("its response was never sent"))

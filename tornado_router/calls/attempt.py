@@ -15,7 +15,7 @@ from tornado_router.calls.vendor_errors import Cause, Verdict, judge
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.bridges import bridged
 from tornado_router.error_codes import Failure
-from tornado_router.errors import ApiError
+from tornado_router.errors import ApiError, forget_frames
 from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
@@ -317,6 +317,12 @@ class Attempts:
     def lead(self, attempt: Attempt) -> None:
         """The client's response or error is that of an attempt."""
         self.last, self.target = attempt, attempt.target
+
+    def forget_frames(self) -> None:
+        """Lets go of the call, once it is over; see `errors.forget_frames`."""
+        for attempt in self.made:
+            if attempt.verdict:
+                forget_frames(attempt.verdict.error)
 
     @property
     def dropped(self) -> Sequence[str]:

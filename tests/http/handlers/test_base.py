@@ -1,13 +1,11 @@
 """What every request has in common: ids, errors as OpenAI's object, one line in the log."""
 
-import gc
 import io
 import json
 
 import orjson
 import pytest
 from loguru import logger
-from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError
 
 from tornado_router.accounts import users
@@ -233,56 +231,3 @@ class TestStopping:
         for path in ("/health", "/nope", "/v1/models", "/fail/bug", "/fail/written"):
             await ask(path)
         assert app.services.requests.count == 0
-
-
-LONG = [{"role": "user", "content": "x" * 50_000}]
-
-
-class TestMemory:
-    """An error holds the frames that it passed, and those hold the request with its body."""
-
-    @pytest.mark.gen_test(timeout=120)
-    @pytest.mark.parametrize(
-        ("path", "given", "body", "code"),
-        [
-            ("/v1/chat/completions", None, {}, 401),
-            ("/v1/chat/completions", "sk-unknown", {}, 401),
-            ("/nowhere", None, {}, 404),
-            ("/v1/chat/completions", "", {"model": "nothing", "messages": LONG}, 404),
-            ("/v1/chat/completions", "", {"model": 5, "messages": LONG}, 400),
-            ("/v1/chat/completions", "", {"model": "echo", "messages": LONG}, 200),
-            (
-                "/v1/chat/completions",
-                "",
-                {"model": "echo", "messages": LONG, "stream": True},
-                200,
-            ),
-        ],
-    )
-    async def test_a_request_leaves_nothing_behind(
-        self, http_client, base_url, key, path, given, body, code
-    ):
-        headers = {"Content-Type": "application/json"}
-        if given is not None:
-            headers["Authorization"] = f"Bearer {given or key}"
-        data = orjson.dumps(body)
-
-        async def ask():
-            answered = await http_client.fetch(
-                base_url + path, method="POST", headers=headers, body=data, raise_error=False
-            )
-            assert answered.code == code
-
-        def held():
-            return sum(isinstance(item, HTTPServerRequest) for item in gc.get_objects())
-
-        await ask()
-        gc.collect()
-        gc.disable()
-        try:
-            before = held()
-            for _ in range(20):
-                await ask()
-            assert held() - before <= 2
-        finally:
-            gc.enable()

@@ -297,3 +297,20 @@ def test_what_a_dead_process_made_ahead_of_time_is_removed(tmp_path):
     (tmp_path / "1-1-spare.journal").write_bytes(bytes(SMALL))
     assert found(tmp_path) == []
     assert files(tmp_path) == []
+
+
+def test_what_is_held_comes_when_it_is_released(tmp_path):
+    running = [b"running"]
+    book = Journal(tmp_path / "journal", lambda: running, SMALL)
+    book.append(b"one")
+    book.hold()
+    book.append(b"two")
+    assert not book.is_done
+    assert take(book) == [b"running", b"one"]
+    assert book.is_done
+    book.append(b"x" * (2 * SMALL))
+    assert take(book) == []
+    book.release()
+    assert take(book) == [b"running", b"two", b"running", b"x" * (2 * SMALL)]
+    book.close()
+    assert files(tmp_path / "journal") == []

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 from loguru import logger
 
 from tornado_router.background.supervisor import child_task, start_task
 from tornado_router.errors import RouterError
-from tornado_router.limits.books import Books
 from tornado_router.limits.limiter import LimiterAwayError, Purse
 from tornado_router.limits.packing import pack_report
 from tornado_router.limits.redis_lease import RedisLease
@@ -38,6 +37,34 @@ AGAIN_SECONDS = 0.5
 
 BATCH = 100
 """Leases in one step: others wait for it."""
+
+
+class Books(Protocol):
+    """The record of what calls cost, in the database and on its way there: asked by an `Epoch`."""
+
+    def hold(self) -> None:
+        """Holds back what ends from now on: it is written after `release`, and not before.
+
+        Raises:
+            OSError: the journal cannot be written, so it is not known what is.
+        """
+        ...
+
+    async def written(self) -> None:
+        """Waits until the database has all that ended before `hold`."""
+        ...
+
+    def release(self) -> None:
+        """Lets everything be written again."""
+        ...
+
+    async def spent(self, ids: Iterable[str]) -> Mapping[str, int]:
+        """What the database knows to be spent of purses, in billionths of a US dollar, by id.
+
+        Raises:
+            RouterError: it does not answer.
+        """
+        ...
 
 
 class Epoch:

@@ -24,8 +24,7 @@ from loguru import logger
 
 from tornado_router.background.supervisor import call_later, keep_task
 from tornado_router.errors import RouterError
-from tornado_router.limits.books import Books
-from tornado_router.limits.epoch import BATCH, CHANNEL, FORGOTTEN, UNKNOWN, Epoch
+from tornado_router.limits.epoch import BATCH, CHANNEL, FORGOTTEN, UNKNOWN, Books, Epoch
 from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse
 from tornado_router.limits.packing import (
     pack_cost,

@@ -13,7 +13,7 @@ POLL_SECONDS = 0.02
 
 
 class RouterBooks:
-    """What the limits ask when Redis has forgotten them; see `limits.books.Books`.
+    """What the limits ask when Redis has forgotten them; see `limits.epoch.Books`.
 
     Args:
         storage: the open database.

@@ -10,11 +10,11 @@ from tornado_router.accounts.invalidation import Invalidation, LocalInvalidation
 from tornado_router.calls.stores import ProcessStore, Store, WriteBehind
 from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.reader import Config
-from tornado_router.limits.books import Books
 from tornado_router.limits.limiter import Limiter
 from tornado_router.limits.memory import MemoryLimiter
 
 if TYPE_CHECKING:
+    from tornado_router.limits.epoch import Books
     from tornado_router.redis.link import RedisLink
     from tornado_router.redis.subscription import RedisSubscription
     from tornado_router.routing.shared_health import RedisTargets

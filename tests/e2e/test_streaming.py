@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from ..support import events, poll
+from ..support import connected, events, poll, read_response
 from ..upstream import TEXT, USAGE, chunks
 
 pytestmark = pytest.mark.sqlite_suffices
@@ -115,6 +115,28 @@ def test_client_that_leaves_before_its_answer_cancels_the_call(
     assert row["prompt_tokens"] > 0
     assert row["completion_tokens"] == 0
     assert router.log_line(request_id)["status"] == 499
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, that is a client who left")
+@pytest.mark.parametrize("stream", [False, True])
+def test_client_that_ends_its_side_behind_the_request_gets_its_response(router, upstream, stream):
+    sent = json.dumps(body("gated", stream=stream)).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {router.key}\r\nContent-Length: {len(sent)}\r\n\r\n"
+    )
+    with connected(router.origin) as sock:
+        sock.sendall(head.encode() + sent)
+        sock.shutdown(socket.SHUT_WR)
+        poll(upstream.exchanges)
+        for _ in range(len(chunks({"model": "m"})) + 1 if stream else 1):
+            upstream.step()
+        if stream:
+            answer = read_response(sock)  # which skips `100 Continue`
+            assert text(parsed(answer)) == TEXT
+        else:
+            assert json.loads(read_response(sock).body)["choices"][0]["message"]["content"] == TEXT
+        assert sock.recv(1) == b""
 
 
 @pytest.mark.parametrize("reset", [False, True])

@@ -1,4 +1,4 @@
-"""The front that is Tornado's own HTTP server: the one place that reaches behind its interface.
+"""The front that is Tornado's own HTTP server; with `client_stream`, all that reaches behind it.
 
 Not documented by Tornado, and thus checked by a test of their own with each version that
 `setup.py` allows (last: 6.6): `stream` of its server connections, `header_timeout` of a server's
@@ -21,6 +21,7 @@ from tornado.netutil import ssl_wrap_socket
 
 from tornado_router.config.options import ServerOptions
 from tornado_router.http.acceptor import Acceptor
+from tornado_router.http.client_stream import WATCHES, ClientStream, HalfClosed
 from tornado_router.http.connection import ConnectionObserver
 from tornado_router.http.tls import Tls
 
@@ -107,6 +108,7 @@ class TornadoFront:
         for item in sockets:
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # accepted connections inherit it
                 item.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_BYTES)
+        self._server.begin()
         take, exhausted = self._server.take, self._observer.exhausted
         self._acceptors = [Acceptor(item, take, exhausted) for item in sockets]
 
@@ -121,6 +123,7 @@ class TornadoFront:
         for client in list(self._server.clients.values()):
             client.abort()
         await self._server.close_all_connections()
+        self._server.end()
 
 
 class _Stream(IOStream):
@@ -136,6 +139,10 @@ class _Stream(IOStream):
 
     def set_nodelay(self, value: bool) -> None:
         """Leaves it on."""
+
+
+class _PlainStream(_Stream, ClientStream):
+    """The same without TLS."""
 
 
 class _EncryptedStream(_Stream, SSLIOStream):
@@ -157,14 +164,25 @@ class _Server(HTTPServer):
     ) -> None:
         self.clients: dict[IOStream, TornadoConnection] = {}
         self._observer = observer
+        self._half_closed: HalfClosed | None = None
         super().initialize(application, **options)
         # `ClientBounds` closes idle connections. A timer for each request takes 2 % of a call.
         self.conn_params.header_timeout = None
 
+    def begin(self) -> None:
+        """Has to be called on the running event loop before a connection is taken."""
+        self._half_closed = HalfClosed() if WATCHES else None
+
+    def end(self) -> None:
+        """Is called once no connection is left."""
+        if self._half_closed:
+            self._half_closed.close()
+            self._half_closed = None
+
     def take(self, connection: socket.socket, address: Any) -> None:
         """Begins to serve a connection that was accepted."""
         if self.ssl_options is None:
-            stream: IOStream = _Stream(connection)
+            stream: IOStream = _PlainStream(connection, self._half_closed)
         else:
             try:
                 encrypted = ssl_wrap_socket(
@@ -185,10 +203,12 @@ class _Server(HTTPServer):
         super().handle_stream(stream, address)
 
     def start_request(self, server_conn: Any, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        server_conn.stream.exchange = request_conn
         return super().start_request(self.clients[server_conn.stream], request_conn)
 
     def on_close(self, server_conn: Any) -> None:
         super().on_close(server_conn)
+        server_conn.stream.exchange = None
         self._observer.closed(self.clients.pop(server_conn.stream))
 
 

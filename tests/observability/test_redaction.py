@@ -47,6 +47,11 @@ FORMS = [
     *("xoxb-123456789012-" + made_up(24), "xoxe-1-" + made_up(20), "xapp-1-" + made_up(60)),
     *("AIza" + "a1B2c" * 7, "ya29.a0Af_" + made_up(100), "AKIAABCDEFGHIJKLMNOP"),
     *(JWT, JWT[:-17], JWT + "x" * 900),
+    *("AQ." + made_up(50), "ABSK" + made_up(100), "bedrock-api-key-" + made_up(90)),
+    *(made_up(52) + "JQQJ99" + made_up(26), "0123456789abcdef" * 2 + "." + made_up(16)),
+    *("sk_" + made_up(48), "pa-" + made_up(43), "al-" + made_up(43), "jina_" + made_up(60)),
+    *("vck_" + made_up(56), "tvly-dev-" + made_up(32)),
+    *("Wz" + made_up(24) + "." + made_up(43), "Wz" + made_up(40) + "." + "-_x" * 14 + "y"),
     *("Bearer abcdefghijklmnopqrstuvwxyz", "bearer " + "x" * 900),
     *("sk-" + "x" * (MAX_SECRET - 10), "sk-" + "x" * 900),
     *(

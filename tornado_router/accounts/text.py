@@ -12,6 +12,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from tornado_router.config.options import MAX_DOLLARS
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
+from tornado_router.observability.redaction import holds_secret
 
 MAX_EMAIL = 254
 """https://www.rfc-editor.org/errata/eid1690."""
@@ -67,7 +68,8 @@ def clean_text(text: str, param: str, most: int = MAX_LINE) -> str:
     """A name or a reason, which stands in one line of a list, a log or a terminal.
 
     Raises:
-        ApiError: 400, it is too long, or has characters that cannot be displayed.
+        ApiError: 400, it is too long, has characters that cannot be displayed, or looks like a
+            secret, which a name is not kept like.
     """
     if len(text) > most:
         raise Invalid.string_above_max_length(param=param, limit=most, length=len(text))
@@ -76,6 +78,8 @@ def clean_text(text: str, param: str, most: int = MAX_LINE) -> str:
         raise Invalid.invalid_value(
             f"'{param}' has characters that cannot be displayed, such as line breaks.", param=param
         )
+    if holds_secret(text):
+        raise Invalid.invalid_value(f"'{param}' looks like a key or a token.", param=param)
     return text
 
 

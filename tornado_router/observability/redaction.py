@@ -56,6 +56,17 @@ _KEYS = (
     r"xox[a-z]-[A-Za-z0-9-]{16,}+",  # Slack
     r"xapp-[A-Za-z0-9-]{16,}+",  # Slack
     r"SG\.[A-Za-z0-9_-]{16,}+(?:\.[A-Za-z0-9_-]*+)?",  # SendGrid
+    r"AQ\.[A-Za-z0-9_-]{32,}+",  # Google, newer
+    r"ABSK[A-Za-z0-9+/=]{40,}+",  # AWS Bedrock
+    r"bedrock-api-key-[A-Za-z0-9+/=]{16,}+",  # AWS Bedrock, for a while
+    r"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{26}(?![A-Za-z0-9])",  # Azure
+    r"[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![A-Za-z0-9])",  # Z.ai
+    r"sk_[A-Za-z0-9]{32,}+",  # ElevenLabs, Novita
+    r"(?:pa|al)-(?=[a-z0-9_-]{0,42}[A-Z])[A-Za-z0-9_-]{40,}+",  # Voyage: else it is words
+    r"jina_[A-Za-z0-9_-]{32,}+",  # Jina
+    r"vck_[A-Za-z0-9]{32,}+",  # Vercel
+    r"tvly-[A-Za-z0-9_-]{24,}+",  # Tavily
+    r"Wz[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{43,}+",  # a session of this router
     r"(?i:bearer)\s{1,8}+[A-Za-z0-9._~+/=-]{16,}+",
 )
 """Forms of keys; none of them is a key behind an ASCII letter or digit, as in `risk-...`."""

@@ -1,12 +1,15 @@
 """`tornado-router db`, and a router that serves on PostgreSQL."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
 
+from tornado_router.ledger import codec
 from tornado_router.storage.migrator import FOLDER
 
+from ..ledger.books import call
 from ..place import Place
 from ..postgres import own_postgres, postgres_server
 from ..servers import redis_server
@@ -222,3 +225,63 @@ def test_a_router_stops_though_the_database_is_frozen(project):
             own.thaw()
         project.serve()
         poll(lambda: len(router.usage_rows()) == 2)
+
+
+@pytest.mark.sqlite
+def test_a_backup_is_made_while_a_router_serves_and_put_back_when_none_does(project):
+    router = project.serve()
+    assert router.post(HELLO, x_request_id="before").status == 200
+    router.usage("before")
+    made = project.cli("db", "backup", "backup.db")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.startswith("backup.db: data/router.db as it is now, ")
+    again = project.cli("db", "backup", "backup.db")
+    assert (again.returncode, again.stderr) == (1, "backup.db: is there already\n")
+    assert router.post(HELLO, x_request_id="after").status == 200
+    router.usage("after")
+    refused = project.cli("db", "restore", "backup.db")
+    assert refused.returncode == 1
+    assert "data/router.db: a router serves it; stop it first" in refused.stderr
+    router.send(signal.SIGKILL)
+    router.wait()
+    done = project.cli("db", "restore", "backup.db")
+    assert (done.returncode, done.stderr) == (0, "")
+    former, restored = done.stdout.splitlines()
+    assert restored == "data/router.db: restored from backup.db"
+    aside = project.folder / former.removesuffix(": the former database")
+    found = Place(aside).ask("SELECT request_id FROM usage_logs ORDER BY id")
+    assert [row for (row,) in found] == ["before", "after"]
+    key, router = router.key, project.serve()
+    router.key = key
+    assert [row["request_id"] for row in router.usage_rows()] == ["before"]
+    assert router.post(HELLO, x_request_id="again").status == 200
+    router.usage("again")
+    assert [row["request_id"] for row in router.usage_rows()] == ["before", "again"]
+
+
+@pytest.mark.sqlite
+def test_backups_of_postgresql_are_made_by_its_own_tools(project):
+    with_url(project, "postgresql://user@127.0.0.1:1/name")
+    for command, instead in (("backup", "pg_dump"), ("restore", "pg_restore")):
+        ended = project.cli("db", command, "backup.db")
+        assert ended.returncode == 1
+        assert f"the database is PostgreSQL: use {instead}" in ended.stderr
+
+
+def test_records_of_a_damaged_file_are_shown(project):
+    lines = [codec.HEADER, *(codec.encode_finished(call(number)) for number in (1, 2, 3))]
+    content = bytearray(b"\n".join([*lines, b""]) + bytes(100))
+    place = content.index(b"req_2")
+    content[place] ^= 1
+    (project.folder / "one.damaged").write_bytes(content)
+    ended = project.cli("db", "journal", "one.damaged")
+    assert ended.returncode == 1
+    head, first, last, damaged = ended.stdout.splitlines()
+    assert head.split() == ["BYTE", "RECORD", "CALL", "USER", "MODEL", "STATUS", "COST"]
+    assert first.split()[1:4] == ["finished", "req_1", "1"]
+    assert last.split()[1:4] == ["finished", "req_3", "1"]
+    start = len(lines[0]) + len(lines[1]) + 2
+    assert damaged.startswith(f"byte {start}: cannot be read: [2,")
+    assert "client-2" in damaged
+    (project.folder / "well.journal").write_bytes(b"\n".join([*lines, b""]))
+    assert project.cli("db", "journal", "well.journal").returncode == 0

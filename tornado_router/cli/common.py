@@ -24,10 +24,11 @@ from tornado_router.config.reader import Config, environment, load
 from tornado_router.errors import ConfigError, first_line
 from tornado_router.observability import log
 from tornado_router.runtime.loaded_config import LoadedConfig, load_config
-from tornado_router.storage.databases import title
+from tornado_router.storage.databases import Database, title
 from tornado_router.storage.migrator import SchemaError
 from tornado_router.storage.postgres import MissingDriverError
 from tornado_router.storage.postgres_connection import LocationError
+from tornado_router.storage.process_lock import LockedError
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.values import dollar_text
 
@@ -186,6 +187,24 @@ def database_faults_shown(location: Path | str) -> Iterator[None]:
         raise SystemExit(f"{title(location)}: cannot be opened as a database: {why}") from None
     except OSError as error:
         raise SystemExit(f"{title(location)}: cannot be opened: {file_fault(error)}") from None
+
+
+@contextmanager
+def alone(database: Database, location: Path | str) -> Iterator[None]:
+    """Keeps routers away from a database; one that is there ends the command.
+
+    A router with [redis] on PostgreSQL is not noticed.
+    """
+    try:
+        lock = database.claim()
+    except LockedError:
+        raise click.ClickException(
+            f"{title(location)}: a router serves it; stop it first"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def file_fault(error: OSError) -> str:

@@ -1,14 +1,14 @@
-"""`tornado-router db`: the schema of the database, and the move from SQLite to PostgreSQL."""
+"""`tornado-router db`: the schema of the database, backups, and the move to PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from tornado_router.cli.backup_commands import backup, journal, restore
 from tornado_router.cli.common import (
+    alone,
     config_option,
     database_faults_shown,
     open_storage,
@@ -19,13 +19,17 @@ from tornado_router.storage import migrator
 from tornado_router.storage.databases import Database, open_database, title
 from tornado_router.storage.db_copy import CopyError, copy
 from tornado_router.storage.postgres import Postgres
-from tornado_router.storage.process_lock import LockedError
 from tornado_router.storage.sqlite import Sqlite
 
 
 @click.group()
 def db() -> None:
-    """Migrate the database, roll it back, or copy it to PostgreSQL."""
+    """Migrate the database, roll it back, back it up, or copy it to PostgreSQL."""
+
+
+db.add_command(backup)
+db.add_command(restore)
+db.add_command(journal)
 
 
 @db.command()
@@ -90,7 +94,7 @@ def rollback(path: Path, name: str, yes: bool) -> None:
         names = migrator.to_revert(database, name)
         if names and not yes:
             click.confirm(f"Undo {', '.join(names)}, and delete what they added?", abort=True)
-        with _alone(database, location):
+        with alone(database, location):
             names = migrator.rollback(database, name)
         database.close()
     for reverted in names:
@@ -121,7 +125,7 @@ def copy_database(path: Path, source: Path) -> None:
         new = _open(location)
         assert isinstance(new, Postgres)
         try:
-            with _alone(old, source):
+            with alone(old, source):
                 copied = copy(old, new)
         except CopyError as error:
             raise click.ClickException(str(error)) from None
@@ -134,24 +138,6 @@ def copy_database(path: Path, source: Path) -> None:
             click.echo(f"{item.table}.{column}: {count} texts were shortened, or had a NUL removed")
     unaltered = " but for these texts" if any(item.altered for item in copied) else ""
     click.echo(f"{title(location)}: every value is that of {source}{unaltered}")
-
-
-@contextmanager
-def _alone(database: Database, location: Path | str) -> Iterator[None]:
-    """Keeps routers away from a database; one that is there ends the command.
-
-    A router with [redis] on PostgreSQL is not noticed.
-    """
-    try:
-        lock = database.claim()
-    except LockedError:
-        raise click.ClickException(
-            f"{title(location)}: a router serves it; stop it first"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _open(location: Path | str) -> Database:

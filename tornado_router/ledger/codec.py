@@ -91,6 +91,15 @@ class Entry(NamedTuple):
     call: CallRecord
 
 
+class Part(NamedTuple):
+    """A part of a file: where it begins, its bytes, and the record that it is, if any."""
+
+    start: int
+    data: bytes
+    entry: Entry | None
+    is_damaged: bool = False
+
+
 class Reader:
     """Reads the records of one file, of any version.
 
@@ -128,6 +137,14 @@ class Reader:
         except (ValueError, TypeError, KeyError, IndexError, ArithmeticError) as error:
             raise DamagedRecordError from error
 
+    def parts(self, line: bytes) -> Iterator[Part]:
+        """What there is in a damaged line."""
+        for start, data in _parts(line):
+            try:
+                yield Part(start, data, self.read(data))
+            except DamagedRecordError:
+                yield Part(start, data, None, is_damaged=True)
+
     def read_damaged(self, line: bytes) -> tuple[list[Entry], list[int]]:
         """The records in a line that is none, as a line break was lost, and where the others are.
 
@@ -136,15 +153,11 @@ class Reader:
             none.
         """
         entries, damaged, is_whole = [], [], True
-        for start, part in _parts(line):
-            try:
-                entry = self.read(part)
-            except DamagedRecordError:
-                damaged += [start] if is_whole else []
-                is_whole = False
-            else:
-                entries += [entry] if entry else []
-                is_whole = True
+        for part in self.parts(line):
+            if part.is_damaged and is_whole:
+                damaged.append(part.start)
+            is_whole = not part.is_damaged
+            entries += [part.entry] if part.entry else []
         if not damaged and (b"\0\0" in line or not entries):
             damaged.append(0)  # a hole, with nothing of the records that were there
         return entries, damaged

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from loguru import logger
 
-from tornado_router.ledger.codec import FINISHED, DamagedRecordError, Entry, Reader
+from tornado_router.ledger.codec import FINISHED, DamagedRecordError, Entry, Part, Reader
 from tornado_router.ledger.journal import left_behind
 from tornado_router.ledger.record import CallRecord
 
@@ -49,6 +49,19 @@ def recover(folder: Path, write: Callable[[Sequence[CallRecord]], int], batch_by
             interrupted,
         )
     return damaged
+
+
+def parts_of(content: bytes) -> Iterator[Part]:
+    """All that there is in a file of the journal, for a person to look at."""
+    reader = Reader(died_at=0.0)
+    start = 0
+    for line in content.rstrip(b"\0").split(b"\n"):
+        try:
+            yield Part(start, line, reader.read(line))
+        except DamagedRecordError:
+            for part in reader.parts(line):
+                yield part._replace(start=start + part.start)
+        start += len(line) + 1
 
 
 def _read(

@@ -48,12 +48,14 @@ def failure(provider: str, error: Exception, url: str = "") -> ProviderError:
         case _:
             row = Failure.connection_broken
     made = row(provider=provider)
-    made.words = ": ".join(filter(None, (_host(url), _reason(error))))
+    made.words = ": ".join(filter(None, (_host(error, url), _reason(error))))
     return made
 
 
-def _host(url: str) -> str:
-    """The host and port of a URL, without a password or anything else that may be secret."""
+def _host(error: Exception, url: str) -> str:
+    """The host, and the port if it is not the usual one, that could not be reached."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"{error.host}:{error.port}"
     try:
         parts = urlsplit(url)
         return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""

@@ -1,7 +1,6 @@
 """A finished call, in full, so that a test says only what matters to it."""
 
 import datetime
-from dataclasses import replace
 from decimal import Decimal
 
 from tornado_router.ledger.record import CallRecord, Charge
@@ -48,9 +47,9 @@ def changed(record, **fields):
     usage, charge = record.usage, record.charge
     for name in QUANTITIES:
         if name in fields:
-            usage = replace(usage, **{name: fields.pop(name)})
+            usage = usage._replace(**{name: fields.pop(name)})
     if "usage_estimated" in fields:
-        usage = replace(usage, estimated=fields.pop("usage_estimated"))
+        usage = usage._replace(estimated=fields.pop("usage_estimated"))
     for name, own in (("cost", "charged"), ("uncharged", "uncharged")):
         if name in fields:
             charge = charge._replace(**{own: int(Decimal(fields.pop(name)) * 10**9)})

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from operator import attrgetter
+from typing import NamedTuple
 
 BYTES_PER_TOKEN = 4
 """Of text: what English comes to, for estimates."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """The quantities of one call.
 
     Tokens of every kind are columns of the ledger's tables; see `QUANTITIES`.
@@ -40,7 +39,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-QUANTITIES = tuple(field.name for field in fields(Usage) if field.name.endswith("_tokens"))
+QUANTITIES = tuple(name for name in Usage._fields if name.endswith("_tokens"))
 """The quantities that are recorded and summed.
 
 Each is a field of `Usage`, a column of the tables, a metric's `kind` and a property of the API:

@@ -3,7 +3,6 @@
 import builtins
 import json
 import socket
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -279,7 +278,7 @@ class TestCost:
     @given(st.data())
     def test_an_estimate_is_never_too_low(self, data):
         options = data.draw(tables)
-        usage = replace(data.draw(usages), seconds=0.0)
+        usage = data.draw(usages)._replace(seconds=0.0)
         prompt = usage.prompt_tokens + data.draw(st.integers(0, 1000))
         completion = usage.completion_tokens + data.draw(st.integers(0, 1000))
         images = data.draw(st.integers(0, 3))

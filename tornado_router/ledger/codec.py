@@ -16,7 +16,7 @@ from zlib import crc32
 
 import orjson
 
-from tornado_router.ledger.record import CallRecord, Charge, RunningCall
+from tornado_router.ledger.record import FLAT_NAMES, CallRecord, Charge, RunningCall
 from tornado_router.observability.text import valid_texts
 from tornado_router.storage.values import billionths
 from tornado_router.usage import QUANTITIES, Usage, quantities
@@ -27,12 +27,11 @@ BEGUN, RUNNING, FINISHED = 0, 1, 2
 _FIELDS = "fields"
 _CHECKSUM = "checksum"
 _PLAIN = CallRecord._fields[:-2]
-_NAMES = (*_PLAIN, *QUANTITIES, "usage_estimated", "cost", "uncharged", "prices")
 _DROPPED, _END = 1 + _PLAIN.index("dropped_params"), 1 + len(_PLAIN)
 """Where a record has them, behind its kind."""
 
 _OWN_BEGUN = (*RunningCall._fields, _CHECKSUM)
-_OWN_NAMES = (*_NAMES, _CHECKSUM)
+_OWN_NAMES = (*FLAT_NAMES, _CHECKSUM)
 
 HEADER = orjson.dumps([_FIELDS, _OWN_BEGUN, _OWN_NAMES])
 """The first record of each file: the names of the values of the others."""
@@ -205,7 +204,7 @@ def _encode(values: list[Any]) -> bytes:
 
 
 def _values(kind: int, record: CallRecord) -> list[Any]:
-    """The kind, and the values of a call in the order of `_NAMES`."""
+    """The kind, and the values of a call in the order of `FLAT_NAMES`."""
     usage, charge = record.usage, record.charge
     return [
         kind,
@@ -252,7 +251,7 @@ def _checked_call(known: Mapping[str, Any]) -> CallRecord:
         TypeError: one has a wrong type.
         ValueError: one is out of bounds.
     """
-    values = {name: known.get(name, _UNKNOWN[name]) for name in _NAMES}
+    values = {name: known.get(name, _UNKNOWN[name]) for name in FLAT_NAMES}
     for name, value in values.items():
         if not _has_type(value, _TYPES[name]):
             raise TypeError(name)

@@ -99,17 +99,26 @@ class CallRecord(NamedTuple):
     def flat(self) -> dict[str, Any]:
         """The values by name, with those of usage and charge among them; costs in US dollars."""
         usage, charge = self.usage, self.charge
-        values = self._asdict()
-        del values["usage"], values["charge"]
-        return {
-            **values,
-            **{name: getattr(usage, name) for name in QUANTITIES},
-            "usage_estimated": usage.estimated,
-            "cost": from_billionths(charge.charged),
-            "uncharged": from_billionths(charge.uncharged),
-            "prices": charge.prices,
-        }
+        values = (
+            *self[:-2],
+            *quantities(usage),
+            usage.estimated,
+            from_billionths(charge.charged),
+            from_billionths(charge.uncharged),
+            charge.prices,
+        )
+        return dict(zip(FLAT_NAMES, values, strict=True))
 
+
+FLAT_NAMES = (
+    *CallRecord._fields[:-2],
+    *QUANTITIES,
+    "usage_estimated",
+    "cost",
+    "uncharged",
+    "prices",
+)
+"""The names of all values of a call, those of usage and charge in their place."""
 
 _FINISHED_AT = CallRecord._fields.index("finished_at")
 _PAID_FROM_CREDITS = CallRecord._fields.index("paid_from_credits")

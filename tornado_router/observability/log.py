@@ -134,7 +134,7 @@ def _json_line(request: CallRecord | PlainRequest, worker: int | None = None) ->
     else:
         line = request.flat()
         line["cost"] = f"{line['cost']:f}"
-        line["uncharged"] = f"{line['uncharged']:f}" if request.charge.uncharged else "0"
+        line["uncharged"] = f"{line['uncharged']:f}"
         line["prices"] = orjson.Fragment(request.charge.prices or "null")
         del line["internal_error"]  # which is logged where it is met
     line["time"] = datetime.datetime.fromtimestamp(line.pop("finished_at"), datetime.UTC)

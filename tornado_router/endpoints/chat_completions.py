@@ -122,7 +122,8 @@ class ChatAsk(Ask):
         return TEMPERATURE if given is None else float(given)
 
     def _bound(self) -> int:
-        return min(output_bounds(self.call.body), default=0)
+        bounds = output_bounds(self.call.body)
+        return min(bounds) if bounds else 0
 
 
 class ChatCompletions(ChoicesEndpoint):

@@ -22,8 +22,12 @@ def output_bounds(body: Mapping[str, Any]) -> list[int]:
 
     Null is none, and so is -1, by which LM Studio and llama.cpp mean that there is no bound.
     """
-    # For JSON Schema, 2.0 is an integer.
-    return [int(value) for name in BOUNDS if (value := body.get(name)) is not None and value > 0]
+    bounds = []
+    for name in BOUNDS:
+        value = body.get(name)
+        if value is not None and value > 0:
+            bounds.append(int(value))  # for JSON Schema, 2.0 is an integer
+    return bounds
 
 
 @dataclass(slots=True)

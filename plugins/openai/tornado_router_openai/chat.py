@@ -12,7 +12,7 @@ from tornado_router.provider import (
     UpstreamResponse,
     output_bounds,
 )
-from tornado_router_openai.chat_rules import asks_for_nothing
+from tornado_router_openai.chat_rules import ChatRules, asks_for_nothing
 from tornado_router_openai.messages import edit_messages
 from tornado_router_openai.reasoning import ReasoningStream, keep_reasoning
 from tornado_router_openai.relay import ChatStreamParser, Draft, Streaming
@@ -29,17 +29,17 @@ class ChatCompletions(Streaming):
     def __init__(self, provider: OpenAIProvider) -> None:
         super().__init__(provider, "/chat/completions", "choices")
         self._rules = provider.chat
+        self._is_plain = self._rules == ChatRules(takes_unlimited=self._rules.takes_unlimited)
 
     def edit(self, draft: Draft, call: Call) -> None:
         """As everywhere; and what the vendor's rules for chat say."""
         self._edit_bounds(draft)
         super().edit(draft, call)
-        self._leave_out(draft, call)
-        self._lower(draft, call)
+        if not self._is_plain:
+            self._leave_out(draft, call)
+            self._lower(draft, call)
         if not self._provider.is_openai:
-            messages = edit_messages(call, self._rules)
-            if messages is not None:
-                draft.put("messages", messages)
+            self._edit_messages(draft, call)
             _edit_tools(draft)
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
@@ -61,16 +61,30 @@ class ChatCompletions(Streaming):
         OpenAI itself refuses two, and says so better than silence would.
         """
         fields = draft.fields
+        new, old = fields.get(_BOUND), fields.get(_OLD_BOUND)
+        is_one = new is None or old is None or self._provider.is_openai
+        if is_one and (new is None or new > 0) and (old is None or old > 0):
+            return
         given = [name for name in (_BOUND, _OLD_BOUND) if fields.get(name) is not None]
         bounds = output_bounds(fields)
-        if len(bounds) == len(given) and (len(given) < 2 or self._provider.is_openai):
-            return
         if not bounds and self._provider.takes_unlimited:
             bounds = [-1]
         for name in given:
             draft.leave_out(name)
         if bounds:
             draft.put(given[0], min(bounds))
+
+    def _edit_messages(self, draft: Draft, call: Call) -> None:
+        """Puts the messages as the vendor takes them; without rules, only nulls are in the way."""
+        if self._is_plain:
+            for message in draft.fields["messages"]:
+                if None in message.values():
+                    break
+            else:
+                return
+        messages = edit_messages(call, self._rules)
+        if messages is not None:
+            draft.put("messages", messages)
 
     def _leave_out(self, draft: Draft, call: Call) -> None:
         """Leaves out what makes the vendor refuse the request."""
@@ -96,7 +110,9 @@ class ChatCompletions(Streaming):
 
 def _edit_tools(draft: Draft) -> None:
     """Leaves nulls out of the definitions of tools; not out of schemas, where they mean null."""
-    tools = draft.fields.get("tools") or ()
+    tools = draft.fields.get("tools")
+    if not tools:
+        return
     edited = []
     for tool in tools:
         function = tool.get("function")

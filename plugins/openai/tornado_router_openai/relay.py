@@ -35,24 +35,32 @@ class Draft:
     """A request on its way to the vendor.
 
     Attributes:
-        fields: of its body; at first the client's.
+        fields: of its body; at first the client's own.
         changed: whether anything in them differs from what the client sent.
     """
 
+    __slots__ = ("changed", "fields")
+
     def __init__(self, body: Mapping[str, Any]) -> None:
-        self.fields = dict(body)
+        self.fields = body
         self.changed = False
 
     def put(self, name: str, value: Any) -> None:
         """Sets a field."""
-        self.fields[name] = value
-        self.changed = True
+        self._own()[name] = value
 
     def leave_out(self, name: str) -> None:
         """Takes a field away, if it is there."""
         if name in self.fields:
-            del self.fields[name]
+            del self._own()[name]
+
+    def _own(self) -> dict[str, Any]:
+        """The fields as a copy, which may be changed."""
+        if not self.changed:
+            self.fields = dict(self.fields)
             self.changed = True
+        assert isinstance(self.fields, dict)
+        return self.fields
 
 
 class Relay(Translator):
@@ -85,11 +93,11 @@ class Relay(Translator):
             for name in [name for name, value in fields.items() if value is None]:
                 draft.leave_out(name)
         for name, vendor_name in provider.renamed.items():
-            if name in fields:
+            if name in draft.fields:
                 self._rename(draft, call, name, vendor_name)
         for name in provider.unknown_hints:
-            if name in fields:
-                if not asks_for_nothing(name, fields[name]):
+            if name in draft.fields:
+                if not asks_for_nothing(name, draft.fields[name]):
                     call.dropped.append(name)
                 draft.leave_out(name)
 

@@ -34,6 +34,30 @@ async def test_describes_itself(http_client, base_url):
     assert {"/openapi.json", "/v1/chat/completions"} <= orjson.loads(answer.body)["paths"].keys()
 
 
+@pytest.mark.parametrize(
+    ("headers", "origin"),
+    [
+        ({"Host": "llm.corp.example"}, "http://llm.corp.example"),
+        ({"Host": "[::1]:3000"}, "http://[::1]:3000"),
+        (
+            {"Host": "llm.corp.example", "X-Forwarded-Proto": "https"},
+            "https://llm.corp.example",
+        ),
+        ({"Host": "a<b>"}, "https://router.example.com"),
+        ({"Host": "a;reboot"}, "https://router.example.com"),
+    ],
+)
+@pytest.mark.gen_test
+async def test_examples_have_the_address_that_the_page_was_asked_for_at(
+    http_client, base_url, headers, origin
+):
+    answer = await http_client.fetch(f"{base_url}/docs", headers=headers, raise_error=False)
+    if answer.code == 200:  # a host that is none may be refused before
+        assert f"export BASE_URL={origin}\n".encode() in answer.body
+    assert b"a<b>" not in answer.body
+    assert b"reboot" not in answer.body
+
+
 @pytest.mark.gen_test
 async def test_page_may_run_nothing_and_be_framed_by_nobody(http_client, base_url):
     answer = await http_client.fetch(f"{base_url}/docs")

@@ -69,6 +69,16 @@ def test_has_every_schema_and_its_fields(described, reader, html):
             assert f"<code>{field}</code>" in html
 
 
+def test_objects_within_objects_are_opened(html):
+    for name in ("messages[].role", "tools[].type", "response_format.type"):
+        assert f"<code>{name}</code>" in html
+
+
+def test_a_bound_that_bounds_nothing_is_left_out(described, html):
+    assert "999999999999" in json.dumps(described)
+    assert "999999999999" not in html
+
+
 def test_has_every_header(described, reader):
     assert {f"header-{name.lower()}" for name in described["components"]["headers"]} <= set(
         reader.ids

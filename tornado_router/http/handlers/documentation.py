@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import cast
 
 from tornado_router.error_codes import Invalid
 from tornado_router.http.handlers.base import JSON, BaseHandler
+from tornado_router.http.openapi.page import EXAMPLE_ORIGIN
 from tornado_router.http.services import Services
 from tornado_router.validation import Profile
+
+_HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
 
 Describe = Callable[[Profile], bytes]
 
@@ -38,18 +42,30 @@ class DocumentHandler(BaseHandler):
     def write_description(self, content_type: str) -> None:
         """Sends it, or 304 to a client that has it already: RFC 9110 section 13.1.2."""
         content = self._describe(cast(Profile, self.services.serving.config.validation.profile))
+        origin = self._origin()
         self.set_header("Content-Type", content_type)
         self.set_header("Cache-Control", "no-cache")
-        self.set_header("Etag", _etag(content))
+        self.set_header("Etag", f'"{_digest(content)}{origin.encode().hex()}"')
         if self.check_etag_header():
             self.set_status(304)
         else:
-            self.finish(content)
+            self.finish(content.replace(EXAMPLE_ORIGIN.encode(), origin.encode()))
+
+    def _origin(self) -> str:
+        """The address that the router was asked at, for examples.
+
+        What a proxy says of TLS is taken as it is: no other client gets to see it.
+        """
+        host = self.request.host
+        if not _HOST.fullmatch(host):
+            return EXAMPLE_ORIGIN
+        forwarded = self.request.headers.get("X-Forwarded-Proto") == "https"
+        return f"{'https' if self.connection.secure or forwarded else 'http'}://{host}"
 
 
 @lru_cache(maxsize=16)
-def _etag(content: bytes) -> str:
-    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class OpenApiHandler(DocumentHandler):

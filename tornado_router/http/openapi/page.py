@@ -37,6 +37,13 @@ _BOUNDS = {
 }
 
 
+MAX_DEPTH = 4
+"""So many objects within each other have their properties shown."""
+
+NO_BOUND = 10**12
+"""A maximum beyond this says no more than which numbers a program can hold."""
+
+
 class Field(NamedTuple):
     """A property, a parameter or a header, as a row of a table; its texts are HTML."""
 
@@ -110,6 +117,10 @@ class SchemaShown(NamedTuple):
     type: str
 
 
+EXAMPLE_ORIGIN = "https://router.example.com"
+"""In the page, where the address of the router itself belongs."""
+
+
 class Common(NamedTuple):
     """What all operations share, so that it is shown once; `headers` is HTML."""
 
@@ -121,7 +132,9 @@ def page(document: Mapping[str, Any]) -> bytes:
     """The page of a document, in UTF-8."""
     folder = resources.files("tornado_router.http.openapi")
     loader = DictLoader({name: folder.joinpath(name).read_text("utf-8") for name in _TEMPLATES})
-    return loader.load("page.html").generate(**_Reader(document).read(), prose=_prose)
+    return loader.load("page.html").generate(
+        **_Reader(document).read(), prose=_prose, example_origin=EXAMPLE_ORIGIN
+    )
 
 
 class _Reader:
@@ -287,14 +300,23 @@ def _parameter_field(parameter: Mapping[str, Any], anchor: str = "") -> Field:
     )
 
 
-def _fields(schema: Schema) -> list[Field]:
-    """The properties of an object, required ones first."""
+def _fields(schema: Schema, prefix: str = "") -> list[Field]:
+    """The properties of an object, required ones first; those of an object in it are below it.
+
+    Args:
+        schema: of the object.
+        prefix: what stands before their names, such as `error.` or `data[].`.
+    """
     required = schema.get("required", [])
-    fields = [
-        Field(name, name in required, _type(value), _described(value))
-        for name, value in schema.get("properties", {}).items()
-    ]
-    return sorted(fields, key=lambda field: not field.required)
+    fields = []
+    properties = schema.get("properties", {})
+    for name in sorted(properties, key=lambda name: name not in required):
+        value, whole = properties[name], prefix + name
+        fields.append(Field(whole, name in required, _type(value), _described(value)))
+        if prefix.count(".") < MAX_DEPTH:
+            fields += _fields(value, f"{whole}.")
+            fields += _fields(value.get("items", {}), f"{whole}[].")
+    return fields
 
 
 def _described(schema: Schema) -> str:
@@ -305,7 +327,7 @@ def _described(schema: Schema) -> str:
     bounds = [
         f"{meaning} {escape(_json(schema[keyword]))}"
         for keyword, meaning in _BOUNDS.items()
-        if keyword in schema
+        if keyword in schema and not (keyword == "maximum" and schema[keyword] >= NO_BOUND)
     ]
     if bounds:
         parts.append(f'<span class="quiet">{"; ".join(bounds)}</span>')

@@ -231,3 +231,37 @@ def at(value, place):
     for key in place:
         value = value[key]
     return value
+
+
+def deployment(model, **info):
+    return {
+        "model_list": [
+            {"model_name": "m", "litellm_params": {"model": model}, "model_info": dict(info)}
+        ]
+    }
+
+
+def test_a_deployment_has_the_price_of_its_base_model():
+    imported = convert(deployment("azure/europe", base_model="azure/gpt-4o"))
+    assert imported.tables["prices"] == {"azure/europe": {"price_as": "azure/gpt-4o"}}
+    assert not [note for note in imported.notes if "base_model" in note.where]
+
+
+@pytest.mark.parametrize("vendor", ["vertex_ai", "vertex_ai_beta"])
+def test_vertex_ai_is_led_to_its_provider(vendor):
+    (note,) = convert(deployment(f"{vendor}/gemini-2.5-pro")).notes
+    assert 'type = "google"' in note.message
+    assert "docs/providers.md" in note.message
+
+
+@pytest.mark.parametrize("name", ["callbacks", "success_callback", "failure_callback"])
+def test_every_callback_is_led_to_metrics(name):
+    (note,) = convert({"litellm_settings": {name: ["prometheus"]}}).notes
+    assert "`token` in [metrics]" in note.message
+
+
+def test_a_bound_of_the_response_is_led_to_the_provider():
+    config = deployment("anthropic/claude-sonnet-5")
+    config["model_list"][0]["litellm_params"]["max_tokens"] = 20
+    (note,) = [note for note in convert(config).notes if note.where.endswith("max_tokens")]
+    assert "`max_tokens` in the provider's table" in note.message

@@ -85,3 +85,30 @@ def test_what_is_no_price_stays():
     found.add("p/m", params, Settings({}, ""), False)
     assert found.tables == {}
     assert list(params.left()) == ["params.input_cost_per_token", "params.output_cost_per_token"]
+
+
+@pytest.mark.parametrize(
+    ("base_model", "price_as"),
+    [
+        ("azure/gpt-4o", "azure/gpt-4o"),
+        ("gpt-4o", "azure/gpt-4o"),
+        ("gemini/gemini-2.5-pro", "google/gemini-2.5-pro"),
+        ("somewhere/else", "somewhere/else"),
+    ],
+)
+def test_the_model_behind_a_deployment_has_its_price(base_model, price_as):
+    found = Prices(lambda *_: None)
+    found.add_as("p/m", base_model, "azure")
+    assert found.tables == {"p/m": {"price_as": price_as}}
+
+
+def test_a_price_of_the_deployment_itself_goes_first():
+    found = Prices(lambda *_: None)
+    found.add(
+        "p/m",
+        Settings({"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}, "params"),
+        Settings(None, "info"),
+        embeds=False,
+    )
+    found.add_as("p/m", "azure/gpt-4o", "azure")
+    assert found.tables == {"p/m": {"input": 1.0, "output": 2.0}}

@@ -44,6 +44,10 @@ def litellm(source: Path, output: Path, force: bool) -> None:
         f"{name}: {count}" for name, count in [*counted, ("notes", len(imported.notes))]
     )
     click.echo(f"wrote {output} ({made}); now: tornado-router check {output}")
+    click.echo(
+        "LiteLLM listens on port 4000 of every interface, this router on 127.0.0.1:3000 unless "
+        "[server] has another `host` and `port`"
+    )
 
 
 def _read(source: Path) -> Mapping[str, Any]:

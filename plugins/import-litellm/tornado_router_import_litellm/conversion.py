@@ -26,10 +26,16 @@ HINTS = {
     "general_settings.master_key": "keys are made here: `tornado-router keys create`",
     "general_settings.database_url": "LiteLLM's tables are of no use here; for PostgreSQL, give an "
     "empty database as `url` in [database]",
-    "litellm_settings.callbacks": "metrics are at /metrics; for Sentry, install "
-    "tornado-llm-router-sentry; anything else is a plugin with the hook `request_finished`",
-    "litellm_settings.success_callback": "as for `callbacks`",
-    "litellm_settings.failure_callback": "as for `callbacks`",
+    **dict.fromkeys(
+        (
+            "litellm_settings.callbacks",
+            "litellm_settings.success_callback",
+            "litellm_settings.failure_callback",
+        ),
+        "for `prometheus`, set `token` in [metrics]: docs/metrics.md; for Sentry, install "
+        "tornado-llm-router-sentry; for `otel`, set `endpoint` in [otel]; anything else is a "
+        "plugin with the hook `request_finished`",
+    ),
     "litellm_settings.cache": _RESPONSE_CACHE,
     "litellm_settings.cache_params": _RESPONSE_CACHE,
     "router_settings.cache_responses": _RESPONSE_CACHE,
@@ -38,6 +44,8 @@ HINTS = {
     "include": "these files are read by LiteLLM, too, but not here: put them into one",
     "api_version": "Azure's v1 API needs none",
     "azure_ad_token": "tokens of Entra ID are not used: give the provider an `api_key`",
+    "max_tokens": "clients set it; where they do not, Claude has that of `max_tokens` in the "
+    "provider's table, and other vendors their own",
     "rpm": NO_LIMIT,
     "tpm": NO_LIMIT,
     "stream_timeout": "in LiteLLM it is for streams alone; `first_byte_timeout` of the provider "
@@ -151,6 +159,9 @@ class _Conversion:
         if mode not in (None, "chat", "embedding", "completion"):
             self._note(info.path("mode"), "is an endpoint that is not served")
         self._prices.add(target, params, info, embeds=mode == "embedding")
+        base_model = info.take("base_model", str) or params.take("base_model", str)
+        if base_model:
+            self._prices.add_as(target, base_model, VENDORS[by.vendor].type)
         self._capabilities(target, info)
         for settings in (params, info, entry):
             self._list_left(settings)
@@ -274,6 +285,11 @@ def _why_not(name: str, by: Served | None) -> str | None:
     """Why a deployment cannot be served here, or None if it can."""
     if by is None:
         return "its `model` names no vendor, nor does another setting; LiteLLM wants `vendor/model`"
+    if by.vendor in ("vertex_ai", "vertex_ai_beta"):
+        return (
+            f"'{by.vendor}' is served by a provider of `type = \"google\"` with the `base_url` of "
+            "the project: docs/providers.md, Vertex AI; add it by hand"
+        )
     if by.vendor not in VENDORS:
         return (
             f"no provider type serves '{by.vendor}'; if it speaks OpenAI's API, add a provider of "

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tornado_router_import_litellm.references import Note
 from tornado_router_import_litellm.settings import Settings
+from tornado_router_import_litellm.vendors import VENDORS
 
 NAMES = {
     "input_cost_per_token": "input",
@@ -61,6 +62,20 @@ class Prices:
             why = f"another deployment has other prices for '{target}', which apply"
         for price in found.values():
             self._note(price.where, why)
+
+    def add_as(self, target: str, base_model: str, kind: str) -> None:
+        """Takes the price of the model behind a deployment, unless the deployment has its own.
+
+        Args:
+            target: `provider/model`.
+            base_model: LiteLLM's name of the model, such as `azure/gpt-4o`.
+            kind: the provider type of a model whose name has no vendor before it.
+        """
+        vendor, slash, model = base_model.partition("/")
+        if vendor in VENDORS:
+            vendor = VENDORS[vendor].type
+        price_as = f"{vendor}/{model}" if slash else f"{kind}/{base_model}"
+        self.tables.setdefault(target, {"price_as": price_as})
 
     @staticmethod
     def _prices(settings: Settings) -> list[tuple[tuple[int, str], _Price]]:

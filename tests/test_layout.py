@@ -42,6 +42,7 @@ ELSEWHERE = {
     "cli/openapi_command": "e2e/test_cli.py",
     "cli/plan_commands": "e2e/test_cli_accounts.py",
     "cli/plugins_group": "e2e/test_cli.py",
+    "cli/reload_command": "runtime/test_pid_file.py",
     "cli/serve_command": "e2e/test_cli.py",
     "cli/user_commands": "e2e/test_cli_accounts.py",
     "error_codes/failure": "test_error_codes.py",

@@ -20,6 +20,7 @@ _COMMANDS = {
     "openapi": "openapi_command:print_openapi",
     "plans": "plan_commands:plans_command",
     "plugins": "plugins_group:plugins",
+    "reload": "reload_command:reload",
     "serve": "serve_command:serve",
     "users": "user_commands:users_group",
 }

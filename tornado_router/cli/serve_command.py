@@ -28,6 +28,7 @@ from tornado_router.observability import log
 from tornado_router.runtime.config_warnings import config_warnings
 from tornado_router.runtime.file_limit import raise_file_limit
 from tornado_router.runtime.loaded_config import LoadedConfig
+from tornado_router.runtime.pid_file import PidFileError, pid_file
 from tornado_router.runtime.reload import Reloader
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.runtime.server import Server, run_until_stopped
@@ -59,10 +60,20 @@ def serve(path: Path, host: str | None, port: int | None) -> None:
         if inheritance:
             runner.run(_work(loaded, storage, inheritance))
             return
-        if config.server.workers == 1:
-            runner.run(_serve(loaded, storage))
-            return
-        sys.exit(runner.run(_supervise(loaded, storage)))
+        try:
+            with pid_file(config.pid_file):
+                status = runner.run(_serve_or_supervise(loaded, storage))
+        except PidFileError as error:
+            raise SystemExit(f"server.pid_file: {error}") from None
+    sys.exit(status)
+
+
+async def _serve_or_supervise(loaded: LoadedConfig, storage: Storage) -> int:
+    """Serves in as many processes as the file says; returns the exit status."""
+    if loaded.config.server.workers > 1:
+        return await _supervise(loaded, storage)
+    await _serve(loaded, storage)
+    return 0
 
 
 async def _serve(loaded: LoadedConfig, storage: Storage) -> None:

@@ -109,6 +109,11 @@ class ServerOptions:
     docs: bool = option(
         True, "Whether `/openapi.json` and `/docs` describe the API, without a key."
     )
+    pid_file: str = option(
+        "",
+        "File that holds the process id while the router runs, relative to router.toml, for "
+        "`tornado-router reload`; empty for none.",
+    )
     watch: bool = option(
         False,
         "Whether changes are loaded without a SIGHUP: to router.toml, to `.env` beside it, to the "

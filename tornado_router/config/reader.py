@@ -111,6 +111,11 @@ class Config:
         return self.folder / (self.ledger.journal or f"{self.database.path}.journal")
 
     @property
+    def pid_file(self) -> Path | None:
+        """Where the process id is, or None."""
+        return self.folder / self.server.pid_file if self.server.pid_file else None
+
+    @property
     def redis_location(self) -> RedisOptions:
         """Of Redis: `[redis]`, with the path of its CA file as it is found from anywhere."""
         options = self.redis

@@ -44,6 +44,8 @@ from tornado_router.validation import Profile
 PATTERNS = {"{id}": "([0-9]{1,15})", "{model}": "(.+)"}
 """What stands for what in the paths below."""
 
+_EXAMPLES = {"example_origin": openapi.EXAMPLE_ORIGIN}
+
 
 class Route(NamedTuple):
     """A path of the server.
@@ -107,8 +109,8 @@ ROUTES = (
     Route("admin.request_log", "/admin/request-logs/{id}", RequestLogHandler),
     Route("health", "/health", HealthHandler),
     Route("metrics", "/metrics", MetricsHandler),
-    Route("openapi", "/openapi.json", OpenApiHandler, {"describe": describe}),
-    Route("docs", "/docs", DocsHandler, {"describe": describe_as_page}),
+    Route("openapi", "/openapi.json", OpenApiHandler, {"describe": describe, **_EXAMPLES}),
+    Route("docs", "/docs", DocsHandler, {"describe": describe_as_page, **_EXAMPLES}),
 )
 """Every path of the server."""
 

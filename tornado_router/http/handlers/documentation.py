@@ -10,7 +10,6 @@ from typing import cast
 
 from tornado_router.error_codes import Invalid
 from tornado_router.http.handlers.base import JSON, BaseHandler
-from tornado_router.http.openapi.page import EXAMPLE_ORIGIN
 from tornado_router.http.services import Services
 from tornado_router.validation import Profile
 
@@ -24,10 +23,19 @@ class DocumentHandler(BaseHandler):
 
     open = True
 
-    def initialize(self, services: Services, describe: Describe) -> None:  # type: ignore[override]
-        """Takes what makes the description for a profile of validation."""
+    def initialize(  # type: ignore[override]
+        self, services: Services, describe: Describe, example_origin: str
+    ) -> None:
+        """Takes what makes the description for a profile of validation.
+
+        Args:
+            services: of the process.
+            describe: makes it.
+            example_origin: in it, where the address of the router belongs.
+        """
         super().initialize(services)
         self._describe = describe
+        self._example_origin = example_origin
 
     async def prepare(self) -> None:
         """Refuses the request if the API is not described.
@@ -49,7 +57,7 @@ class DocumentHandler(BaseHandler):
         if self.check_etag_header():
             self.set_status(304)
         else:
-            self.finish(content.replace(EXAMPLE_ORIGIN.encode(), origin.encode()))
+            self.finish(content.replace(self._example_origin.encode(), origin.encode()))
 
     def _origin(self) -> str:
         """The address that the router was asked at, for examples.
@@ -58,7 +66,7 @@ class DocumentHandler(BaseHandler):
         """
         host = self.request.host
         if not _HOST.fullmatch(host):
-            return EXAMPLE_ORIGIN
+            return self._example_origin
         forwarded = self.request.headers.get("X-Forwarded-Proto") == "https"
         return f"{'https' if self.connection.secure or forwarded else 'http'}://{host}"
 

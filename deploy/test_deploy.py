@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import click
 import kubernetes_validate
 import promql_parser
+import psycopg
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -23,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.http.test_process_metrics import Process
 from tests.observability.test_metrics import CALL
+from tests.postgres import postgres_server
 from tools.lock import direct
 from tornado_router.background import supervisor
 from tornado_router.cli.main import main
@@ -31,6 +33,7 @@ from tornado_router.error_codes import CODES
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.routing.health import TargetHealth
 from tornado_router.routing.routes import Target
+from tornado_router.storage.tables import SUMS
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -687,6 +690,58 @@ class TestDashboard:
         (source,) = load("grafana/provisioning/datasources/prometheus.yaml")["datasources"]
         assert source["url"] == "http://prometheus:9090"
         assert "prometheus" in load("compose.yaml")["services"]
+
+
+class TestSpending:
+    """The dashboard of whoever pays, which asks PostgreSQL."""
+
+    BOARD = json.loads(read("grafana/dashboards/spending.json"))
+
+    @pytest.fixture(scope="class")
+    def database(self):
+        """A database with calls of two users, one of whom is gone, as a reader of it sees it."""
+        with postgres_server() as server, psycopg.connect(server.create(migrated=True)) as made:
+            made.execute(
+                "INSERT INTO users (id, email, name, password_hash, plan, credits, spent, is_admin,"
+                " is_active, session_version, created_at, updated_at)"
+                " VALUES (1, 'ann@example.com', '', '', 'free', 0, 0, false, true, 1, now(), now())"
+            )
+            quantities = [name for name in SUMS if name not in ("requests", "errors", "cost")]
+            names, ones = ", ".join(quantities), ", 1" * len(quantities)
+            made.execute(
+                "INSERT INTO usage_days (day, user_id, api_key_id, provider, model, requests,"
+                f" errors, cost, {names}) SELECT (now() AT TIME ZONE 'UTC')::date, who, who,"
+                f" 'openai', 'gpt-4o', 2, 1, who * 1500000000::bigint {ones}"
+                " FROM generate_series(1, 2) who"
+            )
+            statements = re.findall(r"^(?:CREATE ROLE|GRANT) .*;$", DEPLOYING.read_text(), re.M)
+            for statement in statements:
+                made.execute(statement)
+            made.execute("SET ROLE grafana")
+            yield made
+            made.rollback()
+
+    @pytest.mark.parametrize("panel", BOARD["panels"], ids=lambda panel: panel["title"])
+    def test_a_panel_asks_what_there_is(self, panel, database):
+        (target,) = panel["targets"]
+        query = re.sub(
+            r"\$__timeFilter\(([\w.]+)\)",
+            r"\1 BETWEEN now() - interval '30 days' AND now()",
+            target["rawSql"],
+        )
+        rows = database.execute(query).fetchall()
+        assert rows
+        if panel["title"] == "Spent this month":
+            assert float(rows[0][0]) == 4.5
+
+    def test_one_who_is_gone_has_a_number(self, database):
+        (panel,) = [item for item in self.BOARD["panels"] if item["title"] == "By user"]
+        query = panel["targets"][0]["rawSql"].replace("$__timeFilter(d.day)", "true")
+        rows = database.execute(query).fetchall()
+        assert [(row[0], float(row[1])) for row in rows] == [
+            ("user 2", 3.0),
+            ("ann@example.com", 1.5),
+        ]
 
 
 def test_the_tag_is_this_version():

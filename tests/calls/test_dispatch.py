@@ -160,6 +160,39 @@ class TestRetries:
         assert world.tried == ["a"]
 
 
+LONG = failure(400, "No.", code="context_length_exceeded")
+BUSY = failure(503, "Busy.")
+LIMITED = failure(429, "Slow down.")
+UNPAID = failure(402, "Pay.")
+BAD_KEY = failure(401, "No.")
+
+
+class TestEveryTargetFails:
+    @pytest.mark.parametrize(
+        ("first", "second", "code"),
+        [
+            (LONG, BUSY, "context_length_exceeded"),
+            (BUSY, LONG, "context_length_exceeded"),
+            (LONG, BAD_KEY, "context_length_exceeded"),
+            (BUSY, UNPAID, None),
+            (LIMITED, ValueError("a plugin's fault"), None),
+            (UNPAID, BAD_KEY, "provider_refused_credentials"),
+            (BAD_KEY, UNPAID, "insufficient_quota"),
+        ],
+    )
+    def test_the_most_useful_error_is_the_clients(self, first, second, code):
+        world = World(Scripted("a", first), Scripted("b", second))
+        assert world.refused().code == code
+        assert world.tried == ["a", "b"]
+
+    def test_that_of_an_earlier_round_as_well(self):
+        again = [failure(503, f"Busy {number}.") for number in range(3)]
+        world = World(Scripted("a", LONG), Scripted("b", *again), routing=eager())
+        assert world.refused().code == "context_length_exceeded"
+        assert world.tried == ["a", "b", "b", "b"]
+        assert world.decisive == "a"
+
+
 class TestDeadline:
     @BOTH
     def test_later_attempts_end_with_it(self, stream):
@@ -239,6 +272,23 @@ class TestHealth:
         for _ in range(3):
             world.stream()
         assert world.tried == ["a", "a", "b"]
+
+    @BOTH
+    @pytest.mark.parametrize(
+        "error",
+        [LONG, failure(404), failure(413), failure(400, "Your credit balance is too low"), BAD_KEY],
+        ids=str,
+    )
+    def test_what_it_cannot_serve_is_no_failure_of_a_target(self, error, stream):
+        a = Scripted("a", *[error] * 3)
+        b = Scripted("b", *[["answer"]] * 3) if stream else Scripted("b", *["answer"] * 3)
+        world = World(a, b, routing=eager(breaker_failures=1))
+        for _ in range(3):
+            if stream:
+                world.stream()
+            else:
+                world.ask()
+        assert len(a.calls) == (1 if error is BAD_KEY else 3)
 
     @pytest.mark.parametrize(
         "error", [failure(400, retryable=False), ApiError(400, "cannot do that")], ids=str

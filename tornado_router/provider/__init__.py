@@ -43,6 +43,7 @@ from tornado_router.provider.bodies import (
     load_arguments,
     load_json,
     load_json_object,
+    write_json,
 )
 from tornado_router.provider.call import Call, Params, Unsupported, output_bounds
 from tornado_router.provider.credentials import Credentials, Token, TokenCredentials
@@ -117,4 +118,5 @@ __all__ = [
     "sniffed_type",
     "tool_names",
     "vendor_error",
+    "write_json",
 ]

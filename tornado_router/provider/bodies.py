@@ -54,7 +54,7 @@ Body = Mapping[str, Any] | Relayed | Binary
 
 
 def dump_json(body: Mapping[str, Any]) -> bytes:
-    """The bytes of a request to the vendor.
+    """The bytes of a request to the vendor; `write_json` is for what goes to the client.
 
     Raises:
         ApiError: 400, it is nested too deeply to be sent, or holds a number that is none.

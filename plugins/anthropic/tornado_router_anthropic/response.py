@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado_router.provider import Call, dump_json, is_error
+from tornado_router.provider import Call, is_error, write_json
 from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
@@ -121,5 +121,5 @@ def _tool_call(block: Mapping[str, Any], response: VendorResponse, path: str) ->
     return {
         "id": block["id"],
         "type": "function",
-        "function": {"name": name, "arguments": dump_json(arguments).decode()},
+        "function": {"name": name, "arguments": write_json(arguments).decode()},
     }

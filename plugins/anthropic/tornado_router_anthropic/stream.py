@@ -15,9 +15,9 @@ from tornado_router.provider import (
     Call,
     Event,
     SafeNames,
-    dump_json,
     is_error,
     load_arguments,
+    write_json,
 )
 from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
@@ -194,14 +194,14 @@ class MessageStream:
                 arguments = load_arguments(text)
                 if arguments is not None:
                     renamed = rename_keys(arguments, self._keys.original)
-                    text = dump_json(renamed).decode()
+                    text = write_json(renamed).decode()
                 return self._argument_chunk(text)
             case "tool_use" if not self._has_arguments:
                 # A call without arguments comes without a delta; OpenAI's are JSON all the same.
                 given = block.get("input") or {}
                 if self._keys:
                     given = rename_keys(given, self._keys.original)
-                return self._argument_chunk(dump_json(given).decode())
+                return self._argument_chunk(write_json(given).decode())
         return ()
 
     def _finish(self, data: dict[str, Any]) -> Chunks:

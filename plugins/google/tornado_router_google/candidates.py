@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import orjson
-
-from tornado_router.provider import Call, SafeNames, bad_answer
+from tornado_router.provider import Call, SafeNames, bad_answer, write_json
 from tornado_router_google.signatures import to_keep
 from tornado_router_google.tools import safe_names
 from tornado_router_google.wire import invalid
@@ -150,7 +148,7 @@ class CallReader:
         if self._names is None:
             self._names = safe_names(self._call)
         return FunctionCall(
-            call_id, self._names.original(name), orjson.dumps(arguments or {}).decode()
+            call_id, self._names.original(name), write_json(arguments or {}).decode()
         )
 
     def _id(self, given: Any) -> str:

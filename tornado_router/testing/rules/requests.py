@@ -89,7 +89,7 @@ class RequestRules(Rules):
         """What the client writes reaches the vendor whole, in every script.
 
         U+2028 and U+0085 are text, not ends of lines; nothing is normalised, escaped twice or
-        cut. Make the body with `orjson.dumps`.
+        cut. Make the body with `dump_json`.
         """
         needs_vendor(player)
         serves(player.provider)

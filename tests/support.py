@@ -210,6 +210,10 @@ class Router(Process):
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.origin.removeprefix("http://"), timeout=DEADLINE)
 
+    def health(self) -> dict:
+        """What an administrator sees of its health, if the first key is one's."""
+        return self.request("GET", "/health", headers={"Authorization": f"Bearer {self.key}"}).json
+
     def usage(self, request_id: str) -> dict:
         """The one row of a call, once it is written."""
         (row,) = poll(lambda: self.usage_rows(request_id))

@@ -99,7 +99,7 @@ def test_a_broken_plugin_is_logged_once_as_the_file_says(router_project, broken_
     router.expect_log("b-prov 0.1 is not used")
     told = [line for line in router.log() if line["level"] == "error"]
     assert [line["message"] for line in told] == [f"plugin b-prov 0.1 is not used: {WHY}"]
-    asked = project.cli("health", "--url", router.origin)
+    asked = project.cli("health", "--url", router.origin, "--key", router.key)
     assert f"\nplugin b-prov 0.1: broken: {WHY}\n" in asked.stdout
 
 

@@ -304,7 +304,7 @@ def test_one_address_does_not_take_the_place_of_others(project, upstream):
 
 def test_the_command_shows_how_a_router_is(project, router):
     router.post({"model": "up/ok", "messages": HELLO})
-    shown = project.cli("health", "--url", router.origin)
+    shown = project.cli("health", "--url", router.origin, "--key", router.key)
     assert shown.returncode == 0, shown.stderr
     first, second, third, _, *table = shown.stdout.splitlines()
     assert first.startswith("ok: 0 calls in flight, the event loop was up to ")

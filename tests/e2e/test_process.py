@@ -122,7 +122,7 @@ def test_shipped_configuration_serves_offline(router_project):
     for name, variable in [("openai", "OPENAI"), ("anthropic", "ANTHROPIC"), ("google", "GOOGLE")]:
         assert re.search(rf"provider {name} \(\w+\): off: .+", router.stdout), variable
     assert "provider echo (echo): on" in router.stdout
-    health = router.request("GET", "/health").json
+    health = router.health()
     assert health["providers"]["openai"]["state"] == "off"
     assert health["providers"]["openai"]["reason"]
     names = [model["id"] for model in router_models(router)]
@@ -432,7 +432,7 @@ def test_no_secret_and_no_prompt_is_ever_written(
     metrics = router.request("GET", "/metrics", None, show)
     assert metrics.status == 200
     shown = b"".join(answer.body + str(answer.headers).encode() for answer in answers)
-    shown += metrics.body + router.request("GET", "/health").body
+    shown += metrics.body + json.dumps(router.health()).encode()
     upstream_saw = b"".join(exchange["body"] for exchange in upstream.exchanges())
     for sent in (PROMPT, UNMATCHED, OWN_KEY):
         assert sent.encode() in upstream_saw

@@ -1,7 +1,6 @@
 """Several routers over one Redis: they share limits and changes, and live without it a while."""
 
 import asyncio
-import json
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -213,9 +212,9 @@ targets = ["up/status:500", "up/ok"]
     two.key = one.key
     ask = {**HELLO, "model": "shaky"}
     assert [one.post(ask).headers["x-router-attempts"] for _ in range(3)] == ["2", "2", "1"]
-    poll(lambda: json.loads(two.request("GET", "/health").body)["targets"])
+    poll(lambda: two.health()["targets"])
     assert two.post(ask).headers["x-router-attempts"] == "1"
-    shown = project.cli("health", "--url", two.origin).stdout
+    shown = project.cli("health", "--url", two.origin, "--key", two.key).stdout
     assert "\nredis: ok\n" in shown
     assert re.findall(r"^(\S+) +left out ", shown, re.M) == ["up/status:500"]
 

@@ -133,7 +133,7 @@ def test_what_comes_behind_the_last_choice_spoils_nothing(
     assert [json.loads(chunk.removeprefix(b"data: ")) for chunk in chunks[:2]] == [HELLO, END]
     row = router.usage(request_id)
     assert (row["status"], row["error_code"], row["usage_estimated"]) == (200, None, 1)
-    targets = router.request("GET", "/health").json["targets"]
+    targets = router.health()["targets"]
     assert [it["failures"] for it in targets if scripted == f"{it['provider']}/{it['model']}"] == [
         0
     ]

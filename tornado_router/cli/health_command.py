@@ -8,11 +8,12 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import click
 
 from tornado_router.cli.common import config_option, read_or_exit, show_table
+from tornado_router.config.reader import Config
 
 SECONDS = 10
 STATES = {"closed": "well", "half-open": "trying", "open": "left out"}
@@ -24,9 +25,19 @@ _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S1
 @click.command()
 @config_option
 @click.option("--url", help="The router's URL. Default: the address in router.toml.")
-def health(path: Path, url: str | None) -> None:
+@click.option(
+    "--key",
+    envvar="TORNADO_ROUTER_KEY",
+    help="An administrator's API key, for a router of another machine: without one, it shows its "
+    "state alone.",
+)
+def health(path: Path, url: str | None, key: str | None) -> None:
     """Show how a running router and its targets are doing."""
-    state = _ask(url, None) if url else _ask(*_place_in(path))
+    if url:
+        state = _ask(url, None, key)
+    else:
+        config = read_or_exit(path).config
+        state = _ask(*_place_in(config), key or _operator_token(config))
     click.echo(
         f"{state['status']}: {state['calls']} calls in flight, the event loop was up to "
         f"{state['loop_lag_ms']} ms late, {state['ledger_bytes']} bytes of usage wait"
@@ -37,6 +48,9 @@ def health(path: Path, url: str | None) -> None:
             click.echo(f"{name}: {state[name]}")
     for name, why in state.get("broken_plugins", {}).items():
         click.echo(f"plugin {name}: broken: {why}")
+    if "providers" not in state:
+        click.echo("Its providers and targets are shown to administrators: give --key")
+        return
     for name, provider in state["providers"].items():
         why = f": {provider['reason']}" if "reason" in provider else ""
         click.echo(f"provider {name} ({provider['type']}): {provider['state']}{why}")
@@ -56,9 +70,16 @@ def health(path: Path, url: str | None) -> None:
         show_table(titles, rows)
 
 
-def _place_in(path: Path) -> tuple[str, ssl.SSLContext | None]:
+def _operator_token(config: Config) -> str | None:
+    """What a router of this machine takes from an operator who can read its files."""
+    try:
+        return config.operator_token.read_text()
+    except OSError:
+        return None
+
+
+def _place_in(config: Config) -> tuple[str, ssl.SSLContext | None]:
     """The URL of a configuration's router, and how to know it by its certificate."""
-    config = read_or_exit(path).config
     options = config.server
     host = _EVERYWHERE.get(options.host, options.host)
     place = f"[{host}]:{options.port}" if ":" in host else f"{host}:{options.port}"
@@ -71,13 +92,13 @@ def _place_in(path: Path) -> tuple[str, ssl.SSLContext | None]:
     return f"https://{place}", context
 
 
-def _ask(url: str, context: ssl.SSLContext | None) -> dict[str, Any]:
+def _ask(url: str, context: ssl.SSLContext | None, key: str | None) -> dict[str, Any]:
     if not url.startswith(("http://", "https://")):
         raise click.ClickException(f"'{url}' is not a URL such as http://127.0.0.1:3000")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    request = Request(url.rstrip("/") + "/health", headers=headers)  # noqa: S310 - see above
     try:
-        with urlopen(  # noqa: S310 - see above
-            url.rstrip("/") + "/health", timeout=SECONDS, context=context
-        ) as answer:
+        with urlopen(request, timeout=SECONDS, context=context) as answer:  # noqa: S310
             state: dict[str, Any] = json.load(answer)
             return state
     except URLError as error:

@@ -116,6 +116,11 @@ class Config:
         return self.folder / self.server.pid_file if self.server.pid_file else None
 
     @property
+    def operator_token(self) -> Path:
+        """The file by whose text the command line shows the router that it may read its files."""
+        return self.journal_folder / "operator.token"
+
+    @property
     def redis_location(self) -> RedisOptions:
         """Of Redis: `[redis]`, with the path of its CA file as it is found from anywhere."""
         options = self.redis

@@ -91,6 +91,7 @@ class ProcessState:
         metrics: of load and losses.
         redis: the link to Redis, or None where none is configured.
         watchdog: of the event loop, once the server listens.
+        operator_token: what the command line of this machine shows; empty for none.
         started: when the process started, in seconds since 1970.
     """
 
@@ -101,6 +102,7 @@ class ProcessState:
     metrics: ProcessMetrics
     redis: RedisLink | None = None
     watchdog: LoopWatchdog | None = None
+    operator_token: str = ""
     started: int = field(default_factory=lambda: int(time.time()))
 
     @property

@@ -47,6 +47,7 @@ from tornado_router.routing.selection import Selection
 from tornado_router.runtime.books import RouterBooks
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.shared import keep_in_process, share_in_redis
+from tornado_router.storage.private_files import kept_token
 from tornado_router.storage.storage import Storage
 from tornado_router.validation import Profile
 
@@ -193,6 +194,7 @@ class RouterProcess:
                 loaded.plugins,
                 process_metrics,
                 self.shared.link,
+                operator_token=kept_token(loaded.config.operator_token),
             ),
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -32,3 +34,22 @@ def make_file(path: Path) -> None:
     except FileExistsError:
         return
     os.close(descriptor)
+
+
+def kept_token(path: Path) -> str:
+    """A random text in a file, which is made unless it is there, however many do so at once.
+
+    By the text, an operator shows that they can read the file.
+
+    Raises:
+        OSError: it can neither be read nor made.
+    """
+    make_folder(path.parent)
+    if not path.exists():
+        new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        make_file(new)
+        new.write_text(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            path.hardlink_to(new)  # whole, and not in the place of another's
+        new.unlink()
+    return path.read_text()

@@ -7,7 +7,9 @@ import pytest
 from peewee import OperationalError
 
 from tornado_router import __version__
+from tornado_router.accounts import keys
 from tornado_router.errors import DatabaseAwayError
+from tornado_router.storage.tables import User
 
 
 @pytest.fixture
@@ -27,12 +29,57 @@ def app_files():
 
 
 @pytest.fixture
-def health(http_client, base_url):
-    async def health():
-        answer = await http_client.fetch(base_url + "/health")
+def ask(http_client, base_url):
+    async def ask(token=None):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = await http_client.fetch(base_url + "/health", headers=headers)
         return orjson.loads(answer.body)
 
+    return ask
+
+
+@pytest.fixture
+def health(ask, app):
+    """What the operator of the machine sees."""
+
+    async def health():
+        return await ask(app.services.process.operator_token)
+
     return health
+
+
+NAMES = {"version", "providers", "targets", "broken_plugins"}
+
+
+@pytest.mark.gen_test
+async def test_strangers_see_a_state_without_names(ask):
+    seen = await ask()
+    assert not NAMES & seen.keys()
+    assert (seen["status"], seen["database"], seen["redis"]) == ("ok", "ok", "off")
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(
+    "token", ["x", "sk-tr-" + "x" * 43, "WzEsMSwxXQ." + "x" * 43, "\xe9".encode().decode("latin-1")]
+)
+async def test_so_does_who_has_no_right_to_them(ask, token):
+    assert not NAMES & (await ask(token)).keys()
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("is_admin", [True, False])
+async def test_administrators_see_names_by_a_key_or_a_session(ask, app, is_admin):
+    accounts = app.services.accounts
+
+    def create():
+        user = User.create(
+            email="ada@example.com", name="", password_hash="!", plan="unlimited", is_admin=is_admin
+        )
+        return keys.create_key(user, "k"), accounts.sessions.begin(user).token
+
+    for token in await accounts.storage.run(create):
+        assert (await ask(token)).keys() >= NAMES if is_admin else True
+        assert is_admin or not NAMES & (await ask(token)).keys()
 
 
 @pytest.mark.gen_test

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tornado_router.http.objects.base import Count, Object, Time
 from tornado_router.observability.redaction import printable_name
@@ -77,15 +77,15 @@ class TargetState(Object, kw_only=True):
 
 
 class Health(Object, kw_only=True):
-    """The state of the router."""
+    """The state of the router. What has names is for administrators, with a key or a session."""
 
     status: Literal["ok", "stopping"]
-    version: str
     database: Literal["ok", "away"]
     redis: Literal["ok", "away", "off"]
-    providers: dict[str, dict[str, Any]]
-    targets: list[TargetState]
     calls: Count
     loop_lag_ms: float
     ledger_bytes: Count
-    broken_plugins: dict[str, str]
+    version: str | UnsetType = UNSET
+    providers: dict[str, dict[str, Any]] | UnsetType = UNSET
+    targets: list[TargetState] | UnsetType = UNSET
+    broken_plugins: dict[str, str] | UnsetType = UNSET

@@ -20,7 +20,9 @@ OPERATIONS: Operations = {
     "health": {
         "get": Operation(
             summary="Check the router's health",
-            description="200 as long as it serves; for load balancers and for a first look.",
+            description="200 as long as it serves; for load balancers and for a first look. "
+            "Providers, targets and plugins are shown to administrators, who send an API key or "
+            "the token of a session.",
             content=json(Health),
         )
     },

@@ -10,6 +10,7 @@ from tornado_router.storage.storage import Storage
 
 from .conftest import Outcome
 
+MONEY = "tornado-router:limits:money"
 REDIS = """
 [redis]
 host = "127.0.0.1"
@@ -40,6 +41,35 @@ def test_redis_is_away_for_a_while(deploy, tmp_path, how, policy):
         world.check(f"Redis {how}, {policy}", outcome)
         assert outcome.unanswered == []
         assert bool(outcome.told) == (policy == "refuse") or len(outcome.told) <= 8
+        after = Outcome()
+        world.load(after, calls=200)
+        assert len(after.answered) == 200
+
+
+@pytest.mark.parametrize("how", ["emptied", "evicting"])
+def test_redis_forgets_now_and_then(deploy, tmp_path, how):
+    options = ("--maxmemory", "8mb", "--maxmemory-policy", "allkeys-random")
+    with own_redis(tmp_path, *options) as redis:
+        outcome = Outcome()
+        world = deploy(more=REDIS.format(port=redis.port, policy="refuse"))
+        forgotten = 0
+
+        async def forget():
+            nonlocal forgotten
+            for number in range(100):
+                await asyncio.sleep(0.1)
+                if how == "evicting":
+                    for part in range(20):
+                        redis.ask("SET", f"other:{number}:{part}", "x" * 100_000)
+                    forgotten += not redis.ask("EXISTS", MONEY)
+                elif number % 20 == 10:
+                    redis.ask("FLUSHALL")
+                    forgotten += 1
+
+        world.load(outcome, seconds=12, during=forget)
+        world.check(f"Redis {how}", outcome)
+        assert forgotten
+        assert outcome.unanswered == []
         after = Outcome()
         world.load(after, calls=200)
         assert len(after.answered) == 200

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tornado_router.runtime.books import RouterBooks
+from tornado_router.runtime.books import DatabaseBooks, RouterBooks
 
 from ..ledger.books import call, open_ledger
 
@@ -29,3 +29,14 @@ def test_what_ends_later_is_not_written_before_it_may_be(storage, user, rows):
     assert (first, second) == (["req_1"], ["req_1", "req_2"])
     assert [row["call_id"] for row in rows()] == ["req_1", "req_2", "req_3"]
     assert list(spent) == [f"credits:{user.id}"]
+
+
+def test_who_serves_no_calls_reads_alone(storage, user):
+    async def story():
+        books = DatabaseBooks(storage)
+        books.hold()
+        await books.written()
+        books.release()
+        return await books.spent([f"credits:{user.id}"])
+
+    assert asyncio.run(story()) == {f"credits:{user.id}": 0}

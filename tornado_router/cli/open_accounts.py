@@ -89,10 +89,12 @@ class OpenAccounts:
         from tornado_router.limits.guarded import GuardedLimiter  # noqa: PLC0415
         from tornado_router.limits.redis import RedisLimiter  # noqa: PLC0415
         from tornado_router.redis.link import RedisLink  # noqa: PLC0415
+        from tornado_router.runtime.books import DatabaseBooks  # noqa: PLC0415
 
         link = RedisLink(replace(self.config.redis_location, timeout=REDIS_SECONDS))
         limits = self.config.limits
-        remote = RedisLimiter(link, limits.lease_seconds, counts=False)
+        books = DatabaseBooks(self._storage)
+        remote = RedisLimiter(link, limits.lease_seconds, counts=False, books=books)
         limiter = GuardedLimiter(remote, MemoryLimiter(), limits)
         try:
             yield limiter, RedisPublisher(link)

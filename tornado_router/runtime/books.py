@@ -12,8 +12,32 @@ from tornado_router.storage.storage import Storage
 POLL_SECONDS = 0.02
 
 
-class RouterBooks:
-    """What the limits ask when Redis has forgotten them; see `limits.epoch.Books`.
+class DatabaseBooks:
+    """What the limits ask when Redis has forgotten them, of a process that serves no calls.
+
+    Args:
+        storage: the open database.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def hold(self) -> None:
+        """See `Books.hold`: this process writes no calls."""
+
+    async def written(self) -> None:
+        """See `Books.written`."""
+
+    def release(self) -> None:
+        """See `Books.release`."""
+
+    async def spent(self, ids: Iterable[str]) -> Mapping[str, int]:
+        """See `limits.epoch.Books.spent`."""
+        return await self._storage.run(lambda: spent_of(ids))
+
+
+class RouterBooks(DatabaseBooks):
+    """The same of a router.
 
     Args:
         storage: the open database.
@@ -21,10 +45,12 @@ class RouterBooks:
     """
 
     def __init__(self, storage: Storage, ledger: Ledger) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._ledger = ledger
-        self.hold = ledger.hold
-        self.release = ledger.release
+
+    def hold(self) -> None:
+        """See `Books.hold`."""
+        self._ledger.hold()
 
     async def written(self) -> None:
         """See `Books.written`."""
@@ -33,6 +59,6 @@ class RouterBooks:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    async def spent(self, ids: Iterable[str]) -> Mapping[str, int]:
-        """See `Books.spent`."""
-        return await self._storage.run(lambda: spent_of(ids))
+    def release(self) -> None:
+        """See `Books.release`."""
+        self._ledger.release()

@@ -61,7 +61,7 @@ class Refusal:
         "Accounts and keys take a session token, not an API key.",
     )
     metrics_are_off = _refusal(
-        401, "Metrics are off: set `token` in [metrics].", "`[metrics]` has no token."
+        404, "Metrics are off: set `token` in [metrics].", "`[metrics]` has no token."
     )
     admin_required = _refusal(
         403, "Only an administrator may {do}.", "Only administrators may do this."

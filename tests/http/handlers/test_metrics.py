@@ -37,8 +37,9 @@ class TestOff:
     async def test_without_a_token_there_are_none(self, ask, key):
         for token in (None, "", key):
             answer = await ask(token)
-            assert answer.code == 401
+            assert answer.code == 404
             assert json.loads(answer.body)["error"]["code"] == "metrics_are_off"
+            assert "WWW-Authenticate" not in answer.headers  # no credentials would do
 
 
 class TestToken:

@@ -16,7 +16,7 @@ class MetricsHandler(BaseHandler):
         """Takes the token instead of an API key.
 
         Raises:
-            ApiError: 401, also if no token is configured: then there is no access at all.
+            ApiError: 401; 404 if no token is configured: then there is no access at all.
         """
         options = self.services.serving.config.metrics
         if options.public:

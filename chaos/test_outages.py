@@ -75,6 +75,18 @@ def test_redis_forgets_now_and_then(deploy, tmp_path, how):
         assert len(after.answered) == 200
 
 
+LONG_OUTAGE = 10_000
+"""Calls: enough for a target to be tried again, and left out again, many times over."""
+
+
+def test_the_first_target_is_down_for_long(deploy):
+    outcome = Outcome()
+    world = deploy("500", more="[routing]\nbreaker_seconds = 0.01\nretries = 0")
+    world.load(outcome, calls=LONG_OUTAGE)
+    world.check("outage, the second target is well", outcome)
+    assert len(outcome.answered) == LONG_OUTAGE
+
+
 def test_the_database_is_away_for_a_while(deploy):
     outcome, world = Outcome(), deploy()
 

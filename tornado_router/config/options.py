@@ -62,7 +62,7 @@ class ServerOptions:
         minimum=1000,
     )
     max_memory: int = option(
-        80 * 1024 * 1024,
+        72 * 1024 * 1024,
         "Bytes that request bodies and vendors' responses over 64 KB may hold of one process, "
         "together; beyond that, they are refused with status 503. Parsed, they take a multiple.",
         minimum=1024 * 1024,

@@ -32,7 +32,7 @@ from tornado_router.http.handlers.admin import (
 )
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.calls import CallHandler
-from tornado_router.http.handlers.documentation import DocsHandler, OpenApiHandler
+from tornado_router.http.handlers.documentation import DocsHandler, OpenApiHandler, OriginPages
 from tornado_router.http.handlers.health import HealthHandler
 from tornado_router.http.handlers.keys import KeyHandler, KeysHandler, RotationHandler
 from tornado_router.http.handlers.metrics import MetricsHandler
@@ -44,7 +44,7 @@ from tornado_router.validation import Profile
 PATTERNS = {"{id}": "([0-9]{1,15})", "{model}": "(.+)"}
 """What stands for what in the paths below."""
 
-_EXAMPLES = {"example_origin": openapi.EXAMPLE_ORIGIN}
+_PAGES = {"pages": OriginPages(openapi.EXAMPLE_ORIGIN)}
 
 
 class Route(NamedTuple):
@@ -109,8 +109,8 @@ ROUTES = (
     Route("admin.request_log", "/admin/request-logs/{id}", RequestLogHandler),
     Route("health", "/health", HealthHandler),
     Route("metrics", "/metrics", MetricsHandler),
-    Route("openapi", "/openapi.json", OpenApiHandler, {"describe": describe, **_EXAMPLES}),
-    Route("docs", "/docs", DocsHandler, {"describe": describe_as_page, **_EXAMPLES}),
+    Route("openapi", "/openapi.json", OpenApiHandler, {"describe": describe, **_PAGES}),
+    Route("docs", "/docs", DocsHandler, {"describe": describe_as_page, **_PAGES}),
 )
 """Every path of the server."""
 

@@ -14,8 +14,6 @@ from tornado_router.errors import ApiError
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.observability.log import AccessLog
 
-LARGE = b"x" * 1_000_000
-
 PROMPT = "my secret prompt"
 
 
@@ -32,9 +30,6 @@ class FaultyHandler(BaseHandler):
                 raise HTTPError(418, "a teapot")
             case "bare":
                 raise HTTPError(400)
-            case "large":
-                self.finish(LARGE)
-                return
             case "written":
                 self.write("half an answer")
                 await self.flush()
@@ -145,13 +140,6 @@ class TestErrors:
         assert "in get" in text
         assert PROMPT not in text + str(answer.body)
         assert "hunter2" not in text + str(answer.body)
-
-    @pytest.mark.gen_test
-    async def test_a_large_response_has_a_length(self, ask):
-        response = await ask("/fail/large")
-        assert (response.code, response.body == LARGE) == (200, True)
-        assert response.headers["Content-Length"] == str(len(LARGE))
-        assert "Transfer-Encoding" not in response.headers
 
     @pytest.mark.gen_test
     async def test_behind_the_first_byte_the_connection_is_cut(self, ask, app, logged):

@@ -3,6 +3,8 @@
 import orjson
 import pytest
 
+from tornado_router.http.handlers.documentation import ORIGINS, OriginPages
+
 
 @pytest.mark.parametrize(
     ("path", "content_type"),
@@ -86,3 +88,12 @@ async def test_tells_what_this_router_takes(app, http_client, base_url):
     answer = await http_client.fetch(f"{base_url}/openapi.json")
     schemas = orjson.loads(answer.body)["components"]["schemas"]
     assert "enum" in schemas["ChatCompletionsRequest"]["properties"]["reasoning_effort"]
+
+
+def test_pages_of_made_up_addresses_do_not_pile_up():
+    pages = OriginPages("https://example")
+    content = b"ask https://example"
+    made = [pages.at(content, f"http://host{number}") for number in range(ORIGINS + 5)]
+    assert made[:2] == [b"ask http://host0", b"ask http://host1"]
+    assert pages.at(content, "http://host0") is made[0]
+    assert all(page is content for page in made[ORIGINS:])

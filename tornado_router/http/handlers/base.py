@@ -6,7 +6,6 @@ import random
 import re
 import time
 import traceback
-from asyncio import Future
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar
@@ -18,7 +17,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.background.held_memory import UNCOUNTED, Hold
+from tornado_router.background.held_memory import Hold
 from tornado_router.endpoints import OPENAI
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError, forget_frames
@@ -179,17 +178,6 @@ class BaseHandler(TornadoHandler):
         """Responds with a JSON object."""
         self.finish(msgspec.json.encode(body))
 
-    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
-        """Writes the rest of the response, or all of it.
-
-        Tornado copies a body to its headers. A large one is written behind them instead: clients
-        that do not read the same page then hold one copy of it together.
-        """
-        if isinstance(chunk, bytes) and len(chunk) > UNCOUNTED and not self._headers_written:
-            self.set_header("Content-Length", len(chunk))
-            self.flush()
-        return super().finish(chunk)
-
     def compute_etag(self) -> None:
         """Turns off Tornado's: responses differ, so hashing them is of no use."""
         return
@@ -235,11 +223,11 @@ class BaseHandler(TornadoHandler):
     def on_finish(self) -> None:
         """Called by Tornado: logs and counts the request, and reports its end."""
         self.services.requests.end(self)
-        if self.hold:
-            self.hold.free()
         self.services.bounds.responded(self.connection)
         if self.logged:
-            return
+            return  # a call, which is over once its client has the response
+        if self.hold:
+            self.hold.free()
         error_code = self.error.code or self.error.type if self.error else None
         if error_code and (self.counts_refusals or self.refusal):
             self.services.metrics.add_refusal(error_code)

@@ -38,7 +38,11 @@ def test_a_table_of_headers():
     assert caught.value.option == "headers"
 
 
-@pytest.mark.parametrize("name", ["", "X A", "X:", "é", "X\n"])
+@pytest.mark.parametrize("name", ["", " X", "X ", "X:", "X:Y", "é", "X\n", "X\tY"])
 def test_a_name_that_is_none(name):
     with pytest.raises(OptionError, match="name"):
         header_values("headers", {name: "x"})
+
+
+def test_a_name_may_hold_a_blank_as_some_vendors_do():
+    assert header_values("headers", {"AI-Resource Group": "x"}) == {"AI-Resource Group": "x"}

@@ -12,8 +12,8 @@ _ENDS = r"[\s\x00-\x1f\x7f\u200b-\u200d\u2060\ufeff]+"
 """Blanks, control characters, and what a text editor puts before a text without showing it."""
 
 _TRIMMED = re.compile(rf"\A{_ENDS}|{_ENDS}\Z")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""RFC 9110, section 5.6.2."""
+_NAME = re.compile(r"[!-9;-~](?:[ -9;-~]*[!-9;-~])?")
+"""What can be sent. RFC 9110, section 5.6.2, allows less, but some vendors have blanks in names."""
 
 _NOT_IN_VALUES = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ufeff]")
 """RFC 9110, section 5.5; and a byte order mark, which is never meant."""

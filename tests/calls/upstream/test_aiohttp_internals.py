@@ -8,7 +8,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from tornado_router.calls.upstream.aiohttp_internals import CHECKED, limit_silence
+from tornado_router.calls.upstream.aiohttp_internals import CHECKED, limit_silence, unread
 
 from .vendor import CHUNKED, END, SHORT, WHOLE, Vendor, never, piece, post, serving
 
@@ -33,6 +33,14 @@ def test_a_pool_has_what_its_numbers_are_made_of(name):
             assert hasattr(client.pool, name), f"TCPConnector.{name} is gone: {VERSION}"
 
     asyncio.run(main())
+
+
+def test_a_body_gives_what_was_received_of_it():
+    async def look(response):
+        await response.content.readexactly(2)
+        return hasattr(response.content, "_read_nowait") and unread(response)
+
+    assert open_response([WHOLE], look) == b"llo", f"StreamReader._read_nowait: {VERSION}"
 
 
 @pytest.mark.parametrize("name", ["read_timeout", "start_timeout", "_reading_paused"])

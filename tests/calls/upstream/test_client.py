@@ -238,6 +238,26 @@ class TestStream:
 
         assert asyncio.run(main()) < 0.5
 
+    def test_what_came_before_it_broke_is_read_however_slowly(self):
+        """Its end may be there; only then comes the failure."""
+        data = os.urandom(3 * client.PIECE)
+
+        async def main():
+            vendor = Vendor([CHUNKED + piece(data), None])
+            received = b""
+            async with serving(vendor) as (connections, url):
+                try:
+                    async with connections.stream(post(url)) as answer:
+                        async for part in answer:
+                            received += part
+                            await vendor.gone.wait()
+                            await asyncio.sleep(SHORT)
+                except ProviderError as error:
+                    return received, error.status
+            return None
+
+        assert asyncio.run(main()) == (data, 502)
+
 
 class TestConnections:
     def test_is_kept_after_a_whole_answer(self):

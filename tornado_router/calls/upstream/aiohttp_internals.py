@@ -1,6 +1,7 @@
 """The parts of aiohttp behind its public interface that the router needs, each used here alone.
 
-aiohttp neither counts the connections of a pool nor changes a time-out once a request is sent.
+aiohttp neither counts the connections of a pool nor changes a time-out once a request is sent, and
+it keeps what it has received of a body that breaks off.
 When aiohttp's version is raised, the tests of this module fail by name if a part is gone or means
 something else.
 """
@@ -49,6 +50,17 @@ def limit_silence(response: aiohttp.ClientResponse, seconds: float | None) -> No
         protocol.read_timeout = seconds
         if not protocol._reading_paused:  # a timer that runs keeps the limit it began with
             protocol.start_timeout()
+
+
+def unread(response: aiohttp.ClientResponse) -> bytes:
+    """What was received of a body that broke off, and was not read before that.
+
+    Nothing, if its time is over.
+    """
+    try:
+        return response.content._read_nowait(-1)
+    except TimeoutError:
+        return b""
 
 
 def handshake_headers(socket: aiohttp.ClientWebSocketResponse) -> Mapping[str, str]:

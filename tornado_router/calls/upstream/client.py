@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 
 from tornado_router import __version__
 from tornado_router.background.held_memory import UNCOUNTED, HeldMemory, Hold
-from tornado_router.calls.upstream.aiohttp_internals import Pool, limit_silence
+from tornado_router.calls.upstream.aiohttp_internals import Pool, limit_silence, unread
 from tornado_router.calls.upstream.body import BodyReader
 from tornado_router.calls.upstream.failures import FAILURES, PROXY_REFUSED, failure
 from tornado_router.calls.upstream.websocket import WebSocket, WebSocketConnector
@@ -182,7 +182,9 @@ class _Stream:
         try:
             piece = await self._response.content.read(PIECE)
         except FAILURES as error:
-            raise failure(self._upstream._name, error, self._request.url) from None
+            piece = unread(self._response)  # a slow client may be behind, and all may be there
+            if not piece:
+                raise failure(self._upstream._name, error, self._request.url) from None
         if not piece:
             raise StopAsyncIteration
         if not self._begun:

@@ -83,6 +83,12 @@ base_url = "https://127.0.0.1:{upstream_port}/v1"
 type = "deepseek"
 api_key = "{key}"
 base_url = "{upstream}/v1"
+[providers.claude]
+type = "anthropic"
+api_key = "{key}"
+base_url = "{upstream}"
+[routes."after-claude/*"]
+targets = ["claude/*", "well/ok"]
 [routes.omni-moderation-latest]
 targets = ["up/ok"]
 [routes.chat-first]

@@ -623,7 +623,8 @@ async def script(x):
     `step`, `end`, `cut` and `reset` are what comes then.
     """
     await x.begin_stream()
-    for item in json.loads(x.json["messages"][0]["content"]):
+    content = x.json["messages"][0]["content"]
+    for item in json.loads(content if isinstance(content, str) else content[0]["text"]):
         if isinstance(item, list):
             events = [it if isinstance(it, str) else "data: " + json.dumps(it) for it in item]
             await x.piece("".join(event + "\n\n" for event in events).encode())

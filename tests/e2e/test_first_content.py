@@ -22,6 +22,16 @@ def text(word):
 ROLE = delta(role="assistant", content="")
 AZURE = {"id": "", "model": "", "created": 0, "choices": [], "prompt_filter_results": [{}]}
 USAGE = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 0}}
+FAILED = {"code": 502, "message": "Provider died"}
+ENDS = [
+    [[{"error": {"code": 503, "message": "overloaded"}, "choices": []}]],
+    [[{"choices": [{"index": 0, "delta": {"content": ""}, "error": FAILED}]}]],
+    [[{"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}]],
+    [["data: nonsense"]],
+    ["cut"],
+    ["reset"],
+    ["end"],
+]
 ERROR = {"error": {"code": 503, "message": "overloaded"}, "choices": []}
 TOOL = {"index": 0, "id": "t", "type": "function", "function": {"name": "f", "arguments": ""}}
 
@@ -45,9 +55,7 @@ def said(answer):
 @pytest.mark.parametrize(
     "chunks", [[ROLE], [ROLE, delta(content="")], [AZURE, ROLE], [USAGE]], ids=str
 )
-@pytest.mark.parametrize(
-    "end", [[[ERROR]], ["cut"], ["reset"], ["end"], [["data: nonsense"]]], ids=str
-)
+@pytest.mark.parametrize("end", ENDS, ids=str)
 def test_whatever_comes_before_it_the_next_target_serves(
     router, scripted, upstream, chunks, together, end
 ):
@@ -89,3 +97,35 @@ def test_completions_begin_with_their_first_text(router, scripted, upstream):
         assert answer.status == 200
         assert (b"event: error" in answer.body) == (word == "a")
         assert len(upstream.exchanges()) == exchanges
+
+
+def test_so_do_streams_in_another_format(router, scripted, upstream):
+    start = {"id": "msg", "type": "message", "role": "assistant", "model": "m", "content": []}
+    before = [
+        {"type": "message_start", "message": {**start, "usage": {"input_tokens": 3}}},
+        {"type": "ping"},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    ]
+    text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    model = scripted.replace("up/", "after-claude/")
+    events_of = [[f"event: {it['type']}\ndata: {json.dumps(it)}"] for it in (*before, text, error)]
+    answer = ask(router, model, *events_of[:3], events_of[-1], max_tokens=9)
+    assert said(answer) == TEXT
+    assert len(upstream.exchanges()) == 2
+    answer = ask(router, model, *events_of, max_tokens=9)
+    assert answer.status == 200
+    assert b"event: error" in answer.body
+    assert len(upstream.exchanges()) == 3
+
+
+def test_a_choice_that_failed_is_not_cached(router_project, router_toml, upstream):
+    route = '[routes.cached]\ntargets = ["up/script"]\ncache_seconds = 60\n'
+    options = "[routing]\nretries = 0\n"
+    router = router_project({"router.toml": options + router_toml + route}).serve()
+    failed = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "error"}]}
+    for count in (1, 2):
+        answer = ask(router, "cached", [delta(content="a")], [failed], "end", temperature=0)
+        assert b"event: error" in answer.body
+        assert answer.headers["x-router-cache"] == "miss"
+        assert len(upstream.exchanges()) == count

@@ -163,12 +163,11 @@ class Attempt:
         try:
             batch = await self._next_batch()
         except StopAsyncIteration:
-            await self._finished()
-            return None
+            batch = None
         except FAULTS as error:  # a plugin's fault stays the plugin's
             raise self._fail(error) from None
-        if self._traced:
-            self.record.read(batch)
+        if batch is None or self._traced:
+            self._read(batch)
         if self._call.kept:  # before the client sees the tool call: it may go on at once
             await self._keep()
         return batch
@@ -179,23 +178,22 @@ class Attempt:
         try:
             batch = await self._next_batch()
         except StopAsyncIteration:
-            await self._finished()
-            return None
+            batch = None
         except FAULTS as error:
-            verdict = judge(error, self._configured)
-            logger.info("{} {} behind its response", self.target.title, verdict.summary)
-            await self._finished()
-            return None
+            batch = None
+            summary = judge(error, self._configured).summary
+            logger.info("{} {} behind its response", self.target.title, summary)
         except asyncio.CancelledError:
             if not self._gave_up or task is None or task.uncancel():
                 raise  # by the client, or by a stop
+            batch = None
             logger.info("{} did not end its response", self.target.title)
-            await self._finished()
-            return None
         finally:
             self._waits_for_rest = None
-        if self._traced:
-            self.record.read(batch)
+        if batch is None or self._traced:
+            self._read(batch)
+        if self._call.kept:
+            await self._keep()
         return batch
 
     def give_up(self) -> None:
@@ -239,7 +237,8 @@ class Attempt:
             first = [*first, *batch] if first else batch
             if any(map(has_content, batch)):
                 break
-            held += sum(len(it.raw) if isinstance(it, Relayed) else MADE_CHUNK for it in batch)
+            for chunk in batch:
+                held += len(chunk.raw) if isinstance(chunk, Relayed) else MADE_CHUNK
         if not first:
             name = self._configured.name
             raise Failure.bad_provider_answer(
@@ -252,11 +251,13 @@ class Attempt:
         if self._traced:
             self.record.read(first)
 
-    async def _finished(self) -> None:
-        self.record.complete = True
-        self._end()
-        if self._call.kept:
-            await self._keep()
+    def _read(self, batch: Sequence[Body] | None) -> None:
+        """Notes what came, or that the stream is over."""
+        if batch is None:
+            self.record.complete = True
+            self._end()
+        elif self._traced:
+            self.record.read(batch)
 
     async def _keep(self) -> None:
         """Keeps what the provider needs back on the next turn."""

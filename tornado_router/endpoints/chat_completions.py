@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
 from tornado_router.endpoints.base import ONE_OUTPUT, Ask, Documentation, Output, StreamEncoder
-from tornado_router.endpoints.estimates import LABELS, audio_size, byte_size, text_size
+from tornado_router.endpoints.estimates import LABELS, audio_size, text_size
 from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, index_of, join_chunks
 from tornado_router.provider import Call, output_bounds
@@ -174,12 +174,11 @@ class ChatCompletions(ChoicesEndpoint):
         """UTF-8 bytes of text in a message or a delta: of every field, whatever its name."""
         size = 0
         for name, value in (choice.get("delta") or choice.get("message") or {}).items():
-            if not value or name in LABELS:
-                continue
-            if type(value) is str:
-                size += byte_size(value)
-            else:
-                size += audio_size(value) if name == "audio" else text_size(value)
+            if value and name not in LABELS:
+                if type(value) is str and value.isascii():
+                    size += len(value)
+                else:
+                    size += audio_size(value) if name == "audio" else text_size(value)
         return size
 
     def choices(self, call: Call) -> int:

@@ -20,6 +20,9 @@ from tornado_router.usage import Usage
 
 JSON = "application/json"
 
+_OBJECT = (dict, Mapping)
+"""A JSON object, or what a plugin made of one; a dict is recognised much faster."""
+
 
 class OpenAIEndpoint(Endpoint):
     """An endpoint of OpenAI's API.
@@ -105,7 +108,7 @@ class ChoicesEndpoint(OpenAIEndpoint):
     def has_content(self, chunk: Body) -> bool:
         """Whether there is text in a choice of a chunk; of what is odd, whether there is any."""
         body = chunk.body if isinstance(chunk, Relayed) else chunk
-        choices = body.get("choices") if isinstance(body, Mapping) else body
+        choices = body.get("choices") if isinstance(body, _OBJECT) else body
         try:
             return any(map(self.size, choices or ()))  # type: ignore[arg-type]
         except (AttributeError, TypeError):
@@ -120,7 +123,7 @@ def body_of(response: Body) -> tuple[Mapping[str, Any], bytes | None]:
     """
     if isinstance(response, Relayed):
         return response.body, response.raw
-    if not isinstance(response, Mapping):
+    if not isinstance(response, _OBJECT):
         raise Failure.unreadable_response()
     return response, None
 

@@ -8,15 +8,19 @@ from typing import Any, ClassVar
 
 from tornado_router import sse
 from tornado_router.endpoints.base import EVENT_STREAM
+from tornado_router.endpoints.dialects import OPENAI
 from tornado_router.endpoints.estimates import text_size
 from tornado_router.endpoints.openai_format import ChoicesEndpoint, body_of, written
 from tornado_router.endpoints.openai_usage import read_usage, usage_body
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
-from tornado_router.provider import Body, Call, load_json
+from tornado_router.provider import Body, Call, Relayed, load_json
 from tornado_router.usage import Usage
 
 _IDENTITY = ("id", "created", "model", "system_fingerprint", "service_tier")
+_MOST_FIRST = 8
+"""Chunks that are asked for the identity of their response, if none of them has choices."""
+
 _JOINED = ("id", "model", "usage", "error", "router")
 _FAILED = "error"
 """The finish reason of a choice that failed, at OpenRouter and others: it is not whole."""
@@ -45,22 +49,22 @@ class ChunkEncoder:
 
     object: ClassVar[str]
     content_type = EVENT_STREAM
+    keepalive = OPENAI.keepalive
+    generated = 0
+    complete = False
+    _reported: Usage | None = None
+    _usage_chunk: Body | None = None
+    _has_identity = False
 
     def __init__(self, endpoint: ChoicesEndpoint, call: Call, model: str | None = None) -> None:
         self._endpoint = endpoint
         self._size = endpoint.size
         self._call = call
         self._model = model
-        self.keepalive = endpoint.dialect.keepalive
         options = call.body.get("stream_options")
         self._show_usage = bool(options and options.get("include_usage"))
-        self._reported: Usage | None = None
-        self._usage_chunk: tuple[Mapping[str, Any], bytes | None] = {}, None
-        self._identity: dict[str, Any] = {}
-        self._has_identity = False
-        self._ended: set[int] = set()
-        self.generated = 0
-        self.complete = False
+        self._first: list[Mapping[str, Any]] = []  # the chunks up to that with the first choices
+        self._ended: list[int] = []  # the indexes of choices
 
     @abstractmethod
     def ends(self) -> list[dict[str, Any]]:
@@ -72,15 +76,20 @@ class ChunkEncoder:
         Raises:
             ProviderError: it is not a chunk in OpenAI's format.
         """
-        body, raw = body_of(chunk)
-        is_made = raw is None
+        body: Mapping[str, Any]
+        raw: bytes | None
+        if isinstance(chunk, Relayed):
+            body, raw, is_made = chunk.body, chunk.raw, False
+        else:
+            (body, raw), is_made = body_of(chunk), True
         if self._model is not None:
             body, raw = {**body, "model": self._model}, None
         choices = body.get("choices")
         if not self._has_identity:
-            self._take_identity(body, choices)
+            self._first.append(body)
+            self._has_identity = bool(choices) or len(self._first) == _MOST_FIRST
         if body.get("usage"):
-            self._take_usage(body, choices, raw)
+            self._take_usage(body, raw)
             if not choices:
                 return b""
             body, raw = {**body, "usage": None}, None
@@ -115,21 +124,30 @@ class ChunkEncoder:
         return self._reported or self._endpoint.estimate(self._call, self.generated)
 
     def _event(self, **fields: Any) -> bytes:
-        return sse.encode(written({**self._identity, "object": self.object, **fields}))
+        return sse.encode(written({**self._identity(), "object": self.object, **fields}))
+
+    def _identity(self) -> dict[str, Any]:
+        """What chunks say of their response: until choices come, it may be empty."""
+        return {name: chunk[name] for chunk in self._first for name in _IDENTITY if chunk.get(name)}
 
     def _usage_event(self) -> bytes:
         """The vendor's own chunk with all that is in it, or one that is made from what is known."""
-        body, raw = self._usage_chunk
-        if not body:
+        if self._usage_chunk is None:
             return self._event(choices=[], usage=usage_body(self.usage()))
-        if raw is None or b"\n" in raw or b"\r" in raw:
-            return self._event(**body)
-        return sse.encode(raw)
+        body, raw = body_of(self._usage_chunk)
+        if body.get("choices"):  # all else in it reached the client with them
+            return self._event(choices=[], usage=body["usage"])
+        known = {name: value for name, value in body.items() if value}
+        if raw and body.get("choices") == [] and known.keys() >= {"object", *self._identity()}:
+            return sse.encode(written(body) if b"\n" in raw or b"\r" in raw else raw)
+        return self._event(**{**known, "choices": []})
 
     def _end_choice(self, choice: Mapping[str, Any]) -> None:
         if choice["finish_reason"] != _FAILED:
-            self._ended.add(index_of(choice))
-            self.complete = len(self._ended) >= self._endpoint.choices(self._call)
+            index = index_of(choice)
+            if index not in self._ended:
+                self._ended.append(index)
+                self.complete = len(self._ended) >= self._endpoint.choices(self._call)
 
     def _take_odd(self, choices: Any) -> None:
         """Counts the text in choices of a vendor that are in a format of its own."""
@@ -138,22 +156,11 @@ class ChunkEncoder:
             if isinstance(choice, Mapping) and choice.get("finish_reason"):
                 self._end_choice(choice)
 
-    def _take_identity(self, chunk: Mapping[str, Any], choices: Any) -> None:
-        """Notes what each chunk says of its response: until choices come, it may be empty."""
-        self._identity |= {name: chunk[name] for name in _IDENTITY if chunk.get(name)}
-        self._has_identity = bool(choices)
-
-    def _take_usage(self, chunk: Mapping[str, Any], choices: Any, raw: bytes | None) -> None:
+    def _take_usage(self, chunk: Mapping[str, Any], raw: bytes | None) -> None:
         usage = read_usage(chunk["usage"])
-        if not usage:
-            return
-        self._reported = usage
-        if choices:  # the rest of it reaches the client as it is
-            self._usage_chunk = {"choices": [], "usage": chunk["usage"]}, None
-        else:
-            known = {name: value for name, value in chunk.items() if value or name == "choices"}
-            is_whole = chunk.get("choices") == [] and known.keys() >= {"object", *self._identity}
-            self._usage_chunk = {**known, "choices": []}, raw if is_whole else None
+        if usage:
+            self._reported = usage
+            self._usage_chunk = chunk if raw is None else Relayed(chunk, raw)
 
 
 def join_chunks(

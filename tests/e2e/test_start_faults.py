@@ -1,5 +1,6 @@
 """A start that cannot open one of its files ends with one line that names it."""
 
+import socket
 import subprocess
 import sys
 
@@ -114,3 +115,14 @@ def test_all_that_the_router_makes_is_its_users_alone(router_project):
     (project.folder / "data" / "router.db.journal").chmod(0o755)
     told = project.cli("check", "--production").stderr
     assert told.count("is open to every user of the machine: chmod o=") == 2
+
+
+def test_the_command_on_the_machine_sees_all_of_health_without_a_key(router_project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    project = router_project({"router.toml": ROUTER_TOML.replace("port = 0", f"port = {port}")})
+    router = project.serve()
+    assert "\nprovider echo (echo): on\n" in project.cli("health").stdout
+    elsewhere = project.cli("health", "--url", router.origin).stdout
+    assert elsewhere.endswith("are shown to administrators: give --key\n")
+    assert "echo" not in elsewhere

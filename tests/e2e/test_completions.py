@@ -145,7 +145,7 @@ def test_the_next_target_may_have_what_the_bridge_lacks(client, upstream):
         ({"prompt": {"a": 1}}, "prompt"),
         ({"best_of": 2, "n": 3}, "best_of"),
         ({"logprobs": 6}, "logprobs"),
-        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_tokens": -2}, "max_tokens"),
         ({"temperature": 3}, "temperature"),
         ({"stream_options": {}}, "stream_options"),
     ],

@@ -72,7 +72,11 @@ def people(app):
     def create():
         for name in ("ann", "bob", "ada"):
             user = User.create(
-                email=f"{name}@example.com", name="", password_hash="!", is_admin=name == "ada"
+                email=f"{name}@example.com",
+                name="",
+                password_hash="!",
+                is_admin=name == "ada",
+                credits=1000,  # their calls are paid from them
             )
             for number in (1, 2):
                 keys.create_key(user, f"{name}'s {number}")

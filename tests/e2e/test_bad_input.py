@@ -263,7 +263,7 @@ def test_models_are_closed_too(router, path):
 def test_health_is_open(router):
     answer = router.request("GET", "/health")
     assert (answer.status, answer.json["status"]) == (200, "ok")
-    assert answer.json["providers"]["echo"] == {"type": "echo", "state": "on"}
+    assert "providers" not in answer.json
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer ", " Bearer"])

@@ -154,7 +154,7 @@ def test_a_stream_goes_on_whose_provider_is_gone(deployment, upstream):
     with openai.OpenAI(
         base_url=deployment.router.url, api_key=deployment.router.key, max_retries=0
     ) as client:
-        threading.Thread(target=upstream.step).start()
+        threading.Thread(target=upstream.step, args=(2,)).start()  # its role, and its first text
         stream = client.chat.completions.create(model="up/gated:4", messages=HELLO, stream=True)
         next(stream)
         text = deployment.text.replace("providers.up", "providers.other")

@@ -38,7 +38,8 @@ class ChatCompletions(Streaming):
         if not self._is_plain:
             self._leave_out(draft, call)
             self._lower(draft, call)
-        if not self._provider.is_openai:
+        # Where a vendor has no rules of its own, only nulls may have to go.
+        if not self._provider.is_openai and not (self._is_plain and b"null" not in call.raw):
             self._edit_messages(draft, call)
             _edit_tools(draft)
 
@@ -75,13 +76,7 @@ class ChatCompletions(Streaming):
             draft.put(given[0], min(bounds))
 
     def _edit_messages(self, draft: Draft, call: Call) -> None:
-        """Puts the messages as the vendor takes them; without rules, only nulls are in the way."""
-        if self._is_plain:
-            for message in draft.fields["messages"]:
-                if None in message.values():
-                    break
-            else:
-                return
+        """Puts the messages as the vendor takes them."""
         messages = edit_messages(call, self._rules)
         if messages is not None:
             draft.put("messages", messages)

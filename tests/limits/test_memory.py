@@ -32,13 +32,20 @@ def with_clock(story):
 
 def test_a_bucket_fills_evenly():
     holder, rates = Holder(), Rates("key:1", requests=3)
-    holder.levels[0] = 3 * MINUTE
+    holder.levels[0], holder.limits[0] = 3 * MINUTE, 3
     assert holder.take(rates, 0, MINUTE // 2)
     assert holder.levels[0] == 3 * MINUTE // 2 + MINUTE
     holder.give_back(rates, 0)
     assert not holder.is_idle(MINUTE - 1)
     assert holder.is_idle(MINUTE)
     assert holder.take(rates, 0, 10 * MINUTE)
+    assert holder.levels[0] == MINUTE
+
+
+def test_what_is_due_flows_back_by_the_limit_that_held_until_now():
+    holder = Holder()
+    assert holder.take(Rates("key:1", requests=4), 0, 0)
+    assert holder.take(Rates("key:1", requests=1), 0, MINUTE // 4)
     assert holder.levels[0] == MINUTE
 
 

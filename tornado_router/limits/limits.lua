@@ -103,9 +103,10 @@ local function lease(id)
   return read(leases, MONEY, id, 'lease:' .. id)
 end
 
--- Lets flow back what is due by now. A clock that was put back lets nothing flow.
+-- Lets flow back what is due by now, by the limit that held until now. A clock that was put back
+-- lets nothing flow.
 local function drain(bucket, limit)
-  bucket.level = math.max(bucket.level - math.max(now - bucket.time, 0) * limit, 0)
+  bucket.level = math.max(bucket.level - math.max(now - bucket.time, 0) * bucket.limit, 0)
   bucket.time = now
   bucket.limit = limit
 end

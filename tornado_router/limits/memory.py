@@ -31,7 +31,7 @@ class Holder:
             sinks by the limit in each microsecond. Else how many calls run, be they limited or
             not: they may be at any time.
         times: when the level of a bucket was true, in microseconds.
-        limits: what flowed back by then in a period.
+        limits: what has been flowing back in a period since then.
     """
 
     __slots__ = ("levels", "limits", "times")
@@ -53,7 +53,7 @@ class Holder:
             if not period:
                 fits = fits and level < limit
                 continue
-            level -= (now - times[index]) * limit
+            level -= (now - times[index]) * limits[index]  # which may have been another
             level = (level if level > 0 else 0) + (tokens * period if by_tokens else period)
             levels[index] = level
             times[index] = now
@@ -77,14 +77,13 @@ class Holder:
         levels = self.levels
         for index in _RUNNING:
             levels[index] -= 1
-        if more:
-            for index, _, period, by_tokens in rates.bounds:
-                if by_tokens and period:
-                    # A debt is due from now on: what flowed back before has no part in it.
-                    level = levels[index] - (now - self.times[index]) * self.limits[index]
-                    level = (level if level > 0 else 0) + more * period
-                    levels[index] = level if level > 0 else 0
-                    self.times[index] = now
+        for index, _, period, by_tokens in rates.bounds:
+            if by_tokens and period:
+                # A debt is due from now on: what flowed back before has no part in it.
+                level = levels[index] - (now - self.times[index]) * self.limits[index]
+                level = (level if level > 0 else 0) + more * period
+                levels[index] = level if level > 0 else 0
+                self.times[index] = now
 
     def is_idle(self, now: int) -> bool:
         """Whether it is as good as new."""

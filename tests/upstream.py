@@ -160,11 +160,12 @@ def completion(request, choices=None):
 def embeddings(request):
     given = request["input"]
     count = len(given) if isinstance(given, list) and isinstance(given[0], str | list) else 1
+    dimensions = request.get("dimensions") or 2
+    vector = [0.25 if index % 2 == 0 else -0.5 for index in range(int(dimensions))]
     return {
         "object": "list",
         "data": [
-            {"object": "embedding", "index": index, "embedding": [0.25, -0.5]}
-            for index in range(count)
+            {"object": "embedding", "index": index, "embedding": vector} for index in range(count)
         ],
         "model": request["model"],
         "usage": {"prompt_tokens": 8, "total_tokens": 8},
@@ -215,7 +216,8 @@ def chunk(request, delta, finish_reason=None, index=0, **more):
 
 
 def usage_chunk(request):
-    return {**chunk(request, {}), "choices": [], "usage": USAGE}
+    made = text_completion(request) if "prompt" in request else chunk(request, {})
+    return {**made, "choices": [], "usage": USAGE}
 
 
 def words(count=None):

@@ -2,12 +2,8 @@
 
 import pytest
 
-from tornado_router.provider import Binary, Call, ProviderError, Relayed
+from tornado_router.provider import Binary, ProviderError, Relayed
 from tornado_router.provider.whole_streams import chunks_of
-
-
-def call(endpoint="chat.completions"):
-    return Call("r1", endpoint, "m", {}, b"{}", stream=True)
 
 
 def test_a_chat_completion():
@@ -26,7 +22,7 @@ def test_a_chat_completion():
         ],
         "usage": {"total_tokens": 5},
     }
-    made = chunks_of(call(), Relayed(body, b""), "v")
+    made = chunks_of(Relayed(body, b""), "v")
     assert {chunk["object"] for chunk in made} == {"chat.completion.chunk"}
     first, end, second, second_end, usage = made
     assert first["choices"][0]["delta"] == {
@@ -50,22 +46,34 @@ def test_a_chat_completion():
 
 
 def test_a_text_completion():
-    body = {"choices": [{"index": 0, "text": "Hi", "finish_reason": "length"}]}
-    first, end = chunks_of(call("completions"), body, "v")
+    choice = {"index": 0, "text": "Hi", "finish_reason": "length"}
+    first, end = chunks_of({"object": "text_completion", "choices": [choice]}, "v")
     assert (first["object"], first["choices"][0]["text"]) == ("text_completion", "Hi")
+    assert end["object"] == "text_completion"
     assert (end["choices"][0]["text"], end["choices"][0]["finish_reason"]) == ("", "length")
 
 
+def test_a_response_of_a_kind_of_its_own():
+    message = {"content": "Hi"}
+    named, _ = chunks_of({"object": "reply", "choices": [{"message": message}]}, "v")
+    assert (named["object"], named["choices"][0]["delta"]) == ("reply.chunk", message)
+    unnamed, _ = chunks_of({"choices": [{"message": message}]}, "v")
+    assert "object" not in unnamed
+
+
 @pytest.mark.parametrize(
-    ("endpoint", "body"),
+    "body",
     [
-        ("embeddings", {"choices": []}),
-        ("chat.completions", {"choices": 5}),
-        ("chat.completions", {"choices": [5]}),
-        ("chat.completions", Binary("audio/wav", b"")),
+        {"object": "list", "data": [{"embedding": [0.5]}]},
+        {"choices": []},
+        {"choices": 5},
+        {"object": "chat.completion", "choices": [5]},
+        {"choices": [{"text": "Hi"}, 5]},
+        {"choices": ["text"]},
+        Binary("audio/wav", b""),
     ],
 )
-def test_what_cannot_be_one(endpoint, body):
+def test_what_cannot_be_one(body):
     with pytest.raises(ProviderError, match="'v'") as caught:
-        chunks_of(call(endpoint), body, "v")
+        chunks_of(body, "v")
     assert caught.value.status == 502

@@ -131,7 +131,7 @@ class Provider:
                         is_known = True
                         if start.startswith(b"{"):  # no event: a whole response, or an error
                             head.body = start + await response.read()
-                            yield chunks_of(call, translator.parse_response(call, head), self.name)
+                            yield chunks_of(translator.parse_response(call, head), self.name)
                             return
                     chunks, error = _parse(parser, decoder.feed(piece))
                     if chunks:

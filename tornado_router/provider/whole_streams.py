@@ -7,28 +7,32 @@ from typing import Any
 
 from tornado_router.errors import bad_answer
 from tornado_router.provider.bodies import Binary, Body, Relayed
-from tornado_router.provider.call import Call
-
-_KINDS = {"chat.completions": "chat.completion.chunk", "completions": "text_completion"}
 
 
-def chunks_of(call: Call, response: Body, provider: str) -> list[Body]:
+def chunks_of(response: Body, provider: str) -> list[Body]:
     """The chunks that say what a whole response says: each choice, its end, and the usage.
 
+    The response shows what it is: choices with a message become deltas, in chunks that are called
+    after the response; those with a text stay as they are, and so does what they are called.
+
+    Args:
+        response: in the format of the endpoint.
+        provider: the name of its table.
+
     Raises:
-        ProviderError: 502, the endpoint has no such chunks, or the response is not of its format.
+        ProviderError: 502, there are no choices that chunks could be made of.
     """
     body = response.body if isinstance(response, Relayed) else response
-    kind = _KINDS.get(call.endpoint)
     choices = body.get("choices") if isinstance(body, Mapping) else None
-    if kind is None or isinstance(body, Binary) or not isinstance(choices, list):
+    if isinstance(body, Binary) or not isinstance(choices, list) or not choices:
         raise bad_answer(f"The provider '{provider}' sent no stream.")
+    if not all(isinstance(choice, Mapping) for choice in choices):
+        raise bad_answer(f"The provider '{provider}' sent a choice that cannot be read.")
     head = {name: value for name, value in body.items() if name not in ("choices", "usage")}
-    head["object"] = kind
+    if body.get("object") and "text" not in choices[0]:
+        head["object"] = f"{body['object']}.chunk"
     chunks: list[Body] = []
     for index, choice in enumerate(choices):
-        if not isinstance(choice, Mapping):
-            raise bad_answer(f"The provider '{provider}' sent a choice that cannot be read.")
         chunks += [{**head, "choices": [part]} for part in _parts(choice, index)]
     if body.get("usage"):
         chunks.append({**head, "choices": [], "usage": body["usage"]})

@@ -1,0 +1,28 @@
+"""The paths of vendors' APIs, served here or not: for those who come with a wrong one."""
+
+from __future__ import annotations
+
+VERSION = "/v1"
+
+_RESOURCES = (
+    *("assistants", "audio", "batches", "chatkit", "complete", "completions"),
+    *("containers", "conversations", "embeddings", "evals", "files", "fine_tuning", "images"),
+    *("messages", "models", "moderations", "organization", "organizations", "realtime"),
+    *("rerank", "responses", "skills", "threads", "uploads", "vector_stores", "videos"),
+)
+"""What stands behind `/v1/` in the APIs of OpenAI and Anthropic:
+https://platform.openai.com/docs/api-reference, https://platform.claude.com/docs/en/api/overview.
+Beside them, `rerank` of several vendors."""
+
+
+def path_within(path: str) -> str | None:
+    """The path of a vendor's API that another ends with, from its `/v1` on; None if there is none.
+
+    Args:
+        path: as the client sent it, whatever its base URL has added or left out.
+    """
+    words = path.rstrip("/").split("/")
+    for index, word in enumerate(words):
+        if word in _RESOURCES or words[index : index + 2] == ["chat", "completions"]:
+            return "/".join([VERSION, *words[index:]])
+    return None

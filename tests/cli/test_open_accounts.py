@@ -22,7 +22,8 @@ from tornado_router.cli import (
 from tornado_router.cli.main import main
 from tornado_router.ledger.record import Charge
 from tornado_router.limits.limiter import Demand, LimitReachedError
-from tornado_router.storage.tables import ApiKey, CreditEntry, Invite, User
+from tornado_router.limits.memory import IDLE
+from tornado_router.storage.tables import ApiKey, CreditEntry, Invite, UsageLog, User
 
 from ..finished import finished
 from ..servers import own_redis
@@ -299,13 +300,22 @@ class Money:
 
         return self.app.storage.call(read)
 
+    def charges(self):
+        """Of each call, what it was charged and what it was not."""
+
+        def read():
+            rows = UsageLog.select().where(UsageLog.user == 3)
+            return [(row.cost, row.uncharged) for row in rows]
+
+        return self.app.storage.call(read)
+
 
 ADJUST = ("credits", "adjust", EMAIL, "-5", "--reason", "refund")
 
 
 @pytest.mark.gen_test
 async def test_a_balance_that_a_command_empties_beside_a_router_stays_at_zero(
-    app, over_http, over_cli
+    app, over_http, over_cli, monkeypatch
 ):
     """Without Redis, the command cannot see what the router's calls hold."""
     money = Money(app)
@@ -313,10 +323,14 @@ async def test_a_balance_that_a_command_empties_beside_a_router_stays_at_zero(
     assert await over_cli(*ADJUST) is None
     assert money.balance() == (0, 0)
     money.end(lease)
-    await asyncio.to_thread(poll, lambda: money.balance()[1])
-    assert money.balance() == (0, Decimal("4.2"))
-    # Nor does the router take it for a debt: what is put in from now on can be spent.
+    assert await asyncio.to_thread(poll, money.charges) == [(0, Decimal("4.2"))]
+    assert money.balance() == (0, 0)
+    # The router takes it for charged, but not forever: then what is put in can be spent.
     assert await over_cli("credits", "add", EMAIL, "1", "--reason", "paid") is None
+    with pytest.raises(LimitReachedError):
+        await money.reserve(1_000_000_000)
+    later = money.limiter._clock() + IDLE
+    monkeypatch.setattr(money.limiter, "_clock", lambda: later)
     with pytest.raises(LimitReachedError):
         await money.reserve(1_000_000_001)
     await money.reserve(1_000_000_000)

@@ -121,6 +121,24 @@ def test_purses_of_days_long_gone_do_not_fill_the_memory():
     assert used == 80
 
 
+def test_a_purse_is_read_anew_once_nothing_was_charged_to_it_for_long():
+    """However often it refused a call meanwhile, or one went by that cost nothing."""
+
+    async def story(limiter, clock):
+        before, after = Purse("credits:1", 100, 0), Purse("credits:1", 60, 0)
+        limiter.settle(await limiter.admit(demand(purses=[before], cost=80)), 0, 80)
+        end = clock.now + memory_module.IDLE
+        while clock.now < end:
+            assert (await refusal(limiter, demand(purses=[after], cost=1))).used == 80
+            limiter.settle(await limiter.admit(demand(purses=[after])), 0, 0)
+            clock.now += MINUTE
+        await limiter.admit(demand(purses=[after], cost=60))
+        clock.now += 2 * memory_module.IDLE  # what is held stays held
+        return await refusal(limiter, demand(purses=[after], cost=1))
+
+    assert with_clock(story).used == 60
+
+
 def test_who_has_a_call_in_flight_is_not_swept():
     async def story(limiter, clock):
         await limiter.admit(demand(Rates("busy", in_flight=1)))

@@ -14,7 +14,9 @@ FEWEST_SWEPT = 1000
 """So many holders and purses are kept before the first sweep."""
 
 IDLE = 60 * MINUTE
-"""A purse that no call used for so long is dropped: by then the database has the sum."""
+"""A purse that nothing was charged to for so long is read anew: by then the database has the sum,
+and has left out what the balance did not cover. No account from before the charge is believed for
+longer while the database is away."""
 
 
 _RUNNING = [index for index, kind in enumerate(KINDS) if not kind.period]
@@ -95,7 +97,7 @@ class Holder:
 
 @dataclass(slots=True)
 class Account:
-    """What is counted of a purse, in billionths of a US dollar, and when it was last used."""
+    """What is counted of a purse, in billionths of a US dollar, and when it was last charged."""
 
     spent: int
     reserved: int = 0
@@ -129,7 +131,9 @@ class MemoryLimiter:
             fits = holder.take(rates, tokens, now) and fits
             counts.append(holder.levels)
         for purse in demand.purses:
-            account = self._account(purse, now)
+            account = self._account(purse)
+            if not account.reserved and now >= account.time + IDLE:
+                account.spent = purse.spent
             account.reserved += cost
             # What costs nothing is not held up by an empty purse.
             if cost and account.spent + account.reserved > purse.allowance:
@@ -143,9 +147,9 @@ class MemoryLimiter:
 
     async def extend(self, lease: Lease, cost: int) -> int:
         """See `Limiter.extend`."""
-        now, purses = self._clock(), lease.demand.purses
+        purses = lease.demand.purses
         for purse in purses:
-            account = self._account(purse, now)
+            account = self._account(purse)
             cost = min(cost, purse.allowance - account.spent - account.reserved)
         cost = max(cost, 0)
         for purse in purses:
@@ -160,9 +164,11 @@ class MemoryLimiter:
         for rates in lease.demand.rates:
             self._holders[rates.holder].end(rates, more, now)
         for purse in lease.demand.purses:
-            account = self._account(purse, now)
+            account = self._account(purse)
             account.reserved -= lease.cost
-            account.spent += cost
+            if cost:
+                account.spent += cost
+                account.time = now
 
     async def close(self) -> None:
         """See `Limiter.close`."""
@@ -178,13 +184,12 @@ class MemoryLimiter:
             account.reserved += more
         return more
 
-    def _account(self, purse: Purse, now: int) -> Account:
+    def _account(self, purse: Purse) -> Account:
         account = self._accounts.get(purse.id)
         if account is None:
             account = self._accounts[purse.id] = Account(purse.spent)
         elif purse.spent > account.spent:
             account.spent = purse.spent
-        account.time = now
         return account
 
     def _give_back(self, demand: Demand) -> None:

@@ -139,6 +139,19 @@ def test_a_purse_is_read_anew_once_nothing_was_charged_to_it_for_long():
     assert with_clock(story).used == 60
 
 
+def test_a_purse_is_not_read_from_what_was_known_before():
+    """Calls bring their purses in any order; the largest sum is the latest."""
+
+    async def story(limiter, clock):
+        clock.now = 3 * memory_module.IDLE
+        for spent in (10, 80, 50):
+            await limiter.admit(demand(purses=[Purse("credits:1", 100, spent)]))
+            clock.now += MINUTE
+        return await refusal(limiter, demand(purses=[Purse("credits:1", 100, 0)], cost=21))
+
+    assert with_clock(story).used == 80
+
+
 def test_who_has_a_call_in_flight_is_not_swept():
     async def story(limiter, clock):
         await limiter.admit(demand(Rates("busy", in_flight=1)))

@@ -97,7 +97,7 @@ class Holder:
 
 @dataclass(slots=True)
 class Account:
-    """What is counted of a purse, in billionths of a US dollar, and when it was last charged."""
+    """What is counted of a purse, in billionths of a US dollar, and when `spent` last grew."""
 
     spent: int
     reserved: int = 0
@@ -131,7 +131,7 @@ class MemoryLimiter:
             fits = holder.take(rates, tokens, now) and fits
             counts.append(holder.levels)
         for purse in demand.purses:
-            account = self._account(purse)
+            account = self._account(purse, now)
             if not account.reserved and now >= account.time + IDLE:
                 account.spent = purse.spent
             account.reserved += cost
@@ -147,9 +147,9 @@ class MemoryLimiter:
 
     async def extend(self, lease: Lease, cost: int) -> int:
         """See `Limiter.extend`."""
-        purses = lease.demand.purses
+        now, purses = self._clock(), lease.demand.purses
         for purse in purses:
-            account = self._account(purse)
+            account = self._account(purse, now)
             cost = min(cost, purse.allowance - account.spent - account.reserved)
         cost = max(cost, 0)
         for purse in purses:
@@ -164,7 +164,7 @@ class MemoryLimiter:
         for rates in lease.demand.rates:
             self._holders[rates.holder].end(rates, more, now)
         for purse in lease.demand.purses:
-            account = self._account(purse)
+            account = self._account(purse, now)
             account.reserved -= lease.cost
             if cost:
                 account.spent += cost
@@ -184,12 +184,12 @@ class MemoryLimiter:
             account.reserved += more
         return more
 
-    def _account(self, purse: Purse) -> Account:
+    def _account(self, purse: Purse, now: int) -> Account:
         account = self._accounts.get(purse.id)
         if account is None:
-            account = self._accounts[purse.id] = Account(purse.spent)
+            account = self._accounts[purse.id] = Account(purse.spent, time=now)
         elif purse.spent > account.spent:
-            account.spent = purse.spent
+            account.spent, account.time = purse.spent, now
         return account
 
     def _give_back(self, demand: Demand) -> None:

@@ -27,7 +27,7 @@ from tornado_router.accounts.invalidation import LocalInvalidation
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.accounts.plans import Plans
 from tornado_router.calls.admission import Admission, Permit
-from tornado_router.config.options import PriceOptions, PricingOptions
+from tornado_router.config.options import LimitsOptions, PriceOptions, PricingOptions
 from tornado_router.endpoints import CHAT_COMPLETIONS
 from tornado_router.errors import ApiError
 from tornado_router.limits.kinds import Rates
@@ -159,7 +159,12 @@ def _limit_components() -> Iterator[Component]:
     price = prices.find("openai", "gpt-4o")
     assert price is not None
     yield Component("price: cost of a call", lambda: price.cost(usage))
-    admission = Admission(limiter, prices, OutputBounds(2000), refuse_unpriced=True)
+    admission = Admission(
+        limiter,
+        prices,
+        OutputBounds(LimitsOptions(default_output_tokens=2000)),
+        refuse_unpriced=True,
+    )
     key = Key(1, 1, "bench", rates=rates, purses=purses)
     call = _call(bodies.small())
 

@@ -308,7 +308,7 @@ class TestRouterToml:
     def check(self, tmp_path):
         """Proves the file as it is in a container, whose secrets are there."""
         for name in secrets():
-            (tmp_path / name).write_text(f"a {name} that is long enough to be taken")
+            (tmp_path / name).write_text(f"a-{name}-that-is-long-enough-to-be-taken")
             (tmp_path / name).chmod(0o640)
         text = read("router.toml").replace("/run/secrets/", f"{tmp_path}/")
         (tmp_path / "router.toml").write_text(text)

@@ -154,6 +154,12 @@ class Attempt:
                 await self.aclose()
                 raise
 
+    def take(self) -> Body:
+        """The whole response, which is not kept here any longer."""
+        body, self.body = self.body, None
+        assert body is not None, "it has succeeded"
+        return body
+
     async def next(self) -> Sequence[Body] | None:
         """The next chunks of a stream; None at its end.
 

@@ -63,6 +63,7 @@ class Delivery:
         except ProviderError:
             self._log_unreadable()
             raise
+        del encode  # it holds what was parsed, which takes a multiple of the bytes
         self._begin(response.content_type, stream=False)
         await self._finish(response.data, response.usage)
 

@@ -91,8 +91,7 @@ class Gateway:
                 await delivery.stream(send, encoder)
             else:
                 attempt = await send()
-                assert attempt.body is not None, "it has succeeded"
-                await delivery.whole(partial(endpoint.whole, call, attempt.body, model))
+                await delivery.whole(partial(endpoint.whole, call, attempt.take(), model))
 
     async def _look_up(self, account: CallAccount) -> tuple[Route, CacheEntry | None]:
         """The targets that can serve a call, and its place in the response cache, if any.

@@ -180,3 +180,19 @@ def test_a_response_that_is_no_stream_is_left_alone(world):
     at = world()
     at.sleep(1000)
     assert at.handler.sent == []
+
+
+@pytest.mark.parametrize(
+    ("size", "unsent", "flushes"), [(100_000, 0, 2), (100_000, 7, 1), (1000, 0, 1)]
+)
+def test_the_head_of_a_large_response_goes_first_if_nothing_else_waits(
+    world, size, unsent, flushes
+):
+    handler = world().handler
+    handler.connection.unsent = unsent
+    writer = ResponseWriter(handler)
+    writer.begin({}, "application/json", stream=False)
+    assert writer.finish(b"x" * size) is handler.flushes[-1]
+    assert len(handler.flushes) == flushes
+    assert handler.headers.get("Content-Length", str(size)) == str(size)
+    assert handler.sent == [b"x" * size]

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
+from tornado_router.background.held_memory import UNCOUNTED
 from tornado_router.http.handlers.base import JSON, BaseHandler
 
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -104,7 +105,12 @@ class ResponseWriter:
     def finish(self, data: bytes) -> Awaitable[None]:
         """Writes the last part of the body."""
         self._silence = 0.0
-        self._written = self._handler.finish(data)
+        handler = self._handler
+        if len(data) > UNCOUNTED and not self.begun and not handler.connection.unsent:
+            # Its head goes first and alone: Tornado would copy what it sends along with it.
+            handler.set_header("Content-Length", str(len(data)))
+            handler.flush()
+        self._written = handler.finish(data)
         return self._written
 
     def abort(self) -> None:

@@ -204,14 +204,22 @@ class RedisLimiter:
         await self._epoch.close()
         for lease in list(self._running.values()):
             self.settle(lease, lease.demand.tokens, 0)
-        with suppress(LimiterAwayError, TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._ask(["leave", self._router])
-                while self._under_way or self._unsettled:
-                    self._quiet.clear()
-                    await self._quiet.wait()
+                await self._leave()
         if self._unsettled:
             logger.warning("{} calls are not settled in Redis", len(self._unsettled))
+
+    async def _leave(self) -> None:
+        """Waits until all is settled, or until it is known that it cannot be."""
+        away = False
+        try:
+            await self._ask(["leave", self._router])
+        except LimiterAwayError:
+            away = True
+        while self._under_way or (self._unsettled and not away):
+            self._quiet.clear()
+            await self._quiet.wait()
 
     def _ask(self, operation: list[Any]) -> asyncio.Future[Any]:
         """Queues an operation, to be sent with all others of this turn.

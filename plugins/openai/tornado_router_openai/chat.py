@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tornado_router.provider import (
     Body,
@@ -38,9 +39,10 @@ class ChatCompletions(Streaming):
         if not self._is_plain:
             self._leave_out(draft, call)
             self._lower(draft, call)
-        # Where a vendor has no rules of its own, only nulls may have to go.
-        if not self._provider.is_openai and not (self._is_plain and b"null" not in call.raw):
-            self._edit_messages(draft, call)
+        if not self._provider.is_openai:
+            # Where a vendor has no rules of its own, only nulls may have to go.
+            if not self._is_plain or _has_nulls(draft.fields["messages"]):
+                self._edit_messages(draft, call)
             _edit_tools(draft)
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
@@ -101,6 +103,13 @@ class ChatCompletions(Streaming):
         if stops and isinstance(stop, list) and len(stop) > stops:
             Params(call).unsupported("stop")
             draft.put("stop", stop[:stops])
+
+
+def _has_nulls(messages: Iterable[Mapping[str, Any]]) -> bool:
+    for message in messages:  # any() takes twice as long  # noqa: SIM110
+        if None in message.values():
+            return True
+    return False
 
 
 def _edit_tools(draft: Draft) -> None:

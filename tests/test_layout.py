@@ -28,7 +28,6 @@ ELSEWHERE = {
     "calls/call_record": "calls/test_account.py",
     "calls/client": "calls/test_delivery.py",
     "calls/missing_model": "http/handlers/test_models.py",
-    "calls/sent_bounds": "calls/test_admission.py",
     "calls/upstream/failures": "calls/upstream/test_client.py",
     "cli/__main__": "e2e/test_cli.py",
     "cli/backup_commands": "e2e/test_cli_database.py",

@@ -467,7 +467,13 @@ class TestGuesses:
     @pytest.mark.parametrize(
         ("status", "message", "code", "param", "lifted"),
         [
-            (400, "supported range is from 1 to 8193, but was {bound}", None, None, True),
+            (
+                400,
+                "maxOutputTokens is {bound}, but the supported range is from 1 to 8193",
+                None,
+                None,
+                True,
+            ),
             (422, "max_new_tokens={bound} is beyond the context", None, None, True),
             (400, "no equivalent", "unsupported_parameter", "max_completion_tokens", True),
             (400, "no equivalent", "unsupported_parameter", "thinking", False),

@@ -86,6 +86,12 @@ def test_a_floor_above_what_is_configured_at_first_gives_way():
     assert known.bound(PAYER, ONE) == 16
 
 
+def test_a_refusal_of_a_low_bound_is_no_ceiling():
+    known = bounds(most_output_tokens=50_000)
+    known.refused(ONE, 5)
+    assert known.ceiling(ONE) == 50_000
+
+
 def test_the_least_bound_that_a_target_refused_is_its_ceiling(monkeypatch):
     known = bounds(most_output_tokens=50_000)
     assert known.ceiling(ONE) == 50_000
@@ -93,5 +99,5 @@ def test_the_least_bound_that_a_target_refused_is_its_ceiling(monkeypatch):
         known.refused(ONE, tokens)
     assert (known.ceiling(ONE), known.ceiling(OTHER)) == (9000, 50_000)
     monkeypatch.setattr(output_length, "KNOWN_TARGETS", 1)
-    known.refused(OTHER, 5)
+    known.refused(OTHER, 5000)
     assert known.ceiling(ONE) == 50_000, "it is forgotten"

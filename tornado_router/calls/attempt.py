@@ -54,6 +54,7 @@ class Attempt:
         body: the whole response.
         first: the chunks up to the first content: what comes before says nothing yet.
         verdict: on the error that ended it, or None.
+        was_lifted: whether it failed by a bound of the router's own, which was lifted then.
         seconds: until the response began, or it failed.
     """
 
@@ -78,6 +79,7 @@ class Attempt:
         "seconds",
         "target",
         "verdict",
+        "was_lifted",
     )
 
     def __init__(
@@ -117,6 +119,7 @@ class Attempt:
         self.body: Body | None = None
         self.first: Sequence[Body] = ()
         self.verdict: Verdict | None = None
+        self.was_lifted = False
         self.seconds = 0.0
 
     @property
@@ -359,7 +362,9 @@ class Attempts:
 
         Among equals it is the last: the newest of a target that was retried.
         """
-        verdicts = [attempt.verdict for attempt in reversed(self.made) if attempt.verdict]
+        failed = [attempt for attempt in reversed(self.made) if attempt.verdict]
+        own = [attempt for attempt in failed if not attempt.was_lifted] or failed
+        verdicts = [attempt.verdict for attempt in own if attempt.verdict]
         return max(verdicts, key=lambda verdict: verdict.use).error
 
     @property

@@ -135,7 +135,8 @@ class Dispatcher:
             except ApiError as error:
                 bounds = errand.attempts.bounds
                 if bounds and bounds.lift(target, error):
-                    left.appendleft(target)  # the fault was the router's own
+                    attempt.was_lifted = True  # the fault was the router's own
+                    left.appendleft(target)
                 elif not errand.failures.add(attempt):
                     raise
             else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from tornado_router.endpoints import Endpoint
 from tornado_router.errors import ApiError
 from tornado_router.provider import Call
@@ -9,6 +12,9 @@ from tornado_router.routing.output_length import OutputBounds
 from tornado_router.routing.routes import Target
 
 _REFUSALS = frozenset((400, 413, 422))
+_TOO_LONG = "context_length_exceeded"
+_BOUND = re.compile(r"max\w*tokens|output tokens", re.IGNORECASE)
+"""What vendors call the bound: `max_tokens`, `maxOutputTokens`, "maximum output tokens"."""
 
 
 class SentBounds:
@@ -44,17 +50,24 @@ class SentBounds:
     def lift(self, target: Target, error: ApiError) -> bool:
         """Lifts a target's bound if that is what it refused; returns whether it was.
 
-        A vendor that refuses a number of tokens names it: its model cannot send so much, and needs
-        no bound. A provider may have no equivalent for one. Any other refusal lifts nothing, or a
-        client could bring it about.
+        A vendor that refuses a number of tokens names it and its field: its model cannot send so
+        much, and needs no bound. A provider may have no equivalent for one. Any other refusal lifts
+        nothing, such as that of a prompt that is too long: a client could bring it about.
         """
         tokens = self._tokens.get(target)
         if tokens is None or error.status not in _REFUSALS:
             return False
         fields = self._endpoint.bound_fields
         is_unknown = error.code == "unsupported_parameter" and error.param in fields
-        if not is_unknown and str(tokens) not in error.message:
+        if not is_unknown and not _names(error, tokens, fields):
             return False
         del self._tokens[target]
         self._known.refused(target, tokens)
         return True
+
+
+def _names(error: ApiError, tokens: int, fields: Sequence[str]) -> bool:
+    """Whether an error is about a bound of so many tokens."""
+    is_about_it = error.param in fields or _BOUND.search(error.message) is not None
+    is_number = re.search(rf"(?<!\d){tokens}(?!\d)", error.message) is not None
+    return is_about_it and is_number and error.code != _TOO_LONG

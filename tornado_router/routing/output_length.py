@@ -67,7 +67,12 @@ class OutputBounds:
             lengths.popitem(last=False)
 
     def refused(self, target: Target, tokens: int) -> None:
-        """Notes that a target refuses so high a bound: its own is lower."""
+        """Notes that a target refuses so high a bound: its own is lower.
+
+        One below what is reserved at first is sent all the same: no refusal lifts those for all.
+        """
+        if tokens < self._first:
+            return
         self._too_high[target] = min(tokens, self._too_high.get(target, tokens))
         self._too_high.move_to_end(target)
         if len(self._too_high) > KNOWN_TARGETS:

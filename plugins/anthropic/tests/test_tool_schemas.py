@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from tornado_router.provider import ProviderError
-from tornado_router_anthropic.tool_schemas import tool_schema
+from tornado_router_anthropic.tool_schemas import MAX_REMEMBERED, tool_schema
 
 from .support import (
     argues,
@@ -34,6 +34,26 @@ def sent(claude, parameters, **fields):
 
 
 A, B = {"a": {"type": "string"}}, {"b": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "object", "anyOf": True},
+        {"required": 5, "allOf": [{"required": ["a"]}]},
+        {"properties": ["a"], "anyOf": [{"properties": {"a": {}}}]},
+        {"allOf": [{"required": [{}]}, {"required": [{}]}]},
+        {"oneOf": {"a": 1}, "allOf": [None, 5]},
+    ],
+)
+def test_an_odd_schema_is_the_vendors_to_refuse(parameters):
+    assert tool_schema(parameters).schema["type"] == "object"
+
+
+def test_a_large_schema_is_not_kept():
+    large = {"description": "x" * MAX_REMEMBERED}
+    assert tool_schema(large) is not tool_schema(large)
+    assert tool_schema({"title": "small"}) is tool_schema({"title": "small"})
 
 
 class TestRoot:

@@ -23,6 +23,9 @@ _KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MAX_KEY = 64
 _MIXES = ("allOf", "anyOf", "oneOf")
 _MAPS = frozenset({"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"})
+MAX_REMEMBERED = 16 * 1024
+"""Bytes of a longest schema that is prepared once for many calls: clients send what they like."""
+
 _VALUES = frozenset({"const", "default", "enum", "examples"})
 _MERGED = frozenset({"type", "properties", "required", "title", "description"})
 
@@ -44,7 +47,8 @@ class ToolSchema:
 
 def tool_schema(parameters: Mapping[str, Any] | None) -> ToolSchema:
     """The parameters of a tool as the vendor takes them; clients send the same ones every time."""
-    return _prepared(dump_json(parameters or {}))
+    text = dump_json(parameters or {})
+    return _remembered(text) if len(text) <= MAX_REMEMBERED else _prepared(text)
 
 
 def renamed_keys(body: Mapping[str, Any]) -> dict[str, SafeNames]:
@@ -68,12 +72,14 @@ def rename_keys(value: Any, name: Callable[[str], str]) -> Any:
     return value
 
 
-@lru_cache(maxsize=256)
 def _prepared(parameters: bytes) -> ToolSchema:
     schema = orjson.loads(parameters)
     keys = SafeNames(_keys(schema), _KEY, _MAX_KEY)
     root, in_words = _plain(_rewritten(schema, keys))
     return ToolSchema(root, keys, in_words)
+
+
+_remembered = lru_cache(maxsize=256)(_prepared)
 
 
 def _plain(schema: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -85,7 +91,8 @@ def _plain(schema: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     in_words = []
     rules = []
     for key in _MIXES:
-        branches = [_resolved(branch, schema) for branch in schema.get(key) or ()]
+        listed = schema.get(key)
+        branches = [_resolved(item, schema) for item in listed] if isinstance(listed, list) else []
         for branch in branches:
             _merge(found, branch, required=key == "allOf")
         if branches and (key != "allOf" or any(branch.keys() - _MERGED for branch in branches)):
@@ -101,11 +108,12 @@ def _plain(schema: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
 def _merge(found: dict[str, Any], branch: Mapping[str, Any], *, required: bool) -> None:
     """Adds the properties of a branch: the model has to know them all, whichever it may use."""
     properties = branch.get("properties")
-    if isinstance(properties, Mapping):
-        found["properties"] = {**properties, **(found.get("properties") or {})}
-    names = branch.get("required")
-    if required and isinstance(names, list):
-        found["required"] = [*dict.fromkeys([*(found.get("required") or ()), *names])]
+    known = found.get("properties", {})
+    if isinstance(properties, Mapping) and isinstance(known, Mapping):
+        found["properties"] = {**properties, **known}
+    names, before = branch.get("required"), found.get("required", [])
+    if required and isinstance(names, list) and isinstance(before, list):
+        found["required"] = [*before, *(name for name in names if name not in before)]
 
 
 def _names(branch: Mapping[str, Any]) -> dict[str, Any]:

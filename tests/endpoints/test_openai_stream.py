@@ -239,6 +239,7 @@ ODD_DELTAS = [
     ({"reasoning": {"summary": "x" * 40}}, 10),
     ({"a_text_of_tomorrow": "x" * 40}, 10),
     ({"reasoning_details": [{"type": "reasoning.text", "text": "x" * 40, "index": 0}]}, 10),
+    ({"reasoning": "x" * 40, "reasoning_details": [{"text": "x" * 40}]}, 10),
     ({"function_call": {"name": "abcd", "arguments": "x" * 36}}, 10),
     ({"tool_calls": {"function": {"arguments": "x" * 40}}}, 10),
     ({"tool_calls": ["x" * 40]}, 10),
@@ -256,6 +257,11 @@ ODD_DELTAS = [
 
 class TestOddShapes:
     """What is counted is an estimate, and never a reason to refuse what a vendor sent."""
+
+    def test_reasoning_that_nobody_can_read_is_no_text(self):
+        encoder = CHAT_COMPLETIONS.encoder(SILENT)
+        encoder.encode(of_delta({"reasoning_details": [{"data": "A" * 4000}]}))
+        assert encoder.generated == 0
 
     @pytest.mark.parametrize(("delta", "tokens"), ODD_DELTAS, ids=str)
     def test_all_text_of_a_delta_counts_whatever_its_shape(self, delta, tokens):

@@ -172,13 +172,15 @@ class ChatCompletions(ChoicesEndpoint):
 
     def size(self, choice: Mapping[str, Any]) -> int:
         """UTF-8 bytes of text in a message or a delta: of every field, whatever its name."""
-        size = 0
-        for name, value in (choice.get("delta") or choice.get("message") or {}).items():
+        size, part = 0, choice.get("delta") or choice.get("message") or {}
+        for name, value in part.items():
             if value and name not in LABELS:
                 if type(value) is str and value.isascii():
                     size += len(value)
-                else:
-                    size += audio_size(value) if name == "audio" else text_size(value)
+                elif name == "audio":
+                    size += audio_size(value)
+                elif name != "reasoning_details" or not part.get("reasoning"):  # the same text
+                    size += text_size(value)
         return size
 
     def choices(self, call: Call) -> int:

@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from tornado_router.usage import BYTES_PER_TOKEN
 
 LABELS = frozenset(
-    ("role", "id", "type", "index", "object", "format", "signature", "annotations", "expires_at")
+    (
+        "annotations",
+        "data",
+        "expires_at",
+        "format",
+        "id",
+        "index",
+        "object",
+        "role",
+        "signature",
+        "type",
+    )
 )
 """Fields of a message that hold no text of the model's own, in any vendor's format."""
 

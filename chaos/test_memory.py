@@ -19,7 +19,7 @@ from .conftest import MEMORY_ROWS, Outcome
 
 WATCH = Path(__file__).parent / "watch.py"
 
-MOST_MB = 500
+MOST_MB = 300
 """Over what an idle router has: together with that, well within the 1 GB that deploy/ gives one."""
 
 LARGE = 9_900_000

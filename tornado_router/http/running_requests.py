@@ -15,7 +15,7 @@ class Request(Protocol):
         ...
 
     def look_after(self, now: float) -> None:
-        """Acts if its response is silent; called every second with `time.monotonic()`."""
+        """Acts if its response is silent; called now and then with `time.monotonic()`."""
         ...
 
 

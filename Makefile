@@ -1,9 +1,9 @@
-# The verbs of this project. Needs only make, Python 3.11 or newer, and a package index.
+# The verbs of this project. Needs only make, Python 3.11 or newer, and a package index; the tests, Chromium, too.
 PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(shell $(v) -c 'import sys, venv; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null)))
 BIN = .venv/bin
 PLUGINS = $(patsubst plugins/%/setup.py,plugins/%,$(wildcard plugins/*/setup.py))
 
-.PHONY: help install serve test test-versions lint proof chaos bench bench-peers clean
+.PHONY: help install serve test test-versions lint proof chaos bench bench-gate bench-peers clean
 
 help:
 	@echo "make serve          run the router of router.toml on http://127.0.0.1:3000"
@@ -13,6 +13,7 @@ help:
 	@echo "make proof          prove that limits and credits are exact, on one router and on four"
 	@echo "make chaos          break providers, Redis and the router itself under load (needs a C compiler)"
 	@echo "make bench          measure the router (needs a C compiler)"
+	@echo "make bench-gate     compare it with the commit before: a call, and a chunk"
 	@echo "make bench-peers    install the gateways to measure it beside"
 
 install: .venv/installed
@@ -52,6 +53,9 @@ chaos: .venv/tox
 bench: .venv/installed
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/components.py
+
+bench-gate: .venv/installed
+	$(BIN)/python bench/gate.py
 
 bench-peers: .venv/installed
 	$(BIN)/python bench/peers.py install

@@ -1,14 +1,24 @@
 """For every test of the repository."""
 
+import os
+
 from hypothesis import settings
 
+TIMES = int(os.environ.get("EXAMPLES_TIMES", "1"))
+"""So many times as many examples are tried as by default, for a long run; others each time."""
+
 # How long an example takes says nothing on a busy machine.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=100 * TIMES)
 settings.load_profile("untimed")
 
 
 def pytest_addoption(parser):
-    """Lets the tests of the core run on either database."""
+    """Lets the tests of the core run on either database, and on every front."""
+    parser.addoption(
+        "--http",
+        choices=("llhttp", "tornado"),
+        help="the front that tests of tests/ run on, unless they try every one",
+    )
     parser.addoption(
         "--database",
         choices=("sqlite", "postgresql"),

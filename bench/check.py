@@ -32,6 +32,7 @@ class _Case:
     rate: float | None = None
     large: bool = False
     asks_stream: bool | None = None  # where it is not what the load generator expects
+    path: str = "/v1/chat/completions"
 
 
 _CASES = (
@@ -42,6 +43,12 @@ _CASES = (
     _Case("error", "gpt-4o-e429", False, {"ok": 0, "failed": 40, "statuses": {"429": 40}}),
     _Case("stream", "gpt-4o-n7-d5", True, {"ok": 40, "failed": 0, "chunks": 400}),
     _Case("stream at once", "gpt-4o-n100-d0", True, {"ok": 40, "failed": 0, "chunks": 4120}),
+    _Case("messages", "claude", False, {"ok": 40, "failed": 0}, path="/v1/messages"),
+    _Case("responses", "gpt-5", False, {"ok": 40, "failed": 0}, path="/v1/responses"),
+    _Case("stream of messages", "claude-n7", True, {"ok": 40, "chunks": 480}, path="/v1/messages"),
+    _Case(
+        "stream of a response", "gpt-5-n7", True, {"ok": 40, "chunks": 520}, path="/v1/responses"
+    ),
     _Case("error for a stream", "gpt-4o-e500", True, {"ok": 0, "failed": 40}),
     _Case("cut stream", "gpt-4o-n7-d1-k3", True, {"ok": 0, "failed": 40, "chunks": 120}),
     # A whole answer where a stream was expected: there is no fault but that [DONE] is missing.
@@ -98,7 +105,7 @@ def _send(folder: Path, generator: Generator, port: int, case: _Case) -> Result:
     asks_stream = case.stream if case.asks_stream is None else case.asks_stream
     body |= {"model": case.model, "stream": asks_stream}
     (folder / "case.json").write_text(json.dumps(body))
-    shape = Shape("case", 8, _REQUESTS, 20, rate=case.rate, stream=case.stream)
+    shape = Shape("case", 8, _REQUESTS, 20, rate=case.rate, stream=case.stream, path=case.path)
     return generator.count(port, {}, shape)
 
 

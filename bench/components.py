@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import statistics
 import sys
-import time
-import timeit
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
-from harness import BenchError, bodies
+from call_stages import RESPONSE, WHOLE_CALL, whole_call_components
+from harness import BenchError, bodies, streams
+from harness.component import Component, measure, now
 from harness.process import CALIBRATED_MS, calibrate, two_cores
 
 from tornado_router.accounts.authenticator import Authenticator
@@ -29,6 +29,9 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.calls.admission import Admission, Permit
 from tornado_router.config.options import LimitsOptions, PriceOptions, PricingOptions
 from tornado_router.endpoints import CHAT_COMPLETIONS
+from tornado_router.endpoints.bridges import Bridge
+from tornado_router.endpoints.bridges.messages_to_chat import MessagesToChat
+from tornado_router.endpoints.bridges.responses_to_chat import ResponsesToChat
 from tornado_router.errors import ApiError
 from tornado_router.limits.kinds import Rates
 from tornado_router.limits.limiter import Demand, Purse
@@ -44,29 +47,9 @@ from tornado_router_anthropic import AnthropicProvider
 from tornado_router_google import GoogleProvider
 from tornado_router_openai import OpenAIProvider
 
-_REPEATS = 5
-_SECONDS_A_REPEAT = 0.05
-
 _EVENTS_A_PIECE = 10
 _KEY = "sk-tr-9f3b2c7e1d5a48b6a0c4e8f7d6b5a4938271605f4e3"
 
-_ANSWER = orjson.dumps(
-    {
-        "id": "chatcmpl-mock0123456789",
-        "object": "chat.completion",
-        "created": 1760000000,
-        "model": "gpt-4o-2024-08-06",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "All of the text. " * 30},
-                "logprobs": None,
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 212, "completion_tokens": 117, "total_tokens": 329},
-    }
-)
 _CHUNK = orjson.dumps(
     {
         "id": "chatcmpl-mock0123456789",
@@ -81,21 +64,6 @@ _CHUNK = orjson.dumps(
         "usage": None,
     }
 )
-
-
-@dataclass(frozen=True)
-class Component:
-    """A piece of the router.
-
-    Attributes:
-        name: what is done, as the table says it.
-        run: does it once.
-        units: how many of the things in `name` that are.
-    """
-
-    name: str
-    run: Callable[[], object]
-    units: int = 1
 
 
 def _call(raw: bytes, stream: bool = False, model: str = "") -> Call:
@@ -152,7 +120,7 @@ def _limit_components() -> Iterator[Component]:
     limiter, demand = MemoryLimiter(), Demand("call", rates, purses, 500, 10_000)
     yield Component(
         "limits: reserve and settle, in memory",
-        lambda: limiter.settle(_now(limiter.admit(demand)), 400, 9_000),
+        lambda: limiter.settle(now(limiter.admit(demand)), 400, 9_000),
     )
     prices = Prices({"gpt-4o": PriceOptions(input=2.5, output=10.0)}, PricingOptions(), {})
     targets, usage = [Target("openai", "gpt-4o")], Usage(212, 117, cached_tokens=100)
@@ -169,7 +137,7 @@ def _limit_components() -> Iterator[Component]:
     call = _call(bodies.small())
 
     def admit_and_settle() -> None:
-        permit: Permit = _now(admission.admit(call, key, targets))
+        permit: Permit = now(admission.admit(call, key, targets))
         permit.headers()
         admission.bill(permit, targets[0], usage)
         admission.settle(permit, targets[0], usage)
@@ -177,21 +145,9 @@ def _limit_components() -> Iterator[Component]:
     yield Component("call: admit, bill and settle, with headers", admit_and_settle)
 
 
-def _now(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("it waits")
-
-
 def _answer_components() -> Iterator[Component]:
-    call, answer = _call(bodies.small()), Relayed(orjson.loads(_ANSWER), _ANSWER)
+    call, answer = _call(bodies.small()), Relayed(orjson.loads(RESPONSE), RESPONSE)
     yield Component("answer: encode, read usage", lambda: CHAT_COMPLETIONS.whole(call, answer))
-    encoder = CHAT_COMPLETIONS.encoder(_call(bodies.stream(50, 20), stream=True))
-    chunk = Relayed(orjson.loads(_CHUNK), _CHUNK)
-    yield Component("stream: encode a chunk", lambda: encoder.encode(chunk))
 
 
 def _sse_components() -> Iterator[Component]:
@@ -216,12 +172,42 @@ def _started_decoder() -> Decoder:
     return decoder
 
 
+def _bridge_components() -> Iterator[Component]:
+    """Endpoints by chat completions: what a bridge takes on top of those."""
+    said, schema = "All of the text. ", {"type": "object", "properties": {"city": {}}}
+    tool, asked = {"description": said * 170}, {"model": "gpt-4o"}
+    message = {"role": "user", "content": said * 55}
+    cases: tuple[tuple[Bridge, dict[str, Any], dict[str, Any]], ...] = (
+        (ResponsesToChat(), {"input": said * 55}, {"type": "function", "parameters": schema}),
+        (MessagesToChat(), {"messages": [message], "max_tokens": 99}, {"input_schema": schema}),
+    )
+    for bridge, fields, form in cases:
+        name, small = f"bridge of {bridge.source}", {**asked, **fields}
+        tools = [{**tool, **form, "name": f"tool_{index}"} for index in range(24)]
+        for size, body in (("1 KB", small), ("76 KB, 24 tools", {**small, "tools": tools})):
+            call = replace(_call(orjson.dumps(body)), endpoint=bridge.source)
+            yield Component(f"{name}: a request of {size}", partial(bridge.call, call))
+        call = replace(_call(orjson.dumps(small)), endpoint=bridge.source)
+        whole, chunk = orjson.loads(RESPONSE), orjson.loads(_CHUNK)
+        yield Component(f"{name}: a whole response", partial(bridge.response, call, whole))
+        stream = bridge.stream(call)
+        stream.feed(chunk)
+        yield Component(f"{name}: an event", partial(stream.feed, chunk))
+
+
+def _stream_components() -> Iterator[Component]:
+    return (Component(*piece) for piece in streams.pieces())
+
+
 _COMPONENTS: list[Callable[[], Iterator[Component]]] = [
     _request_components,
     _key_components,
     _limit_components,
     _sse_components,
     _answer_components,
+    _stream_components,
+    _bridge_components,
+    whole_call_components,
 ]
 
 
@@ -291,7 +277,7 @@ _GEMINI_CHUNK = orjson.dumps(
 _KEY_OPTION = {"api_key": "sk-upstream"}
 _PROVIDERS: Mapping[str, _ProviderCase] = {
     "openai": _ProviderCase(
-        OpenAIProvider("openai", _KEY_OPTION), "gpt-4o", _ANSWER, Event(_CHUNK)
+        OpenAIProvider("openai", _KEY_OPTION), "gpt-4o", RESPONSE, Event(_CHUNK)
     ),
     "anthropic": _ProviderCase(
         AnthropicProvider("anthropic", _KEY_OPTION),
@@ -335,18 +321,8 @@ def all_components() -> Iterator[Component]:
         yield from _provider_components(name, case)
 
 
-def measure(component: Component) -> tuple[float, float]:
-    """Median and least µs for one unit."""
-    timer = timeit.Timer(component.run, timer=time.process_time)
-    number = 1
-    while (seconds := timer.timeit(number)) < _SECONDS_A_REPEAT:
-        number = max(number * 2, int(number * _SECONDS_A_REPEAT / max(seconds, 1e-6)))
-    each = [seconds / number / component.units * 1e6 for seconds in timer.repeat(_REPEATS, number)]
-    return statistics.median(each), min(each)
-
-
 def main() -> int:
-    """Prints the table."""
+    """Prints the table, and what the stages of a call come to together."""
     words = sys.argv[1:]
     try:
         core, _ = two_cores()
@@ -355,12 +331,17 @@ def main() -> int:
         return 1
     os.sched_setaffinity(0, {core})
     print("| piece | µs, median | µs, least |\n| --- | --- | --- |")
+    stages, whole = 0.0, ""
     for component in all_components():
         if words and not any(word in component.name for word in words):
             continue
         scale = CALIBRATED_MS / calibrate(core)
         middle, least = (value * scale for value in measure(component))
         print(f"| {component.name} | {middle:.2f} | {least:.2f} |", flush=True)
+        stages += least if component.in_call else 0.0
+        whole = f" of {least:.1f}" if component.name == WHOLE_CALL else whole
+    if stages:
+        print(f"\nThe stages of a call (`stage: ...`) come to {stages:.1f}{whole} us at least.")
     return 0
 
 

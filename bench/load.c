@@ -12,8 +12,9 @@
  *   -g  closed loop: connections begin GAP_MS apart instead of all at once, as people do
  *
  * Begins at most REQUESTS and none after SECONDS. An answer is good when its status is 200, its
- * body is whole, and, of a stream, there was a chunk, no error object, and [DONE]. The chunks of a
- * stream are its `data:` lines apart from [DONE]. No answer is read with a JSON parser.
+ * body is whole, and, of a stream, there was a chunk, no error, and its last event: [DONE], or that of
+ * messages or responses. The chunks of a stream are its `data:` lines apart from [DONE]. No answer is
+ * read with a JSON parser.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,7 +35,7 @@ enum {
     RECEIVE_BYTES = 1 << 20,
     MAX_HEAD_BYTES = 16384, /* of an answer */
     MAX_HEADERS_BYTES = 8192, /* given with -H */
-    LINE_START_BYTES = 15,
+    LINE_START_BYTES = 48,
     MAX_STATUS = 600,
     POLL_MS = 50,
     DRAIN_SECONDS = 10, /* how long answers are waited for when the time is up */
@@ -199,17 +200,24 @@ static int good_answer(const struct connection *c) {
     return !options.stream || (c->chunks > 0 && c->done && !c->error_event);
 }
 
+static int starts(const char *text, const char *with) {
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
 static void end_line(struct connection *c) {
     c->line[c->line_bytes] = '\0';
     c->line_bytes = 0;
-    if (strncmp(c->line, "data:", 5) != 0)
+    if (!starts(c->line, "data:"))
         return;
     const char *data = c->line + 5 + strspn(c->line + 5, " ");
-    if (strncmp(data, "[DONE]", 6) == 0) {
+    if (starts(data, "[DONE]")) {
         c->done = 1;
         return;
     }
-    c->error_event |= strncmp(data, "{\"error\"", 8) == 0;
+    c->done |= starts(data, "{\"type\":\"message_stop\"") ||
+               starts(data, "{\"type\":\"response.completed\"");
+    c->error_event |= starts(data, "{\"error\"") || starts(data, "{\"type\":\"error\"") ||
+                      starts(data, "{\"type\":\"response.failed\"");
     if (c->chunks++ == 0)
         c->first_chunk = now();
 }

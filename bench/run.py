@@ -59,7 +59,7 @@ class Bench:
                     self._round(folder / f"round-{number}", port, generator)
 
     def _round(self, folder: Path, port: int, generator: Generator) -> None:
-        if {"latency", "first-chunk"} & set(self._scenarios):
+        if {"latency", "first-chunk", "burst"} & set(self._scenarios):
             direct(port, generator, self.records[report.DIRECT], self._plan)
         for name in self._names:
             if name in self.absent or name in self.failed:

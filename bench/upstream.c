@@ -1,19 +1,21 @@
 /*
- * A mock of an OpenAI upstream, fast enough never to be the limit: one thread, one epoll.
+ * A mock of a vendor's API, fast enough never to be the limit: one thread, one epoll.
  *
  * Usage: upstream PORT
  *
- * Every request gets a fixed chat completion of about 1 KB. With `"stream": true` in its body it
- * gets server-sent events instead, one send() each, so that a gateway sees one chunk at a time as
- * it would behind a real vendor. The name of the model asks for variations, as `-LETTERNUMBER`:
+ * Every request gets a fixed response of about 1 KB, in the format of its path: a chat completion,
+ * or below `/v1/messages` Anthropic's message, below `/v1/responses` OpenAI's response. With
+ * `"stream": true` in its body it gets server-sent events instead, one send() each, so that a gateway
+ * sees one chunk at a time as it would behind a real vendor. The name of the model asks for
+ * variations, as `-LETTERNUMBER`:
  *
  *   gpt-4o-n50-d20   a stream of 50 chunks of content, 20 ms apart (default: 200 chunks, no gap)
  *   gpt-4o-w100      a whole answer after 100 ms
  *   gpt-4o-e429      an error with status 429
  *   gpt-4o-k3        a stream whose connection is closed behind its third event
  *
- * A stream of N chunks has N + 4 events: the role, N times content, the finish reason, usage and
- * [DONE].
+ * A stream of N chunks has N + 4 sends. Of chat these are the role, N times content, the finish
+ * reason, usage and [DONE]; other formats have the events that they have in place of these.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -41,6 +43,19 @@ enum {
     WORDS = 8,
 };
 
+struct text {
+    char bytes[TEXT_BYTES];
+    int length;
+};
+
+/* All that is sent in one format. */
+struct format {
+    struct text answer;
+    struct text start;
+    struct text content[WORDS];
+    struct text end[EVENTS_BESIDE_CONTENT - 1];
+};
+
 /* What the name of the model asks for. */
 struct wish {
     int chunks;
@@ -63,18 +78,13 @@ struct connection {
     size_t out_room;
     enum state state;
     struct wish wish;
+    const struct format *format;
     int event;  /* the next event of the stream to send */
     double due; /* when the answer, or its next event, is due */
     int slot;   /* in `active`, where the state is not IDLE */
 };
 
-struct text {
-    char bytes[TEXT_BYTES];
-    int length;
-};
-
-static struct text answer, role_event, finish_event, usage_event, done_event;
-static struct text content_events[WORDS];
+static struct format chat, messages, responses;
 static struct connection *connections[MAX_CONNECTIONS]; /* by file descriptor */
 static struct connection *active[MAX_CONNECTIONS];      /* those with something due */
 static int active_count;
@@ -96,67 +106,169 @@ static double now(void) {
 
 #define USAGE "{\"prompt_tokens\":212,\"completion_tokens\":117,\"total_tokens\":329"
 
-static void make_answer(void) {
+/* Different words, as LiteLLM ends a stream that says the same thing a hundred times. */
+static const char *words[WORDS] = {" quick", " brown", " foxes", " jumps",
+                                   " above", " seven", " tired", " hound"};
+
+static const char *answer_content(void) {
     static const char sentence[] =
         "The quick brown fox jumps over the lazy dog near the river bank. ";
-    char content[ANSWER_CONTENT_BYTES + sizeof sentence] = "";
+    static char content[ANSWER_CONTENT_BYTES + sizeof sentence];
+    content[0] = '\0';
     while (strlen(content) < ANSWER_CONTENT_BYTES)
         strcat(content, sentence);
+    return content;
+}
 
+/* A whole answer, of a format string with one %s for its content. */
+static void make_answer(struct text *answer, const char *format) {
     char body[TEXT_BYTES - 512];
-    int length = sprintf(
-        body,
-        "{\"id\":\"chatcmpl-mock0123456789\",\"object\":\"chat.completion\",\"created\":1760000000,"
-        "\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
-        "\"assistant\",\"content\":\"%s\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,"
-        "\"finish_reason\":\"stop\"}],\"usage\":" USAGE ",\"prompt_tokens_details\":"
-        "{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
-        "{\"reasoning_tokens\":0,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
-        "\"rejected_prediction_tokens\":0}},\"service_tier\":\"default\","
-        "\"system_fingerprint\":\"fp_mock\"}",
-        content);
-    answer.length = sprintf(answer.bytes,
-                            "HTTP/1.1 200 OK\r\n"
-                            "Content-Type: application/json\r\n"
-                            "x-request-id: req_mock\r\n"
-                            "openai-processing-ms: 1\r\n"
-                            "Content-Length: %d\r\n\r\n%s",
-                            length, body);
+    int length = sprintf(body, format, answer_content());
+    answer->length = sprintf(answer->bytes,
+                             "HTTP/1.1 200 OK\r\n"
+                             "Content-Type: application/json\r\n"
+                             "x-request-id: req_mock\r\n"
+                             "openai-processing-ms: 1\r\n"
+                             "Content-Length: %d\r\n\r\n%s",
+                             length, body);
 }
 
-/* Frames one event as an HTTP chunk of its own. */
-static void make_event(struct text *event, const char *choices, const char *usage) {
+/* Frames some events as an HTTP chunk of its own. */
+static void make_chunk(struct text *text, const char *events) {
+    text->length = sprintf(text->bytes, "%zx\r\n%s\r\n", strlen(events), events);
+}
+
+static void end_body(struct text *text) {
+    text->length += sprintf(text->bytes + text->length, "0\r\n\r\n");
+}
+
+static void make_chat_event(struct text *event, const char *choices, const char *usage) {
     char line[TEXT_BYTES - 64];
-    int length = sprintf(line,
-                         "data: {\"id\":\"chatcmpl-mock0123456789\",\"object\":"
-                         "\"chat.completion.chunk\",\"created\":1760000000,\"model\":"
-                         "\"gpt-4o-2024-08-06\",\"service_tier\":\"default\","
-                         "\"system_fingerprint\":\"fp_mock\",\"choices\":[%s],\"usage\":%s}\n\n",
-                         choices, usage);
-    event->length = sprintf(event->bytes, "%x\r\n%s\r\n", length, line);
+    sprintf(line,
+            "data: {\"id\":\"chatcmpl-mock0123456789\",\"object\":"
+            "\"chat.completion.chunk\",\"created\":1760000000,\"model\":"
+            "\"gpt-4o-2024-08-06\",\"service_tier\":\"default\","
+            "\"system_fingerprint\":\"fp_mock\",\"choices\":[%s],\"usage\":%s}\n\n",
+            choices, usage);
+    make_chunk(event, line);
 }
 
-/* Different words, as LiteLLM ends a stream that says the same thing a hundred times. */
-static void make_texts(void) {
-    static const char *words[WORDS] = {" quick", " brown", " foxes", " jumps",
-                                       " above", " seven", " tired", " hound"};
-    make_answer();
-    make_event(&role_event,
-               "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},"
-               "\"logprobs\":null,\"finish_reason\":null}",
-               "null");
+static void make_chat(void) {
+    make_answer(&chat.answer,
+                "{\"id\":\"chatcmpl-mock0123456789\",\"object\":\"chat.completion\","
+                "\"created\":1760000000,"
+                "\"model\":\"gpt-4o-2024-08-06\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
+                "\"assistant\",\"content\":\"%s\",\"refusal\":null,\"annotations\":[]},"
+                "\"logprobs\":null,"
+                "\"finish_reason\":\"stop\"}],\"usage\":" USAGE ",\"prompt_tokens_details\":"
+                "{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
+                "{\"reasoning_tokens\":0,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
+                "\"rejected_prediction_tokens\":0}},\"service_tier\":\"default\","
+                "\"system_fingerprint\":\"fp_mock\"}");
+    make_chat_event(&chat.start,
+                    "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\","
+                    "\"refusal\":null},\"logprobs\":null,\"finish_reason\":null}",
+                    "null");
     for (int i = 0; i < WORDS; i++) {
         char choice[TEXT_BYTES - 1024];
         sprintf(choice,
                 "{\"index\":0,\"delta\":{\"content\":\"%s\"},\"logprobs\":null,"
                 "\"finish_reason\":null}",
                 words[i]);
-        make_event(&content_events[i], choice, "null");
+        make_chat_event(&chat.content[i], choice, "null");
     }
-    make_event(&finish_event,
-               "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}", "null");
-    make_event(&usage_event, "", USAGE "}");
-    done_event.length = sprintf(done_event.bytes, "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+    make_chat_event(&chat.end[0],
+                    "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}",
+                    "null");
+    make_chat_event(&chat.end[1], "", USAGE "}");
+    make_chunk(&chat.end[2], "data: [DONE]\n\n");
+    end_body(&chat.end[2]);
+}
+
+#define EVENT(type, fields) "event: " type "\ndata: {\"type\":\"" type "\"" fields "}\n\n"
+
+static void make_messages(void) {
+    make_answer(&messages.answer,
+                "{\"id\":\"msg_mock0123456789\",\"type\":\"message\",\"role\":\"assistant\","
+                "\"model\":\"claude-sonnet-4-5\",\"content\":[{\"type\":\"text\",\"text\":\"%s\"}],"
+                "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{"
+                "\"input_tokens\":212,\"cache_creation_input_tokens\":0,"
+                "\"cache_read_input_tokens\":0,\"output_tokens\":117,"
+                "\"service_tier\":\"standard\"}}");
+    make_chunk(&messages.start,
+               EVENT("message_start",
+                     ",\"message\":{\"id\":\"msg_mock0123456789\",\"type\":\"message\",\"role\":"
+                     "\"assistant\",\"model\":\"claude-sonnet-4-5\",\"content\":[],"
+                     "\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":212,"
+                     "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,"
+                     "\"output_tokens\":1,\"service_tier\":\"standard\"}}")
+                   EVENT("content_block_start",
+                         ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}"));
+    for (int i = 0; i < WORDS; i++) {
+        char event[TEXT_BYTES - 64];
+        sprintf(event,
+                EVENT("content_block_delta",
+                      ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}"),
+                words[i]);
+        make_chunk(&messages.content[i], event);
+    }
+    make_chunk(&messages.end[0], EVENT("content_block_stop", ",\"index\":0"));
+    make_chunk(&messages.end[1],
+               EVENT("message_delta",
+                     ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},"
+                     "\"usage\":{\"output_tokens\":117}"));
+    make_chunk(&messages.end[2], EVENT("message_stop", ""));
+    end_body(&messages.end[2]);
+}
+
+#define RESPONSE                                                                                   \
+    "\"id\":\"resp_mock0123456789\",\"object\":\"response\",\"created_at\":1760000000,"            \
+    "\"model\":\"gpt-5-2025-08-07\",\"error\":null,\"incomplete_details\":null,"                   \
+    "\"parallel_tool_calls\":true,\"tools\":[],\"tool_choice\":\"auto\",\"metadata\":{},"
+#define ITEM(status, content)                                                                      \
+    "{\"id\":\"msg_mock\",\"type\":\"message\",\"status\":\"" status                               \
+    "\",\"role\":\"assistant\",\"content\":[" content "]}"
+#define PART(text) "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"" text "\"}"
+#define RESPONSE_USAGE                                                                             \
+    "\"usage\":{\"input_tokens\":212,\"input_tokens_details\":{\"cached_tokens\":0},"              \
+    "\"output_tokens\":117,\"output_tokens_details\":{\"reasoning_tokens\":0},"                    \
+    "\"total_tokens\":329}"
+#define AT ",\"item_id\":\"msg_mock\",\"output_index\":0,\"content_index\":0"
+
+static void make_responses(void) {
+    make_answer(&responses.answer, "{" RESPONSE "\"status\":\"completed\",\"output\":["
+                ITEM("completed", PART("%s")) "]," RESPONSE_USAGE "}");
+    make_chunk(&responses.start,
+               EVENT("response.created",
+                     ",\"sequence_number\":0,\"response\":{" RESPONSE
+                     "\"status\":\"in_progress\",\"output\":[],\"usage\":null}")
+                   EVENT("response.output_item.added",
+                         ",\"sequence_number\":1,\"output_index\":0,\"item\":" ITEM(
+                             "in_progress", ""))
+                       EVENT("response.content_part.added",
+                             ",\"sequence_number\":2" AT ",\"part\":" PART("")));
+    for (int i = 0; i < WORDS; i++) {
+        char event[TEXT_BYTES - 64];
+        sprintf(event,
+                EVENT("response.output_text.delta",
+                      ",\"sequence_number\":%d" AT
+                      ",\"delta\":\"%s\",\"logprobs\":[],\"obfuscation\":\"%.*s\""),
+                i + 3, words[i], i + 1, "aXbYcZdW");
+        make_chunk(&responses.content[i], event);
+    }
+    make_chunk(&responses.end[0],
+               EVENT("response.output_text.done",
+                     ",\"sequence_number\":998" AT ",\"logprobs\":[],\"text\":\"quick\""));
+    make_chunk(&responses.end[1],
+               EVENT("response.output_item.done",
+                     ",\"sequence_number\":999,\"output_index\":0,\"item\":" ITEM(
+                         "completed", PART("quick"))));
+    make_chunk(&responses.end[2],
+               EVENT("response.completed",
+                     ",\"sequence_number\":1000,\"response\":{" RESPONSE
+                     "\"status\":\"completed\",\"output\":[" ITEM(
+                         "completed", PART("quick")) "]," RESPONSE_USAGE "}"));
+    end_body(&responses.end[2]);
 }
 
 /* ---- Connections ---------------------------------------------------------------------------- */
@@ -244,12 +356,10 @@ static int send_error(struct connection *c, int status) {
 static const struct text *event_text(const struct connection *c) {
     int behind_content = c->event - c->wish.chunks;
     if (c->event == 0)
-        return &role_event;
+        return &c->format->start;
     if (behind_content <= 0)
-        return &content_events[c->event % WORDS];
-    if (behind_content == 1)
-        return &finish_event;
-    return behind_content == 2 ? &usage_event : &done_event;
+        return &c->format->content[c->event % WORDS];
+    return &c->format->end[behind_content - 1];
 }
 
 /* Sends the next event of a stream. Returns -1 when the connection is dead, or shall be. */
@@ -316,9 +426,17 @@ static struct wish read_wish(const char *model) {
     return wish;
 }
 
+static const struct format *format_of(const char *head) {
+    const char *path = strchr(head, ' ');
+    if (path && strncmp(path, " /v1/messages", 13) == 0)
+        return &messages;
+    return path && strncmp(path, " /v1/responses", 14) == 0 ? &responses : &chat;
+}
+
 /* Begins the answer to a request. Returns -1 when the connection is dead. */
 static int answer_request(struct connection *c, const char *body, size_t bytes) {
     c->wish = read_wish(value_of(body, bytes, "\"model\""));
+    c->format = format_of(c->in);
     int stream = strncmp(value_of(body, bytes, "\"stream\""), "true", 4) == 0;
     if (c->wish.status)
         return send_error(c, c->wish.status);
@@ -331,7 +449,7 @@ static int answer_request(struct connection *c, const char *body, size_t bytes) 
         activate(c, WAITING, now() + c->wish.wait_ms / 1000.0);
         return 0;
     }
-    return send_text(c, &answer);
+    return send_text(c, &c->format->answer);
 }
 
 /* Answers every request that has come whole; a pipelined one waits for the answer before it. */
@@ -419,7 +537,7 @@ static void send_due(void) {
         int result;
         if (c->state == WAITING) {
             deactivate(c);
-            result = send_text(c, &answer);
+            result = send_text(c, &c->format->answer);
         } else {
             result = send_event(c);
         }
@@ -459,7 +577,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "Usage: upstream PORT\n");
         return 2;
     }
-    make_texts();
+    make_chat();
+    make_messages();
+    make_responses();
     int listener = listen_on(atoi(argv[1]));
     epoll_fd = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};

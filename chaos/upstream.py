@@ -6,6 +6,7 @@ rule of HTTP.
 """
 
 import asyncio
+import functools
 import json
 import socket
 import struct
@@ -223,7 +224,7 @@ async def endless(x):
 
 async def bomb(x):
     """A gigabyte, compressed to a megabyte."""
-    await x.whole(BOMB, headers="Content-Encoding: gzip\r\n")
+    await x.whole(gigabyte(), headers="Content-Encoding: gzip\r\n")
 
 
 async def megabyte(x):
@@ -236,12 +237,12 @@ async def megabyte(x):
         await x.event(chunk({"content": "x" * 1000}))
 
 
-def _bomb():
+@functools.cache
+def gigabyte():
+    """Takes seconds to make, so only once it is wanted."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
     return b"".join([deflate.compress(b" " * 2**20) for _ in range(1024)] + [deflate.flush()])
 
-
-BOMB = _bomb()
 
 LARGE = {"endless": endless, "bomb": bomb, "megabyte": megabyte}
 """What costs memory."""

@@ -1,5 +1,5 @@
 """What the tests of the deployment stand on: a router, as in tests/."""
 
-from tests.conftest import database_server, router_project
+from tests.conftest import database_server, http_front, router_project
 
-__all__ = ["database_server", "router_project"]
+__all__ = ["database_server", "http_front", "router_project"]

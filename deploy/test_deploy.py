@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -30,6 +31,7 @@ from tornado_router.background import supervisor
 from tornado_router.cli.main import main
 from tornado_router.config.options import ProviderOptions
 from tornado_router.error_codes import CODES
+from tornado_router.ledger.record import Charge
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.routing.health import TargetHealth
 from tornado_router.routing.routes import Target
@@ -505,6 +507,7 @@ def exported():
     process = Process(link=SimpleNamespace(available=True), tls=SimpleNamespace(not_after=1.0))
     process.metrics.add(CALL, [AttemptRecord("up", "up", "m")], missed=True)
     process.metrics.add(CALL._replace(cache_hit=True), missed=False)
+    process.metrics.add(CALL._replace(charge=Charge()), missed=False)
     process.metrics.add(CALL._replace(provider=None, error_code="model_not_found"), missed=False)
     process.targets = [TargetHealth(Target("up", "m"), "open", 5, 1.0, 1, None)]
     pool = SimpleNamespace(in_use=1, idle=1, waiting=1, limit=1)
@@ -592,6 +595,19 @@ class TestAlerts:
     def test_each_has_its_section_and_no_section_is_of_another(self):
         sections = re.findall(r"^### (\w+)$", OPERATING.read_text(), re.M)
         assert sections == [rule["alert"] for rule in alerts()]
+
+    def test_it_becomes_a_link_to_the_published_page(self):
+        """By the command on the page; the site has a folder for each page."""
+        (command,) = re.findall(r"^(sed 's\|runbook.*) > \S+$", OPERATING.read_text(), re.M)
+        linked = yaml.safe_load(tool(*shlex.split(command)))
+        assert {
+            rule["alert"]: rule["annotations"]["runbook_url"]
+            for group in linked["groups"]
+            for rule in group["rules"]
+        } == {
+            rule["alert"]: f"https://docs.example.com/operating/#{rule['alert'].lower()}"
+            for rule in alerts()
+        }
 
     def test_codes_of_refusals_are_those_of_the_router(self):
         codes = set(re.findall(r'code="(\w+)"', read("alerts.yml")))

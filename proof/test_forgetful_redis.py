@@ -3,14 +3,19 @@
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
+import aiohttp
 import pytest
 
-from tests.servers import own_redis
+from tests.servers import OwnRedis, own_redis
 
-from .conftest import TOKEN_COST, note
+from .conftest import TOKEN_COST, Fleet, note
 
 FLEETS = [1, 4]
 TOKENS = 20
@@ -90,124 +95,139 @@ def check(fleet, what, routers, answers, *, stood_still=False):
     assert fleet.credits() == 0
 
 
+class Scene(NamedTuple):
+    """Where something happens.
+
+    Attributes:
+        fleet: the routers.
+        redis: that they share.
+        session: of the client.
+        key: that is paid from the credits.
+    """
+
+    fleet: Fleet
+    redis: OwnRedis
+    session: aiohttp.ClientSession
+    key: str
+
+    async def call(self, count):
+        """So many calls at once; gives their answers."""
+        return await asyncio.gather(*calls(self.fleet, self.session, self.key, count))
+
+    def running(self, **options):
+        """See `running`."""
+        return running(self.fleet, self.session, self.key, **options)
+
+    async def fail_over(self):
+        """Redis ends, and begins anew with what it had saved."""
+        self.redis.stop()
+        await asyncio.to_thread(self.redis.start)
+
+
+async def emptied_with_spent_money(scene):
+    answers = await scene.call(RUNNING)
+    scene.redis.ask("FLUSHALL")
+    return answers
+
+
+async def emptied_with_running_money(scene):
+    async with scene.running() as answers:
+        scene.redis.ask("FLUSHALL")
+        more = await scene.call(4 * COVERED)
+    return answers + more
+
+
+async def failed_over_to_an_empty_one(scene):
+    async with scene.running() as answers:
+        await scene.fail_over()
+        more = await scene.call(4 * COVERED)
+    return answers + more
+
+
+async def failed_over_to_one_that_is_behind(scene):
+    answers = await scene.call(10)
+    scene.redis.ask("SAVE")
+    answers += await scene.call(20)
+    return answers + await failed_over_to_an_empty_one(scene)
+
+
+async def evicted(scene):
+    async with scene.running() as answers:
+        for number in range(100_000):
+            scene.redis.ask("SET", f"other:{number}", "x" * 100_000)
+            if not scene.redis.ask("EXISTS", MONEY):
+                break
+        more = await scene.call(4 * COVERED)
+    return answers + more
+
+
+async def a_router_stands_still(scene, *, emptied=False):
+    async with scene.running(pause=3000) as answers:
+        more = []
+        async with standing_still(scene.fleet):
+            if emptied:
+                scene.redis.ask("FLUSHALL")
+            for _ in range(10):  # the others take what it held, once that has expired
+                await asyncio.sleep(0.5)
+                if len(scene.fleet.routers) > 1:
+                    more += await scene.call(40)
+    return answers + more
+
+
+async def the_clock_of_redis_jumps(scene, seconds):
+    async with scene.running() as answers:
+        scene.redis.ask("SET", "proof:ahead", seconds)
+        more = await scene.call(4 * COVERED)
+    return answers + more
+
+
+class Case(NamedTuple):
+    """Something that happens.
+
+    Attributes:
+        happens: returns the answers of the calls that it made.
+        options: of the command line of Redis.
+        deployed: how the routers are.
+        stood_still: whether one of them did.
+    """
+
+    happens: Callable[[Scene], Awaitable[list]]
+    options: Sequence[str] = ()
+    deployed: Mapping[str, object] = MappingProxyType({})
+    stood_still: bool = False
+
+
+CLOCK = {"env": {"PYTHONPATH": str(JUMPING_CLOCK)}}
+STILL = Case(a_router_stands_still, (), {"lease_seconds": 2}, stood_still=True)
+CASES = {
+    "emptied, spent": Case(emptied_with_spent_money),
+    "emptied, running": Case(emptied_with_running_money),
+    "failed over, empty": Case(failed_over_to_an_empty_one),
+    "failed over, behind": Case(failed_over_to_one_that_is_behind),
+    "evicted": Case(evicted, ("--maxmemory", "8mb", "--maxmemory-policy", "allkeys-random")),
+    "a router stood still": STILL,
+    "emptied, a router stood still": STILL._replace(
+        happens=partial(a_router_stands_still, emptied=True)
+    ),
+    "clock jumps +3600 s": Case(partial(the_clock_of_redis_jumps, seconds=3600), (), CLOCK),
+    "clock jumps -3600 s": Case(partial(the_clock_of_redis_jumps, seconds=-3600), (), CLOCK),
+}
+"""By what the table of results calls it."""
+
+
 @pytest.mark.parametrize("routers", FLEETS)
-def test_emptied_with_spent_money(deploy, tmp_path, routers):
-    with own_redis(tmp_path) as redis, deploy(routers, redis=redis) as fleet:
+@pytest.mark.parametrize("what", CASES)
+def test_credits_are_spent_once(deploy, tmp_path, routers, what):
+    case = CASES[what]
+    with (
+        own_redis(tmp_path, *case.options) as redis,
+        deploy(routers, redis=redis, **case.deployed) as fleet,
+    ):
         key = fleet.key()
         fleet.add_credits(COVERED * COST)
 
         async def work(session):
-            answers = await asyncio.gather(*calls(fleet, session, key, RUNNING))
-            redis.ask("FLUSHALL")
+            answers = await case.happens(Scene(fleet, redis, session, key))
             return answers + await until_spent(fleet, session, key)
 
-        check(fleet, "emptied, spent", routers, fleet.run(work))
-
-
-@pytest.mark.parametrize("routers", FLEETS)
-def test_emptied_with_running_money(deploy, tmp_path, routers):
-    with own_redis(tmp_path) as redis, deploy(routers, redis=redis) as fleet:
-        key = fleet.key()
-        fleet.add_credits(COVERED * COST)
-
-        async def work(session):
-            async with running(fleet, session, key) as answers:
-                redis.ask("FLUSHALL")
-                more = await asyncio.gather(*calls(fleet, session, key, 4 * COVERED))
-            return answers + more + await until_spent(fleet, session, key)
-
-        check(fleet, "emptied, running", routers, fleet.run(work))
-
-
-@pytest.mark.parametrize("routers", FLEETS)
-def test_failed_over_to_an_empty_one(deploy, tmp_path, routers):
-    with own_redis(tmp_path) as redis, deploy(routers, redis=redis) as fleet:
-        key = fleet.key()
-        fleet.add_credits(COVERED * COST)
-
-        async def work(session):
-            async with running(fleet, session, key) as answers:
-                redis.stop()
-                await asyncio.to_thread(redis.start)
-                more = await asyncio.gather(*calls(fleet, session, key, 4 * COVERED))
-            return answers + more + await until_spent(fleet, session, key)
-
-        check(fleet, "failed over, empty", routers, fleet.run(work))
-
-
-@pytest.mark.parametrize("routers", FLEETS)
-def test_failed_over_to_one_that_is_behind(deploy, tmp_path, routers):
-    with own_redis(tmp_path) as redis, deploy(routers, redis=redis) as fleet:
-        key = fleet.key()
-        fleet.add_credits(COVERED * COST)
-
-        async def work(session):
-            answers = await asyncio.gather(*calls(fleet, session, key, 10))
-            redis.ask("SAVE")
-            answers += await asyncio.gather(*calls(fleet, session, key, 20))
-            async with running(fleet, session, key) as ended:
-                redis.stop()
-                await asyncio.to_thread(redis.start)
-                more = await asyncio.gather(*calls(fleet, session, key, 4 * COVERED))
-            return answers + ended + more + await until_spent(fleet, session, key)
-
-        check(fleet, "failed over, behind", routers, fleet.run(work))
-
-
-@pytest.mark.parametrize("routers", FLEETS)
-def test_evicted(deploy, tmp_path, routers):
-    options = ("--maxmemory", "8mb", "--maxmemory-policy", "allkeys-random")
-    with own_redis(tmp_path, *options) as redis, deploy(routers, redis=redis) as fleet:
-        key = fleet.key()
-        fleet.add_credits(COVERED * COST)
-
-        async def work(session):
-            async with running(fleet, session, key) as answers:
-                for number in range(100_000):
-                    redis.ask("SET", f"other:{number}", "x" * 100_000)
-                    if not redis.ask("EXISTS", MONEY):
-                        break
-                more = await asyncio.gather(*calls(fleet, session, key, 4 * COVERED))
-            return answers + more + await until_spent(fleet, session, key)
-
-        check(fleet, "evicted", routers, fleet.run(work))
-
-
-@pytest.mark.parametrize("routers", FLEETS)
-@pytest.mark.parametrize("emptied", [False, True])
-def test_a_router_stands_still(deploy, tmp_path, routers, emptied):
-    with own_redis(tmp_path) as redis, deploy(routers, redis=redis, lease_seconds=2) as fleet:
-        key = fleet.key()
-        fleet.add_credits(COVERED * COST)
-
-        async def work(session):
-            async with running(fleet, session, key, pause=3000) as answers:
-                more = []
-                async with standing_still(fleet):
-                    if emptied:
-                        redis.ask("FLUSHALL")
-                    for _ in range(10):  # the others take what it held, once that has expired
-                        await asyncio.sleep(0.5)
-                        if routers > 1:
-                            more += await asyncio.gather(*calls(fleet, session, key, 40))
-            return answers + more + await until_spent(fleet, session, key)
-
-        what = "emptied, a router stood still" if emptied else "a router stood still"
-        check(fleet, what, routers, fleet.run(work), stood_still=True)
-
-
-@pytest.mark.parametrize("routers", FLEETS)
-@pytest.mark.parametrize("seconds", [3600, -3600])
-def test_the_clock_of_redis_jumps(deploy, tmp_path, routers, seconds):
-    env = {"PYTHONPATH": str(JUMPING_CLOCK)}
-    with own_redis(tmp_path) as redis, deploy(routers, redis=redis, env=env) as fleet:
-        key = fleet.key()
-        fleet.add_credits(COVERED * COST)
-
-        async def work(session):
-            async with running(fleet, session, key) as answers:
-                redis.ask("SET", "proof:ahead", seconds)
-                more = await asyncio.gather(*calls(fleet, session, key, 4 * COVERED))
-            return answers + more + await until_spent(fleet, session, key)
-
-        check(fleet, f"clock jumps {seconds:+} s", routers, fleet.run(work))
+        check(fleet, what, routers, fleet.run(work), stood_still=case.stood_still)

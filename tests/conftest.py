@@ -1,92 +1,37 @@
 """What the tests stand on: real processes for whole stories, one application for the rest."""
 
 import asyncio
+import shutil
 import socket
+import tomllib
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 
 import openai
 import pytest
 from tornado.platform.asyncio import AsyncIOLoop
 
 from tornado_router.accounts import keys, registration
+from tornado_router.config.options import ServerOptions
 from tornado_router.http.body_limit import DISCARDED_BODIES
-from tornado_router.http.tornado_front import TornadoFront
+from tornado_router.http.fronts import make_front
 from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
 from tornado_router.storage.storage import Storage
 
 from . import upstream as upstream_module
+from .browser import browser
 from .place import Place
 from .postgres import postgres_server
-from .support import VENDOR_KEY, Project, Upstream
+from .support import ECHO, Project, Upstream, vendor
 
-# `up` offers every behaviour of upstream.py by its bare name, so that bodies pass untouched, and
-# as `up/NAME`. The others fail in one way each. `well` is healthy: what routes fall back to.
-ROUTER_TOML = """
+ROUTER_TOML = f"""
 [server]
 port = 0
 [log]
 format = "json"
-[providers.echo]
-type = "echo"
-models = ["echo"]
-[providers.up]
-type = "openai"
-api_key = "{key}"
-base_url = "{upstream}/v1"
-organization = "org-vendor"
-project = "proj-vendor"
-headers = {{"X-Team" = "blue", "X-Cost-Center" = "4711"}}
-models = [{models}, "*"]
-[providers.well]
-type = "openai"
-api_key = "{key}"
-base_url = "{upstream}/well/v1"
-[providers.keyless]
-type = "openai"
-base_url = "{upstream}/keyless/v1"
-[providers.modest]
-type = "openai"
-api_key = "{key}"
-base_url = "{upstream}/v1"
-stream_usage = false
-[providers.nobody]
-type = "openai"
-api_key = "{key}"
-base_url = "http://127.0.0.1:{closed_port}/v1"
-[providers.full]
-type = "openai"
-api_key = "{key}"
-base_url = "http://127.0.0.1:{full_port}/v1"
-connect_timeout = 0.2
-[providers.late]
-type = "openai"
-api_key = "{key}"
-base_url = "{upstream}/v1"
-first_byte_timeout = 0.2
-[providers.silent]
-type = "openai"
-api_key = "{key}"
-base_url = "{upstream}/v1"
-between_bytes_timeout = 0.2
-[providers.short]
-type = "openai"
-api_key = "{key}"
-base_url = "{upstream}/v1"
-total_timeout = 1.0
-[providers.plaintls]
-type = "openai"
-api_key = "{key}"
-base_url = "https://127.0.0.1:{upstream_port}/v1"
-[providers.chatty]
-type = "deepseek"
-api_key = "{key}"
-base_url = "{upstream}/v1"
-[providers.claude]
-type = "anthropic"
-api_key = "{key}"
-base_url = "{upstream}"
+{ECHO}
 [routes."after-claude/*"]
 targets = ["claude/*", "well/ok"]
 [routes.omni-moderation-latest]
@@ -152,18 +97,34 @@ def full_port():
 
 @pytest.fixture(scope="session")
 def router_toml(upstream_process, closed_port, full_port):
-    """The configuration of `router`; see `ROUTER_TOML`."""
-    text = ROUTER_TOML.format(
-        key=VENDOR_KEY,
-        upstream=upstream_process.url,
-        upstream_port=upstream_process.port,
-        models=", ".join(f'"{name}"' for name in upstream_module.BEHAVIOURS),
-        closed_port=closed_port,
-        full_port=full_port,
-    )
-    for target in FALLBACKS:
-        text += f'[routes."after-{target}"]\ntargets = ["{target}", "well/ok"]\n'
-    return text
+    """The configuration of `router`.
+
+    `up` offers every behaviour of upstream.py by its bare name, so that bodies pass untouched, and
+    as `up/NAME`. The others fail in one way each. `well` is healthy: what routes fall back to.
+    """
+    url, port = upstream_process.url, upstream_process.port
+    models = ", ".join(f'"{name}"' for name in upstream_module.BEHAVIOURS)
+    team = 'headers = {"X-Team" = "blue", "X-Cost-Center" = "4711"}'
+    accounts = ('organization = "org-vendor"', 'project = "proj-vendor"', team)
+    tables = [
+        vendor("up", f"{url}/v1", *accounts, f'models = [{models}, "*"]'),
+        vendor("well", f"{url}/well/v1"),
+        vendor("keyless", f"{url}/keyless/v1", key=None),
+        vendor("modest", f"{url}/v1", "stream_usage = false"),
+        vendor("nobody", f"http://127.0.0.1:{closed_port}/v1"),
+        vendor("full", f"http://127.0.0.1:{full_port}/v1", "connect_timeout = 0.2"),
+        vendor("late", f"{url}/v1", "first_byte_timeout = 0.2"),
+        vendor("silent", f"{url}/v1", "between_bytes_timeout = 0.2"),
+        vendor("short", f"{url}/v1", "total_timeout = 1.0"),
+        vendor("plaintls", f"https://127.0.0.1:{port}/v1"),
+        vendor("chatty", f"{url}/v1", kind="deepseek"),
+        vendor("claude", url, kind="anthropic"),
+        *(
+            f'[routes."after-{target}"]\ntargets = ["{target}", "well/ok"]\n'
+            for target in FALLBACKS
+        ),
+    ]
+    return ROUTER_TOML + "".join(tables)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -191,11 +152,22 @@ def database_server(request):
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory):
+    """A database in a file, as every test begins with: to copy it is faster than to migrate."""
+    path = tmp_path_factory.mktemp("migrated") / "router.db"
+    Storage(path).close()
+    return path
+
+
 @pytest.fixture
-def place(database_server, tmp_path):
-    """Of the test's own database, which is migrated or not even there."""
+def place(database_server, tmp_path, migrated_file):
+    """Of the test's own database, which is migrated."""
     if database_server is None:
-        yield Place(tmp_path / "data" / "router.db")
+        path = tmp_path / "data" / "router.db"
+        path.parent.mkdir(mode=0o700)
+        shutil.copy(migrated_file, path)
+        yield Place(path)
         return
     url = database_server.create(migrated=True)
     yield Place(url)
@@ -211,9 +183,11 @@ def empty_place(database_server, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def router_process(tmp_path_factory, router_toml, database_server):
+def router_process(tmp_path_factory, router_toml, database_server, request):
     url = database_server.create(migrated=True) if database_server else ""
-    project = Project(tmp_path_factory.mktemp("router"), {"router.toml": router_toml}, url)
+    http = request.config.getoption("http")
+    toml = with_front(router_toml, http) if http else router_toml
+    project = Project(tmp_path_factory.mktemp("router"), {"router.toml": toml}, url)
     yield project.serve()
     project.close()
 
@@ -226,11 +200,13 @@ def router(router_process):
 
 
 @pytest.fixture
-def router_project(tmp_path, database_server):
+def router_project(tmp_path, database_server, http_front):
     """Builds a deployment from its files, to be served and asked; stopped behind the test."""
     projects = []
 
     def build(files):
+        if http_front != ServerOptions().http and "router.toml" in files:
+            files = {**files, "router.toml": with_front(files["router.toml"], http_front)}
         folder = tmp_path / f"project{len(projects)}"
         folder.mkdir()
         url = database_server.create(migrated=True) if database_server else ""
@@ -242,6 +218,16 @@ def router_project(tmp_path, database_server):
         project.close()
         if project.url and database_server:
             database_server.give_back(project.url)
+
+
+def with_front(text, http):
+    """A router.toml that names the front, unless it is not valid anyway."""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return text
+    table, option = "[server]\n", f'http = "{http}"\n'
+    return text.replace(table, table + option) if table in text else f"{table}{option}\n{text}"
 
 
 @pytest.fixture(scope="session")
@@ -285,7 +271,7 @@ def io_loop():
 @pytest.fixture
 def app_files():
     """The files of `app`; a test module overrides this for a configuration of its own."""
-    return {"router.toml": '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'}
+    return {"router.toml": ECHO}
 
 
 @pytest.fixture
@@ -304,14 +290,20 @@ def app(io_loop, tmp_path, app_files, place):
 
 
 @pytest.fixture
-def http_server(io_loop, app, _unused_port):
+def http_front(request):
+    """What serves, as `[server] http` has it; a test module overrides this to try every front."""
+    return request.config.getoption("http") or ServerOptions().http
+
+
+@pytest.fixture
+def http_server(io_loop, app, http_front, _unused_port):
     """Serves `app` as a router does; pytest-tornado's own knows another server."""
     bounds = app.services.bounds
 
     async def serve():
         bounds.start()
-        options = app.loaded.config.server
-        front = TornadoFront(app.application, bounds, options, DISCARDED_BODIES)
+        options = replace(app.loaded.config.server, http=http_front)
+        front = make_front(app.application, bounds, options, DISCARDED_BODIES)
         await front.listen([_unused_port[0]])
         return front
 
@@ -323,6 +315,13 @@ def http_server(io_loop, app, _unused_port):
     front = io_loop.run_sync(serve)
     yield front
     io_loop.run_sync(lambda: stop(front))
+
+
+@pytest.fixture(scope="session")
+def browser_address(tmp_path_factory):
+    """Where a real browser takes commands; see `browser.Tab`."""
+    with browser(tmp_path_factory.mktemp("browser")) as address:
+        yield address
 
 
 @pytest.fixture

@@ -19,6 +19,10 @@ def talk(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"model": "m", "messages": list(messages), **fields}
 
 
+def note(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"model": "m", "max_tokens": 9, "messages": list(messages) or [USER], **fields}
+
+
 TOOL = {
     "type": "function",
     "function": {
@@ -404,6 +408,88 @@ GOOD: dict[str, dict[str, Any]] = {
             "speed": 1.5,
         },
         "FUTURE format": {"model": "m", "input": "x", "voice": "a", "response_format": "ogg"},
+    },
+    "messages.request": {
+        "minimal": note(),
+        "all options": note(
+            system="s",
+            temperature=0.5,
+            top_p=1,
+            top_k=5,
+            stop_sequences=["a"],
+            metadata={"user_id": "{}"},
+            service_tier="auto",
+            stream=True,
+            thinking={"type": "enabled", "budget_tokens": 1024},
+            output_config={"effort": "low", "format": {"type": "json_schema", "schema": {}}},
+        ),
+        "nulls (JavaScript clients)": note(system=None, tools=None, stream=None, thinking=None),
+        "a loop of tools": note(
+            USER,
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "t", "signature": "s"},
+                    {"type": "redacted_thinking", "data": "d"},
+                    {"type": "text", "text": "x"},
+                    {"type": "tool_use", "id": "t1", "name": "n", "input": {"a": [1]}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "t1",
+                        "is_error": True,
+                        "content": [
+                            {"type": "text", "text": "x"},
+                            {
+                                "type": "image",
+                                "source": {
+                                    "type": "base64",
+                                    "media_type": "image/png",
+                                    "data": "iVBORw0KGgo=",
+                                },
+                            },
+                        ],
+                    },
+                    {"type": "text", "text": "y"},
+                ],
+            },
+            tools=[{"name": "n", "description": "d", "input_schema": {"type": "object"}}],
+            tool_choice={"type": "auto", "disable_parallel_tool_use": True},
+        ),
+        "documents": note(
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "document",
+                        "title": "t",
+                        "source": {"type": "text", "media_type": "text/plain", "data": "x"},
+                        "citations": {"enabled": True},
+                    },
+                    {"type": "document", "source": {"type": "url", "url": "https://x/y.pdf"}},
+                ],
+            }
+        ),
+        "a system message between": note(USER, {"role": "system", "content": "x"}, USER),
+        "FUTURE betas": note(
+            {"role": "user", "content": [{"type": "smell", "smell": 1}]},
+            context_management={"edits": [{"type": "clear_thinking_20251015"}]},
+            tools=[{"type": "advisor_20260301", "name": "advisor"}],
+            thinking={"type": "adaptive", "deep": True},
+        ),
+    },
+    "messages.count_tokens.request": {
+        "minimal": {"model": "m", "messages": [USER]},
+        "with all that counts": {
+            "model": "m",
+            "messages": [USER],
+            "system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}],
+            "tools": [{"name": "n", "input_schema": {"type": "object"}}],
+        },
     },
     "moderations.request": {
         "minimal": {"input": "x"},

@@ -1,15 +1,19 @@
 """Whatever a user can meet is in the documentation, and what that names is there."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
 
 from tornado_router import hookspecs
+from tornado_router.accounts import registration
+from tornado_router.accounts.passwords import hash_password
 from tornado_router.cli.main import main
 from tornado_router.error_codes import ROWS
 from tornado_router.http import openapi
@@ -58,7 +62,7 @@ def test_the_readme_names_every_command_and_group(group):
     assert re.search(rf"^\| `tornado-router {group}[ `]", README, re.M)
 
 
-@pytest.mark.parametrize("tool", ["commands", "configuration", "errors"])
+@pytest.mark.parametrize("tool", ["commands", "configuration", "errors", "matrix", "providers"])
 def test_generated_pages_are_up_to_date(tool):
     command = [sys.executable, "-m", f"tools.{tool}", "--check"]
     checked = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
@@ -135,3 +139,77 @@ def test_every_room_is_on_the_page_of_the_architecture():
     modules = {path.stem for path in PACKAGE.glob("[!_]*.py")}
     packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert modules | packages <= named
+
+
+# What is on the pages to be pasted
+
+
+@pytest.fixture
+def app_files():
+    """As the router.toml of this repository, where strangers may register."""
+    return {
+        "router.toml": """
+        [auth]
+        bcrypt_rounds = 4
+        registration = "open"
+        [plans.free]
+        [providers.echo]
+        type = "echo"
+        models = ["echo"]
+        """
+    }
+
+
+@pytest.fixture
+def credentials(app, key):
+    """An administrator's, by the names that pages have for them."""
+
+    def sign_in():
+        user = registration.create_user(
+            app.services.serving.plans,
+            "root@example.com",
+            actor="test",
+            password_hash=hash_password("x", 4),
+            is_admin=True,
+        )
+        return app.services.accounts.sessions.begin(user).token
+
+    return {"$ROUTER_KEY": key, "$TOKEN": app.storage.call(sign_in)}
+
+
+def pasted():
+    """The `curl` commands of all pages that ask a router on this machine."""
+    for block in re.findall(r"^```sh\n(.*?)^```", ALL, re.M | re.S):
+        for command in block.replace("\\\n", " ").splitlines():
+            if command.startswith("curl ") and "127.0.0.1:3000" in command:
+                yield command
+
+
+MADE_UP = {
+    "/users/7/": 404,
+    "/api-keys/7/": 404,
+    "/request-logs/17": 404,
+    "after=8": 400,
+    "CODE": 403,
+}
+"""What only the pages have, such as an invite, and the status for it."""
+
+
+@pytest.mark.gen_test
+async def test_commands_of_pages_run_as_they_are(http_client, base_url, credentials):
+    commands = list(pasted())
+    assert len(commands) > 15
+    for command in commands:
+        given = re.sub(r"\$\w+", lambda name: credentials[name[0]], command)
+        words = shlex.split(given)
+        url = next(word for word in words if word.startswith("http"))
+        answer = await http_client.fetch(
+            url.replace("http://127.0.0.1:3000", base_url),
+            method="POST" if {"-d", "POST"} & set(words) else "GET",
+            headers=dict(word.split(": ") for flag, word in pairwise(words) if flag == "-H"),
+            body=words[words.index("-d") + 1] if "-d" in words else None,
+            raise_error=False,
+        )
+        refused = {status for text, status in MADE_UP.items() if text in command}
+        assert answer.code in (refused or {200, 201}), (command, answer.body)
+        assert b"unknown_url" not in answer.body

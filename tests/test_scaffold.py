@@ -73,7 +73,7 @@ def test_package_is_whole(tmp_path):
         *("pyproject.toml", "setup.py"),
         *(f"tornado_router_mine/{name}" for name in ("__init__.py", "chat.py", "provider.py")),
         "tornado_router_mine/py.typed",
-        "tests/test_conformance.py",
+        *("tests/test_conformance.py", "tests/test_end_to_end.py"),
         *(
             f"tests/recordings/chat.completions/{name}"
             for name in (

@@ -4,7 +4,8 @@ Run as `python tests/upstream.py`; prints its port. `BEHAVIOURS` lists the model
 below; what follows a colon in a model's name is an argument (`stream:500` streams 500 words). It
 writes its sockets by hand, so that it can break every rule of HTTP. Tests ask it afterwards:
 
-    GET  /_log            what was received, and whether the router hung up before the answer's end
+    GET  /_count          how much was received
+    GET  /_log?since=0    what was received, and whether the router hung up before the answer's end
     POST /_step?count=3   lets each `gated` answer that waits send three more chunks
 """
 
@@ -369,7 +370,7 @@ async def error_200(x):
 
 @behaviour
 async def status(x):
-    """`status:429` answers so, with OpenAI's error object and a Retry-After."""
+    """`status:429` answers so, with OpenAI's error object and more time than a retry takes."""
     code = int(x.argument)
     error = {
         "message": f"Vendor says {code}.",
@@ -377,7 +378,7 @@ async def status(x):
         "param": "temperature" if code == 400 else None,
         "code": f"vendor_{code}",
     }
-    await x.answer({"error": error}, code, Retry_After="7", X_Vendor_Account="acct-secret")
+    await x.answer({"error": error}, code, Retry_After="11", X_Vendor_Account="acct-secret")
 
 
 @behaviour
@@ -735,8 +736,11 @@ async def endless(x):
 async def bomb(x):
     """A gigabyte of blanks, compressed to a megabyte."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, 31)
-    body = b"".join([deflate.compress(b" " * 2**20) for _ in range(1024)] + [deflate.flush()])
-    await x.answer(body, Content_Encoding="gzip")
+    # After a full flush equal input has equal output: to compress it all takes seconds
+    first, further = (
+        deflate.compress(b" " * 2**20) + deflate.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
+    )
+    await x.answer(first + further * 1023, Content_Encoding="gzip")
 
 
 @behaviour
@@ -837,8 +841,11 @@ class Upstream:
                 for _ in range(count):
                     item.steps.release()
             await exchange.answer({"stepped": len(running)})
+        elif url.path == "/_count":
+            await exchange.answer(len(self.exchanges))
         else:
-            await exchange.answer([item.report() for item in self.exchanges])
+            since = int(parse_qs(url.query)["since"][0])
+            await exchange.answer([item.report() for item in self.exchanges[since:]])
 
 
 async def main(port):

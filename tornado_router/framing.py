@@ -32,7 +32,11 @@ __all__ = [
 
 
 class Framing(Protocol):
-    """Turns the bytes of one stream into events; made anew for each, without arguments."""
+    """Turns the bytes of one stream into events; made anew for each, without arguments.
+
+    One that says in `held` how many bytes it holds of an event whose end has not come is counted
+    exactly in the memory of the process.
+    """
 
     def feed(self, piece: bytes) -> Sequence[Event]:
         """Takes the next bytes and returns the events that they complete.
@@ -65,6 +69,11 @@ class JSONLines:
     def __init__(self) -> None:
         self._held: list[bytes] = []  # pieces of a line whose end has not come yet
         self._size = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of a line whose end has not come yet."""
+        return self._size
 
     def feed(self, piece: bytes) -> list[Event]:
         """The lines that the piece completes.
@@ -120,6 +129,11 @@ class AWSEventStream:
 
     def __init__(self) -> None:
         self._held = bytearray()
+
+    @property
+    def held(self) -> int:
+        """Bytes of a message whose end has not come yet."""
+        return len(self._held)
 
     def feed(self, piece: bytes) -> list[AWSEvent]:
         """The messages that the piece completes.

@@ -7,7 +7,6 @@ are joined by LF. Pure: no I/O, no await.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from tornado_router.errors import ProviderError
@@ -19,7 +18,9 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 """A larger event counts as a fault: images in base64 fit, an endless line does not."""
 
 _BOM = b"\xef\xbb\xbf"
-_LINE_END = re.compile(rb"\r\n|\n|\r")
+_CR = ord("\r")
+_EVENT_END = b"\n\n"
+_DATA = b"data: "
 
 
 @dataclass(slots=True)
@@ -61,12 +62,15 @@ class Decoder:
     """Turns the bytes of a stream into events, whatever the pieces they come in."""
 
     def __init__(self) -> None:
-        self._line: list[bytes] = []  # pieces of a line whose end has not come yet
-        self._data: list[bytes] = []  # data lines of an event whose end has not come yet
-        self._name = ""
+        self._pieces: list[bytes] = []  # of an event whose end has not come yet
         self._size = 0
         self._after_cr = False
         self._started = False
+
+    @property
+    def held(self) -> int:
+        """Bytes of an event, or a comment, whose end has not come yet."""
+        return self._size
 
     def feed(self, piece: bytes) -> list[Event]:
         """Takes the next bytes and returns the events that they complete.
@@ -74,31 +78,33 @@ class Decoder:
         Raises:
             FramingError: an event is larger than `MAX_EVENT_BYTES`.
         """
-        if self._started and not self._size and not self._name:
-            events = _whole_events(piece)
-            if events is not None:
-                return events
-        if not piece:
-            return []
-        if self._after_cr:
-            # CR ended the line already, so an LF that follows it in the next piece ends nothing.
-            piece = piece.removeprefix(b"\n")
-            self._after_cr = False
-        self._after_cr = piece.endswith(b"\r")
-        *ends, rest = _LINE_END.split(piece)
-        events = []
-        for end in ends:
-            line = self._complete_line(end)
-            if line:
-                self._take_field(line)
-            else:
-                events += self._complete_event()
+        return events_of(self.complete(piece))
+
+    def complete(self, piece: bytes) -> bytes:
+        """Takes the next bytes and returns those of the events that they complete.
+
+        Each line of them ends in LF, and each event in a blank line, whatever the vendor sends.
+        Raises as `feed`.
+        """
+        if self._after_cr or _CR in piece:
+            piece = self._with_lf(piece)
+        if self._started and not self._size and piece.endswith(_EVENT_END):
+            return piece  # nearly every piece
+        before = self._pieces
+        if _EVENT_END in piece or (before and before[-1][-1:] == b"\n" == piece[:1]):
+            whole, _, rest = b"".join((*before, piece)).rpartition(_EVENT_END)
+            whole += _EVENT_END
+            if not self._started:
+                self._started, whole = True, whole.removeprefix(_BOM)
+            self._pieces, self._size = [], 0
+        else:
+            whole, rest = b"", piece
         if rest:
-            self._line.append(rest)
+            self._pieces.append(rest)
             self._size += len(rest)
-        if self._size > MAX_EVENT_BYTES:
-            raise FramingError(TOO_LARGE)
-        return events
+            if self._size > MAX_EVENT_BYTES:
+                raise FramingError(TOO_LARGE)
+        return whole
 
     def finish(self) -> list[Event]:
         """Ends the stream; returns an event that lacks only its closing blank line.
@@ -106,42 +112,50 @@ class Decoder:
         The specification drops such an event. Some vendors end their last one so, and one that
         was cut off does not parse as JSON, so nothing incomplete passes for whole.
         """
-        line = self._complete_line(b"")
-        if line:
-            self._take_field(line)
-        return self._complete_event()
-
-    def _complete_line(self, end: bytes) -> bytes:
-        self._size += len(end)
-        if self._line:
-            end = b"".join((*self._line, end))
-            self._line.clear()
+        rest = b"".join(self._pieces)
         if not self._started:
-            self._started = True
-            end = end.removeprefix(_BOM)
-        return end
+            rest = rest.removeprefix(_BOM)
+        self._pieces, self._size = [], 0
+        return _read(rest)
 
-    def _take_field(self, line: bytes) -> None:
-        field, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if field == b"data":
-            self._data.append(value)
-        elif field == b"event":
-            self._name = value.decode("utf-8", "replace")
-
-    def _complete_event(self) -> list[Event]:
-        data, name = self._data, self._name
-        self._data, self._name, self._size = [], "", 0
-        return [Event(b"\n".join(data), name)] if data else []
+    def _with_lf(self, piece: bytes) -> bytes:
+        """The piece with LF for CRLF and CR; an LF ends nothing if a CR before it did already."""
+        if piece and self._after_cr:
+            piece = piece.removeprefix(b"\n")
+            self._after_cr = False
+        if piece:
+            self._after_cr = piece.endswith(b"\r")
+        return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _whole_events(piece: bytes) -> list[Event] | None:
-    """The events of a piece that holds nothing but whole one-line ones: nearly every piece."""
-    if b"\r" in piece or not piece.endswith(b"\n\n"):
-        return None
+def events_of(whole: bytes) -> list[Event]:
+    """The events in what `Decoder.complete` returns."""
     events = []
-    for block in piece[:-2].split(b"\n\n"):
-        if not block.startswith(b"data: ") or b"\n" in block:
-            return None
-        events.append(Event(block[6:]))
+    for block in whole.removesuffix(_EVENT_END).split(_EVENT_END):
+        if block.startswith(_DATA) and b"\n" not in block:
+            events.append(Event(block[len(_DATA) :]))
+        else:
+            events += _read(block)
+    return events
+
+
+def _read(block: bytes) -> list[Event]:
+    """The event whose lines these are, if any of them is data; a blank line ends one, too."""
+    events: list[Event] = []
+    data: list[bytes] = []
+    name = ""
+    for line in (*block.split(b"\n"), b""):
+        if line.startswith(_DATA):
+            data.append(line[len(_DATA) :])
+        elif line:
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"data":
+                data.append(value)
+            elif field == b"event":
+                name = value.decode("utf-8", "replace")
+        else:
+            if data:
+                events.append(Event(b"\n".join(data), name))
+            data, name = [], ""
     return events

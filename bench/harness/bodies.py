@@ -6,8 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-MODELS = ("gpt-4o", "gpt-4o-n200-d0", "gpt-4o-n50-d20", "gpt-4o-n10-d1000")
+MODELS = (
+    "gpt-4o",
+    "gpt-4o-n200-d0",
+    "gpt-4o-n50-d20",
+    "gpt-4o-n10-d100",
+    "gpt-4o-n10-d1000",
+)
 """`-nN-dD` asks the mock upstream for a stream of N chunks, D ms apart."""
+
+MESSAGES_MODELS = ("claude", "claude-n50-d20")
+"""Of a provider that has `/v1/messages` itself."""
+
+RESPONSES_MODELS = ("gpt-5", "gpt-5-n50-d20")
+"""Of a provider that has `/v1/responses` itself."""
 
 _TOOLS = [
     {
@@ -72,6 +84,37 @@ def stream(chunks: int, gap_ms: int) -> bytes:
     return _encode(f"gpt-4o-n{chunks}-d{gap_ms}", **options)
 
 
+def message(model: str, *, stream: bool) -> bytes:
+    """As `small`, for `/v1/messages`."""
+    tools = [_flat(tool, "input_schema") for tool in _TOOLS]
+    body = {
+        "model": model,
+        "system": _SYSTEM,
+        "messages": [{"role": "user", "content": text} for text in (_QUESTION, _WISH)],
+        "tools": tools,
+        "temperature": 0.2,
+        "max_tokens": 256,
+        "stream": stream,
+    }
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def response(model: str, *, stream: bool) -> bytes:
+    """As `small`, for `/v1/responses`."""
+    tools = [{"type": "function", **_flat(tool, "parameters")} for tool in _TOOLS]
+    body = {
+        "model": model,
+        "instructions": _SYSTEM,
+        "input": [{"role": "user", "content": text} for text in (_QUESTION, _WISH)],
+        "tools": tools,
+        "temperature": 0.2,
+        "max_output_tokens": 256,
+        "store": False,
+        "stream": stream,
+    }
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
 def write_all(folder: Path) -> None:
     """Writes each body into `folder`, for the load generator to read, as NAME.json."""
     bodies = {
@@ -80,9 +123,27 @@ def write_all(folder: Path) -> None:
         "saturated": stream(200, 0),
         "paced": stream(50, 20),
         "slow": stream(10, 1000),
+        "burst": stream(10, 100),
     }
+    for name, make, native in (
+        ("messages", message, MESSAGES_MODELS),
+        ("responses", response, RESPONSES_MODELS),
+    ):
+        for suffix, models in (("", native), ("-by-chat", (MODELS[0], MODELS[2]))):
+            bodies[f"{name}{suffix}"] = make(models[0], stream=False)
+            bodies[f"{name}{suffix}-paced"] = make(models[1], stream=True)
     for name, body in bodies.items():
         (folder / f"{name}.json").write_bytes(body)
+
+
+def _flat(tool: dict[str, Any], schema: str) -> dict[str, Any]:
+    """A tool as APIs have it that came after chat completions; `schema` is its name there."""
+    function = tool["function"]
+    return {
+        "name": function["name"],
+        "description": function["description"],
+        schema: function["parameters"],
+    }
 
 
 def _encode(model: str, history: list[dict[str, Any]] | None = None, **more: Any) -> bytes:

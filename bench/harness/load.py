@@ -35,6 +35,7 @@ class Shape:
         rate: requests a second, whatever becomes of them; None for a closed loop.
         stream: whether the answers are streams.
         gap_ms: how long after each other the connections of a closed loop begin.
+        path: where it is sent.
     """
 
     body: str
@@ -44,10 +45,12 @@ class Shape:
     rate: float | None = None
     stream: bool = False
     gap_ms: float = 0
+    path: str = "/v1/chat/completions"
 
     def arguments(self) -> list[str]:
         """The options of the load generator."""
-        arguments = ["-c", self.connections, "-n", self.requests, "-t", self.seconds]
+        arguments = ["-u", self.path, "-c", self.connections, "-n", self.requests]
+        arguments += ["-t", self.seconds]
         if self.rate:
             arguments += ["-r", self.rate]
         if self.stream:

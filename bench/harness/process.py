@@ -53,7 +53,7 @@ class Pinned:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
+                env={**_environment(), **(env or {})},
                 cwd=cwd,
                 start_new_session=True,
                 # Before exec, so that no thread can begin anywhere else.
@@ -103,6 +103,11 @@ class Pinned:
                 with contextlib.suppress(ProcessLookupError):
                     if os.getsid(int(folder)) == self._process.pid:
                         yield int(folder)
+
+
+def _environment() -> dict[str, str]:
+    """This process's, but Python keeps what it compiles, as it does of an installed package."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _cpu_clock(pid: int) -> int:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.scenarios import SERVED_REQUESTS
+from harness.scenarios import ENDPOINTS, SERVED_REQUESTS
 from harness.session import Record
 
 Records = Mapping[str, Record]
@@ -16,6 +16,7 @@ DIRECT = "direct"
 
 _BASELINES = ("relay", "litellm", "portkey", "sglang", "nginx")
 _CPU_FIGURES = ("small_cpu_ms", "large_cpu_ms", "chunk_cpu_us")
+_ENDPOINT_FIGURES = ("whole_cpu_ms", "send_cpu_us")
 _NOTHING = "—"
 
 
@@ -28,8 +29,13 @@ class _Column:
 
 
 def tables(records: Records) -> str:
-    """The table of figures, the table of ratios, and what spoils them."""
-    parts = [_figures_table(records), _ratios_table(records), _faults(records)]
+    """The tables of figures, of ratios and of endpoints, and what spoils them."""
+    parts = [
+        _figures_table(records),
+        _ratios_table(records),
+        _endpoints_table(records),
+        _faults(records),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -59,6 +65,29 @@ def _ratios_table(records: Records) -> str:
         "CPU time as a multiple of another target's, for a request of 1 KB / of 100 KB / a "
         "chunk; below 1 is cheaper:\n\n"
         + _markdown(["target", *(f"of {baseline}'s" for baseline in baselines)], rows)
+    )
+
+
+def _endpoints_table(records: Records) -> str:
+    """What each endpoint costs, and how many times as much as chat completions do."""
+    rows = []
+    for target in _targets(records):
+        chat = [median(records[target], f"chat_{figure}") for figure in _ENDPOINT_FIGURES]
+        for name in ENDPOINTS if all(chat) else ():
+            cells = []
+            for figure, base in zip(_ENDPOINT_FIGURES, chat, strict=True):
+                value = median(records[target], f"{name}_{figure}")
+                given = value is not None and base
+                cells.append(f"{value:.3g} ({_short(value / base)})" if given else _NOTHING)
+            rows.append([target, name.replace("_", " "), *cells])
+    if not rows:
+        return ""
+    return (
+        "Endpoints, and in brackets how many times as much as chat completions, at a beat of 20 "
+        "streams:\n\n"
+        + _markdown(
+            ["target", "endpoint", "CPU ms/request, 1 KB", "CPU µs/send of the vendor"], rows
+        )
     )
 
 
@@ -145,6 +174,7 @@ _COLUMNS = (
     _plain("scattered", "scattered_chunk_cpu_us", 1),
     _added("added latency ms, p50 / p99", ("latency_p50_ms", "latency_p99_ms")),
     _added("added to first chunk ms, p50 / p90", ("first_chunk_p50_ms", "first_chunk_p90_ms")),
+    _added("added to first chunk of 500 at once ms, p50 / p99", ("burst_p50_ms", "burst_p99_ms")),
     _plain("cold start s", "cold_start_s", 2),
     _plain("PSS MB, idle", "idle_mb", 1),
     _Column(f"after {SERVED_REQUESTS:,} requests", ("served_mb",), _served_cell),

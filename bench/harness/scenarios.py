@@ -12,12 +12,22 @@ from dataclasses import dataclass
 
 from harness import BenchError
 from harness.load import Generator, Result, Shape
-from harness.session import Record, Session
+from harness.session import Record, Session, Window
 
 SERVED_REQUESTS = 20_000
 """Memory is read again when a target has answered so many."""
 
 OPEN_STREAMS = 500
+
+ENDPOINTS = {
+    "chat": ("/v1/chat/completions", "small", "paced"),
+    "messages": ("/v1/messages", "messages", "messages-paced"),
+    "responses": ("/v1/responses", "responses", "responses-paced"),
+    "messages_by_chat": ("/v1/messages", "messages-by-chat", "messages-by-chat-paced"),
+    "responses_by_chat": ("/v1/responses", "responses-by-chat", "responses-by-chat-paced"),
+}
+"""By name: the path, and the bodies of a whole response and of a stream. Those by chat are asked of
+a provider that has only chat completions."""
 
 _LATENCY_RATE = 50  # requests a second
 _FIRST_CHUNK_RATE = 5
@@ -36,6 +46,7 @@ class Plan:
         paced_streams: streams in a window.
         latency_requests: sent at 50 a second.
         first_chunk_streams: opened at 5 a second.
+        burst_windows: how often 500 streams begin at once.
     """
 
     starts: int = 3
@@ -50,11 +61,11 @@ class Plan:
     paced_streams: int = 60
     latency_requests: int = 500
     first_chunk_streams: int = 30
+    burst_windows: int = 5
     served_seconds: float = 60
 
 
 QUICK = Plan(
-    starts=1,
     warm_requests=3_000,
     warm_seconds=6,
     windows=3,
@@ -65,6 +76,7 @@ QUICK = Plan(
     paced_streams=40,
     latency_requests=200,
     first_chunk_streams=15,
+    burst_windows=3,
     served_seconds=10,
 )
 
@@ -125,6 +137,30 @@ def first_chunk(session: Session, plan: Plan) -> None:
     _add_first_chunk(session.record, session.send(_first_chunk_shape(plan)))
 
 
+def endpoints(session: Session, plan: Plan) -> None:
+    """What whole responses and chunks cost at other endpoints, beside those of chat completions.
+
+    All of them take turns, as the speed of the core wanders.
+    """
+    if not session.target.has_all_endpoints:
+        return
+    for _ in range(plan.paced_windows):
+        for name, (path, whole, paced) in ENDPOINTS.items():
+            window = session.measure(Shape(whole, 16, 10**6, plan.window_seconds, path=path))
+            session.record.add(f"{name}_whole_cpu_ms", window.cpu_ms_a_request())
+            shape = Shape(paced, 20, plan.paced_streams, 60, stream=True, path=path)
+            session.record.add(f"{name}_send_cpu_us", _cpu_us_a_send(session.measure(shape)))
+
+
+def burst(session: Session, plan: Plan) -> None:
+    """How long the first chunk takes of 500 streams that begin at once, each of 10 chunks a second.
+
+    They come over new connections, and go to the vendor over as many.
+    """
+    for _ in range(plan.burst_windows):
+        _add_burst(session.record, session.send(_BURST))
+
+
 def served(session: Session, plan: Plan) -> None:
     """Memory after 20,000 requests, those of the other scenarios included."""
     left = SERVED_REQUESTS - session.served
@@ -144,11 +180,26 @@ def streams(session: Session, _plan: Plan) -> None:
     session.take(shape, session.generator.result(running))
 
 
+_BURST = Shape("burst", OPEN_STREAMS, OPEN_STREAMS, 30, stream=True)
+_PACED_SENDS = 50 + 4  # of the vendor, for each stream
+
+
+def _cpu_us_a_send(window: Window) -> float:
+    """CPU time over all that the vendor sent, as endpoints frame the same in different numbers."""
+    return window.cpu_seconds * 1e6 / (window.result["ok"] * _PACED_SENDS)
+
+
+def _add_burst(record: Record, result: Result) -> None:
+    record.add("burst_p50_ms", result["first_chunk_p50_ms"])
+    record.add("burst_p99_ms", result["first_chunk_p99_ms"])
+
+
 def direct(upstream_port: int, generator: Generator, record: Record, plan: Plan) -> None:
     """The latencies of the mock upstream itself, which those of the targets are compared with."""
     for shape, add in (
         (_latency_shape(plan), _add_latency),
         (_first_chunk_shape(plan), _add_first_chunk),
+        (_BURST, _add_burst),
     ):
         result = generator.run(upstream_port, {}, shape)
         if result["failed"] or result["unfinished"]:
@@ -181,10 +232,12 @@ SCENARIOS: dict[str, Callable[[Session, Plan], None]] = {
     "scattered": scattered,
     "latency": latency,
     "first-chunk": first_chunk,
+    "burst": burst,
+    "endpoints": endpoints,
     "served": served,
     "streams": streams,
 }
 """In the order in which they run. Cold start and idle memory are measured with every target."""
 
-SLOW_SCENARIOS = {"scattered", "served", "streams"}
+SLOW_SCENARIOS = {"scattered", "endpoints", "served", "streams"}
 """Left out of a quick run."""

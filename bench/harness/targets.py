@@ -18,7 +18,7 @@ from pathlib import Path
 import peers
 
 from harness import BENCH, BenchError, UnavailableError
-from harness.bodies import MODELS
+from harness.bodies import MESSAGES_MODELS, MODELS, RESPONSES_MODELS
 from harness.load import free_port
 
 _KEY = "sk-9f3b2c7e1d5a48b6a0c4e8f7d6b5a4938271605f4e3d2c1b"
@@ -35,6 +35,7 @@ class Target:
         headers: what a request needs besides the ones every SDK sends.
         env: variables added to the environment.
         cwd: the folder it is started in.
+        has_all_endpoints: whether it serves messages and responses, too, natively and by bridge.
     """
 
     port: int
@@ -42,6 +43,7 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=lambda: _authorization(_KEY))
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    has_all_endpoints: bool = False
 
 
 def _authorization(key: str) -> dict[str, str]:
@@ -66,6 +68,19 @@ base_url = "http://127.0.0.1:{upstream_port}/v1"
 api_key = "sk-upstream"
 models = {models}
 
+[providers.messages]
+type = "anthropic"
+base_url = "http://127.0.0.1:{upstream_port}"
+api_key = "sk-upstream"
+models = {messages_models}
+
+[providers.responses]
+type = "openai"
+responses = true
+base_url = "http://127.0.0.1:{upstream_port}/v1"
+api_key = "sk-upstream"
+models = {responses_models}
+
 [auth]
 default_plan = "bench"
 
@@ -74,9 +89,19 @@ credits = 0
 rpm = 100000000
 tpm = 100000000
 max_in_flight = 100000
-models = ["gpt-*"]
+models = ["gpt-*", "claude*"]
 
 [prices."bench/*"]
+input = 2.5
+output = 10.0
+cached_input = 1.25
+
+[prices."messages/*"]
+input = 2.5
+output = 10.0
+cached_input = 1.25
+
+[prices."responses/*"]
 input = 2.5
 output = 10.0
 cached_input = 1.25
@@ -121,6 +146,8 @@ def _router(
             upstream_port=upstream_port,
             database=json.dumps(str(folder / "bench.db")),
             models=json.dumps(list(MODELS)),
+            messages_models=json.dumps(list(MESSAGES_MODELS)),
+            responses_models=json.dumps(list(RESPONSES_MODELS)),
         )
     )
     return Target(
@@ -128,6 +155,7 @@ def _router(
         command=(program, "serve", "--config", config),
         headers=_authorization(_create_key(program, config, limits)),
         cwd=folder,
+        has_all_endpoints=True,
     )
 
 

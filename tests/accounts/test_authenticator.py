@@ -7,7 +7,7 @@ import pytest
 
 from tornado_router.accounts import authenticator as module
 from tornado_router.accounts import unknown_keys
-from tornado_router.accounts.authenticator import Authenticator
+from tornado_router.accounts.authenticator import AT_ONCE, Authenticator
 from tornado_router.accounts.digest import digest
 from tornado_router.accounts.invalidation import LocalInvalidation
 from tornado_router.accounts.keys import create_key
@@ -158,6 +158,21 @@ class TestHeader:
         assert caught.value.code == "invalid_api_key"
         assert "this is a session token" in caught.value.message
         assert token not in str(caught.value.body())
+
+    def test_a_key_of_anthropics_clients(self, storage, key):
+        authenticator = authenticating(storage, 60)
+
+        def find(authorization, api_key):
+            found = authenticator.authenticate(authorization, api_key=api_key)
+            return asyncio.run(found).name
+
+        assert find(None, f" {key} ") == find("Basic x", key) == find("Bearer other", key)
+        assert find(f"Bearer {key}", "other") == find(f"Bearer {key}", key) == "laptop"
+        with pytest.raises(ApiError) as caught:
+            find("Bearer one", "another")
+        assert caught.value.code == "invalid_api_key"
+        with pytest.raises(ApiError, match="provide an API key"):
+            find("Bearer ", " ")
 
     def test_the_case_of_a_key_counts(self, storage, key):
         assert ask(authenticating(storage, 60), f"Bearer {key.swapcase()}") == [401]
@@ -380,6 +395,25 @@ class TestAtOnce:
 
         assert {found.name for found in asyncio.run(main())} == {"laptop"}
         assert storage.queries == 1
+
+    def test_a_crowd_that_waited_together_leaves_turns_to_others(self, storage, key):
+        async def main():
+            authenticator, went_on = authenticating(storage, 0), [0]
+
+            async def ask():
+                await authenticator.authenticate(f"Bearer {key}")
+                went_on[-1] += 1
+
+            crowd = asyncio.gather(*(ask() for _ in range(10 * AT_ONCE)))
+            while not crowd.done():
+                went_on.append(0)
+                await asyncio.sleep(0)
+            await crowd
+            return went_on
+
+        went_on = asyncio.run(main())
+        assert sum(went_on) == 10 * AT_ONCE
+        assert max(went_on) <= AT_ONCE + 1  # the one that asked, too
 
     def test_a_client_that_goes_away_spoils_nobody_elses_query(self, storage, key):
         async def main():

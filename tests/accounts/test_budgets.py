@@ -9,7 +9,6 @@ from tornado_router.accounts import budgets, keys
 from tornado_router.accounts.budgets import period
 from tornado_router.accounts.digest import digest
 from tornado_router.accounts.key_lookup import find_key
-from tornado_router.limits.limiter import Purse
 from tornado_router.storage.tables import UsageDay
 from tornado_router.storage.values import now
 
@@ -41,9 +40,13 @@ class TestBudget:
             UsageDay.create(
                 day=day, user_id=1, api_key_id=1, provider="p", model="m", cost=Decimal(cost)
             )
-        assert budgets.budget_spent(row) == Decimal("0.25")
+        state = budgets.budget_state(row)
+        assert (state.spent, state.left) == (Decimal("0.25"), Decimal("0.75"))
+        assert state.renews.date() == today + datetime.timedelta(days=1)
+        spent = budgets.spent_by_period(row.id)
+        assert (spent["day"], spent["total"]) == (Decimal("0.25"), Decimal("0.75"))
         (purse,) = find_key(digest(key), KEY_PLANS).purses
-        assert purse == Purse(f"budget:1:{today}", 10**9, 250_000_000)
+        assert purse[:4] == (f"budget:1:{today}", 10**9, 250_000_000, "day")
         keys.change(1, {"budget_period": "total"}, ENDPOINTS)
         (purse,) = find_key(digest(key), KEY_PLANS).purses
         assert purse.spent == 750_000_000

@@ -32,7 +32,7 @@ class TestLimits:
         )
         found = find_key(digest(key), KEY_PLANS)
         assert found.rates == (Rates("key:1", 0, 5, 2),)
-        assert found.purses == (Purse("budget:1:0001-01-01", 100_000_000, 0),)
+        assert found.purses == (Purse("budget:1:0001-01-01", 100_000_000, 0, "total"),)
         assert found.models == (("gpt-*",),)
         assert found.endpoints == {"embeddings"}
         assert found.until == later

@@ -6,7 +6,7 @@ import pytest
 
 from tornado_router.accounts import credits, invites, registration, sign_in, users
 from tornado_router.accounts.keys import create_key
-from tornado_router.storage.tables import ApiKey, User
+from tornado_router.storage.tables import ApiKey, StoredEvents, StoredItem, StoredResponse, User
 from tornado_router.storage.values import now
 
 from .people import HASH, PLANS, at_once, refused, register
@@ -146,6 +146,18 @@ class TestDeleting:
             (users.delete_user, ann.id),
         ]
         assert [refused(*work)[:2] for work in gone] == [(404, "user_not_found")] * len(gone)
+
+    def test_what_was_kept_of_a_deleted_users_conversations_goes(self, ann, admin):
+        for user in (ann, admin):
+            stored = StoredResponse.create(
+                response_id="resp_1", user_id=user.id, provider="p", model="m", expires_at=now()
+            )
+            StoredItem.create(item_id="msg_1", user_id=user.id, stored_id=stored.id)
+            StoredEvents.create(stored_id=stored.id, first_number=0, last_number=1, data="x")
+        users.delete_user(ann.id)
+        assert [row.user_id for row in StoredResponse.select()] == [admin.id]
+        assert [row.user_id for row in StoredItem.select()] == [admin.id]
+        assert [row.stored_id for row in StoredEvents.select()] == [stored.id]
 
     def test_the_first_administrators_address_is_nobody_elses(self):
         first = registration.create_administrator()

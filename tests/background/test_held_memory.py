@@ -1,5 +1,8 @@
 """Bytes that bodies hold together."""
 
+import asyncio
+import itertools
+
 from tornado_router.background.held_memory import HeldMemory, Hold
 
 
@@ -30,3 +33,24 @@ def test_nothing_is_given_back_twice():
     hold.shrink(50)
     hold.free()
     assert memory.held == 10
+
+
+def test_large_bodies_take_turns_of_the_loop():
+    memory, seen = HeldMemory(100), []
+
+    async def work(number):
+        await Hold(memory).turn()
+        seen.append(number)
+
+    async def others():
+        while len(seen) < 3 * 5:
+            seen.append("other")
+            await asyncio.sleep(0)
+
+    async def run():
+        await asyncio.gather(work(1), work(2), work(3), others())
+
+    asyncio.run(run())
+    turns = [index for index, name in enumerate(seen) if name != "other"]
+    assert len(turns) == 3
+    assert all("other" in seen[first:second] for first, second in itertools.pairwise(turns))

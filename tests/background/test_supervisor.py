@@ -221,8 +221,11 @@ BY_HAND = {
 }
 PACKAGE = Path(tornado_router.__file__).parent
 EXCEPTIONS = {
+    "calls/upstream/connection.py call_at": "one timer a connection, whose callback is guarded",
+    "endpoints/bridges/many_choices.py create_task": "the choices of one call; all are awaited",
     "provider/credentials.py create_task": "the plugin API imports nothing; it is awaited",
     "redis/protocol.py call_later": "a timer for each command, whose callbacks are guarded",
+    "testing/hosting.py ThreadPoolExecutor": "a plugin's tests ask a router; it ends with them",
 }
 
 

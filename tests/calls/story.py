@@ -62,7 +62,7 @@ def chunk(content):
 class Scripted(Provider):
     """A model in this process that plays a script: responses, errors, and `WAIT` for ever."""
 
-    capabilities: ClassVar = {"chat.completions": ("stream",), "audio.speech": ()}
+    capabilities: ClassVar = {"chat.completions": ("stream", "n"), "audio.speech": ()}
     WAIT = "wait"
     dropped = ("seed",)
 
@@ -238,6 +238,8 @@ class World:
                 RoutingOptions(retries=0),
             ),
             self.accounts,
+            prices=prices,
+            stored=None,  # no endpoint of these stories keeps responses
         )
 
     def observe(self, call):

@@ -130,6 +130,15 @@ class TestSettled:
         assert len(world.finished) == 1
 
     @WAYS
+    def test_what_ends_the_process_is_let_through(self, stream):
+        world = World(KeyboardInterrupt(), key=LIMITED)
+        world.stopping = True
+        with pytest.raises(KeyboardInterrupt):
+            world.ask(stream=stream)
+        assert world.is_free
+        assert len(world.finished) == 1
+
+    @WAYS
     def test_a_client_that_leaves(self, stream):
         world = World([chunk("a")], [LAST], key=LIMITED) if stream else World(WHOLE, key=LIMITED)
         with pytest.raises(ClientLeftError):
@@ -233,6 +242,50 @@ class TestMoney:
         account = world.account
         assert account.charge.charged == 10**6
         assert account.charge.charged + account.charge.uncharged == 11_000 + 50_000 * 2000
+
+    @pytest.mark.parametrize("end", ["fails", "leaves", "cancelled"])
+    def test_a_stream_that_breaks_off_is_charged_what_it_reported(self, end):
+        usage = {"prompt_tokens": 11, "completion_tokens": 5000, "total_tokens": 5011}
+        last = {**LAST, "usage": usage}
+        ends = {"fails": ProviderError(500, "No."), "leaves": [chunk("b")]}
+        world = World([chunk("a")], [last], ends.get(end, Scripted.WAIT), key=paying(10**9))
+        if end == "cancelled":
+            world.cancelled(stream=True)
+        else:
+            with contextlib.suppress(ClientLeftError):
+                world.ask(stream=True, client=Reader(leaves_after=1 if end == "leaves" else None))
+        charge = world.account.charge
+        assert world.account.error_code is not None
+        assert (charge.charged, charge.uncharged) == (11 * 1000 + 5000 * 2000, 0)
+
+    def test_a_client_that_leaves_as_the_last_money_is_reserved_pays_all_the_same(
+        self, monkeypatch
+    ):
+        usage = {"prompt_tokens": 11, "completion_tokens": 5000, "total_tokens": 5011}
+        world = World({"choices": [{"index": 0}], "usage": usage}, key=paying(10**8))
+        extend, asked = world.limiter.extend, []
+
+        async def cancelled_at_first(*wanted):
+            asked.append(wanted)
+            if len(asked) == 1:
+                raise asyncio.CancelledError
+            return await extend(*wanted)
+
+        monkeypatch.setattr(world.limiter, "extend", cancelled_at_first)
+        with pytest.raises(asyncio.CancelledError):
+            world.ask()
+        charge = world.account.charge
+        assert (charge.charged, charge.uncharged) == (11 * 1000 + 5000 * 2000, 0)
+
+    def test_a_stream_that_hides_its_reasoning_is_bounded_the_next_time(self):
+        usage = {"prompt_tokens": 11, "completion_tokens": 900, "total_tokens": 911}
+        world = World([chunk("a")], [{**LAST, "usage": usage}], key=paying(10**8))
+        headers = [world.ask(stream=True).headers for _ in range(2)]
+        first, second = [call.body.get("max_completion_tokens") for call in world.provider.received]
+        assert first is None
+        assert 900 < second < 10**8 // 2000
+        assert "x-router-adapted-params" not in headers[0]
+        assert "max_completion_tokens" in headers[1]["x-router-adapted-params"]
 
     def test_a_long_stream_goes_on_while_there_is_money(self):
         world = World(*([chunk("x" * 400)] for _ in range(50)), [LAST], key=paying(10**9))

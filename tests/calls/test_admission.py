@@ -8,10 +8,8 @@ from decimal import Decimal
 import pytest
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.calls.admission import (
-    Admission,
-    check_permissions,
-)
+from tornado_router.calls.admission import Admission
+from tornado_router.calls.permissions import check_permissions
 from tornado_router.config.options import (
     LimitsOptions,
     PriceOptions,
@@ -444,6 +442,40 @@ class TestGuesses:
         permit, bounds = self.bounded(World(first=16), paying(self.ROOM), **body)
         assert bounds is None
         assert permit.lease.demand.most == 0
+
+    def test_a_stream_is_bounded_that_asks_for_reasoning_until_it_is_seen(self):
+        world, key = World(first=16), paying(self.ROOM)
+        body = {"stream": True, "reasoning_effort": "high"}
+        permit, (bound,) = self.bounded(world, key, **body)
+        assert 16 < bound == (permit.lease.cost - prompt_tokens(**body) * 1000) // 2000
+        world.admission.settle(permit, CHEAP, Usage(10, 500), 4 * 500)
+        assert self.bounded(world, key, **body)[1] is None
+        assert self.bounded(world, key, stream=True, reasoning_effort="none")[1] is None
+
+    def test_a_stream_is_bounded_only_at_targets_that_hide_some(self):
+        world, key = World(first=16), paying(self.ROOM)
+        permit, bounds = self.bounded(world, key, [CHEAP, DEAR], stream=True)
+        assert bounds is None
+        world.admission.settle(permit, DEAR, Usage(10, 500), 4 * 100)
+        permit, (cheap, dear) = self.bounded(world, key, [CHEAP, DEAR], stream=True)
+        assert cheap is None
+        assert 0 < dear <= permit.lease.cost // 20_000
+        assert self.bounded(world, key, [CHEAP], stream=True)[1] is None
+
+    @pytest.mark.parametrize("hidden", [200, 5000])
+    def test_streams_that_hide_some_are_paid_for_whatever_many_come_to(self, hidden):
+        world = World(first=16)
+        key = paying(50 * (prompt_tokens(stream=True) * 1000 + 100 * 2000))
+        world.bounds.compare(CHEAP, 500, 0)
+        running = []
+        for _ in range(100):
+            with suppress(ApiError):
+                running.append(self.bounded(world, key, stream=True))
+        assert 0 < len(running) < 100
+        for permit, (bound,) in running:
+            usage = Usage(prompt_tokens(stream=True), min(hidden, bound))
+            world.cover(permit, CHEAP, usage)
+            assert world.admission.settle(permit, CHEAP, usage, 0).uncharged == 0
 
     def test_a_price_without_output_needs_no_bound(self):
         _, bounds = self.bounded(World(), paying(self.ROOM), [Target("p", "seeing")])

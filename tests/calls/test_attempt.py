@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
+from typing import ClassVar
 
 import orjson
 import pytest
@@ -11,7 +13,7 @@ from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import ToolState
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ProviderError, bad_answer
-from tornado_router.provider import Call, Relayed
+from tornado_router.provider import Call, Provider, Relayed
 
 from .dispatching import ANSWER, BOTH, SECRET, Gated, Scripted, Slow, World, call, failure
 
@@ -33,6 +35,36 @@ def relayed(body):
 
 
 ROLE = delta(role="assistant")
+
+
+class Plain(Provider):
+    """Streams as the core does it."""
+
+    capabilities: ClassVar = {"chat.completions": ("stream",)}
+
+
+class TestPassing:
+    """Events may go by unread only where nothing but the encoder wants to see them."""
+
+    @pytest.mark.parametrize(
+        ("provider", "asked", "traced", "passes"),
+        [
+            (Plain("a", {}), call(stream=True), False, True),
+            (Plain("a", {}), call(stream=False), False, False),
+            (Plain("a", {}), call(stream=True), True, False),
+            (Plain("a", {}), replace(call(stream=True), endpoint="messages"), False, False),
+            (Scripted("a"), call(stream=True), False, False),
+        ],
+        ids=["native", "whole", "traced", "behind a bridge", "with a stream of its own"],
+    )
+    def test_it(self, provider, asked, traced, passes):
+        world = World(provider)
+        world.attempts.traced = traced
+
+        async def main():
+            return await world.dispatcher._attempt(asked, world.targets[0], world.attempts)
+
+        assert (asyncio.run(main()).call.passing is not None) == passes
 
 
 class TestStream:

@@ -14,7 +14,7 @@ from tornado_router.provider import Binary
 from tornado_router.sse import Decoder
 
 from ..speech_endpoint import register_speech
-from .story import LAST, LIMITED, Reader, Scripted, World, chunk
+from .story import LAST, LIMITED, USAGE, Reader, Scripted, World, chunk
 
 REPORTED = {"prompt_tokens": 11, "completion_tokens": 0, "total_tokens": 11}
 
@@ -25,6 +25,21 @@ def logged():
     sink = logger.add(lambda message: lines.append(str(message)), level="ERROR")
     yield lines
     logger.remove(sink)
+
+
+def test_a_client_that_leaves_while_its_response_is_kept_pays_for_all_of_it():
+    message = {"role": "assistant", "content": "Hi"}
+    world = World({"choices": [{"index": 0, "message": message}], "usage": USAGE})
+
+    class Stored:
+        async def keep(self, *_):
+            world.provider.began.set()
+            await asyncio.Event().wait()
+
+    world.gateway.stored = Stored()
+    world.cancelled(endpoint="responses", input="Hi")
+    usage = world.account.usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (11, 7, False)
 
 
 class TestStream:
@@ -354,3 +369,10 @@ def test_a_stream_with_nothing_for_the_client_has_a_head_all_the_same():
     client = World([LAST]).ask(stream=True)
     assert client.content_type == "text/event-stream; charset=utf-8"
     assert [event.data for event in client.events] == [b"[DONE]"]
+
+
+def test_the_error_event_has_the_id_that_the_client_knows():
+    world = World([chunk("Hi")], ProviderError(502, "It broke."))
+    client = world.ask(stream=True, endpoint="messages", max_tokens=5)
+    last = orjson.loads(client.events[-1].data)
+    assert (last["type"], last["request_id"]) == ("error", "client-7")

@@ -252,6 +252,59 @@ class TestDeadline:
         assert world.tried[:3] == ["a", "b", "a"]
 
 
+class TestLimits:
+    TOO_LARGE = "max_tokens is too large: 64000. This model supports at most 16384 tokens."
+
+    @BOTH
+    def test_a_bound_above_the_vendors_is_lowered_at_once_and_from_then_on(self, stream):
+        refusal = failure(400, self.TOO_LARGE, retryable=False)
+        asked = call(stream)
+        asked.body["max_tokens"] = 64_000
+        asked.unsupported = "adapt"
+        answer = [["answer"]] if stream else ["answer"]
+
+        class Vendor(Scripted):
+            async def send(self, call, http):
+                if call.body.get("max_tokens"):
+                    self.calls.append(call)
+                    raise refusal
+                return await super().send(call, http)
+
+            async def stream(self, call, http):
+                if call.body.get("max_tokens"):
+                    self.calls.append(call)
+                    raise refusal
+                async for chunk in super().stream(call, http):
+                    yield chunk
+
+        vendor = Vendor("a", *answer, *answer)
+        world = World(vendor, unsupported="adapt")
+        for tries in (2, 3):
+            attempt = asyncio.run(world.send(asked))
+            assert attempt.dropped == ["max_tokens"]
+            assert len(vendor.calls) == tries
+            assert vendor.calls[-1].body["max_completion_tokens"] == 16_384
+
+    def test_a_vendor_that_always_names_less_is_not_asked_for_ever(self):
+        class Vendor(Scripted):
+            async def send(self, call, http):
+                self.calls.append(call)
+                bound = call.body.get("max_tokens") or call.body["max_completion_tokens"]
+                text = f"max_tokens is too large: {bound}. It is at most {bound - 1} tokens."
+                raise failure(400, text, retryable=False)
+
+        vendor = Vendor("a")
+        asked = call(False)
+        asked.body["max_tokens"], asked.unsupported = 64_000, "adapt"
+        with pytest.raises(ApiError, match="too large"):
+            asyncio.run(World(vendor, unsupported="adapt").send(asked))
+        assert len(vendor.calls) == 5
+
+    def test_any_other_refusal_is_the_clients(self):
+        world = World(Scripted("a", failure(400, "max_tokens is odd.", retryable=False)))
+        assert world.refused().message == "max_tokens is odd."
+
+
 class TestHealth:
     @BOTH
     def test_a_target_that_fails_is_left_out(self, stream):

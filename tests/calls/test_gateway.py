@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.background.held_memory import HeldMemory, Hold, request_hold
 from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError
 from tornado_router.calls.response_cache import CacheControl
 from tornado_router.errors import ProviderError, StoppedError
@@ -71,6 +72,24 @@ class TestWhole:
         world.ask(trace=TraceContext("4bf92f35"))
         assert world.account.trace_id == "4bf92f35"
 
+    @pytest.mark.parametrize(("size", "turns"), [(100, 0), (300_000, 1)])
+    def test_a_large_request_lets_others_run_before_it_is_translated(self, size, turns):
+        world, others = World(WHOLE), []
+
+        def send(call, http):
+            seen.append(len(others))
+            return Scripted.send(world.provider, call, http)
+
+        seen, world.provider.send = [], send
+
+        async def story():
+            request_hold.set(Hold(HeldMemory(10**6)))
+            asyncio.get_running_loop().call_soon(others.append, 1)
+            await world.run(messages=[{"role": "user", "content": "x" * size}])
+
+        asyncio.run(story())
+        assert seen == [turns]
+
     @WAYS
     def test_a_failure_is_not_a_success(self, stream):
         world = World(ProviderError(429, "Slow down."))
@@ -116,6 +135,13 @@ def test_a_response_is_recorded_before_its_last_byte_goes_out(stream):
     assert recorded == ([0, 1] if stream else [1])
 
 
+class NothingIsAsked:
+    """Stands for what is stored; whoever asks it fails."""
+
+    async def origin(self, call, user_id):
+        raise AssertionError("no query for who may not use the model")
+
+
 class TestPermissions:
     OTHER = Key(3, 1, "other", models=(("gpt-*",),), rates=(TWO,))
 
@@ -132,6 +158,12 @@ class TestPermissions:
         monkeypatch.setattr(path, lambda *call: looked_at.append(call))
         World(WHOLE).ask(model="cached", temperature=0)
         assert len(looked_at) == 1
+
+    def test_without_one_nothing_is_looked_up_that_went_before(self):
+        world = World(WHOLE, key=self.OTHER)
+        world.gateway.stored = NothingIsAsked()
+        error = world.refused(endpoint="responses", previous_response_id="resp_1")
+        assert (error.status, error.code) == (403, "model_not_permitted")
 
     @pytest.mark.parametrize("control", [CACHE_DEFAULTS, ONLY_IF_CACHED])
     @pytest.mark.parametrize("seed", [1, 2], ids=["hit", "miss"])
@@ -210,6 +242,7 @@ class TestCache:
 
     def test_misses_are_what_was_looked_for_and_not_there(self):
         def misses():
+            world.metrics.sum_up()
             return world.metrics.registry.get_sample_value(
                 "tornado_router_cache_misses_total", {"model": "cached"}
             )

@@ -11,7 +11,7 @@ from tornado_router.calls import response_cache
 from tornado_router.calls.response_cache import CacheControl, ResponseCache, read_cache_control
 from tornado_router.calls.stores import ProcessStore
 from tornado_router.config.options import CacheOptions
-from tornado_router.provider import Call
+from tornado_router.provider import Call, CallFile
 from tornado_router.routing.routes import Route, Target
 
 ROUTE = Route((Target("a", "x"),), cache_seconds=60)
@@ -96,6 +96,20 @@ def test_whatever_else_differs_does(other):
     world.put()
     assert world.entry(**other)
     assert world.get(**other) is None
+
+
+def test_so_do_headers_of_the_api():
+    world = World()
+    with_beta = replace(call(), headers={"anthropic-beta": "context-1m"})
+    world.put(b"plain")
+    assert world.get(asked=with_beta) is None
+    world.put(b"beta", asked=with_beta)
+    assert (world.get().data, world.get(asked=with_beta).data) == (b"plain", b"beta")
+
+
+def test_calls_with_files_are_not_compared():
+    asked = replace(call(), files=[CallFile("file", "a.wav", "audio/wav")])
+    assert World().entry(asked) is None
 
 
 def test_ignored_fields_make_no_difference():

@@ -18,11 +18,11 @@ def recall(kept, owner, *ids):
 
 def test_what_was_kept_comes_back_as_often_as_it_is_asked_for():
     kept = ToolState(ProcessStore(1000), 60)
-    keep(kept, ME, call_1={"signature": "é"}, call_2=[1, None])
+    keep(kept, ME, call_1={"signature": "é"}, call_2=[2**70, None])
     for _ in range(2):
         assert recall(kept, ME, "call_1", "call_2") == {
             "call_1": {"signature": "é"},
-            "call_2": [1, None],
+            "call_2": [2**70, None],
         }
 
 

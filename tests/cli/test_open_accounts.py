@@ -98,7 +98,7 @@ def over_cli(app, tmp_path, monkeypatch):
     """Does a deed by a command beside the router; returns the message of a refusal."""
     storage = SimpleNamespace(call=app.storage.call, run=app.storage.run, close=lambda: None)
     monkeypatch.setattr(open_accounts, "open_storage", lambda _: storage)
-    monkeypatch.setattr("tornado_router.cli.common.log.setup", lambda _: None)
+    monkeypatch.setattr("tornado_router.cli.common.log.setup", lambda _, secrets: None)
 
     async def run(*words):
         words = (*words[:2], "--config", str(tmp_path / "router.toml"), *words[2:])
@@ -183,13 +183,29 @@ DEEDS = {
         ("keys", "rotate", "2", "--grace", "1h"),
     ),
     "keys revoke": (("DELETE", KEY), ("keys", "revoke", "2")),
+    "keys set": (
+        (
+            *("PATCH", KEY),
+            {
+                **{"name": "b", "models": ["echo", "x-*"], "endpoints": ["chat.completions"]},
+                **{"rpm": 5, "tpm": 0, "max_in_flight": 2, "budget": "2.5"},
+                **{"budget_period": "day", "log_requests": False, "is_active": False},
+            },
+        ),
+        (
+            *("keys", "set", "2", "--name", "b", "--model", "echo", "--model", "x-*"),
+            *("--endpoint", "chat.completions", "--rpm", "5", "--tpm", "0", "--max-in-flight"),
+            *("2", "--budget", "2.5", "--budget-period", "day", "--log-requests", "no"),
+            "--no-active",
+        ),
+    ),
 }
 """What can be done in both ways, by its command."""
 
 COMMAND_LINE_ONLY = {
     "keys create": "over HTTP one creates keys for oneself; see TestKeys in accounts/test_service",
     **dict.fromkeys(["users list", "users show", "credits list", "keys list"], "reads"),
-    **dict.fromkeys(["invites list", "plans"], "reads"),
+    **dict.fromkeys(["invites list", "plans", "keys show"], "reads"),
 }
 
 
@@ -251,6 +267,11 @@ REFUSALS = {
         ("invites", "create", "--plan", "gold"),
     ),
     "an unknown key": (("DELETE", "/api-keys/9"), ("keys", "revoke", "9")),
+    "a rate below nothing": (("PATCH", KEY, {"rpm": -1}), ("keys", "set", "2", "--rpm", "-1")),
+    "an endpoint that there is not": (
+        ("PATCH", KEY, {"endpoints": ["chat"]}),
+        ("keys", "set", "2", "--endpoint", "chat"),
+    ),
     "an unknown key to rotate": (("POST", "/api-keys/9/rotate", {}), ("keys", "rotate", "9")),
 }
 
@@ -261,13 +282,108 @@ async def test_a_refusal_has_the_same_words(over_http, over_cli, http, cli):
     """But for a field, which is an option there."""
     refused = await over_http(*http)
     assert refused
-    assert await over_cli(*cli) == re.sub(r"'(email|name|reason)'", r"--\1", refused)
+    said = re.sub(r"'(email|name|reason|rpm|endpoint)(s\[0\])?'", r"--\1", refused)
+    assert await over_cli(*cli) == said
 
 
 @pytest.mark.gen_test
 async def test_an_unknown_user_is_named_as_it_was_asked_for(over_http, over_cli):
     assert await over_http("GET", "/admin/users/9") == "There is no user 9."
     assert await over_cli("users", "show", "eve@x.org") == "There is no user 'eve@x.org'."
+
+
+@pytest.fixture
+def prints(app, over_cli, tmp_path):
+    """What a command prints."""
+
+    def run(*words):
+        words = (*words, "--config", str(tmp_path / "router.toml"))
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code in (0, 1, 2), done.exception
+        return done.output
+
+    return lambda *words: asyncio.to_thread(run, *words)
+
+
+@pytest.mark.gen_test
+async def test_a_key_is_shown_with_what_is_left_of_its_budget(app, over_http, over_cli, prints):
+    assert await over_cli("keys", "set", "2", "--budget", "2", "--rpm", "9") is None
+    charge = Charge(500_000_000)
+    app.ledger.add(finished(user_id=3, key_id=2, charge=charge))
+    await asyncio.to_thread(poll, lambda: app.storage.call(UsageLog.select().count))
+    shown = await prints("keys", "show", "2")
+    lines = dict(re.split("  +", line, maxsplit=1) for line in shown.splitlines())
+    assert (lines["budget"], lines["spent"], lines["left"]) == ("2 a month", "0.5", "1.5")
+    assert (lines["requests per minute"], lines["models"], lines["user"]) == ("9", "any", EMAIL)
+    assert (lines["expires"], lines["last used"]) == ("never", "2027-01-15 08:00 UTC")
+    as_json = orjson.loads(await prints("keys", "show", lines["key"], "--json"))
+    assert (as_json["id"], as_json["budget_left"], as_json["rpm"]) == (2, "1.5", 9)
+    assert "key" not in as_json
+    assert as_json["budget_renews_at"]
+
+
+@pytest.mark.gen_test
+async def test_a_limit_is_lifted_by_a_word(app, over_http, over_cli, prints):
+    given = ("--rpm", "9", "--budget", "2", "--model", "echo", "--expires-in", "9d")
+    for words in (given, [word if word[0] == "-" else "none" for word in given]):
+        assert await over_cli("keys", "set", "2", *words) is None
+        key = orjson.loads(await prints("keys", "show", "2", "--json"))
+        limits = [key[name] for name in ("rpm", "budget", "models", "expires_at")]
+        assert [limit is None for limit in limits] == [words != given] * 4
+    assert "stands alone" in await prints("keys", "set", "2", "--model", "none", "--model", "x")
+    assert "nothing to change" in await prints("keys", "set", "2")
+
+
+@pytest.mark.gen_test
+async def test_a_key_is_named_by_its_beginning_or_all_of_it(app, over_http, over_cli, prints):
+    made = app.storage.call(lambda: [keys.create(3, {"name": "x"}, ()) for _ in range(2)])
+    (row, secret), (other, _) = made
+    for name in (str(row.id), row.prefix, f"{row.prefix}...", secret):
+        assert orjson.loads(await prints("keys", "show", name, "--json"))["id"] == row.id
+    app.storage.call(lambda: ApiKey.update(prefix=row.prefix).execute())
+    assert f"by its id: 1, 2, {row.id}, {other.id}." in await prints("keys", "show", row.prefix)
+    for unknown in ("sk-tr-abcdef", f"{secret}x"):
+        said = await prints("keys", "show", unknown)
+        assert f"There is no API key {unknown[:12]}..." in said
+        assert secret not in said
+    for text in ("abc", "sk-tr-", "1.5", "9" * 30):
+        assert "neither the id of a key" in await prints("keys", "revoke", text)
+
+
+@pytest.mark.gen_test
+async def test_usage_is_what_http_reports(app, http_client, base_url, people, over_cli, prints):
+    calls = [("fast", 3, 500), ("fast", 3, 500), ("=slow", 2, 20)]
+    for number, (model, user, cost) in enumerate(calls):
+        fields = {"model": model, "user_id": user, "key_id": user - 1}
+        charge = Charge(cost * 10**6)
+        app.ledger.add(finished(call_id=f"req_{number}", charge=charge, **fields))
+    await asyncio.to_thread(poll, lambda: app.storage.call(UsageLog.select().count) == len(calls))
+    span = ("--since", "2020-01-01", "--until", "2100-01-01")
+    *lines, last = (await prints("usage", *span)).splitlines()
+    assert last == "3 calls cost 0 as the model has no price: see `models`"
+    assert [line.split()[0] for line in lines] == ["model", "fast", "=slow", "total"]
+    assert [line.split()[-1] for line in lines] == ["cost", "1", "0.02", "1.02"]
+    assert EMAIL in (await prints("usage", "--by", "user", *span)).splitlines()[1]
+    for more, query in (
+        (("--by", "key"), "group_by=key"),
+        (("--by", "day", "--user", EMAIL), "group_by=day&user_id=3"),
+        (("--by", "model", "--key", "1", "--model", "=slow"), "group_by=model&key_id=1"),
+    ):
+        for form in ("json", "csv"):
+            said = await http_client.fetch(
+                f"{base_url}/usage?from=2020-01-01&to=2100-01-01&{query}&format={form}",
+                headers={"Authorization": f"Bearer {people}"},
+            )
+            printed = await prints("usage", *span, *more, f"--{form}")
+            expected = said.body.decode()
+            if form == "json":
+                assert orjson.loads(printed) == orjson.loads(expected)
+            else:
+                assert printed.splitlines() == expected.splitlines()
+    said = await prints("usage", "--since", "2026-11-02", "--until", "2026-11-01")
+    assert "--since must be before --until." in said
+    assert "--since must be a day such as" in await prints("usage", "--since", "soon")
+    assert "one of --csv and --json" in await prints("usage", "--csv", "--json")
 
 
 class Money:

@@ -43,7 +43,7 @@ def test_the_schema_has_the_defaults_of_the_dataclass(name):
     defaults = {item.name: getattr(made, item.name) for item in fields(made)}
     as_json = {key: list(it) if isinstance(it, tuple) else it for key, it in defaults.items()}
     assert as_json == {
-        option: schema["properties"][option]["default"] for option in schema["properties"]
+        option: schema["properties"][option].get("default") for option in schema["properties"]
     }
     assert schema["required"] == []
 

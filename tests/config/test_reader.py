@@ -54,7 +54,7 @@ def test_every_file_that_it_is_read_from_is_known(tmp_path):
 def test_an_empty_file_is_all_defaults(read, tmp_path):
     config = read("")
     assert (config.server.host, config.server.port) == ("127.0.0.1", 3000)
-    assert config.server.max_body_bytes == 10 * 1024 * 1024
+    assert config.server.max_body_bytes is None
     assert config.database.path == "data/router.db"
     assert config.redis.host == ""
     assert config.log.level == "info"

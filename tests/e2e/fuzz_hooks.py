@@ -52,7 +52,8 @@ def _put_values(operation, path, case):
     for beginning, ids in FACTS.get("ids", {}).items():
         if path.startswith(beginning):
             last = case.method == "DELETE" and len(ids) > 1
-            case.path_parameters["id"] = ids.pop() if last else ids[0]
+            (name,) = case.path_parameters
+            case.path_parameters[name] = ids.pop() if last else ids[0]
 
 
 def _spare_own(path, case):

@@ -145,7 +145,7 @@ def test_refusal_keeps_the_words_and_the_field_of_the_provider(router):
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_passed_on(router, status):
-    assert router.post(body(f"up/status:{status}")).headers["Retry-After"] == "7"
+    assert router.post(body(f"up/status:{status}")).headers["Retry-After"] == "11"
 
 
 def test_redirect_is_not_followed(router, upstream):

@@ -62,6 +62,7 @@ def test_streamed_response(chunks, model, said, tokens):
 @SERVED
 def test_usage_of_a_stream_is_hidden_from_those_who_did_not_ask(chunks, model, said, tokens):
     found = chunks(model=model)
+    assert text(found) == said
     assert all(chunk.choices for chunk in found)
     assert not any(chunk.usage for chunk in found)
 

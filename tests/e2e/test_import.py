@@ -16,7 +16,9 @@ def test_what_was_imported_serves(router_project, upstream):
     project = router_project({"config.yaml": f"model_list:\n{deployments}"})
     assert project.cli("import", "litellm", "config.yaml").returncode == 0
     path = project.folder / "router.toml"
-    path.write_text('[server]\nport = 0\n[log]\nformat = "json"\n' + path.read_text())
+    path.write_text(
+        '[log]\nformat = "json"\n' + path.read_text().replace("port = 4000", "port = 0")
+    )
     router = project.serve(KEY_A="sk-a", KEY_B="sk-b")
     hello = {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}
     for _ in range(20):

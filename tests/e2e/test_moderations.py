@@ -46,6 +46,10 @@ def test_an_image(client):
     assert result.category_applied_input_types.violence == ["image", "text"]
 
 
+def test_nothing_is_judged_as_a_whole(client):
+    assert [r.flagged for r in client.moderations.create(model="echo", input=[]).results] == [False]
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [

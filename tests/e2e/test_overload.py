@@ -14,6 +14,8 @@ from pathlib import Path
 import openai
 import pytest
 
+from tornado_router.http.fronts import FRONTS
+
 from ..support import DEADLINE, VENDOR_KEY, connected, poll, read_response
 
 pytestmark = pytest.mark.sqlite_suffices
@@ -38,6 +40,12 @@ models = ["echo"]
 [metrics]
 public = true
 """
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 @pytest.fixture
@@ -313,6 +321,8 @@ def test_the_command_shows_how_a_router_is(project, router):
     assert table[0].split("  ")[0] == "target"
     assert table[1].startswith("up/ok")
     assert table[1].split()[1] == "well"
+    state = json.loads(project.cli("health", "--url", router.origin, "--json").stdout)
+    assert (state["status"], state["calls"]) == ("ok", 0)
     router.stop()
     gone = project.cli("health", "--url", router.origin)
     assert gone.returncode == 1

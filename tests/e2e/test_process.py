@@ -15,7 +15,7 @@ from tornado_router.config.reader import environment, load
 
 from ..collector import collector
 from ..servers import own_redis
-from ..support import VENDOR_KEY, connected, events, poll
+from ..support import SERVE, VENDOR_KEY, Process, connected, events, poll
 
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = (REPOSITORY / "router.toml").read_text()
@@ -90,6 +90,26 @@ def test_first_start_shows_one_key_and_the_second_none(router_project):
     assert second.stop() == 0
     assert len(second.usage_rows()) == 2
     assert "sk-tr-" not in first.stderr + second.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_router_stopped_while_it_starts_ends_in_order(router_project, number):
+    project = router_project({"router.toml": ECHO})
+    router = Process(SERVE, project.folder, "starting", project.env({}))
+    router.printed("The database is new")  # which is said before it serves
+    router.send(number)
+    assert router.wait() == 0, router.stderr
+    assert "stopped" in router.stderr
+
+
+def test_a_router_told_to_reload_while_it_starts_goes_on(router_project):
+    project = router_project({"router.toml": ECHO})
+    router = Process(SERVE, project.folder, "starting", project.env({}))
+    router.printed("The database is new")
+    router.send(signal.SIGHUP)
+    router.printed("serves on")
+    router.send(signal.SIGTERM)
+    assert router.wait() == 0, router.stderr
 
 
 def test_key_is_stored_as_a_digest_only(router_project):

@@ -165,6 +165,20 @@ def test_a_stream_goes_on_whose_provider_is_gone(deployment, upstream):
         assert list(stream)[-1].choices[0].finish_reason == "stop"
 
 
+def test_a_response_in_the_background_goes_on_whose_provider_is_gone(deployment, upstream):
+    with openai.OpenAI(
+        base_url=deployment.router.url, api_key=deployment.router.key, max_retries=0
+    ) as client:
+        made = client.responses.create(model="up/gated", input="Hi", background=True)
+        poll(upstream.exchanges)
+        text = deployment.text.replace("providers.up", "providers.other")
+        deployment.reload(text.replace("up/ok", "other/ok"))
+        deployment.ask("other/ok")
+        upstream.step(10)
+        done = poll(lambda: (it := client.responses.retrieve(made.id)).status != "queued" and it)
+    assert done.status == "completed"
+
+
 def test_plans_change_and_what_was_used_is_not_forgotten(deployment):
     run = deployment.project.cli
     run(

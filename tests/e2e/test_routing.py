@@ -46,6 +46,9 @@ targets = ["east/ok", "west/ok"]
 [routes.bound]
 targets = ["east/ok", "west/ok"]
 sticky = "user"
+[routes.session]
+targets = ["east/ok", "west/ok"]
+sticky = "header:X-Claude-Code-Session-Id"
 [routes.hedged]
 targets = ["east/slow:30", "west/ok"]
 hedge_seconds = 0.1
@@ -97,7 +100,7 @@ def test_a_target_that_fails_is_left_out_and_the_log_says_so(ask, router, upstre
 
 
 def test_a_call_without_another_target_is_tried_again(router, upstream):
-    answer = router.post({"model": "east/status:500", "messages": HELLO})
+    answer = router.post({"model": "east/plain-status:500", "messages": HELLO})
     assert answer.status == 502
     assert answer.headers["x-router-attempts"] == "3"
     assert len(upstream.exchanges()) == 3
@@ -119,6 +122,17 @@ def test_calls_of_one_user_stay_together(ask):
     for user in "abcdef":
         assert len({ask("bound", user=user)["x-router-target"] for _ in range(4)}) == 1
     assert len({ask("bound", user=str(number))["x-router-target"] for number in range(30)}) == 2
+
+
+def test_calls_of_one_session_stay_together(ask):
+    def target(session):
+        return ask("session", extra_headers={"x-claude-code-session-id": session})[
+            "x-router-target"
+        ]
+
+    for session in "abcdef":
+        assert len({target(session) for _ in range(4)}) == 1
+    assert len({target(str(number)) for number in range(30)}) == 2
 
 
 def test_a_client_may_choose_a_target_of_the_route(router):

@@ -395,7 +395,7 @@ def test_refusal_of_the_provider_is_an_exception_of_the_sdk(sdk, model, error, s
         assert (refused.value.param, refused.value.code) == ("temperature", "vendor_400")
         assert refused.value.body["message"] == "Vendor says 400."
     if model == "up/status:429":
-        assert refused.value.response.headers["retry-after"] == "7"
+        assert refused.value.response.headers["retry-after"] == "11"
 
 
 def test_sdk_waits_as_long_as_the_provider_says(router, upstream, request_id):

@@ -2,6 +2,8 @@
 
 import json
 import string
+import subprocess
+import sys
 
 import pytest
 
@@ -14,7 +16,7 @@ EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 ALPHABET = (string.ascii_letters + string.digits) * 3
 HEX = "0123456789abcdef" * 3
 
-OWN = "sk-" + ALPHABET[5:53]
+OWN = {"in a known form": "sk-" + ALPHABET[5:53], "in none": "3f" * 24}
 """Of the router's provider."""
 
 VENDORS = {
@@ -140,8 +142,9 @@ def told():
         yield it
 
 
-def test_no_secret_is_kept_wherever_it_is_put(router_project, upstream, told):
-    text = ROUTER_TOML.format(collector=told.url, key=OWN, upstream=upstream.url)
+@pytest.mark.parametrize("own", OWN.values(), ids=OWN)
+def test_no_secret_is_kept_wherever_it_is_put(router_project, upstream, told, own):
+    text = ROUTER_TOML.format(collector=told.url, key=own, upstream=upstream.url)
     project = router_project({"router.toml": text})
     made = project.cli(
         *("users", "create", "--email", EMAIL, "--admin", "--password-stdin"),
@@ -154,7 +157,7 @@ def test_no_secret_is_kept_wherever_it_is_put(router_project, upstream, told):
     login = json.dumps({"email": EMAIL, "password": PASSWORD})
     json_type = {"Content-Type": "application/json"}
     session = json.loads(router.request("POST", "/auth/login", login, json_type).body)["token"]
-    secrets = VENDORS | {"a session": session, "a key": key, "the vendor's own": OWN}
+    secrets = VENDORS | {"a session": session, "a key": key, "the vendor's own": own}
     client = Client(router, session)
     for secret in secrets.values():
         client.bodies(secret)
@@ -182,3 +185,28 @@ def test_no_secret_is_kept_wherever_it_is_put(router_project, upstream, told):
         (place, name) for place, text in kept.items() for name in secrets if secrets[name] in text
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("reader", "hidden"), [("read_config", ["pa55w0rd"]), ("read_or_exit", ["pa55w0rd", "s3c-k"])]
+)
+def test_no_command_logs_the_secrets_that_it_read(router_project, reader, hidden):
+    """Commands that do not serve read what they need, which is without plugins for most of them."""
+    text = '[metrics]\ntoken = "pa55w0rd"\n[providers.up]\ntype = "openai"\n'
+    project = router_project({"router.toml": text + 'api_key = "s3c-k"\n'})
+    code = f"""if True:
+        from pathlib import Path
+        from loguru import logger
+        from tornado_router.cli import common
+        common.{reader}(Path("router.toml"))
+        logger.error("it said {" and ".join(hidden)}")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.count("[redacted]") == len(hidden)
+    assert not any(secret in done.stderr for secret in hidden)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tornado_router.http.fronts import FRONTS
+
 from ..support import DEADLINE, events
 from ..upstream import TEXT
 
@@ -11,6 +13,12 @@ pytestmark = pytest.mark.sqlite_suffices
 
 COMMENT = b": keep-alive\n"
 ERROR = {"error": {"code": 503, "message": "overloaded"}}
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 def delta(finish_reason=None, index=0, **fields):

@@ -239,6 +239,7 @@ def test_nothing_of_a_prompt_an_answer_or_a_key_is_told(serve, told):
     tree_size = 5
     poll(lambda: len(told.spans()) == tree_size and told.metrics())
     everything = b"".join(data for _, data in told.raw)
+    assert b"tornado_router.provider" in everything  # which can be read as it is
     for secret in (PROMPT, VENDOR_KEY, router.key, "collector-secret"):
         assert secret.encode() not in everything
 

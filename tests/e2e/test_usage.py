@@ -159,3 +159,41 @@ def test_a_key_and_nobody_at_all_get_nothing(router):
         assert answer.status == 400
         assert answer.error["param"] == ("x" if query == "?x=1" else "from")
     assert ann.get("?model=%ff").status == 400
+
+
+USER = [{"role": "user", "content": "hello out there"}]
+ASKED = {
+    "/v1/chat/completions": {"messages": USER},
+    "/v1/completions": {"prompt": "hello out there", "max_tokens": 50},
+    "/v1/messages": {"messages": USER, "max_tokens": 50},
+    "/v1/responses": {"input": "hello out there", "store": False},
+}
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_callers_learn_what_a_call_costs(router, path):
+    ann = Person(router, ANN)
+    headers = {"Authorization": f"Bearer {ann.key}", "Content-Type": "application/json"}
+
+    def ask(model="up/ok", wants=False, **more):
+        body = json.dumps({"model": model, **ASKED[path], **more})
+        extra = {"X-Router-Cost": "true"} if wants else {}
+        answer = router.request("POST", path, body, headers | extra)
+        assert answer.status == 200, answer.body
+        return answer
+
+    whole = ask()
+    assert whole.headers["x-router-cost"] == f"{COST.normalize():f}"
+    poll(lambda: ann.usage()["data"])
+    assert whole.headers["x-router-cost"] == ann.usage()["data"][0]["cost"]
+    more = {"stream": True}
+    if "completions" in path:
+        more["stream_options"] = {"include_usage": True}
+    streamed = ask(wants=True, **more)
+    assert "x-router-cost" not in streamed.headers
+    lines = [line for line in streamed.body.splitlines() if line.startswith(b"data: {")]
+    events = [json.loads(line.removeprefix(b"data: ")) for line in lines]
+    usages = [event.get("usage") or event.get("response", {}).get("usage") for event in events]
+    found = [usage["cost"] for usage in usages if usage and "cost" in usage]
+    assert found == [float(COST)]
+    assert b'"cost"' not in ask(**more).body

@@ -94,6 +94,7 @@ def test_a_refusal_keeps_its_words_and_is_asked_once(router, upstream, stream):
         assert len(upstream.exchanges()) == 1
         # and the target is not left out: it is asked again
         assert ask(router, f"after-{vendor}", {"status": status, "body": body}).status >= 400
+        assert len(upstream.exchanges()) == 2
 
 
 CANNOT = [
@@ -214,10 +215,12 @@ def test_the_operators_empty_account(router, upstream, vendor, status, body, str
 @pytest.mark.parametrize(
     ("status", "headers", "body", "expected"),
     [
-        (200, {"Retry_After": "9"}, error("Slow.", code=429), (429, "9")),
-        (200, {}, error("Slow.", code="rate_limit_exceeded", retry_after=8), (429, "8")),
-        (402, {"Retry_After": "9"}, error("In-flight budget.", code=402), (429, "9")),
+        (200, {"Retry_After": "19"}, error("Slow.", code=429), (429, "19")),
+        (200, {}, error("Slow.", code="rate_limit_exceeded", retry_after=18), (429, "18")),
+        (402, {"Retry_After": "19"}, error("In-flight budget.", code=402), (429, "19")),
         (498, {}, error("Flex tier capacity exceeded."), (503, "1")),
+        (429, {"Retry_After": "скоро"}, error("Slow."), (429, "1")),
+        (503, {"Retry_After": "Mon, 01 Jan 99999999999 00:00:00 GMT"}, {}, (503, "1")),
         (523, {}, {}, (502, None)),
         (524, {}, {}, (504, None)),
         (499, {}, error("Cancelled."), (502, None)),

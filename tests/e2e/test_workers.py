@@ -1,4 +1,4 @@
-"""Several workers behind one port: they share limits, are started again, and stop together."""
+"""Several workers behind one port: they share limits, are started again, replaced, and stop."""
 
 import http.client
 import json
@@ -8,10 +8,11 @@ import signal
 import socket
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from openai import OpenAI
 
 from ..servers import own_redis
 from ..support import VENDOR_KEY, poll
@@ -22,6 +23,7 @@ ROUTER_TOML = """
 [server]
 port = 0
 workers = 2
+pid_file = "router.pid"
 [log]
 format = "json"
 [auth]
@@ -85,6 +87,7 @@ def deployment(router_project, upstream, tmp_path_factory):
 def test_a_second_router_does_not_share_the_port(deployment):
     port = int(deployment.router.origin.rpartition(":")[2])
     text = deployment.text.replace("port = 0", f"port = {port}", 1)
+    text = text.replace('"router.pid"', '"second.pid"')
     (deployment.project.folder / "router.toml").write_text(text)
     second = deployment.project.cli("serve")
     assert (second.returncode, second.stdout) == (1, "")
@@ -144,6 +147,52 @@ def test_a_changed_file_reaches_all(deployment):
     assert set(deployment.statuses(20, model="old")) == {404}
 
 
+def test_workers_are_replaced_and_no_call_notices(deployment, upstream):
+    before, since = deployment.workers(), start_time(deployment)
+    write(deployment, deployment.text.replace("workers = 2", "workers = 2\nmax_body_bytes = 2000"))
+    # Some for each worker: the kernel chooses.
+    streams = [stream(deployment, "up/gated") for _ in range(8)]
+    poll(lambda: len(upstream.exchanges()) == 8)
+    with calls(deployment) as outcomes:
+        command = deployment.project.cli("restart")
+        assert (command.returncode, command.stderr) == (0, "")
+        poll(lambda: "worker 2 replaces worker 0" in deployment.messages())
+        assert set(deployment.workers()) > set(before)  # the streams are not over
+        upstream.step(20)
+        poll(lambda: "all workers are replaced" in deployment.messages())
+    assert [ended(connection) for connection in streams] == [b"data: [DONE]"] * 8
+    assert len(outcomes) > 20
+    assert set(outcomes) == {200}
+    assert len(deployment.workers()) == 2
+    assert set(deployment.workers()).isdisjoint(before)
+    assert deployment.router.post({**HELLO, "user": "x" * 2000}).status == 413
+    assert "tornado_router_worker_restarts_total 0.0" in metrics_text(deployment)
+    assert start_time(deployment) == since  # or else the alert of a loop of restarts fires
+    poll(lambda: served(deployment) == len(outcomes) + 8)
+
+
+def test_a_new_worker_that_cannot_start_replaces_none(deployment):
+    before = deployment.workers()
+    write(deployment, "[nonsense]\n")
+    deployment.router.expect_log("the workers are not replaced: a new one ended with 1")
+    deployment.router.expect_log("nonsense: unknown key")
+    deployment.router.expect_log("1 fault")
+    deployment.router.send(signal.SIGUSR2)
+    poll(lambda: any("a new one ended with 1" in line for line in stderr(deployment)))
+    assert deployment.workers() == before
+    assert deployment.statuses(4) == [200] * 4
+
+
+def test_one_process_alone_is_not_replaced(router_project):
+    text = '[server]\nport = 0\n[log]\nformat = "json"\n[providers.echo]\ntype = "echo"\n'
+    project = router_project({"router.toml": text})
+    router = project.serve()
+    assert "nothing can replace" in project.cli("restart").stderr
+    router.send(signal.SIGUSR2)
+    poll(lambda: any("not replaced" in line["message"] for line in router.log()))
+    assert router.health()["status"] == "ok"
+
+
 def test_they_stop_together_and_calls_that_run_are_served(deployment):
     answers = []
     threads = [
@@ -168,18 +217,14 @@ def test_they_stop_together_and_calls_that_run_are_served(deployment):
 
 
 def test_metrics_are_those_of_all_workers_also_of_one_that_died(deployment):
-    def served():
-        found = re.findall(r'_requests_total{.*status="200".*} (\d+)', metrics_text(deployment))
-        return sum(map(int, found))
-
     deployment.statuses(20)
-    assert [served() for _ in range(8)] == [20] * 8
+    poll(lambda: [served(deployment) for _ in range(8)] == [20] * 8)
     deployment.router.expect_log(r"was killed \(signal 9\)")
     files = metrics_files(deployment.workers()[1])
     os.kill(deployment.workers()[0], signal.SIGKILL)
     poll(lambda: any("was killed" in message for message in deployment.messages()))
     deployment.statuses(10)
-    assert [served() for _ in range(8)] == [30] * 8
+    poll(lambda: [served(deployment) for _ in range(8)] == [30] * 8)
     poll(lambda: "tornado_router_calls_limit 2000.0" in metrics_text(deployment))
     assert "tornado_router_worker_restarts_total 1.0" in metrics_text(deployment)
     assert metrics_files(deployment.workers()[1]) == files
@@ -218,8 +263,83 @@ def test_health_answers_while_a_worker_is_away(deployment):
     poll(lambda: any("was killed" in message for message in deployment.messages()))
 
 
+def write(deployment, text):
+    (deployment.project.folder / "router.toml").write_text(deployment.project.with_url(text))
+
+
+def stderr(deployment):
+    return deployment.router.stderr.splitlines()
+
+
+def authorization(deployment):
+    return {"Authorization": f"Bearer {deployment.router.key}"}
+
+
+def stream(deployment, model):
+    """A connection on which a stream has begun."""
+    body = json.dumps({**HELLO, "model": model, "stream": True})
+    connection = deployment.router.connect()
+    connection.request("POST", "/v1/chat/completions", body, authorization(deployment))
+    return connection
+
+
+def ended(connection):
+    """The last event of its stream."""
+    with closing(connection):
+        return connection.getresponse().read().strip().rpartition(b"\n\n")[2]
+
+
+@contextmanager
+def calls(deployment):
+    """Calls all the while, on connections that are new and on such that are kept.
+
+    One that is closed between two calls is opened again, as SDKs do.
+    """
+    outcomes, over = [], threading.Event()
+
+    def call(connection):
+        is_new = connection.sock is None
+        body = json.dumps(HELLO)
+        try:
+            connection.request("POST", "/v1/chat/completions", body, authorization(deployment))
+            answer = connection.getresponse()
+        except ConnectionError:
+            connection.close()
+            return outcomes.append("broken") if is_new else call(connection)
+        answer.read()
+        return outcomes.append(answer.status)
+
+    def run(kept):
+        with closing(deployment.router.connect()) as connection:
+            while not over.is_set():
+                call(connection)
+                if not kept:
+                    connection.close()
+
+    threads = [threading.Thread(target=run, args=(kept,)) for kept in (True, False) * 2]
+    for thread in threads:
+        thread.start()
+    try:
+        yield outcomes
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def served(deployment):
+    """The calls that were served, by the metrics of all workers."""
+    found = re.findall(r'_requests_total{.*status="200".*} (\d+)', metrics_text(deployment))
+    return sum(map(int, found))
+
+
 def metrics_text(deployment):
     return deployment.router.request("GET", "/metrics").body.decode()
+
+
+def start_time(deployment):
+    pattern = r"process_start_time_seconds (\S+)"
+    return poll(lambda: re.search(pattern, metrics_text(deployment)))[1]
 
 
 def metrics_files(pid):
@@ -233,3 +353,14 @@ def _bytes_read(pid):
     """What a process has read in all, from sockets too."""
     (line,) = [x for x in Path(f"/proc/{pid}/io").read_text().splitlines() if x[:5] == "rchar"]
     return int(line.split()[1])
+
+
+def test_any_worker_cancels_what_another_makes(deployment):
+    """Each request comes on a connection of its own, and so to either of the two."""
+
+    def responses():
+        return OpenAI(base_url=deployment.router.url, api_key=deployment.router.key).responses
+
+    for _ in range(6):
+        made = responses().create(model="up/hang", input="Hi", background=True)
+        assert responses().cancel(made.id).status == "cancelled"

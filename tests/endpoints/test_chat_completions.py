@@ -71,6 +71,13 @@ class TestAsk:
     def test_temperature_has_a_default(self, fields, given):
         assert ask(**fields).temperature() == given
 
+    @pytest.mark.parametrize(
+        ("fields", "reasons"),
+        [({}, False), ({"reasoning_effort": "none"}, False), ({"reasoning_effort": "low"}, True)],
+    )
+    def test_it_asks_for_reasoning_by_an_effort(self, fields, reasons):
+        assert ask(**fields).reasons() is reasons
+
     def test_context_holds_prompt_and_output(self):
         asked = ask({"type": "text", "text": "x" * 400}, max_tokens=50)
         assert 150 <= asked.context() <= 155

@@ -23,6 +23,10 @@ def test_a_guess_counts_the_bytes_of_text():
     assert prompt_tokens({"type": "text", "text": "漢" * 400}) >= 300
 
 
+def test_a_type_may_be_a_list_as_in_schemas():
+    assert estimate_tokens({"type": ["string", "null"]}) == 3
+
+
 def test_tools_count():
     tool = {"type": "function", "function": {"name": "f", "description": "d" * 400}}
     assert prompt_tokens({"type": "text", "text": "x"}, tools=[tool]) > 100

@@ -11,8 +11,11 @@ from tornado_router.endpoints import ENDPOINTS
 PACKAGE = Path(tornado_router.__file__).parent
 EXEMPT = ("endpoints/", "scaffold/template/")
 
-NAMES = {name for endpoint in ENDPOINTS.values() for name in (endpoint.name, endpoint.path)}
-STARTS = tuple(f"{name}." for name in ENDPOINTS)
+WORDS = {"messages", "responses"}
+"""Names that are fields, too: of a chat completion, and of an OpenAPI document."""
+
+NAMES = {name for endpoint in ENDPOINTS.values() for name in (endpoint.name, endpoint.path)} - WORDS
+STARTS = tuple(f"{name}." for name in ENDPOINTS if name not in WORDS)
 """Of the names of schemas, such as `chat.completions.chunk`."""
 
 OBJECTS = ("chat.completion", "text_completion")

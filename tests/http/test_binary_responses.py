@@ -10,10 +10,17 @@ from tornado.httpclient import HTTPError
 
 from tornado_router.errors import ProviderError
 from tornado_router.http import urls
+from tornado_router.http.fronts import FRONTS
 from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.provider import Binary
 
 from ..speech_endpoint import SPEECH, register_speech
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +72,7 @@ async def test_a_refusal_is_json(ask):
     assert json.loads(caught.value.response.body)["error"]["code"] == "model_not_found"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test
 async def test_a_stream_that_fails_does_not_look_whole(http_server, http_port, key, monkeypatch):
     async def breaks(self, call):
         yield [Binary("audio/wav", b"some")]

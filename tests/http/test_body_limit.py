@@ -9,14 +9,23 @@ import pytest
 
 from tornado_router.accounts import keys
 from tornado_router.http.body_limit import DISCARDED_BODIES, SMALL_BODY
+from tornado_router.http.fronts import FRONTS
 from tornado_router.http.urls import ROUTES
 
 from ..support import DEADLINE
+
+pytestmark = pytest.mark.sqlite_suffices
 
 LIMIT = 500_000
 TOGETHER = 1_100_000
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out there"}]}
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 @pytest.fixture
@@ -231,3 +240,35 @@ class TestTogether:
         for _ in range(5):
             assert (await post(body, chunked=chunked)).code == code
             assert app.services.memory.held == 0
+
+
+class TestDefaults:
+    """Of a router.toml that sets no limit."""
+
+    @pytest.fixture
+    def app_files(self, app_files):
+        return {"router.toml": app_files["router.toml"].partition(f"= {TOGETHER}\n")[2]}
+
+    @pytest.mark.parametrize(
+        ("path", "limit"),
+        [(CHAT, 10 * 2**20), ("/v1/messages", 32 * 2**20), ("/v1/responses", 32 * 2**20)],
+    )
+    @pytest.mark.gen_test
+    async def test_agents_may_send_more(self, client, key, path, limit):
+        authorization = f"Authorization: Bearer {key}"
+        for size, status in ((limit + 1, 413), (limit, 100)):
+            length = f"Content-Length: {size}"
+            one = await client().begin(authorization, length, "Expect: 100-continue", path=path)
+            head = (await one.reader.readuntil(b"\r\n")).decode()
+            assert (size, int(head.split(" ")[1])) == (size, status)
+
+    @pytest.mark.gen_test
+    async def test_a_refusal_is_in_the_dialect(self, client, key):
+        headers = (f"x-api-key: {key}", "Content-Length: 99999999", "Expect: 100-continue")
+        one = await client().begin(*headers, path="/v1/messages")
+        async with asyncio.timeout(DEADLINE):
+            head = (await one.reader.readuntil(b"\r\n\r\n")).decode()
+            length = int(re.search(r"content-length: (\d+)", head, re.IGNORECASE)[1])
+            body = orjson.loads(await one.reader.readexactly(length))
+        assert body["error"]["type"] == "request_too_large"
+        assert body["request_id"] in head

@@ -301,6 +301,22 @@ class TestRequests:
     def test_but_not_too_soon(self, aborted):
         assert aborted({"body_seconds": 5}, 5, fresh, receiving) == [False, False]
 
+    @pytest.mark.parametrize("kind", ["request", "response"])
+    def test_a_further_one_of_a_connection_that_was_idle_for_long(self, make, clock, kind):
+        bounds = make(body_seconds=5, stalled_seconds=5)
+        connection = idle(bounds)
+        for second in range(20):
+            clock.now += 1
+            bounds.sweep()
+            if second == 9:
+                assert not connection.aborted
+                bounds.receiving(connection)
+                if kind == "response":
+                    bounds.received(connection)
+                    connection.unsent = 100_000
+                    bounds.responded(connection)
+        assert connection.aborted
+
 
 class TestResponses:
     def test_one_that_is_not_read_closes_its_connection(self, aborted):

@@ -8,8 +8,13 @@ import orjson
 import pytest
 from tornado.httputil import HTTPHeaders
 
+from tornado_router.background import inflating
+from tornado_router.background.inflating import MAX_FRAMES, PIECE
 from tornado_router.errors import ApiError
-from tornado_router.http.content_encoding import MAX_FRAMES, PIECE, Decoder, take_decoder
+from tornado_router.http.content_encoding import Decoder, take_decoder
+from tornado_router.http.fronts import FRONTS
+
+pytestmark = pytest.mark.sqlite_suffices
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -19,6 +24,12 @@ else:
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "Hello out there"}]}
 LIMIT = 300_000
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 def bare_deflate(data):
@@ -89,6 +100,16 @@ class TestDecoder:
         large = zstd.ZstdCompressor(options=options)
         data = large.compress(b"x" * 1000) + large.flush()
         assert refusal(decoded, "zstd", data).code == "invalid_content_encoding"
+
+    @each
+    def test_a_fault_of_the_router_is_not_the_clients(self, monkeypatch, name, encode):
+        class Full:
+            def decompress(self, data, max_length):
+                raise MemoryError
+
+        monkeypatch.setitem(inflating._ENCODINGS, name, lambda _: Full())
+        with pytest.raises(MemoryError):
+            decoded(name, encode(b"x"))
 
     @each
     def test_what_is_not_asked_for_is_not_inflated(self, name, encode):

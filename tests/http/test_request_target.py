@@ -4,9 +4,16 @@ import asyncio
 
 import pytest
 
+from tornado_router.http.fronts import FRONTS
 from tornado_router.http.request_target import origin_path
 
 from ..support import DEADLINE
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tornado_router.errors import ConfigError
+from tornado_router.http.fronts import FRONTS
 from tornado_router.http.tls import Tls
 
 from ..support import connected, poll
@@ -32,6 +33,12 @@ format = "json"
 type = "echo"
 models = ["echo"]
 """
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 def write(folder, authority, **fields):

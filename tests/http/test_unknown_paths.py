@@ -2,8 +2,8 @@
 
 import pytest
 
-from tornado_router.endpoints import ENDPOINTS
-from tornado_router.http.unknown_paths import unknown_path
+from tornado_router.endpoints import ANTHROPIC, ENDPOINTS, OPENAI
+from tornado_router.http.unknown_paths import dialect_of, unknown_path
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,20 @@ def test_a_base_url_that_is_not_right(path, meant):
     error = unknown_path("POST", path)
     assert (error.status, error.code) == (404, "unknown_url")
     assert error.message.startswith(f"Invalid URL (POST {path}). Did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/chat/completion", "/v1/chat/completions"),
+        ("/v1/embedings", "/v1/embeddings"),
+        ("/v1/keys", "/v1/key"),
+    ],
+)
+def test_a_slip_of_the_pen(path, meant):
+    error = unknown_path("POST", path)
+    assert error.code == "unknown_url"
+    assert error.message == f"Invalid URL (POST {path}). Did you mean {meant}?"
 
 
 @pytest.mark.parametrize(
@@ -54,3 +68,19 @@ def test_a_path_of_no_api(path):
 
 def test_a_long_path_is_cut():
     assert len(unknown_path("GET", "/v1/files/" + "x" * 5000).message) < 500
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "dialect"),
+    [
+        ("/v1/messages/batches", {}, ANTHROPIC),
+        ("/v1/messages/", {}, ANTHROPIC),
+        ("/anthropic/v1/messages", {}, ANTHROPIC),
+        ("/v1/files", {"Anthropic-Version": "2023-06-01"}, ANTHROPIC),
+        ("/v1/files", {}, OPENAI),
+        ("/v1/chat/completions/1/messages", {}, OPENAI),
+        ("/", {}, OPENAI),
+    ],
+)
+def test_it_is_told_in_the_form_of_its_api(path, headers, dialect):
+    assert dialect_of(path, headers) is dialect

@@ -3,20 +3,29 @@
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
+from dataclasses import replace
 
 import orjson
 import pytest
 import trustme
 
-from tornado_router.http import client_bounds
+from tornado_router.http import client_bounds, openapi, urls
+from tornado_router.http.fronts import FRONTS, make_front
+from tornado_router.http.handlers import documentation
 from tornado_router.http.handlers.documentation import DocsHandler
 from tornado_router.http.tls import Tls
-from tornado_router.http.tornado_front import TornadoFront
 
 from ..support import DEADLINE
 
 LARGE = 4 * 2**20
 """More than the buffers of both systems hold."""
+
+
+@pytest.fixture(params=FRONTS)
+def http_front(request):
+    """Every front."""
+    return request.param
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +62,7 @@ def is_unread(app):
     return any(connection.unsent for connection in app.services.bounds.connections)
 
 
-@pytest.mark.gen_test(timeout=DEADLINE)
+@pytest.mark.gen_test
 async def test_a_call_counts_until_its_client_has_the_response(http_server, http_port, app, key):
     loop, memory = asyncio.get_running_loop(), app.services.memory
     with unread(http_port) as sock:
@@ -66,7 +75,7 @@ async def test_a_call_counts_until_its_client_has_the_response(http_server, http
         await until(lambda: memory.held == 0)
 
 
-@pytest.mark.gen_test(timeout=DEADLINE)
+@pytest.mark.gen_test
 async def test_and_is_cut_off_if_that_does_not_come(http_server, http_port, app, key):
     app.services.bounds._stalled_seconds = 0.1
     app.services.bounds.start()
@@ -78,8 +87,44 @@ async def test_and_is_cut_off_if_that_does_not_come(http_server, http_port, app,
     app.services.bounds.close()
 
 
-@pytest.mark.gen_test(timeout=DEADLINE)
-async def test_with_tls_it_is_no_different(app, tmp_path, monkeypatch):
+@pytest.mark.gen_test
+async def test_the_documentation_is_held_by_the_piece(
+    http_server, http_port, app, monkeypatch, capfd
+):
+    monkeypatch.setattr(openapi, "page", lambda document: b"x" * LARGE)
+    monkeypatch.setattr(urls, "_made", urls._made.__wrapped__)  # else others would get it, too
+    with unread(http_port) as sock:
+        await asyncio.get_running_loop().sock_sendall(
+            sock, b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        await until(lambda: is_unread(app))
+        await asyncio.sleep(0.1)
+        (connection,) = app.services.bounds.connections
+        assert 0 < connection.unsent < 4 * documentation.PIECE
+    # The client has left, so the request is over, and the log has nothing to say of it.
+    await until(lambda: not app.services.requests.count)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.gen_test
+async def test_a_response_that_fails_on_its_way_is_over(http_server, http_port, app, monkeypatch):
+    async def get(handler):
+        handler.set_header("Content-Length", 10)
+        handler.write(b"half")
+        await handler.flush()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(DocsHandler, "get", get)
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+    writer.write(b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n")
+    with suppress(ConnectionError):
+        assert (await reader.read()).endswith(b"half")  # and no more
+    await until(lambda: not app.services.requests.count)
+    writer.close()
+
+
+@pytest.mark.gen_test
+async def test_with_tls_it_is_no_different(app, http_front, tmp_path, monkeypatch):
     authority = trustme.CA()
     made = authority.issue_cert("localhost")
     made.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
@@ -89,10 +134,10 @@ async def test_with_tls_it_is_no_different(app, tmp_path, monkeypatch):
     monkeypatch.setattr(DocsHandler, "get", lambda self: self.finish(b"x" * 2**24))
     services = app.services
     services.bounds._stalled_seconds = 0.2
-    front = TornadoFront(
+    front = make_front(
         app.application,
         services.bounds,
-        services.serving.config.server,
+        replace(services.serving.config.server, http=http_front),
         tls=Tls(tmp_path / "tls.crt", tmp_path / "tls.key"),
     )
     listening = socket.create_server(("127.0.0.1", 0))

@@ -78,6 +78,13 @@ def expected(calls):
     return {
         "requests": len(calls),
         "errors": sum(one.status >= 400 for one in calls),
+        "unpriced": sum(
+            one.charge.prices is None
+            and one.provider is not None
+            and not one.cache_hit
+            and one.usage.total_tokens > 0
+            for one in calls
+        ),
         **{name: sum(getattr(one.usage, name) for one in calls) for name in QUANTITIES},
         "cost": sum(one.charge.charged for one in calls),
     }

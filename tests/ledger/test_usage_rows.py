@@ -7,6 +7,8 @@ from peewee import OperationalError
 
 from tornado_router.background import batch
 from tornado_router.ledger import usage_rows, writer
+from tornado_router.storage import migrator
+from tornado_router.storage.databases import open_database
 from tornado_router.storage.tables import SUMS, ApiKey, User
 
 from .books import call, open_ledger, write
@@ -78,7 +80,8 @@ def test_a_request_id_may_come_again(storage, user, rows):
 
 
 def test_keys_know_when_they_were_last_used(storage, user):
-    write(storage, call(1, finished_at=1_800_000_000.0), call(2, finished_at=1_800_000_060.0))
+    write(storage, call(1, finished_at=1_800_000_060.0), call(2, finished_at=1_800_000_030.0))
+    write(storage, call(3, finished_at=1_800_000_000.0))  # which a router was killed with
     used = storage.call(lambda: [key.last_used_at for key in ApiKey.select().order_by(ApiKey.id)])
     assert [time and str(time) for time in used] == ["2027-01-15 08:01:00", None]
 
@@ -175,9 +178,10 @@ class TestBooks:
 
     @staticmethod
     def sums(database):
-        names = ", ".join(f"SUM({name})" for name in SUMS[2:])
+        names = ", ".join(f"SUM({name})" for name in SUMS[3:])
         rows = database.execute(
             "SELECT COUNT(*), SUM(CASE WHEN status >= 400 THEN 1 ELSE 0 END), "
+            "SUM(CASE WHEN prices IS NULL AND provider IS NOT NULL THEN 1 ELSE 0 END), "
             f"{names} FROM usage_logs"
         ).fetchone()
         days = database.execute(
@@ -201,6 +205,27 @@ class TestBooks:
     @pytest.fixture
     def rich(self, storage, user):
         storage.call(lambda: User.update(credits=Decimal(1)).where(User.id == 1).execute())
+
+    def test_calls_without_a_price_are_counted_for_past_days(self, storage, rich, ask, place):
+        write(
+            storage,
+            call(1),
+            call(2, key_id=2),
+            call(3, prices='{"input":"1"}'),
+            call(4, provider=None),
+            call(5, cache_hit=True),
+        )
+        before = ask.execute("SELECT api_key_id, unpriced FROM usage_days ORDER BY id").fetchall()
+        assert sum(unpriced for _, unpriced in before) == 2
+        database = open_database(place.location)
+        database.open()
+        try:
+            migrator.rollback(database, "0006_no_balance_below_zero")
+            migrator.migrate(database)
+        finally:
+            database.close()
+        after = ask.execute("SELECT api_key_id, unpriced FROM usage_days ORDER BY id").fetchall()
+        assert after == before
 
     def test_each_row_is_in_the_sums_of_its_day(self, storage, rich, ask):
         second = 24 * 3600

@@ -1,6 +1,7 @@
 """What holds while Redis is away, by policy; and with a real Redis, when it goes and comes."""
 
 import asyncio
+from contextlib import contextmanager
 
 import pytest
 
@@ -192,6 +193,61 @@ def test_a_stream_that_wants_more_while_redis_is_away(redis, money, got):
     assert cost == 10 + sum(got)
     if money == "local-share":
         assert (account.spent, account.reserved) == (20 + 40, 0)
+
+
+@contextmanager
+def unreachable(limiter):
+    """Has a limiter ask Redis in vain for a while; Redis itself notices nothing."""
+
+    def available(_):
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(limiter._remote._link), "available", property(available))
+        yield
+
+
+@pytest.mark.parametrize(("money", "got"), [("local-share", 40), ("allow", 90)])
+def test_what_is_added_is_certain_though_the_router_stood_still(redis, money, got):
+    async def story(limiter, go):
+        lease = await limiter.admit(demand(purses=[PURSE], cost=10))
+        await go()
+        limiter._remote._certainty.until = 0
+        added = await limiter.extend(lease, 90)
+        doubtful = lease.cost
+        limiter._remote._certainty.until = float("inf")
+        certain = lease.cost
+        limiter._remote._certainty.until = 0
+        limiter.settle(lease, 0, min(got - 5, lease.cost))
+        return added, doubtful, certain, limiter._local._accounts.get("credits:1")
+
+    *costs, account = going(redis, story, money_without_redis=money, processes=2)
+    assert costs == [got, got, 10 + got]
+    if money == "local-share":
+        assert (account.spent, account.reserved) == (20 + 35, 0)
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_what_was_added_meanwhile_stays_when_redis_is_back(redis, is_forgotten):
+    redis.ask("FLUSHALL")
+
+    async def story(limiter):
+        lease = await limiter.admit(demand(purses=[PURSE], cost=10))
+        with unreachable(limiter):
+            added = await limiter.extend(lease, 30)
+        if is_forgotten:
+            redis.ask("FLUSHALL")
+        more = await limiter.extend(lease, 5)
+        cost = lease.cost
+        held = await refusal(limiter, demand(purses=[PURSE], cost=100))
+        limiter.settle(lease, 0, cost)
+        settled = await refusal(limiter, demand(purses=[PURSE], cost=100))
+        account = limiter._local._accounts["credits:1"]
+        return added, more, cost, held.used, settled.used, account.spent, account.reserved
+
+    told_ = told(redis.port, story, money_without_redis="local-share", processes=2)
+    in_redis = 45 if is_forgotten else 15
+    assert told_ == (30, 5, 45, 20 + in_redis, 20 + 45, 20 + 30, 0)
 
 
 def test_routers_that_were_seen_count(redis):

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -431,6 +431,8 @@ def test_a_redis_that_refuses(redis):
             purse = Purse("p", 100, 0)
             lease = await limiter.admit(demand(purses=[purse], cost=20))
             limiter._beats.cancel()  # a beat looks at all there is, and fails in its own words
+            with suppress(asyncio.CancelledError):
+                await limiter._beats
             redis.ask("HSET", PREFIX + "rates", "bad", "not ours")
             for _ in range(3):
                 with pytest.raises(LimiterAwayError):
@@ -524,15 +526,23 @@ def test_a_slow_redis_is_an_absent_one(redis):
     assert asyncio.run(story()) == 10
 
 
-def test_what_cannot_be_told_is_said_at_the_end(redis):
+@pytest.mark.parametrize("known", [False, True])
+def test_what_cannot_be_told_is_said_at_the_end(redis, known, monkeypatch):
+    """Also of a settlement that still waits for others when Redis is known to be away."""
+    monkeypatch.setattr(redis_module, "SETTLE_SECONDS", DEADLINE)
     lines = []
     sink = logger.add(lines.append, format="{message}", level="WARNING")
     try:
 
         async def story(limiter):
             lease = await limiter.admit(demand(Rates("user:1", 5)))
-            redis.stop()
+            limiter._beats.cancel()  # a beat would send what waits
+            with suppress(asyncio.CancelledError):
+                await limiter._beats
             limiter.settle(lease, 0, 0)
+            redis.stop()
+            if known:
+                await eventually(lambda: asyncio.sleep(0, not limiter._link.available))
 
         told(redis, story)
     finally:

@@ -36,6 +36,16 @@ def test_a_stream(record):
     assert record.finish_reasons == ["tool_calls"]
 
 
+def test_a_message_of_anthropics_whole_and_streamed(record):
+    record.read([{"type": "message_start", "message": {"id": "msg_1", "model": "claude"}}])
+    record.read([{"type": "message_delta", "delta": {"stop_reason": "tool_use"}}])
+    assert (record.response_id, record.response_model) == ("msg_1", "claude")
+    assert record.finish_reasons == ["tool_use"]
+    whole = AttemptRecord("up", "anthropic", "claude")
+    whole.read([{"id": "msg_2", "model": "claude", "stop_reason": "end_turn", "content": []}])
+    assert (whole.response_id, whole.finish_reasons) == ("msg_2", ["end_turn"])
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [

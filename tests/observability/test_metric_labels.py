@@ -3,7 +3,12 @@
 import pytest
 
 from tornado_router.observability import metric_labels
-from tornado_router.observability.metric_labels import OTHER, BoundedNames, failure_reason
+from tornado_router.observability.metric_labels import (
+    OTHER,
+    BoundedNames,
+    failure_reason,
+    refusal_code,
+)
 from tornado_router.observability.redaction import MAX_SHOWN_NAME, REDACTED
 
 
@@ -63,3 +68,10 @@ def test_one_that_shares_its_name_is_not_searched_for_secrets(names, monkeypatch
 )
 def test_reasons_of_failures_are_few(status, code, reason):
     assert failure_reason(status, code) == reason
+
+
+def test_codes_of_vendors_share_a_name():
+    own = ("model_not_found", "rate_limit_exceeded", "invalid_request_error", "")
+    assert tuple(map(refusal_code, own)) == own
+    assert refusal_code("prompt_4711_is_odd") == OTHER
+    assert refusal_code(None) == ""

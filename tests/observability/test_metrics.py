@@ -14,6 +14,7 @@ from tornado_router.config.worker_variables import METRICS_VARIABLE, NUMBER_VARI
 from tornado_router.observability import metric_labels
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metrics import Metrics
+from tornado_router.usage import QUANTITIES
 
 from ..finished import FINISHED, changed
 
@@ -40,11 +41,25 @@ def read(text):
 
 def add(counted, event, *tried, missed=False):
     counted.add(event, tried, missed=missed)
+    counted.sum_up()
 
 
 @pytest.fixture
 def counted():
     return Metrics()
+
+
+def test_calls_that_cost_nothing_for_want_of_a_price_are_counted(counted):
+    free = changed(CALL, cost=Decimal(0), uncharged=Decimal(0), prices=None)
+    nothing = dict.fromkeys(QUANTITIES, 0)
+    for event in (
+        free,
+        changed(free, prices='{"input":"0"}'),  # a price, if 0
+        changed(free, provider=None, cache_hit=True),
+        changed(free, status=502, **nothing),
+    ):
+        add(counted, event)
+    assert read(counted.text())["unpriced_calls_total", "fast", "up"] == 1
 
 
 def test_a_call_is_counted_with_all_that_it_used(counted):
@@ -196,7 +211,9 @@ class TestAttempts:
 def test_each_router_counts_for_itself():
     one, other = Metrics(), Metrics()
     add(one, CALL)
-    assert ("requests_total", "200", "chat.completions", "fast", "up") not in read(other.text())
+    name = ("requests_total", "200", "chat.completions", "fast", "up")
+    assert name in read(one.text())
+    assert name not in read(other.text())
 
 
 class TestText:

@@ -117,6 +117,19 @@ class TestStream:
         assert stream(connection) == [["a"], ["b"], ["2 words"]]
         assert connection.held == [5, 7, 0, 2, 11]
 
+    def test_of_comments_nothing_is_held(self):
+        pieces = [
+            b"data: a\n\n",
+            b": ping\n\n",
+            b": pi",
+            b"ng\n\n",
+            b"data: END\n\n",
+            b": ping\n\n",
+        ]
+        connection = Counting(pieces)
+        assert stream(connection) == [["a"], ["1 words"]]
+        assert connection.held == [4, 0, 11]
+
     def test_chunks_that_arrive_together_are_given_together(self):
         pieces = [b"data: a\n\ndata: b\n\n", b": ping\n\n", b"data: c\n", b"\n", b"data: END\n\n"]
         assert stream(Connection(pieces)) == [["a", "b"], ["c"], ["3 words"]]

@@ -1,5 +1,6 @@
 """Bodies on their way to the vendor and to the client."""
 
+import json
 import math
 
 import orjson
@@ -52,6 +53,7 @@ def test_json_nested_without_end_is_refused():
         (b'"\\ud83d"', "\ud83d"),
         (b'{"\\ud83d": 1}', {"\ud83d": 1}),
         (b"1e400", math.inf),
+        (b"[123456789012345678901,-99999999999999999999]", [123456789012345678901, -(10**20) + 1]),
         (b"[-Infinity]", [-math.inf]),
         (b'{"a":1,"a":2}', {"a": 2}),
         (b'\xef\xbb\xbf{"a":"\xc3\xa9"}', {"a": "é"}),
@@ -89,8 +91,25 @@ def test_the_bytes_of_a_response_are_not_in_a_repr():
         ("", {}),
         (" \n", {}),
         ('{"a": [1]}', {"a": [1]}),
+        ('{"a": 123456789012345678901}', {"a": 123456789012345678901}),
         *((text, None) for text in ("null", "[1]", "5", '"x"', '{"a": "cut', "NaN", "{'a': 1}")),
+        *((text, None) for text in ('{"a": "\ud800"}', '{"a":' * 3000 + "1" + "}" * 3000)),
     ],
 )
 def test_arguments_of_a_tool_call_are_an_object_or_none(text, arguments):
     assert public.load_arguments(text) == arguments
+
+
+RAW = b'{ "model" : "a",\n"thinking": {"b":1.0, "a":"\\u00e9 "}, "n":123456789012345678901 }'
+
+
+def test_the_bytes_of_fields_that_do_not_change_stay():
+    changed = public.replace_fields(RAW, {"model": "b", "new": [None]}, ("n",))
+    assert changed == b'{"model":"b","thinking":{"b":1.0, "a":"\\u00e9 "},"new":[null]}'
+    assert json.loads(public.replace_fields(RAW, {})) == json.loads(RAW)
+
+
+@pytest.mark.parametrize("raw", [b'{"a":"\\ud800","n":1}', b'{"\\udfff":2,"a":"x","n":1}'])
+def test_half_a_surrogate_pair_is_no_reason_to_refuse(raw):
+    changed = json.loads(public.replace_fields(raw, {"a": 5}, ("n",)))
+    assert (changed["a"], "n" in changed) == (5, False)

@@ -8,10 +8,10 @@ from .connection import call
 
 
 class TestParams:
-    def params(self, unsupported="reject", hints=(), **fields):
+    def params(self, unsupported="reject", hints=(), kinds=None, **fields):
         self.call = call(**fields)
         self.call.unsupported = unsupported
-        return Params(self.call, hints)
+        return Params(self.call, hints, kinds or {})
 
     def test_what_is_taken_is_served(self):
         params = self.params(seed=5)
@@ -29,7 +29,7 @@ class TestParams:
         assert error.retryable
 
     def test_or_dropped_and_told_as_the_operator_wishes(self):
-        params = self.params("drop", seed=5, logit_bias={})
+        params = self.params("drop", seed=5, logit_bias={"5": 1})
         params.take("word")
         params.unsupported("messages[0].content[1]")
         params.finish()
@@ -72,6 +72,27 @@ class TestParams:
         params.take("word")
         params.finish()
         assert self.call.dropped == ["user"]
+
+    @pytest.mark.parametrize(
+        ("kind", "refused_by"),
+        [("hint", set()), ("approximation", {"reject"}), ("loss", {"reject", "adapt"})],
+    )
+    @pytest.mark.parametrize("unsupported", ["adapt", "reject", "drop"])
+    def test_a_field_of_each_kind_goes_its_way(self, kind, refused_by, unsupported):
+        params = self.params(unsupported, kinds={"seed": kind}, seed=5)
+        params.take("word")
+        if unsupported in refused_by:
+            with pytest.raises(ProviderError, match="does not support 'seed'"):
+                params.finish()
+        else:
+            params.finish()
+            assert self.call.dropped == ["seed"]
+
+    def test_what_asks_for_nothing_is_left_out_without_a_word(self):
+        params = self.params(n=1, logprobs=False, stop=[], parallel_tool_calls=True, store=False)
+        params.take("word")
+        params.finish()
+        assert self.call.dropped == []
 
     def test_null_is_absent_and_the_cores_own_fields_are_not_asked_for(self):
         params = self.params(seed=None, model="m", stream=True, stream_options={})

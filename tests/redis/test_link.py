@@ -181,7 +181,7 @@ def test_a_late_reply_is_nobody_s(redis):
         async with slow_proxy(redis.port) as proxy:
             link = RedisLink(RedisOptions(host="127.0.0.1", port=proxy.port, timeout=0.25))
             await answered(link)
-            proxy.seconds = 0.3
+            proxy.seconds = 1.0  # much later than it is waited for, on a slow machine as well
             with pytest.raises(RedisAwayError):
                 await link.call("ECHO", "late")
             proxy.seconds = 0

@@ -29,6 +29,18 @@ def test_each_target_has_its_own():
     assert known.bound(PAYER, OTHER) == 1024
 
 
+def test_a_target_hides_some_once_its_stream_showed_less_than_half():
+    known = bounds()
+    assert [known.may_hide(ONE, reasons=asked) for asked in (False, True)] == [False, True]
+    known.compare(ONE, 1000, 600)
+    known.compare(ONE, 70, 10)  # so few may be of its framing
+    assert not known.may_hide(ONE, reasons=True)
+    known.compare(ONE, 1000, 400)
+    known.compare(ONE, 1000, 1000)
+    assert known.may_hide(ONE, reasons=False)
+    assert not known.may_hide(OTHER, reasons=False)
+
+
 def test_never_sinks_to_nothing():
     known = bounds()
     for _ in range(10_000):

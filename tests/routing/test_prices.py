@@ -177,8 +177,10 @@ class TestPackage:
         assert long.billionths > 1.9 * short.billionths
 
     def test_the_type_of_a_provider_counts_not_its_name(self):
-        prices = self.prices(mine=provider("mine", "openai"))
-        assert prices.find("mine", "gpt-4.1") is not None
+        prices = self.prices(mine=provider("mine", "openai"), openai=provider("openai", "google"))
+        used = Usage(1_000_000, 0)
+        assert prices.find("mine", "gpt-4.1").cost(used).billionths == 2 * BILLION
+        assert prices.find("openai", "gpt-4.1") is None
 
     def test_a_model_that_nobody_knows_has_no_price(self):
         assert self.prices().find("openai", "a-model-of-my-own") is None
@@ -240,6 +242,13 @@ class TestCost:
         price = Price(PriceOptions(input=1.0, output=2.0))
         usage = Usage(1000, 100, cached_tokens=200, reasoning_tokens=40, cache_write_tokens=300)
         assert price.cost(usage).billionths == 1000 * 1000 + 100 * 2000
+
+    def test_asked_again_it_is_that_of_the_usage_and_the_images_that_are_asked_for(self):
+        price = Price(PriceOptions(input=1.0, output=2.0, image=0.001))
+        one, other = Usage(1000, 100), Usage(2000, 100)
+        asked = [(one, 0), (one, 0), (one, 2), (other, 2), (one, 0)]
+        costs = [price.cost(usage, images).billionths for usage, images in asked]
+        assert costs == [1_200_000, 1_200_000, 3_200_000, 4_200_000, 1_200_000]
 
     def test_half_a_billionth_is_rounded_up_once(self):
         price = Price(PriceOptions(input=0.0005, output=0.0005))  # half a billionth a token

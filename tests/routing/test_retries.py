@@ -77,6 +77,10 @@ def test_a_budget_of_nothing():
         ("soon", None),
         ("inf", None),
         ("nan", None),
+        ("٣", None),
+        ("\x1f3", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2026 00:00:00 +9999999999999999999", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
     ],
 )

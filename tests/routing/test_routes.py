@@ -307,6 +307,8 @@ class TestCheckForms:
                 {"strategy": "fastest", "sticky": "user"},
                 'routes.x.sticky: does not go with strategy = "fastest"',
             ),
+            ("x", {"sticky": "header:"}, "routes.x.sticky: names no header"),
+            ("x", {"sticky": "header:a b"}, "routes.x.sticky: names no header"),
             ("*x*", {}, "routes.\"*x*\": its name may hold one '*'"),
         ],
     )
@@ -316,7 +318,7 @@ class TestCheckForms:
 
     def test_right_ones(self):
         weighted = RouteOptions(targets=("a/m", "a/n"), strategy="weighted", weights=(1.0, 0.0))
-        sticky = RouteOptions(targets=("a/m",), sticky="user")
+        sticky = RouteOptions(targets=("a/m",), sticky="header:session-id")
         pattern = RouteOptions(targets=("a/m", "a/x-*"))
         routes = {"w": weighted, "s": sticky, "p-*": pattern}
         assert list(check_routes(self.PROVIDERS, routes)) == []
@@ -333,6 +335,12 @@ class TestCheckForms:
             "targets.\"nobody/m\": there is no provider 'nobody'",
             "targets.gpt-4: must be 'provider/model' or a pattern of it, not 'gpt-4'",
             "targets.\"aa/*\": there is no provider 'aa'; did you mean 'a'?",
+        ]
+
+    def test_chat_by_what_a_provider_lacks(self):
+        tables = {name: TargetOptions(chat_by="responses") for name in ("a/m", "*/m")}
+        assert [str(fault) for fault in check_targets(self.PROVIDERS, tables)] == [
+            "targets.\"a/m\".chat_by: the provider 'a' lacks 'responses'"
         ]
 
 

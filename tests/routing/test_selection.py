@@ -55,8 +55,8 @@ class World:
             self.able(call, *targets)
         return caught.value
 
-    def order(self, route, call, prompt=100, answer=100):
-        return list(self.selection.order(route, call, prompt, answer))
+    def order(self, route, call, prompt=100, answer=100, **headers):
+        return list(self.selection.order(route, call, prompt, answer, **headers))
 
 
 class TestAble:
@@ -201,7 +201,25 @@ class TestSticky:
         orders = {tuple(world.order(route, call(metadata={"session": "s7"}))) for _ in range(20)}
         assert len(orders) == 1
 
+    def test_a_header(self):
+        world, route = World(), Route((A, B, C), sticky_header="session-id")
+        orders = {
+            name: world.order(route, call(), headers={"session-id": name})
+            for name in map(str, range(300))
+        }
+        for name, order in orders.items():
+            assert world.order(route, call(), headers={"session-id": name, "x": "y"}) == order
+        assert {order[0] for order in orders.values()} == {A, B, C}
+        assert world.order(route, call(), headers={"other": "x"}) == [A, B, C]
+
     @pytest.mark.parametrize("fields", [{}, {"metadata": None}, {"metadata": {"other": "x"}}])
     def test_a_call_without_it_is_not_bound(self, fields):
         route = Route((B, A), sticky=("metadata", "session"))
         assert World().order(route, call(**fields)) == [B, A]
+
+
+def test_by_which_endpoint_a_target_takes_chat_completions():
+    world = World({"a/*": {"chat_by": "responses"}})
+    assert world.selection.chat_by(A) == "responses"
+    assert world.selection.chat_by(B) == ""
+    assert World().selection.chat_by(A) == ""

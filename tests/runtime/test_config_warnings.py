@@ -95,6 +95,20 @@ def test_names_that_mean_no_model(warnings, table, where, hint):
     assert f"did you mean {hint}" in message
 
 
+@pytest.mark.parametrize("secret", ["x", "abc", "none", "123.45"])
+@pytest.mark.parametrize(
+    ("table", "where"),
+    [
+        ('[metrics]\ntoken = "{}"\n', "metrics.token"),
+        ('[providers.up]\ntype = "openai"\napi_key = "{}"\n', "providers.up.api_key"),
+    ],
+)
+def test_secrets_that_cannot_be_hidden(warnings, table, where, secret):
+    assert "cannot be kept out of the log" in warnings(ECHO + table.format(secret))[where]
+    assert where not in warnings(ECHO + table.format("s3cret"))
+    assert where not in warnings(ECHO + table.format("longwords"))
+
+
 def test_the_start_and_the_reload_log_them(router_project):
     text = '[server]\nport = 0\n[log]\nformat = "json"\n' + ECHO
     project = router_project({"router.toml": text + "[prices.tow]\ninput = 1\n"})

@@ -70,6 +70,20 @@ class TestReadDeployment:
             assert "http://proxy.example.com:3128" in fault.message
             assert "secret" not in str(caught.value)
 
+    def test_the_variables_of_proxies_may_stand_beside_the_file(self, read, tmp_path):
+        (tmp_path / ".env").write_text(
+            "HTTPS_PROXY=http://one:1\nhttp_proxy=http://two:2\nNO_PROXY=a\nPASSWORD=secret\n"
+        )
+        loaded = read(ECHO, HTTPS_PROXY="http://three:3")
+        assert loaded.proxy_variables == {
+            "HTTPS_PROXY": "http://three:3",
+            "http_proxy": "http://two:2",
+            "NO_PROXY": "a",
+        }
+        (tmp_path / ".env").write_text("HTTPS_PROXY=socks5://proxy.corp")
+        with pytest.raises(ConfigError, match="HTTPS_PROXY in the environment must be a URL"):
+            read(ECHO)
+
     def test_a_body_has_to_fit_into_the_room_of_all(self, read):
         with pytest.raises(ConfigError) as caught:
             read(ECHO + "[server]\nmax_memory = 2000000\nmax_body_bytes = 2000001")

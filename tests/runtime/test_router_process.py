@@ -1,6 +1,9 @@
-"""The objects of one process: how they are closed."""
+"""The objects of one process: what they load, and how they are closed."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 
 from tornado_router.errors import DatabaseAwayError
@@ -13,10 +16,55 @@ from tornado_router.storage.tables import User
 from ..finished import finished
 from ..postgres import own_postgres
 
+START = """
+import asyncio, sys
+from pathlib import Path
+import tornado_router.cli.main, tornado_router.cli.serve_command
+from tornado_router.cli.common import open_storage, read_or_exit
+from tornado_router.runtime.router_process import RouterProcess
+
+loaded = read_or_exit(Path(sys.argv[1]))
+storage = open_storage(loaded.config)
+
+async def main():
+    await RouterProcess(loaded, storage).close()
+
+asyncio.run(main())
+print(*{name.partition(".")[0] for name in sys.modules})
+print(*sys.modules)
+"""
+
+NOT_LOADED = {
+    *("aiohttp", "websockets"),  # proxies, and clients' websockets
+    *("psycopg", "redis"),  # of a router that uses them
+    *("jsonschema", "email_validator"),  # of what is wrong in a file, and of a registration
+    *("opentelemetry", "sentry_sdk", "genai_prices", "pydantic"),
+    *("hypothesis", "pytest"),
+    "tornado_router.http.openapi",
+}
+"""What a router on SQLite that prices its models does without; together they take 60 MB."""
+
 
 def read(folder):
     (folder / "router.toml").write_text('[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n')
     return load_config(folder / "router.toml", {})
+
+
+def test_loads_nothing_that_it_does_not_use(tmp_path):
+    config = tmp_path / "router.toml"
+    config.write_text(
+        '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
+        "[prices.echo]\ninput = 1.0\noutput = 1.0\n"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "SENTRY_DSN"}
+    command = [sys.executable, "-c", START, config]
+    done = subprocess.run(
+        command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert {"peewee", "tornado", "tornado_router_openai"} <= loaded
+    assert loaded & NOT_LOADED == set()
 
 
 def test_does_not_wait_long_for_a_database_that_hangs(tmp_path):

@@ -1,19 +1,22 @@
 """A server that starts, and that stops without breaking off what runs."""
 
 import asyncio
-from contextlib import closing
+from contextlib import closing, suppress
 
 import aiohttp
 import orjson
 import pytest
 
 from tornado_router.accounts import keys, registration
+from tornado_router.http import client_bounds
 from tornado_router.provider import Provider
 from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
-from tornado_router.runtime.server import Server
+from tornado_router.runtime.server import DRAIN_SECONDS, Server
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import UsageLog
+
+from ..support import DEADLINE
 
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x" * 40}}]}
@@ -54,12 +57,31 @@ class World:
     async def open(self, *, stream=True):
         """A connection on which a call was sent."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(self.request(stream=stream))
+        return reader, writer
+
+    def request(self, *, stream=False):
         body = orjson.dumps({**HELLO, "stream": stream})
-        writer.write(
+        return (
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
             b"Content-Length: %d\r\n\r\n%s" % (self.key.encode(), len(body), body)
         )
-        return reader, writer
+
+    async def open_slowly(self, sent):
+        """A connection on which only so many bytes of a request were sent, and a stop that waits.
+
+        Returns:
+            Its two ends, and the task of the stop.
+        """
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(self.request()[:sent])
+        bounds = self.router.services.bounds
+        async with asyncio.timeout(DEADLINE):
+            # Until its head is here
+            while not bounds.connections or (sent and bounds._idle):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        stopped = asyncio.get_running_loop().create_task(self.server.stop())
+        return reader, writer, stopped
 
     async def post(self, data, **headers):
         async with (
@@ -161,6 +183,48 @@ class TestServer:
         (row,) = rows()
         assert (row["status"], row["error_code"]) == (503, "stopped")
         assert row["prompt_tokens"] > 0
+
+    @pytest.mark.parametrize("sent", [0, -10])
+    def test_a_stop_lets_requests_come_in_that_are_on_their_way(
+        self, serve, rows, sent, monkeypatch
+    ):
+        monkeypatch.setattr(client_bounds, "FIRST_SECONDS", DEADLINE)
+
+        async def story(world):
+            reader, writer, stopped = await world.open_slowly(sent)
+            await asyncio.wait([stopped], timeout=6 * DRAIN_SECONDS)
+            assert not stopped.done()
+            writer.write(world.request()[sent:])
+            with closing(writer):
+                head = await reader.readuntil(b"\r\n\r\n")
+                await stopped
+            return head
+
+        head = serve(story)
+        assert head.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in head.lower()
+        assert [row["status"] for row in rows()] == [200]
+
+    def test_but_not_for_ever_either(self, serve, rows):
+        async def story(world):
+            reader, writer, stopped = await world.open_slowly(-10)
+            await stopped
+            with closing(writer), suppress(ConnectionError):
+                return await reader.read()
+
+        assert not serve(story, "shutdown_seconds = 0.3")
+        assert rows() == []
+
+    def test_a_stop_does_not_wait_for_a_connection_that_may_never_be_used(self, serve, monkeypatch):
+        monkeypatch.setattr(client_bounds, "FIRST_SECONDS", 0.0)
+
+        async def story(world):
+            _, writer, stopped = await world.open_slowly(0)
+            with closing(writer):
+                async with asyncio.timeout(DEADLINE):
+                    await stopped
+
+        serve(story, "shutdown_seconds = 1000")
 
     def test_a_stream_that_a_stop_cuts_off_says_so(self, serve, rows):
         async def story(world):

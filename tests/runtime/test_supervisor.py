@@ -7,12 +7,12 @@ import sys
 import pytest
 from loguru import logger
 
-from tornado_router.runtime import supervisor
+from tornado_router.runtime import supervisor, worker
 from tornado_router.runtime.supervisor import Supervisor
 
 WORKER = (
     "import os, json, signal, socket; "
-    f"life = socket.socket(fileno=json.loads(os.environ[{supervisor.VARIABLE!r}])[-1]); "
+    f"life = socket.socket(fileno=json.loads(os.environ[{worker.VARIABLE!r}])[-1]); "
     "life.send(b'.'); signal.sigwait([signal.SIGTERM])"
 )
 
@@ -29,7 +29,7 @@ def errors():
 def test_a_worker_that_could_not_be_started_is_started_later(monkeypatch, errors, place):
     monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.01)
     home, name = {
-        "socketpair": (supervisor.socket, "socketpair"),
+        "socketpair": (worker.socket, "socketpair"),
         "fork": (asyncio, "create_subprocess_exec"),
     }[place]
     whole, left = getattr(home, name), iter([True, True])
@@ -47,7 +47,7 @@ def test_a_worker_that_could_not_be_started_is_started_later(monkeypatch, errors
         await asyncio.wait_for(ready.wait(), 60)
         made._stopping.set()
         assert await asyncio.wait_for(running, 60) == 0
-        for item in made._sockets[0]:
+        for item in made._seats[0].sockets:
             item.close()
 
     asyncio.run(main())

@@ -32,6 +32,18 @@ def test_more_rows_than_a_statement_takes(database):
     assert cursor.fetchone() == (70_001,)
 
 
+def test_batches_of_any_size_share_few_statements(database, monkeypatch):
+    statements = set()
+    execute = database.execute_sql
+    monkeypatch.setattr(
+        database, "execute_sql", lambda sql, values: statements.add(sql) or execute(sql, values)
+    )
+    for size in range(1, 100):
+        rows = words(*((f"{size}-{number}", number) for number in range(size)))
+        assert len(bulk_insert.insert(database, "words", rows, IGNORE)) == size
+    assert len(statements) == len(bulk_insert.ROWS_PER_STATEMENT)
+
+
 def test_a_statement_that_returns_nothing(database):
     assert bulk_insert.insert(database, "words", words(("a", 1))) == []
     assert bulk_insert.insert(database, "words", [], IGNORE) == []

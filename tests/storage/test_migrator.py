@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from peewee import DatabaseError
+from peewee import DatabaseError, IntegrityError
 
 from tornado_router.storage import migrator
 from tornado_router.storage.databases import open_database
@@ -64,6 +64,10 @@ def schema(place):
         "character_maximum_length FROM information_schema.columns WHERE table_schema = 'public'"
     )
     sequences = place.ask("SELECT sequencename, data_type::text FROM pg_sequences")
+    sequences += place.ask(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace"
+    )
     return sorted(map(str, columns + sequences + place.ask("SELECT indexdef FROM pg_indexes")))
 
 
@@ -102,6 +106,50 @@ def test_rows_stay(database, empty_place):
     assert empty_place.ask("SELECT id, email FROM users") == [(1, "a@b")]
     migrator.migrate(database)
     assert empty_place.ask("SELECT email, is_active FROM users") == [("a@b", 1)]
+
+
+BEFORE_CHECK = "0005_bigint_usage_day_ids"
+
+
+def add_user(place, id_, credits_):
+    place.ask(
+        "INSERT INTO users (id, email, name, password_hash, credits, created_at, updated_at) "
+        "VALUES (?, ?, 'a', '!', ?, '2027-01-15 08:00:00', '2027-01-15 08:00:00')",
+        id_,
+        f"{id_}@b",
+        credits_,
+    )
+
+
+def test_credits_are_held_above_zero_and_what_refers_to_users_stays(database, empty_place):
+    migrator._runner(database).up(BEFORE_CHECK)
+    for id_, credits_ in ((7, 5), (9, -12)):
+        add_user(empty_place, id_, credits_)
+        empty_place.ask(
+            "INSERT INTO api_keys (user_id, key_hash, prefix, name, created_at) "
+            "VALUES (?, ?, 'p', 'k', '2027-01-15 08:00:00')",
+            id_,
+            f"hash{id_}",
+        )
+    for _ in range(2):
+        migrator.migrate(database)
+        assert empty_place.ask("SELECT id, credits, spent FROM users ORDER BY id") == [
+            (7, 5, 0),
+            (9, 0, 0),
+        ]
+        keys = empty_place.ask("SELECT user_id, key_hash FROM api_keys ORDER BY user_id")
+        assert keys == [(7, "hash7"), (9, "hash9")]
+        entries = empty_place.ask("SELECT user_id, amount, balance, actor FROM credit_entries")
+        assert entries == [(9, 12, 0, "migration")]
+        for column in ("credits", "spent"):
+            with pytest.raises(IntegrityError, match="users_money"):
+                database.execute_sql(f"UPDATE users SET {column} = -1 WHERE id = 7")
+        with pytest.raises(IntegrityError, match=r"users?[._]email"):
+            database.execute_sql("UPDATE users SET email = '7@b'")
+        with pytest.raises(IntegrityError):  # foreign keys hold again
+            database.execute_sql("UPDATE api_keys SET user_id = 8")
+        assert migrator.rollback(database, BEFORE_CHECK)[-1] == "0006_no_balance_below_zero"
+    database.execute_sql("UPDATE users SET credits = -1 WHERE id = 7")
 
 
 def test_a_rollback_to_what_is_not_there(database):

@@ -3,6 +3,7 @@
 If one of these fails after an upgrade of Peewee, look at storage/peewee_private.py.
 """
 
+import ast
 import inspect
 import threading
 
@@ -34,6 +35,22 @@ def test_methods_that_are_overridden_or_called(method, parameters):
 def test_the_drivers_exceptions_become_peewees():
     with pytest.raises(peewee.OperationalError), peewee.__exception_wrapper__:
         raise psycopg.OperationalError("away")
+
+
+def test_what_the_driver_is_given_by():
+    """`load_driver` sets what Peewee's own import of the driver does, and nothing is left out."""
+    names = set()
+    for node in ast.walk(ast.parse(inspect.getsource(peewee))):
+        if isinstance(node, ast.Try):
+            imports = [each for each in node.body if isinstance(each, ast.Import | ast.ImportFrom)]
+            found = {alias.asname or alias.name for each in imports for alias in each.names}
+            names |= found if "psycopg" in found else set()
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "psycopg is not None":
+            names |= {ast.unparse(each.targets[0]) for each in node.body}
+    assert names == {
+        *("psycopg", "TransactionStatus", "Json_pg3", "Jsonb_pg3"),
+        *("txn_idle", "txn_inerror", "txn_unknown"),
+    }
 
 
 class Recording(ParallelPostgres):

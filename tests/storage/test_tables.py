@@ -119,6 +119,13 @@ class TestTables:
             ("request_logs", ("request_id",)): False,
             ("request_logs", ("user_id",)): False,
             ("request_logs", ("created_at",)): False,
+            ("stored_responses", ("response_id", "user_id")): True,
+            ("stored_responses", ("expires_at",)): False,
+            ("stored_responses", ("user_id", "id", "size")): False,
+            ("background_responses", ("stored_id",)): True,
+            ("stored_items", ("item_id", "user_id")): True,
+            ("stored_items", ("stored_id",)): False,
+            ("stored_events", ("stored_id", "last_number")): False,
         }
 
     def test_defaults(self, storage):

@@ -6,7 +6,7 @@ import pytest
 from peewee import fn
 
 from tornado_router.storage.storage import Storage
-from tornado_router.storage.tables import User
+from tornado_router.storage.tables import CreditEntry, User
 from tornado_router.storage.values import utc
 
 
@@ -26,8 +26,13 @@ class TestMoney:
         "amount", ["0", "0.1", "0.000000001", "12345678.987654321", "-3.5", "9000000000"]
     )
     def test_comes_back_as_it_was(self, storage, amount):
-        made = storage.call(lambda: User.get_by_id(user(credits=Decimal(amount)).id))
-        assert made.credits == Decimal(amount)
+        def made():
+            entry = CreditEntry.create(
+                user=user(), amount=Decimal(amount), balance=0, kind="k", reason="r", actor="a"
+            )
+            return CreditEntry.get_by_id(entry.id)
+
+        assert storage.call(made).amount == Decimal(amount)
 
     def test_sums_are_exact(self, storage):
         def add():

@@ -75,6 +75,17 @@ class AcmeProvider(Provider):
 
 
 class AcmeChat(Translator):
+    unsupported_fields: ClassVar = {
+        "messages.name": "hint",
+        "metadata": "hint",
+        "store": "hint",
+        "user": "hint",
+        "logprobs": "approximation",
+        "seed": "approximation",
+        "top_logprobs": "approximation",
+        "n": "loss",
+    }
+
     def __init__(self, provider: AcmeProvider) -> None:
         self.provider = provider
 
@@ -92,7 +103,7 @@ class AcmeChat(Translator):
         }
 
     def body(self, call: Call) -> dict[str, Any]:
-        params = Params(call, hints=("user", "metadata", "store"))
+        params = Params(call, fields=self.unsupported_fields)
         body: dict[str, Any] = {"model": call.model, "stream": call.stream}
         body["turns"] = [
             turn
@@ -118,6 +129,8 @@ class AcmeChat(Translator):
         if role == "function":
             params.unsupported(f"{path}.role")
             return
+        if message.get("name"):
+            params.leave_out(f"{path}.name")
         parts: list[dict[str, Any]] = []
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
@@ -136,9 +149,11 @@ class AcmeChat(Translator):
     def part(self, params: Params, item: Any, path: str) -> list[dict[str, Any]]:
         if item.get("type") == "text":
             return [{"kind": "text", "text": item["text"]}]
-        url = (item.get("image_url") or {}).get("url", "") if "image_url" in item else ""
+        image = item.get("image_url") or {}
+        url = image.get("url", "")
         if item.get("type") == "image_url" and url.startswith("data:image/") and "," in url:
-            return [{"kind": "picture", "data": url.partition(",")[2]}]
+            sharpness = {"detail": image["detail"]} if "detail" in image else {}
+            return [{"kind": "picture", "data": url.partition(",")[2], **sharpness}]
         params.unsupported(path)
         return []
 

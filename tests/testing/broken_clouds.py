@@ -44,14 +44,14 @@ class Hoarder:
     """Lines of a binary stream, without a limit."""
 
     def __init__(self):
-        self.held = b""
+        self._pieces = b""
 
     def feed(self, piece):
-        self.held += piece
+        self._pieces += piece
         return []
 
     def finish(self):
-        return [Event(self.held)]
+        return [Event(self._pieces)]
 
 
 class HoardingChat(CloudChat):

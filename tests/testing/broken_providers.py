@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -95,6 +95,26 @@ class Unseen(AcmeChat):
         changed.unsupported, changed.memory = call.unsupported, call.memory
         changed.dropped = call.dropped
         return super().body(changed)
+
+
+class CallsLossHint(AcmeChat):
+    """Leaves out what changes the response."""
+
+    unsupported_fields: ClassVar = {**AcmeChat.unsupported_fields, "n": "hint", "seed": "loss"}
+
+    def body(self, call):
+        real, self.unsupported_fields = self.unsupported_fields, AcmeChat.unsupported_fields
+        try:
+            return super().body(call)
+        finally:
+            self.unsupported_fields = real
+
+
+class RefusesNeutral(AcmeChat):
+    def body(self, call):
+        if call.body.get("n") == 1:
+            raise ProviderError(400, "No n.", param="n", code="unsupported_parameter")
+        return super().body(call)
 
 
 class RefusesAlways(AcmeChat):
@@ -495,6 +515,16 @@ FAULTS: dict[str, tuple[type[AcmeProvider], set[str], str]] = {
         acme(Unseen),
         {"parameter_is_used_or_refused", "parameter_is_dropped_where_allowed"},
         "seed is lost without notice",
+    ),
+    "a loss declared as a hint": (
+        acme(CallsLossHint),
+        {"unsupported_field_is_treated_as_declared"},
+        "`n` is declared as hint, but refused with `reject`",
+    ),
+    "a library refused": (
+        acme(RefusesNeutral),
+        {"request_of_a_library_is_served"},
+        "LangChain",
     ),
     "refused though it may be dropped": (
         acme(RefusesAlways),

@@ -1,6 +1,7 @@
 """Each rule of bridges catches a bridge that breaks it."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -47,6 +48,14 @@ class Crashing(CompletionsToChat):
 class Strict(CompletionsToChat):
     def call(self, call):
         return super().call(replace(call, unsupported="reject"))
+
+
+class Undeclared(CompletionsToChat):
+    unsupported_fields: ClassVar = {"best_of": "loss", "max_tokens": "loss", "prompt": "loss"}
+
+
+class Understated(CompletionsToChat):
+    unsupported_fields: ClassVar = {**CompletionsToChat.unsupported_fields, "suffix": "hint"}
 
 
 class Editing(CompletionsToChat):
@@ -128,6 +137,8 @@ BROKEN = [
     (Stale, "test_call_fits_the_target"),
     (Nameless, "test_call_fits_the_target"),
     (Crashing, "test_call_fits_the_target"),
+    (Undeclared, "test_losses_are_declared"),
+    (Understated, "test_losses_are_declared"),
     (Editing, "test_call_is_pure"),
     (Random, "test_call_is_pure"),
     (Mute, "test_response_fits_the_source"),

@@ -40,7 +40,7 @@ def run(tmp_path, monkeypatch):
 def test_good_provider(run, tmp_path):
     result = run("AcmeProvider", "--conformance-report=report.md")
     assert result.returncode == 0, result.stdout
-    assert "TestAcme: AcmeProvider: rules: 49 passed, 0 failed, 10 skipped" in result.stdout
+    assert "TestAcme: AcmeProvider: rules: 51 passed, 0 failed, 10 skipped" in result.stdout
     undeclared = "audio, files, json_object, logprobs, n, reasoning"
     assert f"not declared, so not checked: {undeclared}" in result.stdout
     page = (tmp_path / "report.md").read_text()

@@ -224,6 +224,33 @@ class TestOtherEndpoints:
             self.check(play, ENDPOINT_RULES[2], chunks=chunks)
 
 
+class TestSecrecy:
+    """A provider of several endpoints: what one of them lacks hides nothing of the others."""
+
+    def provider(self, **parts):
+        provider = AcmeProvider("a", KEY)
+        provider.capabilities = {**AcmeProvider.capabilities, "embeddings": ()}
+        for name, part in parts.items():
+            setattr(provider.endpoints["chat.completions"], name, part)
+        return provider
+
+    def test_a_url_of_any_endpoint_is_looked_at(self, play):
+        class Leaking(Embedding):
+            def build_request(self, call):
+                return UpstreamRequest(f"https://e.example?k={KEY['api_key']}", call.raw, {})
+
+        provider = self.provider()
+        provider.endpoints["embeddings"] = Leaking()
+        with pytest.raises(pytest.fail.Exception, match="the URL holds a secret"):
+            RULES.test_secret_travels_in_headers_only(play(provider))
+
+    def test_a_stream_is_looked_at_beside_an_endpoint_without(self, play):
+        provider = self.provider(parse_stream=lambda call: [KEY["api_key"]])
+        provider.endpoints = {"embeddings": Embedding(), **provider.endpoints}
+        with pytest.raises(pytest.fail.Exception, match="list shows a secret"):
+            RULES.test_secret_is_in_no_repr(play(provider), provider)
+
+
 class TestInProcess:
     def test_http_is_refused(self, play):
         class Fetching(Provider):

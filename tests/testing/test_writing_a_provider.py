@@ -1,6 +1,7 @@
 """docs/writing-a-provider.md: every piece of code on the page works as it stands there."""
 
 import asyncio
+import importlib
 import json
 import re
 import tomllib
@@ -14,6 +15,8 @@ import pytest
 from tornado_router.plugins.registry import load_plugins
 from tornado_router.provider import Part, Parts, UpstreamRequest
 from tornado_router.scaffold import create
+from tornado_router.testing import running_router, running_vendor
+from tornado_router.testing.vendors import json_response
 from tornado_router.validation import Validator
 
 from .processes import run_pytest
@@ -106,6 +109,62 @@ def test_provider_in_process_passes_the_kit(tmp_path):
     assert result.returncode == 0, result.stdout
     assert "ShoutProvider: rules:" in result.stdout
     assert " 0 failed" in result.stdout
+
+
+EMBEDDERS = """
+[providers.lark]
+type = "lark"
+base_url = "{url}"
+[providers.echo]
+type = "echo"
+models = ["echo"]
+[routing]
+retries = 0
+[routes.both]
+targets = ["lark/small", "echo/echo"]
+"""
+
+
+def test_more_inputs_than_the_vendor_takes(tmp_path, monkeypatch):
+    """The core sends what there is in one request, and goes on to the next target if refused."""
+    write(tmp_path, files_of("lark"))
+    monkeypatch.syspath_prepend(tmp_path)
+    lark = importlib.import_module("tornado_router_lark.provider")
+
+    def respond(request):
+        texts = request.json["texts"]
+        return json_response({"vectors": [[0.5, 1.0]] * len(texts), "tokens": len(texts)})
+
+    with running_vendor(respond) as vendor:
+        toml = EMBEDDERS.format(url=vendor.url)
+        with running_router(toml, tmp_path / "r", types={"lark": lark.LarkProvider}) as router:
+
+            def embed(count, model="both"):
+                body = json.dumps({"model": model, "input": ["a"] * count})
+                return router.request("POST", "/v1/embeddings", body.encode())
+
+            assert embed(96).headers["x-router-target"] == "lark/small"
+            assert [len(request.json["texts"]) for request in vendor.requests] == [96]
+            for count in (97, 2048):
+                response = embed(count)
+                assert response.headers["x-router-target"] == "echo/echo"
+                assert len(json.loads(response.body)["data"]) == count
+            refused = embed(97, "lark/small")
+            assert (refused.status, json.loads(refused.body)["error"]["param"]) == (400, "input")
+            assert len(vendor.requests) == 1
+            for _ in range(9):
+                embed(97)
+            assert embed(2).headers["x-router-target"] == "lark/small"
+
+
+def test_members_that_params_does_not_see(tmp_path):
+    """A translator that drops them unseen fails the kit, which names them."""
+    made = create("mine", tmp_path)
+    chat = made / "tornado_router_mine" / "chat.py"
+    text = chat.read_text(encoding="utf-8")
+    chat.write_text(text.replace('message.get("name")', "None"), encoding="utf-8")
+    result = run_pytest(made, "tests/test_conformance.py", "-k", "parameter_is")
+    assert "the name of a message is lost without notice" in result.stdout
 
 
 PARROT_TEST = """

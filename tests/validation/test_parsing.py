@@ -1,12 +1,15 @@
 import json
+import re
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tornado_router.config.options import ServerOptions
 from tornado_router.errors import ApiError
-from tornado_router.validation import parse_json
+from tornado_router.validation import parse_json, parsing
+from tornado_router.validation.parsing import holds_more
 
 from .json_values import json_values
 
@@ -128,6 +131,23 @@ def test_values_are_counted(unit, values):
         assert refused_as_too_much(raw) is too_much
 
 
+def test_by_default_the_longest_conversation_of_an_agent_passes():
+    """200 tools, and 3,000 turns with them, which no model's context takes."""
+    parameters = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(10)}}
+    tools = [
+        {"type": "function", "function": {"name": f"f{n}", "parameters": parameters}}
+        for n in range(200)
+    ]
+    used = {"type": "function", "function": {"name": "f1", "arguments": '{"p1": "{[,\\""}'}}
+    messages = []
+    for n in range(3000):
+        call = {"id": f"call_{n}", **used}
+        messages.append({"role": "assistant", "content": "I look.", "tool_calls": [call]})
+        messages.append({"role": "tool", "tool_call_id": call["id"], "content": '{"a": [0], "b"}'})
+    raw = json.dumps({"model": "x", "messages": messages, "tools": tools}).encode()
+    assert parse_json(raw, ServerOptions().max_json_values)
+
+
 @pytest.mark.parametrize("text", ["[{,", '\\"[', "\\\\", '\\\\\\",{"', "\n\t,"])
 def test_what_stands_inside_of_a_text_does_not_count(text):
     body = {"model": "x", "messages": [{"role": "user", "content": text * 10 * LIMIT}] * 3}
@@ -158,3 +178,28 @@ def read_or_refused(raw):
     except ApiError as error:
         return error.status == 400 and error.message.startswith("We could not parse the JSON body")
     return True
+
+
+def counted(value):
+    """The values in a JSON value as they count against the limit, but for commas."""
+    if isinstance(value, dict):
+        return 1 + len(value) + sum(map(counted, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(counted, value))
+    return isinstance(value, str)
+
+
+@given(json_values, st.integers(1, 9), st.booleans())
+def test_it_is_counted_the_same_whatever_is_looked_at_together(value, size, ascii_only):
+    raw = json.dumps(value, ensure_ascii=ascii_only).encode()
+    outside = re.sub(rb'"(\\.|[^"\\])*"', b"", raw)
+    values = counted(value) + outside.count(b",") // 10
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parsing, "_PIECE", size)
+        found = [holds_more(raw, limit) for limit in range(values + 2)]
+    assert found == [True] * values + [False] * 2
+
+
+@pytest.mark.parametrize("end", [b"", b'"', b"\\", b'\\"', b"[" * 300])
+def test_odd_ends_are_counted_to_the_end(end):
+    assert not holds_more(b'["' + b"\\" * 70_000 + end, 60_000)

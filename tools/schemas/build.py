@@ -1,4 +1,4 @@
-"""From a type of the `openai` package to a schema: every step, in order."""
+"""From a type of an official package to a schema: every step, in order."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def build(name: str, sdk_type: str) -> Schema:
     schema = rewrite(schema, _without_prose)
     _make_optional(schema, name)
     schema = rewrite(schema, Unions(schema.get("$defs", {})).rewrite)
+    _add_fields(schema, name)
     if name.endswith(".request"):
         schema = rewrite(schema, _nullable_options)
         schema = rewrite(schema, _closed_role)
@@ -39,16 +40,16 @@ def build(name: str, sdk_type: str) -> Schema:
 
 def _raw_schema(sdk_type: str) -> Schema:
     module, name = sdk_type.split(":")
-    found = importlib.import_module(f"openai.types.{module}".rstrip("."))
+    found = importlib.import_module(module)
     _describe_uploads()
     with warnings.catch_warnings():
-        # The package has fields that hide a method of pydantic's, such as `schema`.
+        # The packages have fields that hide a method of pydantic's, such as `schema`.
         warnings.simplefilter("ignore")
         return TypeAdapter(getattr(found, name)).json_schema()
 
 
 def _describe_uploads() -> None:
-    """Gives the package's file types, which are open files and the like, a schema."""
+    """Gives OpenAI's file types, which are open files and the like, a schema."""
     upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]
     for name, module in sys.modules.items():
         if name.startswith("openai.types.") and "FileTypes" in vars(module):
@@ -113,6 +114,12 @@ def _add_types(schema: Schema, name: str) -> None:
                 fields[fact.field] = allow_null(field)
             else:
                 field["type"] = [field["type"], fact.type]
+
+
+def _add_fields(schema: Schema, name: str) -> None:
+    for fact in overlay.EXTRA_FIELDS:
+        if name in fact.schemas:
+            schema["properties"].setdefault(fact.field, dict(fact.value))
 
 
 def _add_bounds(schema: Schema, name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.schemas.build import build
-from tools.schemas.targets import sdk_types
+from tools.schemas.targets import PACKAGES, sdk_types
 
 _WIDTH = 100
 _MOST_LINES = 40
@@ -21,7 +21,7 @@ def render_all() -> dict[str, str]:
     """The text of every file, the manifest included, by file name."""
     files = {f"{name}.json": render(build(name, type_)) for name, type_ in sdk_types().items()}
     manifest = {
-        "source": {"name": "openai", "version": metadata.version("openai")},
+        "sources": {package: metadata.version(package) for package in PACKAGES},
         "sha256": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
     }
     return {**files, "manifest.json": render(manifest)}

@@ -1,6 +1,6 @@
-"""Facts about the OpenAI API that the types of its package do not carry, each with its source.
+"""Facts about the vendors' APIs that the types of their packages do not carry, with sources.
 
-"docstring" is the docstring of the field in the `openai` package; "OpenAPI" the description that
+"docstring" is the docstring of the field in the package; "OpenAPI" the description that
 OpenAI publishes at https://github.com/openai/openai-openapi; "API" what the live service answers.
 """
 
@@ -51,6 +51,16 @@ class ExtraType:
     source: str
 
 
+@dataclass(frozen=True)
+class ExtraField:
+    """A field that the API takes, and that the package's types do not have, or no longer."""
+
+    schemas: tuple[str, ...]
+    field: str
+    value: Mapping[str, Any]
+    source: str
+
+
 _CHAT = "chat.completions.request"
 _TEXT = "completions.request"
 _RESPONSES = "responses.request"
@@ -63,6 +73,8 @@ _WITH_METADATA = (
     "fine_tuning.jobs.request",
     "vector_stores.request",
 )
+_MESSAGES = "messages.request"
+_COUNT = "messages.count_tokens.request"
 _IMAGES = ("images.generations.request", "images.edits.request")
 _RECORDINGS = ("audio.transcriptions.request", "audio.translations.request")
 
@@ -138,6 +150,15 @@ BOUNDS = (
     ),
     Bound((_RESPONSES,), "max_output_tokens", {"minimum": 1}, "API: integer_below_min_value"),
     Bound((_RESPONSES,), "max_tool_calls", {"minimum": 1}, "API: integer_below_min_value"),
+    Bound(
+        (_MESSAGES, _COUNT), "messages", {"minItems": 1}, "API: at least one message is required"
+    ),
+    Bound(
+        (_MESSAGES,),
+        "max_tokens",
+        {"minimum": 0},
+        "docstring: set to 0 to populate the prompt cache without generating a response",
+    ),
     # Who and what
     Bound(
         _WITH_METADATA,
@@ -293,4 +314,14 @@ EXTRA_TYPES = (
         "null",
         "API: null in every chunk of a choice but its last",
     ),
+)
+
+_SAMPLING = "API versions before 2026-10-21: https://platform.claude.com/docs/en/api/versioning"
+
+EXTRA_FIELDS = (
+    ExtraField(
+        (_MESSAGES,), "temperature", {"type": "number", "minimum": 0, "maximum": 1}, _SAMPLING
+    ),
+    ExtraField((_MESSAGES,), "top_p", {"type": "number", "minimum": 0, "maximum": 1}, _SAMPLING),
+    ExtraField((_MESSAGES,), "top_k", {"type": "integer", "minimum": 0}, _SAMPLING),
 )

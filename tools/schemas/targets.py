@@ -1,4 +1,4 @@
-"""Which schemas there are, and the type of the `openai` package that each comes from."""
+"""Which schemas there are, and the type of an official package that each comes from."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ REQUESTS = {
     "images.variations": "image_create_variation_params:ImageCreateVariationParams",
     "moderations": "moderation_create_params:ModerationCreateParams",
     "responses": "responses.response_create_params:ResponseCreateParams",
+    "responses.input_tokens": "responses.input_token_count_params:InputTokenCountParams",
+    "responses.compact": "responses.response_compact_params:ResponseCompactParams",
     "uploads": "upload_create_params:UploadCreateParams",
     "vector_stores": "vector_store_create_params:VectorStoreCreateParams",
 }
-"""What clients send, by endpoint: `chat.completions` gives `chat.completions.request`."""
+"""What clients of OpenAI's API send: `chat.completions` gives `chat.completions.request`."""
 
 ANSWERS = {
     "audio.transcriptions.event": "audio:TranscriptionStreamEvent",
@@ -40,15 +42,36 @@ ANSWERS = {
     "models.deleted": ":ModelDeleted",
     "models.model": ":Model",
     "moderations.response": ":ModerationCreateResponse",
+    "responses.compact.response": "responses:CompactedResponse",
+    "responses.input_tokens.response": "responses:InputTokenCountResponse",
     "responses.event": "responses:ResponseStreamEvent",
     "responses.response": "responses:Response",
     "uploads.object": ":Upload",
     "vector_stores.object": ":VectorStore",
 }
-"""What clients get."""
+"""What they get."""
+
+ANTHROPIC = {
+    "messages.count_tokens.request": "message_count_tokens_params:MessageCountTokensParams",
+    "messages.count_tokens.response": ":MessageTokensCount",
+    "messages.event": ":RawMessageStreamEvent",
+    "messages.request": "message_create_params:MessageCreateParams",
+    "messages.response": ":Message",
+    "models.info": ":ModelInfo",
+}
+"""What clients of Anthropic's API send and get."""
+
+PACKAGES = ("openai", "anthropic")
+"""Where the types come from."""
 
 
 def sdk_types() -> dict[str, str]:
-    """The type behind each schema, as `module:name` below `openai.types`."""
-    requests = {f"{endpoint}.request": type_ for endpoint, type_ in REQUESTS.items()}
-    return dict(sorted({**requests, **ANSWERS}.items()))
+    """The type behind each schema, as `module:name`."""
+    openai = {f"{endpoint}.request": type_ for endpoint, type_ in REQUESTS.items()} | ANSWERS
+    below = {"openai": openai, "anthropic": ANTHROPIC}
+    found = {
+        schema: f"{package}.types.{type_}".replace(".:", ":")
+        for package in PACKAGES
+        for schema, type_ in below[package].items()
+    }
+    return dict(sorted(found.items()))

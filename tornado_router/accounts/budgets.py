@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
-from peewee import fn
-
+from tornado_router.storage.sql import fn
 from tornado_router.storage.tables import ApiKey, UsageDay
-from tornado_router.storage.values import MoneyField, now
+from tornado_router.storage.values import from_billionths, now
 
 PERIODS = ("day", "week", "month", "total")
 """For how long a key's budget lasts, in UTC; a week begins on Monday, `total` never ends."""
@@ -35,9 +35,35 @@ def spent_since(key_id: int, day: datetime.date) -> int:
     return int(days.scalar() or 0)  # PostgreSQL adds integers up to a decimal
 
 
-def budget_spent(row: ApiKey) -> Decimal | None:
-    """What is spent of a key's budget in the period that runs; None if it has none."""
+class BudgetState(NamedTuple):
+    """A key's budget in the period that runs, in US dollars.
+
+    Attributes:
+        spent: of it.
+        left: of it; never below 0.
+        renews: when the next period begins, in UTC without a zone; None if none does.
+    """
+
+    spent: Decimal
+    left: Decimal
+    renews: datetime.datetime | None
+
+
+def budget_state(row: ApiKey) -> BudgetState | None:
+    """What is spent and left of a key's budget; None if it has none. Blocks."""
     if row.budget is None:
         return None
-    first, _ = period(row.budget_period, now())
-    return MoneyField().python_value(spent_since(row.id, first))
+    first, following = period(row.budget_period, now())
+    spent = _dollars_since(row.id, first)
+    renews = datetime.datetime.combine(following, datetime.time()) if following else None
+    return BudgetState(spent, max(row.budget - spent, Decimal(0)), renews)
+
+
+def spent_by_period(key_id: int) -> dict[str, Decimal]:
+    """The US dollars that a key's calls cost in each of `PERIODS` that runs. Blocks."""
+    moment = now()
+    return {name: _dollars_since(key_id, period(name, moment)[0]) for name in PERIODS}
+
+
+def _dollars_since(key_id: int, day: datetime.date) -> Decimal:
+    return from_billionths(spent_since(key_id, day))

@@ -100,6 +100,8 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
                 HolderKind.BUDGET.id(row.id, first),
                 billionths(row.budget),
                 spent_since(row.id, first),
+                row.budget_period,
+                str(following or ""),
             )
         )
         if following:

@@ -17,7 +17,7 @@ from tornado_router.accounts import key_fields
 from tornado_router.accounts.digest import digest
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.users import find_user
-from tornado_router.error_codes import Refusal
+from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import MAX_ID, ApiKey, User
 from tornado_router.storage.values import now
@@ -90,6 +90,30 @@ def find(key_id: int, user_id: int | None = None) -> ApiKey:
     if row is None:
         raise Refusal.key_not_found(id=key_id)
     return row  # type: ignore[no-any-return]
+
+
+def find_named(text: str) -> ApiKey:
+    """A key that is not revoked, as a person names it.
+
+    Args:
+        text: its id, the beginning of it that lists show, or the whole key.
+
+    Raises:
+        ApiError: 404, there is none; 400, several begin so.
+    """
+    if text.isascii() and text.isdecimal():
+        return find(int(text))
+    shown = text[:SHOWN_CHARACTERS]
+    is_meant = ApiKey.prefix == shown if text == shown else ApiKey.key_hash == digest(text)
+    rows = list(_live().where(is_meant).order_by(ApiKey.id))
+    if not rows:
+        raise Refusal.key_not_found(id=f"{shown}...")
+    if len(rows) > 1:
+        ids = ", ".join(str(row.id) for row in rows)
+        raise Invalid.invalid_value(
+            f"Several keys begin so: name one by its id: {ids}.", param="key"
+        )
+    return rows[0]  # type: ignore[no-any-return]
 
 
 def list_keys(

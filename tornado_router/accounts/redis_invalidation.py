@@ -26,7 +26,7 @@ class RedisInvalidation:
         self._link = link
         self._subscription = subscription
         self._listeners: list[Listener] = []
-        self._unpublished: set[int] = set()
+        self._unpublished: dict[int, object] = {}  # the last change of each user
         self._sending: asyncio.Task[None] | None = None
         link.listen(self._on_link)
         subscription.listen(CHANNEL, self._receive, self._begin)
@@ -43,7 +43,7 @@ class RedisInvalidation:
     async def publish(self, user_id: int) -> None:
         """See `Publisher.publish`. What does not get through is published when Redis is back."""
         self._call_listeners(user_id)
-        self._unpublished.add(user_id)
+        self._unpublished[user_id] = object()
         await self._publish()
 
     async def close(self) -> None:
@@ -63,9 +63,10 @@ class RedisInvalidation:
 
     async def _publish(self) -> None:
         with suppress(RedisAwayError, RedisReplyError):
-            for user_id in list(self._unpublished):
+            for user_id, change in list(self._unpublished.items()):
                 await self._link.call("PUBLISH", CHANNEL, user_id)
-                self._unpublished.discard(user_id)
+                if self._unpublished.get(user_id) is change:  # another may have come meanwhile
+                    del self._unpublished[user_id]
 
     def _receive(self, data: bytes) -> None:
         """Passes a change on; data that is not an id may mean any user."""

@@ -5,8 +5,6 @@ The functions block and raise `ApiError`.
 
 from __future__ import annotations
 
-from peewee import IntegrityError
-
 from tornado_router.accounts import credits, invites
 from tornado_router.accounts.passwords import UNUSABLE
 from tornado_router.accounts.plans import UNLIMITED, Plans
@@ -14,6 +12,7 @@ from tornado_router.accounts.text import clean_email, clean_text
 from tornado_router.config.options import AuthOptions
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
+from tornado_router.storage.sql import IntegrityError
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import Invite, User
 

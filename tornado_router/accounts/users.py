@@ -10,7 +10,17 @@ from tornado_router.accounts.text import MAX_EMAIL, clean_text, known_email, pri
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.storage.storage import transaction
-from tornado_router.storage.tables import MAX_ID, ApiKey, CreditEntry, Invite, RequestLog, User
+from tornado_router.storage.tables import (
+    MAX_ID,
+    ApiKey,
+    CreditEntry,
+    Invite,
+    RequestLog,
+    StoredEvents,
+    StoredItem,
+    StoredResponse,
+    User,
+)
 from tornado_router.storage.values import now
 
 
@@ -146,6 +156,10 @@ def delete_user(user_id: int) -> None:
         ).execute()
         ApiKey.update(name="").where(ApiKey.user == user_id).execute()
         RequestLog.delete().where(RequestLog.user_id == user_id).execute()
+        StoredItem.delete().where(StoredItem.user_id == user_id).execute()
+        stored = StoredResponse.select(StoredResponse.id).where(StoredResponse.user_id == user_id)
+        StoredEvents.delete().where(StoredEvents.stored_id.in_(stored)).execute()
+        StoredResponse.delete().where(StoredResponse.user_id == user_id).execute()
 
 
 def _forget_name(user: User) -> None:

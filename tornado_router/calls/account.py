@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from loguru import logger
@@ -23,7 +23,7 @@ from tornado_router.calls.client import ClientLeftError, Envelope
 from tornado_router.calls.response_cache import CachedResponse
 from tornado_router.calls.response_copy import ResponseCopy
 from tornado_router.calls.response_headers import cache_headers, change_headers, target_headers
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints import ENDPOINTS, StreamEncoder
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
 from tornado_router.ledger.record import CallRecord, Charge
@@ -44,17 +44,6 @@ NOTE_SECONDS = 1.0
 
 Observer = Callable[[CallRecord], None]
 RevocationCheck = Callable[[Key], Awaitable[bool]]
-
-
-class Meter(Protocol):
-    """Measures a stream: its encoder does."""
-
-    generated: int
-    """UTF-8 bytes of text so far."""
-
-    def usage(self) -> Usage:
-        """What was used so far."""
-        ...
 
 
 @dataclass(kw_only=True)
@@ -131,7 +120,7 @@ class CallAccount:
     room = sys.maxsize
     due = 0.0
     _uses_cache = False
-    _meter: Meter | None = None
+    _meter: StreamEncoder | None = None
     _usage: Usage | None = None
     _next_note = 0.0
     _next_check = 0.0
@@ -161,13 +150,15 @@ class CallAccount:
         """Settles the account, if `end` or `fail` has not.
 
         Raises:
-            StoppedError: in place of a cancellation by the router's own stop.
+            StoppedError: in place of a cancellation by the router's own stop. What ends the
+                process, or closes the coroutine, is let through.
         """
         self.attempts.forget_frames()
         if self._settled:
             return  # the client may have left before its last byte: it had the whole response
-        reason = self.fail(error or RuntimeError("its response was never sent"))
-        if isinstance(reason, StoppedError) and reason is not error:
+        reason = await self.fail(error or RuntimeError("its response was never sent"))
+        is_last = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+        if isinstance(reason, StoppedError) and reason is not error and not is_last:
             raise reason from None
 
     def log(self, *, by_route: bool) -> None:
@@ -215,8 +206,8 @@ class CallAccount:
         self._accounts.ledger.begin(running_call(self.call, self.envelope))
         return self.permit
 
-    def begin_stream(self, meter: Meter) -> None:
-        """The first chunk is here: from now on, the meter knows the usage."""
+    def begin_stream(self, meter: StreamEncoder) -> None:
+        """The first chunk is here: from now on, the encoder of the stream measures the usage."""
         permit, target = self._served()
         now = time.monotonic()
         self.outcome.first_chunk = now - self.envelope.started
@@ -246,7 +237,7 @@ class CallAccount:
         now = time.monotonic()
         if now >= self._next_note:
             self._next_note = now + NOTE_SECONDS
-            usage = self._meter.usage()
+            usage = self._meter.usage(permit.prompt)
             charge = self._admission.charge(permit, target, usage)
             self._accounts.ledger.note(call_record(self, usage, charge))
         if now >= self._next_check and self._accounts.is_revoked:
@@ -274,13 +265,10 @@ class CallAccount:
         """
         self._usage, self.outcome.error_code = usage, error_code
         self._begin_response()
-        if self.permit and self.attempts.target:
-            missing = self._admission.bill(self.permit, self.attempts.target, usage)
-            if missing:
-                await self._admission.cover(self.permit, missing)
+        await self._bill(usage)
         self._settle()
 
-    def fail(self, raised: BaseException) -> ApiError | None:
+    async def fail(self, raised: BaseException) -> ApiError | None:
         """Ends the account of a call that failed, or whose client has left, unless it has ended.
 
         Returns:
@@ -293,22 +281,25 @@ class CallAccount:
             if error is None:
                 self.outcome.status, self.outcome.error_code = CLIENT_CLOSED, "client_closed"
             else:
-                self.outcome.status, self.outcome.error_code = (
-                    error.status,
-                    error.code or error.type,
-                )
+                dialect = ENDPOINTS[self.call.endpoint].dialect
+                self.outcome.status = dialect.status(error)
+                self.outcome.error_code = error.code or error.type
                 error.headers = {**self.headers(), **error.headers}
                 self._copy_error(error)
             if self._usage is None:
                 is_cut_off = error is None or isinstance(error, StoppedError)
                 self._usage = self._used(is_cut_off=is_cut_off)
+            if not isinstance(raised, GeneratorExit):  # what is closed cannot wait for anything
+                await self._bill(self._usage)
+        except FAULTS as fault:  # it is charged what its lease holds
+            logger.error("call {} was not billed: {}", self.call.id, describe_exception(fault))
         finally:
             self._settle()
         return error
 
     def headers(self) -> dict[str, str]:
         """Of its response, or of its error: the client's limits, and what served it."""
-        headers = self.permit.headers() if self.permit else {}
+        headers = self.limit_headers()
         target = self.attempts.target
         if target is not None:
             headers |= target_headers(target, len(self.attempts.made), self._begin_response())
@@ -316,9 +307,15 @@ class CallAccount:
             headers |= cache_headers(self.cached)
         return headers
 
+    def limit_headers(self) -> dict[str, str]:
+        """The client's limits; none before it is admitted."""
+        dialect = ENDPOINTS[self.call.endpoint].dialect
+        return self.permit.headers(dialect) if self.permit else {}
+
     def response_headers(self) -> dict[str, str]:
         """Of its response: `headers`, and what of its request was changed."""
-        return self.headers() | change_headers(self.dropped, self.attempts.adapted)
+        headers, dropped, adapted = self.headers(), self.dropped, self.attempts.adapted
+        return headers | change_headers(dropped, adapted) if dropped or adapted else headers
 
     @property
     def dropped(self) -> Sequence[str]:
@@ -351,11 +348,11 @@ class CallAccount:
 
     def _copy_error(self, error: ApiError) -> None:
         """What the client gets of an error is in the request log, too."""
-        dialect = ENDPOINTS[self.call.endpoint].dialect
+        dialect, request_id = ENDPOINTS[self.call.endpoint].dialect, self.envelope.request_id
         if self.copy.size:
-            self.copy.add(dialect.error_event(error))
+            self.copy.add(dialect.error_event(error, request_id))
         elif self.is_logged:
-            self.copy.add(orjson.dumps(dialect.error_body(error)))
+            self.copy.add(orjson.dumps(dialect.error_body(error, request_id)))
 
     def _used(self, *, is_cut_off: bool) -> Usage:
         """The usage of a call that did not end well."""
@@ -364,6 +361,13 @@ class CallAccount:
         if is_cut_off and self.attempts.made:  # the provider may charge for the prompt
             return ENDPOINTS[self.call.endpoint].estimate(self.call)
         return Usage()
+
+    async def _bill(self, usage: Usage) -> None:
+        """Reserves what the call cost beyond its lease, as far as there is money."""
+        if self.permit and self.attempts.target:
+            missing = self._admission.bill(self.permit, self.attempts.target, usage)
+            if missing:
+                await self._admission.cover(self.permit, missing)
 
     def _settle(self) -> None:
         if self._settled:
@@ -381,7 +385,8 @@ class CallAccount:
         permit, attempts = self.permit, self.attempts
         if permit is None:
             return Charge()
-        charge = self._admission.settle(permit, attempts.target, usage)
+        streamed = self._meter.generated if self._meter is not None else None
+        charge = self._admission.settle(permit, attempts.target, usage, streamed)
         if len(attempts.made) > 1 and attempts.outrun:
             charge = self._admission.add_prompts(charge, permit, attempts.outrun)
         return charge

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import lru_cache
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.calls.refusals import (
-    level_headers,
-    refusal_of,
-)
+from tornado_router.calls.refusals import level_headers, refusal_of
 from tornado_router.calls.sent_bounds import SentBounds
-from tornado_router.endpoints import ENDPOINTS, Output
+from tornado_router.endpoints import ENDPOINTS, OPENAI, Ask, Dialect, Output
 from tornado_router.error_codes import Refusal
 from tornado_router.ledger.record import Charge
 from tornado_router.limits.holders import HolderKind
@@ -39,8 +33,6 @@ EXTENSION_TOKENS = 256
 to Redis, and what is asked for is kept from others."""
 
 NO_BOUND = sys.maxsize
-
-_NOTHING = "(?!)"
 
 _CREDITS = HolderKind.CREDITS
 """Looked up once: Python 3.11 finds the members of an enum slowly."""
@@ -78,9 +70,9 @@ class Permit:
         purses = self.key.purses
         return bool(purses) and _CREDITS.names(purses[0].id)
 
-    def headers(self) -> dict[str, str]:
-        """The `x-ratelimit-*` headers that OpenAI's clients know."""
-        return level_headers(self.lease.levels) if self.lease else {}
+    def headers(self, dialect: Dialect = OPENAI) -> dict[str, str]:
+        """The headers by which clients learn of their limits."""
+        return level_headers(self.lease.levels, dialect) if self.lease else {}
 
 
 class Admission:
@@ -121,6 +113,7 @@ class Admission:
         if not key.rates and not key.purses:
             return permit
         tokens, cost, most = prompt + output, 0, 0
+        unseen: Sequence[Target] = ()
         if not known:
             # A guess must not keep a call out that would fit into an untouched minute.
             for rates in key.rates:
@@ -130,13 +123,15 @@ class Admission:
         if key.purses and (prompt or output):
             permit.targets, prices = self._priced(call.model, targets)
             cost = _dearest(prices, permit, output)
-            if cost and not known and not call.stream:
+            if cost and not known:
+                unseen = self._unseen(ask, permit.targets)
+                prices = self._prices_of(unseen)
                 most = _dearest(prices, permit, self._bounds.most * asked.choices)
         demand = Demand(call.id, key.rates, key.purses, tokens, cost, most)
         if known or not cost:
-            permit.lease = await self._reserve(demand, call.model)
+            permit.lease = await self._reserve(demand, call)
         else:
-            permit.lease = await self._reserve_for_guess(call, permit, demand)
+            permit.lease = await self._reserve_for_guess(call, permit, demand, unseen)
         return permit
 
     async def admit_free(self, call: Call, key: Key) -> Permit:
@@ -146,7 +141,7 @@ class Admission:
             ApiError: 429, it is one too many; 503, its limits cannot be checked.
         """
         demand = Demand(call.id, key.rates)
-        lease = await self._reserve(demand, call.model) if key.rates else None
+        lease = await self._reserve(demand, call) if key.rates else None
         return Permit((), key, lease=lease)
 
     async def count(self, call: Call, key: Key) -> None:
@@ -156,7 +151,7 @@ class Admission:
             ApiError: 429, it is one too many; 503, its limits cannot be checked.
         """
         if key.rates:
-            lease = await self._reserve(Demand(call.id, key.rates), call.model)
+            lease = await self._reserve(Demand(call.id, key.rates), call)
             self._limiter.settle(lease, 0, 0)
 
     def room(self, permit: Permit, target: Target) -> int:
@@ -223,13 +218,16 @@ class Admission:
             charged = lease.cost
         return Charge(charged, cost.billionths - charged, cost.prices)
 
-    def settle(self, permit: Permit, target: Target | None, usage: Usage) -> Charge:
+    def settle(
+        self, permit: Permit, target: Target | None, usage: Usage, streamed: int | None = None
+    ) -> Charge:
         """Ends a call: charges it, and frees what it did not use, even if that fails.
 
         Args:
             permit: of the call.
             target: that served it, or None if none was reached.
             usage: of the whole call; the same as in `bill`, if it got that far.
+            streamed: bytes of text of a stream; None for a whole response.
         """
         charge = Charge()
         try:
@@ -244,20 +242,31 @@ class Admission:
             tokens = usage.completion_tokens // (permit.choices or 1)
             unpaid = charge.uncharged > 0
             self._bounds.learn(permit.key.user_id, target, tokens, unpaid=unpaid)
+            if streamed is not None:
+                shown = streamed // BYTES_PER_TOKEN
+                self._bounds.compare(target, usage.completion_tokens, shown)
         return charge
 
     def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:
         """Adds the prompt cost of hedged attempts that were cancelled; recorded as `uncharged`."""
         prompt = Usage(prompt_tokens=permit.prompt, estimated=True)
-        prices = [self._prices.find(target.provider, target.model) for target in targets]
-        costs = [price.cost(prompt, permit.images).billionths for price in prices if price]
-        return charge._replace(uncharged=charge.uncharged + sum(costs))
+        costs = [price.cost(prompt, permit.images) for price in self._prices_of(targets)]
+        return charge._replace(uncharged=charge.uncharged + sum(cost.billionths for cost in costs))
 
-    async def _reserve_for_guess(self, call: Call, permit: Permit, demand: Demand) -> Lease:
+    async def _reserve_for_guess(
+        self, call: Call, permit: Permit, demand: Demand, unseen: Sequence[Target]
+    ) -> Lease:
         """Reserves money for a response of unknown length.
 
-        A stream reserves more as it goes, or is cut. What a whole response costs is known too
-        late, so it holds a share of what is left, and is bounded by what it holds.
+        A stream reserves more as it goes, or is cut. What a whole response costs, or a stream
+        that hides some, is known too late, so it holds a share of what is left, and is bounded by
+        what it holds.
+
+        Args:
+            call: what the client asked for.
+            permit: of the call.
+            demand: what it needs, `most` being what targets that need a bound may come to.
+            unseen: those.
 
         Raises:
             ApiError: as `admit`.
@@ -271,16 +280,18 @@ class Admission:
             _, prices = self._priced(call.model, permit.targets)
             fewest = _dearest(prices, permit, self._bounds.least * permit.choices)
             if refusal.kind != MONEY or left < fewest:
-                raise refusal_of(refusal, call.model) from None
-            lease = await self._reserve(demand._replace(cost=left, most=0), call.model)
+                raise refusal_of(refusal, call, demand.purses) from None
+            lease = await self._reserve(demand._replace(cost=left, most=0), call)
         if lease.cost < demand.most:
-            permit.bounds = self._sent_bounds(call, permit, lease.cost)
+            permit.bounds = self._sent_bounds(call, permit, lease.cost, unseen)
         return lease
 
-    def _sent_bounds(self, call: Call, permit: Permit, cost: int) -> SentBounds:
-        """What each target may send for the money that is reserved."""
+    def _sent_bounds(
+        self, call: Call, permit: Permit, cost: int, targets: Sequence[Target]
+    ) -> SentBounds:
+        """What each of some targets may send for the money that is reserved."""
         bounds = {}
-        for target in permit.targets:
+        for target in targets:
             price = self._prices.find(target.provider, target.model)
             if price is not None:
                 tokens = max(1, _affordable(price, permit, cost) // permit.choices)
@@ -288,11 +299,18 @@ class Admission:
                     bounds[target] = tokens
         return SentBounds(ENDPOINTS[call.endpoint], bounds, self._bounds)
 
-    async def _reserve(self, demand: Demand, model: str) -> Lease:
+    def _unseen(self, ask: Ask, targets: Sequence[Target]) -> Sequence[Target]:
+        """The targets whose responses may cost more than is seen before they end."""
+        if not ask.call.stream:
+            return targets
+        may_hide, reasons = self._bounds.may_hide, ask.reasons()
+        return [target for target in targets if may_hide(target, reasons=reasons)]
+
+    async def _reserve(self, demand: Demand, call: Call) -> Lease:
         try:
             return await self._limiter.admit(demand)
         except LimitReachedError as refusal:
-            raise refusal_of(refusal, model) from None
+            raise refusal_of(refusal, call, demand.purses) from None
         except LimiterAwayError:
             raise Refusal.limits_unavailable() from None
 
@@ -315,6 +333,11 @@ class Admission:
         if not priced:
             raise Refusal.model_not_priced(model=printable_name(model))
         return priced, prices
+
+    def _prices_of(self, targets: Sequence[Target]) -> list[Price]:
+        """The prices of those targets that have one."""
+        prices = [self._prices.find(target.provider, target.model) for target in targets]
+        return [price for price in prices if price is not None]
 
     def _price(self, permit: Permit, target: Target) -> Price | None:
         """What a call pays; None if it is not paid for."""
@@ -341,28 +364,3 @@ def _affordable(price: Price, permit: Permit, cost: int) -> int:
     without = price.estimate(permit.prompt, 0, permit.images)
     million = price.estimate(permit.prompt, 1_000_000, permit.images) - without
     return max(0, (cost - without) * 1_000_000 // million) if million else NO_BOUND
-
-
-def check_permissions(endpoint: str, model: str, key: Key) -> None:
-    """Refuses what a key, or its user's plan, does not permit.
-
-    Raises:
-        ApiError: 403.
-    """
-    if key.endpoints is not None and endpoint not in key.endpoints:
-        raise Refusal.endpoint_not_permitted(endpoint=endpoint)
-    if key.models and not may_use(model, key):
-        if key.plan_models is not None and not _pattern(key.plan_models).match(model):
-            raise Refusal.model_not_in_plan(model=printable_name(model), plan=key.plan)
-        raise Refusal.model_not_permitted(model=printable_name(model))
-
-
-def may_use(model: str, key: Key) -> bool:
-    """Whether a key, and its user's plan, permit a model."""
-    return all(_pattern(patterns).match(model) for patterns in key.models)
-
-
-@lru_cache(maxsize=1000)
-def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """What matches a name that any of these wildcard patterns does."""
-    return re.compile("|".join(map(translate, patterns)) or _NOTHING)

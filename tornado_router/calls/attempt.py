@@ -13,13 +13,13 @@ from tornado_router.calls.sent_bounds import SentBounds
 from tornado_router.calls.tool_state import Owner, ToolState
 from tornado_router.calls.vendor_errors import Cause, Verdict, judge
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.endpoints.bridges import bridged
+from tornado_router.endpoints.bridges import BridgedProvider, Server
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError, forget_frames
 from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
-from tornado_router.provider import Body, Call, HTTPClient, Relayed
+from tornado_router.provider import Body, Call, HTTPClient, Passing, Provider, Relayed
 from tornado_router.routing.health import Observation
 from tornado_router.routing.routes import Target
 from tornado_router.usage import Usage
@@ -44,6 +44,7 @@ class Attempt:
         call: as the provider gets it.
         target: where it is sent.
         observation: for the breaker, begun.
+        server: what serves the call: the provider itself, or bridges in front of it.
         number: of this attempt among those of its call, from 1.
         traced: whether what is sent and received is noted for traces, too.
 
@@ -54,7 +55,8 @@ class Attempt:
         body: the whole response.
         first: the chunks up to the first content: what comes before says nothing yet.
         verdict: on the error that ended it, or None.
-        was_lifted: whether it failed by a bound of the router's own, which was lifted then.
+        was_lifted: whether it failed by a bound of the router's own, which was lifted then, or by
+            what the vendor refused of the client's, which was changed.
         seconds: until the response began, or it failed.
     """
 
@@ -90,6 +92,7 @@ class Attempt:
         target: Target,
         observation: Observation,
         *,
+        server: Server,
         memory: ToolState,
         owner: Owner,
         number: int,
@@ -98,7 +101,7 @@ class Attempt:
         provider = configured.provider
         assert provider is not None, "routing plans no target that is off"
         self._configured = configured
-        self._provider = bridged(provider, call.endpoint)
+        self._provider = server
         self._call = call
         self._observation = observation
         self._memory = memory
@@ -116,11 +119,23 @@ class Attempt:
             printable_name(target.model),
         )
         self._client = RecordingClient(client, self.record) if traced else client
+        if call.stream and not traced and type(server).stream is Provider.stream:
+            call.passing = Passing()  # nothing stands between provider and client that reads chunks
         self.body: Body | None = None
         self.first: Sequence[Body] = ()
         self.verdict: Verdict | None = None
         self.was_lifted = False
         self.seconds = 0.0
+
+    @property
+    def call(self) -> Call:
+        """The call as the provider gets it."""
+        return self._call
+
+    @property
+    def maker(self) -> str:
+        """The provider, if it has the endpoint itself and made the response; else empty."""
+        return "" if isinstance(self._provider, BridgedProvider) else self.target.provider
 
     @property
     def error(self) -> ApiError | None:
@@ -161,7 +176,7 @@ class Attempt:
         """The whole response, which is not kept here any longer."""
         body, self.body = self.body, None
         assert body is not None, "it has succeeded"
-        return body
+        return ENDPOINTS[self._call.endpoint].marked(body, self.maker)
 
     async def next(self) -> Sequence[Body] | None:
         """The next chunks of a stream; None at its end.

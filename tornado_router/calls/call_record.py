@@ -43,14 +43,14 @@ def running_call(call: Call, envelope: Envelope) -> RunningCall:
     """The record of a call that begins."""
     key = envelope.key
     return RunningCall(
-        call_id=call.id,
-        request_id=envelope.request_id,
-        endpoint=call.endpoint,
-        user_id=key.user_id,
-        key_id=key.id,
-        key_name=key.name,
-        model=printable_name(call.model),
-        stream=call.stream,
+        call.id,
+        envelope.request_id,
+        call.endpoint,
+        key.user_id,
+        key.id,
+        key.name,
+        printable_name(call.model),
+        call.stream,
     )
 
 
@@ -64,31 +64,34 @@ def call_record(account: CallAccount, usage: Usage, charge: Charge) -> CallRecor
     """
     call, envelope, outcome = account.call, account.envelope, account.outcome
     key, target, error_code = envelope.key, account.attempts.target, outcome.error_code
-    return CallRecord(
-        call_id=call.id,
-        request_id=envelope.request_id,
-        endpoint=call.endpoint,
-        user_id=key.user_id,
-        key_id=key.id,
-        key_name=key.name,
-        model=printable_name(call.model),
-        provider=target.provider if target else None,
-        target_model=printable_name(target.model) if target else None,
-        stream=call.stream,
-        status=outcome.status,
-        error_code=error_code[:MAX_SHOWN_NAME] if error_code else None,
-        dropped_params=tuple(map(printable_name, account.dropped[:MOST_DROPPED])),
-        paid_from_credits=account.permit is not None and account.permit.from_credits,
-        finished_at=time.time(),
-        duration=time.monotonic() - envelope.started,
-        first_chunk=outcome.first_chunk,
-        overhead=outcome.overhead,
-        cache_hit=account.cached is not None,
-        client_address=envelope.client_address,
-        trace_id=envelope.trace.trace_id if envelope.trace else None,
-        internal_error=outcome.internal_error,
-        usage=usage,
-        charge=charge,
+    dropped = account.dropped
+    return CallRecord(  # by position: each call makes one, and names take as long as all else
+        call.id,
+        envelope.request_id,
+        call.endpoint,
+        key.user_id,
+        key.id,
+        key.name,
+        printable_name(call.model),
+        target.provider if target else None,
+        printable_name(target.model) if target else None,
+        call.stream,
+        outcome.status,
+        error_code[:MAX_SHOWN_NAME] if error_code else None,
+        tuple(map(printable_name, dropped[:MOST_DROPPED])) if dropped else (),
+        account.permit is not None and account.permit.from_credits,
+        time.time(),
+        time.monotonic() - envelope.started,
+        outcome.first_chunk,
+        outcome.overhead,
+        account.cached is not None,
+        envelope.client_address,
+        envelope.trace.trace_id if envelope.trace else None,
+        outcome.internal_error,
+        envelope.client,
+        envelope.session,
+        usage,
+        charge,
     )
 
 

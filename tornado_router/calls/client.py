@@ -10,6 +10,8 @@ from tornado_router.calls.response_cache import CacheControl
 from tornado_router.errors import RouterError
 from tornado_router.observability.trace_context import TraceContext
 
+NO_HEADERS: Mapping[str, str] = {}
+
 CACHE_DEFAULTS = CacheControl()
 """Of a request that asks nothing of the cache."""
 
@@ -25,6 +27,10 @@ class Envelope(NamedTuple):
         cache_control: what it asks of the cache.
         trace: that the call is part of, or None.
         client_address: for the log; empty if the log is to hold none.
+        client: the program that makes the call, for the log; empty if it does not say.
+        session: of the program, for the log; empty if it has none.
+        headers: of the request, for what is looked up in them by an operator's wish.
+        let_in: called once the call was admitted, if anything; what it raises fails the call.
     """
 
     key: Key
@@ -34,6 +40,10 @@ class Envelope(NamedTuple):
     cache_control: CacheControl = CACHE_DEFAULTS
     trace: TraceContext | None = None
     client_address: str = ""
+    client: str = ""
+    session: str = ""
+    headers: Mapping[str, str] = NO_HEADERS
+    let_in: Callable[[], Awaitable[None]] | None = None
 
 
 class ClientLeftError(RouterError):

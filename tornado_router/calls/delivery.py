@@ -7,29 +7,27 @@ provider's.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from loguru import logger
 
 from tornado_router.calls.account import CallAccount
 from tornado_router.calls.attempt import Attempt
-from tornado_router.calls.client import Client, ClientLeftError
+from tornado_router.calls.client import NO_HEADERS, Client, ClientLeftError
+from tornado_router.calls.costs import COST_HEADER, Costs
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
 from tornado_router.endpoints import Encoded, StreamEncoder
-from tornado_router.endpoints.base import EVENT_STREAM
+from tornado_router.endpoints.base import END_SECONDS, EVENT_STREAM
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import Body
 from tornado_router.usage import Usage
 
 JSON = "application/json"
-
-END_SECONDS = 2.0
-"""So long a stream whose choices have all ended is silent at most: what is still to come is usage,
-and an end. Vendors that give neither are not waited for."""
 
 
 class Delivery:
@@ -39,20 +37,27 @@ class Delivery:
         account: of the call.
         client: takes the response.
         entry: its place in the response cache, or None.
+        costs: knows what the call costs.
     """
 
-    def __init__(self, account: CallAccount, client: Client, entry: CacheEntry | None) -> None:
+    def __init__(
+        self, account: CallAccount, client: Client, entry: CacheEntry | None, costs: Costs
+    ) -> None:
         self._account = account
         self._client = client
         self._entry = entry
+        self._costs = costs
         self._begun = False
         self._ended = False
 
-    async def whole(self, encode: Callable[[], Encoded]) -> None:
+    async def whole(
+        self, encode: Callable[[], Encoded], keep: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Delivers a whole response: a stream that has an end and nothing before it.
 
         Args:
             encode: makes the client's bytes of what the provider returned.
+            keep: keeps the response before its client has it, if it is kept.
 
         Raises:
             ApiError: it returned no response.
@@ -64,8 +69,9 @@ class Delivery:
             self._log_unreadable()
             raise
         del encode  # it holds what was parsed, which takes a multiple of the bytes
-        self._begin(response.content_type, stream=False)
-        await self._finish(response.data, response.usage)
+        cost = self._costs.headers(response.usage)
+        self._begin(response.content_type, stream=False, more=cost)
+        await self._finish(response.data, response.usage, keep=keep)
 
     async def again(self, response: CachedResponse) -> None:
         """Delivers a response from the cache, whole or as the events of a stream."""
@@ -74,7 +80,12 @@ class Delivery:
         self._entry = None  # it is there already
         await self._finish(response.data, Usage())
 
-    async def stream(self, send: Callable[[], Awaitable[Attempt]], encoder: StreamEncoder) -> None:
+    async def stream(
+        self,
+        send: Callable[[], Awaitable[Attempt]],
+        encoder: StreamEncoder,
+        keep: Callable[[object], Awaitable[None]] | None = None,
+    ) -> None:
         """Has a call served, and delivers the stream.
 
         Once the client was sent anything, a failure is the stream's last event and is not raised.
@@ -84,20 +95,25 @@ class Delivery:
         Args:
             send: has the call served; what it returns is closed.
             encoder: makes the client's bytes.
+            keep: is given the whole response before its client has it, if it is kept.
 
         Raises:
             ApiError: it failed before anything was sent.
             ClientLeftError: the client has left.
         """
         account = self._account
+        if account.envelope.headers.get(COST_HEADER) == "true":
+            encoder.cost = self._costs.number
         if encoder.keepalive and account.permit:
-            self._client.keep_alive(encoder.keepalive, account.permit.headers, encoder.content_type)
+            self._client.keep_alive(encoder.keepalive, account.limit_headers, encoder.content_type)
         try:
             async with aclosing(await send()) as attempt:
+                encoder.maker = attempt.maker
+                encoder.request_id = account.envelope.request_id
                 account.begin_stream(encoder)
-                await self._pump(attempt, encoder)
-        except BaseException as raised:
-            error = account.fail(raised)
+                await self._pump(attempt, encoder, keep)
+        except (Exception, asyncio.CancelledError) as raised:
+            error = await account.fail(raised)
             if error is None or self._ended:
                 raise
             if not self._client.begun:
@@ -108,20 +124,31 @@ class Delivery:
                 self._log(raised)
             await self._end(encoder.error(error))
 
-    async def _pump(self, attempt: Attempt, encoder: StreamEncoder) -> None:
+    async def _pump(
+        self,
+        attempt: Attempt,
+        encoder: StreamEncoder,
+        keep: Callable[[object], Awaitable[None]] | None,
+    ) -> None:
         account, client, encode = self._account, self._client, encoder.encode
         copy = account.copy if account.copy.is_wanted else None
-        batch: Sequence[Body] | None = attempt.first
-        next_batch, is_behind = attempt.next, False
+        batch: Sequence[Body] | None
+        batch, attempt.first = attempt.first, ()  # 2 KB, which a stream need not hold to its end
+        next_batch, is_behind, passing = attempt.next, False, attempt.call.passing
         while batch is not None:
             try:
-                data = b"".join(map(encode, batch))
+                made = list(map(encode, batch))
             except ProviderError:
                 self._log_unreadable()
                 raise
+            data = b"".join(made)
+            if passing is not None and passing.newest is not None:
+                passing.learn(made[-1], batch[-1], encoder.said)
             if encoder.complete and not is_behind:
                 is_behind, next_batch = True, attempt.rest
                 client.await_end(END_SECONDS, attempt.give_up)
+                if keep:
+                    await keep(encoder.response)
             is_due = encoder.generated > account.room or time.monotonic() >= account.due
             if is_due and not is_behind and not await account.spend():
                 reason = Refusal.quota_used_up()
@@ -145,7 +172,11 @@ class Delivery:
         await self._finish(encoder.finish(), encoder.usage())
 
     async def _finish(
-        self, data: bytes | None, usage: Usage, error_code: str | None = None
+        self,
+        data: bytes | None,
+        usage: Usage,
+        error_code: str | None = None,
+        keep: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """The tail of every response: charged and recorded, cached, and then sent to its end.
 
@@ -155,22 +186,29 @@ class Delivery:
             data: the last bytes; None to break the response off.
             usage: of the call.
             error_code: why it is not whole, or None.
+            keep: keeps it, once it is charged: a client that leaves meanwhile pays for all of it.
         """
         account, entry = self._account, self._entry
         account.copy.add(data or b"")
         await account.end(usage, error_code=error_code)
+        if keep:
+            await keep()
         if entry and error_code is None and not account.attempts.may_be_cut(usage):
             whole = account.copy.whole(entry.room)
             if whole is not None:
                 await entry.put(whole, tuple(account.dropped))
         await self._end(data)
 
-    def _begin(self, content_type: str, *, stream: bool) -> None:
+    def _begin(
+        self, content_type: str, *, stream: bool, more: Mapping[str, str] = NO_HEADERS
+    ) -> None:
         self._begun = True
         if content_type not in (EVENT_STREAM, JSON):  # a cached or logged response is text
             self._entry = None
             self._account.copy.drop()
-        self._client.begin(self._account.response_headers(), content_type, stream=stream)
+        headers = self._account.response_headers()
+        headers.update(more)
+        self._client.begin(headers, content_type, stream=stream)
 
     async def _end(self, data: bytes | None) -> None:
         self._ended = True

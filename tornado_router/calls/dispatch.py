@@ -10,24 +10,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, cast
+from typing import Any
 
 from tornado_router.calls.attempt import Attempt, Attempts
 from tornado_router.calls.tool_state import ToolState
-from tornado_router.calls.vendor_errors import Cause
+from tornado_router.calls.vendor_errors import Cause, judge
+from tornado_router.calls.vendor_limits import VendorLimits
 from tornado_router.config.options import RoutingOptions
 from tornado_router.endpoints import ENDPOINTS
-from tornado_router.error_codes import Failure
+from tornado_router.endpoints.bridges import bridged
+from tornado_router.error_codes import Failure, Invalid
 from tornado_router.errors import ApiError
-from tornado_router.plugins.registry import ConfiguredProvider
-from tornado_router.provider import Call, HTTPClient, Unsupported
+from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
+from tornado_router.provider import Body, Call, HTTPClient, Unsupported
 from tornado_router.routing.health import Health
 from tornado_router.routing.hedging import race
 from tornado_router.routing.retries import Retries
 from tornado_router.routing.routes import Target
+
+MOST_LEARNT = 4
+"""Refusals of one call that are learnt from: a vendor might name a lower bound each time."""
 
 
 class Dispatcher:
@@ -39,6 +44,7 @@ class Dispatcher:
         memory: keeps what providers need back on the next turn.
         health: of the targets.
         options: how failures are met.
+        chat_by: the endpoint by which a target takes chat completions; empty for their own.
     """
 
     def __init__(
@@ -48,12 +54,16 @@ class Dispatcher:
         memory: ToolState,
         health: Health,
         options: RoutingOptions,
+        *,
+        chat_by: Callable[[Target], str] = lambda _: "",
     ) -> None:
         self._providers = providers
         self._clients = clients
         self._memory = memory
         self._health = health
+        self._limits = VendorLimits()
         self._retries = Retries(options)
+        self._chat_by = chat_by
         self._deadline_seconds = options.deadline_seconds
 
     async def send(
@@ -100,6 +110,22 @@ class Dispatcher:
             raise
         raise AssertionError("unreachable")
 
+    async def ask(self, call: Call, provider: str) -> Body:
+        """Has one provider serve a call, once; nothing is reserved for it, and nothing recorded.
+
+        Raises:
+            ApiError: 404, the provider is not there, or cannot; or as it failed.
+        """
+        configured = self._providers.get(provider)
+        if configured is None or configured.provider is None:
+            raise Invalid.provider_is_gone(provider=provider)
+        if call.endpoint not in configured.provider.endpoints:
+            raise Invalid.provider_is_gone(provider=provider)
+        try:
+            return await configured.provider.send(call, self._clients[provider])
+        except FAULTS as error:
+            raise judge(error, configured).error from None
+
     async def _pause(self, errand: _Errand, made: int) -> Sequence[Target]:
         """Pauses before another round; returns the targets that are worth it.
 
@@ -137,6 +163,11 @@ class Dispatcher:
                 if bounds and bounds.lift(target, error):
                     attempt.was_lifted = True  # the fault was the router's own
                     left.appendleft(target)
+                elif _may_learn(errand.attempts) and self._limits.learn(
+                    attempt.call, errand.attempts.user_id, target, error
+                ):
+                    attempt.was_lifted = True
+                    left.appendleft(target)
                 elif not errand.failures.add(attempt):
                     raise
             else:
@@ -173,13 +204,21 @@ class Dispatcher:
     async def _attempt(self, call: Call, target: Target, attempts: Attempts) -> Attempt:
         """The attempt to have a target serve a call, begun but not sent."""
         configured = self._providers[target.provider]
+        provider = configured.provider
+        assert provider is not None, "routing plans no target that is off"
+        unsupported: Unsupported = configured.common.unsupported  # type: ignore[assignment]
+        endpoint = ENDPOINTS[call.endpoint]
+        n = call.body.get("n")  # of another endpoint's form, it may be a text
+        choices = int(n) if n and unsupported == "adapt" and not isinstance(n, str) else 1
+        server = bridged(provider, call.endpoint, self._chat_by(target), choices)
         owner = (attempts.user_id, target.provider)
         memory: dict[str, Any] = {}
-        if configured.provider and configured.provider.remembers:
-            ids = ENDPOINTS[call.endpoint].tool_call_ids(call)
-            memory = await self._memory.recall(owner, ids)
+        if server.remembers:
+            memory = await self._memory.recall(owner, endpoint.tool_call_ids(call))
+        call = endpoint.unmarked(call, target.provider)
         if attempts.bounds:
             call = attempts.bounds.apply(call, target)
+        call, changed = self._limits.apply(call, attempts.user_id, target)
         its_call = Call(
             call.id,
             call.endpoint,
@@ -187,9 +226,13 @@ class Dispatcher:
             call.body,
             call.raw,
             call.stream,
-            cast(Unsupported, configured.common.unsupported),
+            unsupported,
             memory,
+            [*call.dropped, *changed],
             files=call.files,
+            headers=call.headers,
+            takes_cache_marks=provider.takes_cache_marks(target.model),
+            previous=call.previous,
         )
         attempt = Attempt(
             configured,
@@ -197,6 +240,7 @@ class Dispatcher:
             its_call,
             target,
             self._health.begin(target),
+            server=server,
             memory=self._memory,
             owner=owner,
             number=len(attempts.made) + 1,
@@ -251,3 +295,7 @@ class _Errand:
     deadline: float
     bounded: bool
     failures: _Failures = field(default_factory=_Failures)
+
+
+def _may_learn(attempts: Attempts) -> bool:
+    return sum(attempt.was_lifted for attempt in attempts.made) < MOST_LEARNT

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.background.held_memory import SLOW_BYTES, request_hold
 from tornado_router.calls.account import CallAccount, CallAccounts
-from tornado_router.calls.admission import check_permissions
 from tornado_router.calls.client import Client, Envelope
+from tornado_router.calls.costs import Costs
 from tornado_router.calls.delivery import Delivery
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.missing_model import missing_model
+from tornado_router.calls.permissions import check_permissions
 from tornado_router.calls.response_cache import CacheEntry, ResponseCache
+from tornado_router.calls.stored_responses import Origin, StoredResponses, goes_on
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
-from tornado_router.provider import Call
+from tornado_router.provider import Body, Call, Relayed
+from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import Route, Router
 from tornado_router.routing.selection import Selection
 
@@ -29,7 +34,12 @@ class Gateway:
         cache: of responses to equal requests.
         dispatcher: sends calls to targets.
         accounts: of the calls.
+        prices: of the targets, for clients that want to know what a call costs.
+        stored: responses that clients go on from.
         answer_model: what responses call their model: `vendor`, as it does, or `asked`.
+
+    Attributes:
+        stored: responses that clients go on from.
     """
 
     def __init__(
@@ -40,6 +50,8 @@ class Gateway:
         dispatcher: Dispatcher,
         accounts: CallAccounts,
         *,
+        prices: Prices,
+        stored: StoredResponses,
         answer_model: str = "vendor",
     ) -> None:
         self._router = router
@@ -47,6 +59,8 @@ class Gateway:
         self._cache = cache
         self._dispatcher = dispatcher
         self._accounts = accounts
+        self._prices = prices
+        self.stored = stored
         self._names_as_asked = answer_model == "asked"
         self._variant = answer_model
 
@@ -73,25 +87,44 @@ class Gateway:
         """
         async with self._accounts.open(call, envelope) as account:
             route, entry = await self._look_up(account)
-            delivery = Delivery(account, client, entry)
+            asked, call = call, account.call
+            delivery = Delivery(account, client, entry, Costs(self._prices, account))
             permit = await account.admit(route.targets)
+            if envelope.let_in:
+                await envelope.let_in()
+            if len(call.raw) > SLOW_BYTES and (hold := request_hold.get()):
+                await hold.turn()  # others waited while it was parsed, and are about to again
             if account.cached:
                 await delivery.again(account.cached)
                 return
             if len(permit.targets) < len(route.targets):
                 route = route.only(permit.targets)
-            targets = self._selection.order(route, call, permit.prompt, permit.output)
+            targets = self._selection.order(
+                route, call, permit.prompt, permit.output, envelope.headers
+            )
             endpoint = ENDPOINTS[call.endpoint]
+            keep = partial(self._keep, asked, account) if endpoint.is_kept(asked) else None
             model = call.model if self._names_as_asked else None
             encoder = endpoint.encoder(call, model) if call.stream else None
             send = partial(
                 self._dispatcher.send, call, targets, account.attempts, route.hedge_seconds
             )
             if encoder:
-                await delivery.stream(send, encoder)
+                await delivery.stream(send, encoder, keep)
             else:
                 attempt = await send()
-                await delivery.whole(partial(endpoint.whole, call, attempt.take(), model))
+                body = attempt.take()
+                if keep:
+                    keep = partial(keep, body.body if isinstance(body, Relayed) else body)
+                await delivery.whole(partial(endpoint.whole, call, body, model), keep)
+
+    async def ask_provider(self, call: Call, provider: str) -> Body:
+        """Has one provider serve a call that costs nothing, such as one for a kept response.
+
+        Raises:
+            ApiError: it is not there any more, or cannot, or failed.
+        """
+        return await self._dispatcher.ask(call, provider)
 
     async def _look_up(self, account: CallAccount) -> tuple[Route, CacheEntry | None]:
         """The targets that can serve a call, and its place in the response cache, if any.
@@ -105,7 +138,13 @@ class Gateway:
         """
         call, key, control = account.call, account.envelope.key, account.envelope.cache_control
         try:
-            route = self._route(call, account.envelope.chosen, key)
+            origin = Origin(call)
+            if goes_on(call):
+                # First: what went before is not looked up for who may not go on from it.
+                check_permissions(call.endpoint, call.model, key)
+                origin = await self.stored.origin(call, key.user_id)
+                call = account.call = origin.call
+            route = origin.of(self._route(call, account.envelope.chosen, key))
             if route.log_requests:
                 account.log(by_route=True)
             check_permissions(call.endpoint, call.model, key)
@@ -118,6 +157,14 @@ class Gateway:
             await account.refuse()
             raise
         return route, entry
+
+    async def _keep(self, call: Call, account: CallAccount, response: object) -> None:
+        """Keeps a response for its user, before its client can ask for it."""
+        attempt = account.attempts.last
+        if attempt is not None and isinstance(response, Mapping):
+            await self.stored.keep(
+                call, account.envelope.key.user_id, attempt.target, response, bool(attempt.maker)
+            )
 
     def _route(self, call: Call, chosen: str | None, key: Key) -> Route:
         """The targets that could serve a call.

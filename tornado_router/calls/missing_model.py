@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.calls.admission import may_use
+from tornado_router.calls.permissions import may_use
 from tornado_router.config.check import nearest
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError

@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tornado_router.endpoints import ENDPOINTS, Dialect
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.limits.holders import HolderKind
 from tornado_router.limits.kinds import KINDS
-from tornado_router.limits.limiter import MONEY, Levels, LimitReachedError
+from tornado_router.limits.limiter import MONEY, Levels, LimitReachedError, Purse
 from tornado_router.limits.retry_after import duration, retry_headers
 from tornado_router.observability.redaction import printable_name
+from tornado_router.provider import Call
 
 
-def level_headers(levels: Levels) -> dict[str, str]:
-    """The `x-ratelimit-*` headers: https://platform.openai.com/docs/guides/rate-limits."""
-    headers = {}
+def level_headers(levels: Levels, dialect: Dialect) -> dict[str, str]:
+    """The `x-ratelimit-*` headers, and those of the dialect.
+
+    https://platform.openai.com/docs/guides/rate-limits
+    """
+    headers: dict[str, str] = {}
     for ending, (limit, remaining, reset) in levels.items():
-        headers["x-ratelimit-limit-" + ending] = str(limit)
-        headers["x-ratelimit-remaining-" + ending] = str(remaining)
-        headers["x-ratelimit-reset-" + ending] = duration(reset)
+        of_limit, of_remaining, of_reset = _NAMES[ending]
+        headers[of_limit] = str(limit)
+        headers[of_remaining] = str(remaining)
+        headers[of_reset] = duration(reset)
+        if more := dialect.limit_headers(ending, limit, remaining, reset):
+            headers.update(more)
     return headers
 
 
-def refusal_of(reached: LimitReachedError, model: str) -> ApiError:
-    """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes."""
+def refusal_of(reached: LimitReachedError, call: Call, purses: Sequence[Purse] = ()) -> ApiError:
+    """A refusal in OpenAI's words: https://platform.openai.com/docs/guides/error-codes.
+
+    Args:
+        reached: the limit.
+        call: that it refused.
+        purses: that the call was to be paid from.
+    """
     if reached.kind == MONEY:
-        row, (message, kind) = Refusal.insufficient_quota, (_no_money(reached), "")
+        row, (message, kind) = Refusal.insufficient_quota, (_no_money(reached, purses), "")
     else:
-        row, (message, kind) = Refusal.rate_limit_exceeded, _no_room(reached, model)
-    headers = level_headers(reached.levels)
+        row, (message, kind) = Refusal.rate_limit_exceeded, _no_room(reached, call.model)
+    headers = level_headers(reached.levels, ENDPOINTS[call.endpoint].dialect)
     return row(message, type=kind, headers={**headers, **retry_headers(reached.retry_after)})
 
 
-def _no_money(reached: LimitReachedError) -> str:
+def _no_money(reached: LimitReachedError, purses: Sequence[Purse]) -> str:
     if HolderKind.BUDGET.names(reached.name):
         message = "This API key's budget does not cover the request."
+        for purse in purses:
+            if purse.id == reached.name and purse.renews:
+                message += f" It is for a {purse.period}, and begins anew on {purse.renews} (UTC)."
     else:
         message = (
             "You exceeded your current quota: your credits do not cover the request. Ask the "
@@ -60,3 +79,9 @@ def _no_room(reached: LimitReachedError, model: str) -> tuple[str, str]:
 
 
 _KINDS = {kind.name: kind for kind in KINDS}
+
+_NAMES = {
+    kind.header: tuple(f"x-ratelimit-{of}-{kind.header}" for of in ("limit", "remaining", "reset"))
+    for kind in KINDS
+}
+"""Of the headers for each kind, by `LimitKind.header`."""

@@ -1,8 +1,9 @@
 """The exact-match response cache: an equal request gets the same response again.
 
 Two requests are equal if their whole JSON bodies are, apart from the order of the keys and from
-`ignore_fields`; a stream comes again as a stream of the same events. Requests steer the cache
-with `Cache-Control`, as RFC 9111 section 5.2.1 defines it.
+`ignore_fields`, and the API's own headers beside them; those with files are not compared. A stream
+comes again as a stream of the same events. Requests steer the cache with `Cache-Control`, as RFC
+9111 section 5.2.1 defines it.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class ResponseCache:
             control: what the request asks of the cache.
             variant: distinguishes equal requests whose responses differ all the same.
         """
-        if not route.cache_seconds or not (control.read or control.write):
+        if not route.cache_seconds or not (control.read or control.write) or call.files:
             return None
         temperature = ENDPOINTS[call.endpoint].ask(call).temperature()
         if temperature is not None and temperature > route.cache_max_temperature:
@@ -150,17 +151,17 @@ class ResponseCache:
             for target in route.targets
         ]
         try:
-            name = _key([self._whose(key), call.endpoint, variant, targets, self._compared(call)])
+            name = _key([self._whose(key), call.endpoint, variant, targets, *self._compared(call)])
         except TypeError:
             return None  # an integer of more than 64 bits: no reason to refuse the call
         room = self._options.max_answer_bytes if control.write else 0
         return CacheEntry(room, self._store, name, route.cache_seconds, control)
 
-    def _compared(self, call: Call) -> Mapping[str, Any]:
-        ignored = self._options.ignore_fields
-        if not ignored:
-            return call.body
-        return {name: value for name, value in call.body.items() if name not in ignored}
+    def _compared(self, call: Call) -> list[Mapping[str, Any]]:
+        body, ignored = call.body, self._options.ignore_fields
+        if ignored:
+            body = {name: value for name, value in body.items() if name not in ignored}
+        return [body, call.headers] if call.headers else [body]
 
     def _whose(self, key: Key) -> str:
         scope = self._options.scope

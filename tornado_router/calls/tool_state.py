@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from tornado_router.calls.stores import Store
+from tornado_router.provider import load_json, write_json
 
 Owner = tuple[int, str]
 """The user who made a call, and the provider that served it."""
@@ -31,14 +30,14 @@ class ToolState:
 
     async def keep(self, owner: Owner, values: Mapping[str, Any]) -> None:
         """Keeps values under their tool call ids."""
-        data = {_key(owner, name): orjson.dumps(value) for name, value in values.items()}
+        data = {_key(owner, name): write_json(value) for name, value in values.items()}
         await self._store.put(data, self._seconds)
 
     async def recall(self, owner: Owner, tool_call_ids: list[str]) -> dict[str, Any]:
         """What is still kept of some tool calls."""
         values = await self._store.get([_key(owner, name) for name in tool_call_ids])
         found = zip(tool_call_ids, values, strict=True)
-        return {name: orjson.loads(data) for name, data in found if data is not None}
+        return {name: load_json(data) for name, data in found if data is not None}
 
     async def close(self) -> None:
         """Closes the store."""

@@ -218,6 +218,9 @@ def _quoted(error: ProviderError, configured: ConfiguredProvider) -> str:
 def _cleaned(error: ApiError, configured: ConfiguredProvider) -> ApiError:
     """The same error, of which nothing is a secret."""
     kind = ProviderError if isinstance(error, ProviderError) else ApiError
+    headers = dict(error.headers)
+    if seconds_of(headers.get("Retry-After")) is None:
+        headers.pop("Retry-After", None)  # not every text may stand in a header
     return kind(
         error.status,
         _clean(error.message, configured)
@@ -225,7 +228,7 @@ def _cleaned(error: ApiError, configured: ConfiguredProvider) -> ApiError:
         type=_clean(error.type, configured) or "api_error",
         param=_clean(error.param, configured),
         code=_clean(error.code, configured),
-        headers=error.headers,
+        headers=headers,
     )
 
 

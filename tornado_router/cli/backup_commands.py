@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,15 +14,17 @@ from tornado_router.cli.common import (
     config_option,
     database_faults_shown,
     file_fault,
+    json_option,
     read_config,
+    show_json,
     show_table,
 )
 from tornado_router.config.reader import Config
-from tornado_router.ledger.codec import BEGUN, FINISHED, RUNNING
+from tornado_router.ledger.codec import BEGUN, FINISHED, RUNNING, Part
 from tornado_router.ledger.recovery import parts_of
 from tornado_router.storage import backup as backups
 from tornado_router.storage import migrator
-from tornado_router.storage.databases import open_database, title
+from tornado_router.storage.databases import open_database, opened, title
 from tornado_router.storage.values import dollar_text, from_billionths
 
 _KINDS = {BEGUN: "begun", RUNNING: "running", FINISHED: "finished"}
@@ -58,12 +61,8 @@ def restore(path: Path, source: Path) -> None:
         database = open_database(location)
     with _faults_shown(), alone(database, location):
         aside = backups.restore(source, location, config.journal_folder)
-    with database_faults_shown(location):
-        database.open()
-        try:
-            pending = migrator.pending(database)
-        finally:
-            database.close()
+    with database_faults_shown(location), opened(location) as database:
+        pending = migrator.pending(database)
     if aside:
         click.echo(f"{aside}: the former database")
     older = f"; the next start migrates it: {', '.join(pending)}" if pending else ""
@@ -72,30 +71,50 @@ def restore(path: Path, source: Path) -> None:
 
 @click.command("journal")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def journal(file: Path) -> None:
+@json_option
+def journal(file: Path, *, as_json: bool) -> None:
     """Show the records of FILE, such as a damaged file of the usage journal.
 
     What can be read is in the database already, or gets there when a router starts. Of what cannot,
-    the bytes are shown. Exits with status 1 if there is any.
+    the bytes are shown. Exits with status 1 if there is any. With --json, both are one list, in the
+    order of FILE: what cannot be read is a record `damaged`, with its bytes as `data`.
     """
     with _faults_shown():
-        parts = list(parts_of(file.read_bytes()))
-    rows = []
-    for part in parts:
-        if part.entry:
-            kind, call = part.entry
-            cost = dollar_text(from_billionths(call.charge.charged))
-            record = (part.start, _KINDS[kind], call.call_id)
-            rows.append((*record, call.user_id, call.model, call.status, cost))
-    if rows:
-        show_table(("BYTE", "RECORD", "CALL", "USER", "MODEL", "STATUS", "COST"), rows)
-    damaged = [part for part in parts if part.is_damaged]
-    for part in damaged:
-        text = part.data[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
-        shown = "".join(c if c.isprintable() else "?" for c in text)
-        click.echo(f"byte {part.start}: cannot be read: {shown}")
+        records = [_record(part) for part in parts_of(file.read_bytes()) if _is_shown(part)]
+    whole = [record for record in records if "data" not in record]
+    damaged = [record for record in records if "data" in record]
+    if as_json:
+        show_json(records)
+    else:
+        if whole:
+            rows = [list(record.values()) for record in whole]
+            show_table([name.upper() for name in whole[0]], rows)
+        for record in damaged:
+            click.echo(f"byte {record['byte']}: cannot be read: {record['data']}")
     if damaged:
         raise SystemExit(1)
+
+
+def _is_shown(part: Part) -> bool:
+    return part.is_damaged or part.entry is not None
+
+
+def _record(part: Part) -> dict[str, Any]:
+    """What is shown of a part of the journal."""
+    if part.entry is None:
+        text = part.data[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
+        shown = "".join(c if c.isprintable() else "?" for c in text)
+        return {"byte": part.start, "record": "damaged", "data": shown}
+    kind, call = part.entry
+    return {
+        "byte": part.start,
+        "record": _KINDS[kind],
+        "call": call.call_id,
+        "user": call.user_id,
+        "model": call.model,
+        "status": call.status,
+        "cost": dollar_text(from_billionths(call.charge.charged)),
+    }
 
 
 def _file(config: Config, instead: str) -> Path:

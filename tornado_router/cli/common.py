@@ -17,18 +17,19 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
-from peewee import DatabaseError
 
 from tornado_router.config.declaration import DURATION, duration_seconds
 from tornado_router.config.reader import Config, environment, load
 from tornado_router.errors import ConfigError, first_line
 from tornado_router.observability import log
-from tornado_router.runtime.loaded_config import LoadedConfig, load_config
+from tornado_router.observability.known_secrets import KnownSecrets
+from tornado_router.runtime.loaded_config import LoadedConfig, load_config, section_secrets
 from tornado_router.storage.databases import Database, title
 from tornado_router.storage.migrator import SchemaError
 from tornado_router.storage.postgres import MissingDriverError
 from tornado_router.storage.postgres_connection import LocationError
 from tornado_router.storage.process_lock import LockedError
+from tornado_router.storage.sql import DatabaseError
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.values import dollar_text
 
@@ -103,7 +104,7 @@ class Duration(click.ParamType[int]):
 
 
 class RowId(click.ParamType[int]):
-    """The id of a key or an invite.
+    """The id of an invite.
 
     Args:
         listing: the command that shows ids.
@@ -130,7 +131,7 @@ def read_config(path: Path) -> Config:
     """A configuration, for a command that does not serve; faults end the command."""
     with faults_shown(path):
         config = load(path, environment(path.parent, os.environ))
-    log.setup(replace(config.log, level="warning"))  # warnings and errors alone
+    _log_warnings(config, section_secrets(config))
     return config
 
 
@@ -142,7 +143,14 @@ def read_or_exit(path: Path, server: Mapping[str, Any] | None = None) -> LoadedC
         server: options of `[server]` that the command line sets instead of the file.
     """
     with faults_shown(path):
-        return load_config(path, os.environ, server=server)
+        loaded = load_config(path, os.environ, server=server)
+    _log_warnings(loaded.config, loaded.secrets())
+    return loaded
+
+
+def _log_warnings(config: Config, secrets: Sequence[str]) -> None:
+    """Sets the log of a command up: warnings and errors alone, without secrets."""
+    log.setup(replace(config.log, level="warning"), secrets=KnownSecrets(secrets))
 
 
 @contextmanager
@@ -218,9 +226,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON list of objects, for programs."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def show_json(value: object) -> None:
+    """Prints what a program reads instead of what a person does."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def show_table(
@@ -236,7 +247,7 @@ def show_table(
     if as_json:
         names = [column.lower().replace(" ", "_").replace("-", "") for column in head]
         objects = [dict(zip(names, row, strict=True)) for row in rows]
-        click.echo(json.dumps(objects, indent=2, ensure_ascii=False, default=str))
+        show_json(objects)
         return
     lines = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]

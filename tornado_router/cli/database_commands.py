@@ -11,12 +11,13 @@ from tornado_router.cli.common import (
     alone,
     config_option,
     database_faults_shown,
+    json_option,
     open_storage,
     read_config,
     show_table,
 )
 from tornado_router.storage import migrator
-from tornado_router.storage.databases import Database, open_database, title
+from tornado_router.storage.databases import opened, title
 from tornado_router.storage.db_copy import CopyError, copy
 from tornado_router.storage.postgres import Postgres
 from tornado_router.storage.sqlite import Sqlite
@@ -38,13 +39,8 @@ def migrate(path: Path) -> None:
     """Bring the schema up to date. Safe to run from several machines at once."""
     config = read_config(path)
     location = config.database_location
-    with database_faults_shown(location):
-        database = open_database(location)
-        database.open()
-        try:
-            names = migrator.migrate(database)
-        finally:
-            database.close()
+    with database_faults_shown(location), opened(location) as database:
+        names = migrator.migrate(database)
     for name in names:
         click.echo(f"applied {name}")
     click.echo(f"{title(location)}: up to date")
@@ -52,26 +48,26 @@ def migrate(path: Path) -> None:
 
 @db.command()
 @config_option
-def status(path: Path) -> None:
+@json_option
+def status(path: Path, *, as_json: bool) -> None:
     """Show which migrations have been applied. Exits with status 1 if some have not."""
     config = read_config(path)
     location = config.database_location
+    no = None if as_json else "no"
     with database_faults_shown(location):
         if isinstance(location, Path) and not location.exists():
             raise SystemExit(f"{location}: there is no such file")
-        database = open_database(location)
-        database.open()
-        try:
+        with opened(location) as database:
             steps = migrator.migrations(database)
-        finally:
-            database.close()
-    click.echo(title(location))
+    if not as_json:
+        click.echo(title(location))
     show_table(
         ("MIGRATION", "APPLIED"),
         [
-            (step.name, f"{step.applied:%Y-%m-%d %H:%M:%S}" if step.applied else "no")
+            (step.name, f"{step.applied:%Y-%m-%d %H:%M:%S}" if step.applied else no)
             for step in steps
         ],
+        as_json=as_json,
     )
     if any(step.applied is None for step in steps):
         raise SystemExit(1)
@@ -89,14 +85,12 @@ def rollback(path: Path, name: str, yes: bool) -> None:
     the last migration that it knows.
     """
     location = read_config(path).database_location
-    with database_faults_shown(location):
-        database = _open(location)
+    with database_faults_shown(location), opened(location) as database:
         names = migrator.to_revert(database, name)
         if names and not yes:
             click.confirm(f"Undo {', '.join(names)}, and delete what they added?", abort=True)
         with alone(database, location):
             names = migrator.rollback(database, name)
-        database.close()
     for reverted in names:
         click.echo(f"undid {reverted}")
     click.echo(f"{title(location)}: its last migration is {name}")
@@ -115,32 +109,21 @@ def copy_database(path: Path, source: Path) -> None:
     location = config.database_location
     if isinstance(location, Path):
         raise click.ClickException(f"{path} names no PostgreSQL: set `url` in [database]")
-    with database_faults_shown(source):
-        old = _open(source)
+    with database_faults_shown(source), opened(source) as old:
         assert isinstance(old, Sqlite)
         if migrator.pending(old):
             raise click.ClickException(f"{source}: first migrate it with the router that it is of")
-    open_storage(config, migrate=True).close()
-    with database_faults_shown(location):
-        new = _open(location)
-        assert isinstance(new, Postgres)
-        try:
-            with alone(old, source):
-                copied = copy(old, new)
-        except CopyError as error:
-            raise click.ClickException(str(error)) from None
-        finally:
-            old.close()
-            new.close()
+        open_storage(config, migrate=True).close()
+        with database_faults_shown(location), opened(location) as new:
+            assert isinstance(new, Postgres)
+            try:
+                with alone(old, source):
+                    copied = copy(old, new)
+            except CopyError as error:
+                raise click.ClickException(str(error)) from None
     show_table(("TABLE", "ROWS"), [(item.table, item.rows) for item in copied])
     for item in copied:
         for column, count in item.altered.items():
             click.echo(f"{item.table}.{column}: {count} texts were shortened, or had a NUL removed")
     unaltered = " but for these texts" if any(item.altered for item in copied) else ""
     click.echo(f"{title(location)}: every value is that of {source}{unaltered}")
-
-
-def _open(location: Path | str) -> Database:
-    database = open_database(location)
-    database.open()
-    return database

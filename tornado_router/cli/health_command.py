@@ -12,7 +12,13 @@ from urllib.request import Request, urlopen
 
 import click
 
-from tornado_router.cli.common import config_option, read_or_exit, show_table
+from tornado_router.cli.common import (
+    config_option,
+    json_option,
+    read_or_exit,
+    show_json,
+    show_table,
+)
 from tornado_router.config.reader import Config
 
 SECONDS = 10
@@ -31,13 +37,24 @@ _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S1
     help="An administrator's API key, for a router of another machine: without one, it shows its "
     "state alone.",
 )
-def health(path: Path, url: str | None, key: str | None) -> None:
-    """Show how a running router and its targets are doing."""
+@json_option
+def health(path: Path, url: str | None, key: str | None, *, as_json: bool) -> None:
+    """Show how a running router and its targets are doing.
+
+    JSON is what GET /health responds.
+    """
     if url:
         state = _ask(url, None, key)
     else:
         config = read_or_exit(path).config
         state = _ask(*_place_in(config), key or _operator_token(config))
+    if as_json:
+        show_json(state)
+    else:
+        _show(state)
+
+
+def _show(state: dict[str, Any]) -> None:
     click.echo(
         f"{state['status']}: {state['calls']} calls in flight, the event loop was up to "
         f"{state['loop_lag_ms']} ms late, {state['ledger_bytes']} bytes of usage wait"

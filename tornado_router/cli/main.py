@@ -20,8 +20,10 @@ _COMMANDS = {
     "openapi": "openapi_command:print_openapi",
     "plans": "plan_commands:plans_command",
     "plugins": "plugins_group:plugins",
-    "reload": "reload_command:reload",
+    "reload": "running_commands:reload",
+    "restart": "running_commands:restart",
     "serve": "serve_command:serve",
+    "usage": "usage_command:usage_command",
     "users": "user_commands:users_group",
 }
 """Where each command stands: what it needs is imported for it alone."""
@@ -34,7 +36,7 @@ _COMMANDS = {
 )
 @click.version_option(__version__, prog_name="tornado-router")
 def main() -> None:
-    """One server in front of every LLM provider, speaking the OpenAI API."""
+    """One server in front of every LLM provider, for OpenAI's and Anthropic's clients."""
 
 
 @main.group(

@@ -104,9 +104,14 @@ class OpenAccounts:
 
 
 def _in_own_words(error: ApiError) -> str:
-    """The message of a refusal, with the option of the command where HTTP has a field."""
+    """The message of a refusal, with the options of the command where HTTP has fields."""
+    message = error.message
     field = (error.param or "").partition("[")[0].partition(".")[0]
     for option in click.get_current_context().command.params:
-        if option.name == field and isinstance(option, click.Option):
-            return re.sub(rf"'{re.escape(field)}[^']*'", option.opts[0], error.message, count=1)
-    return error.message
+        if not isinstance(option, click.Option):
+            continue
+        if option.name == field:
+            message = re.sub(rf"'{re.escape(field)}[^']*'", option.opts[0], message, count=1)
+        elif error.param:  # such as the other end of a span
+            message = message.replace(f"'{option.name}'", option.opts[0])
+    return message

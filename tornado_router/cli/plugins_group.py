@@ -3,25 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tornado_router import scaffold
-from tornado_router.cli.common import config_option, read_or_exit, summary
-from tornado_router.cli.plugin_commands import OpenGroup, fault_of, plugin_commands
+from tornado_router.cli.common import (
+    config_option,
+    json_option,
+    read_or_exit,
+    show_json,
+    summary,
+)
+from tornado_router.cli.plugin_commands import (
+    OpenGroup,
+    PluginCommand,
+    fault_of,
+    plugin_commands,
+)
 from tornado_router.plugins.registry import DISTRIBUTIONS, Plugins, load_plugins
 from tornado_router.provider import Provider
+
+_Commands = list[tuple[PluginCommand, str | None]]
+"""Commands of installed packages, each with why it cannot be run, or None."""
 
 
 @click.group(invoke_without_command=True)
 @config_option
 @click.option("--abilities", is_flag=True, help="Also list what each type can do by an endpoint.")
+@json_option
 @click.pass_context
-def plugins(context: click.Context, path: Path, *, abilities: bool) -> None:
-    """List the installed plugins, what they offer, and what is wrong with them."""
+def plugins(context: click.Context, path: Path, *, abilities: bool, as_json: bool) -> None:
+    """List the installed plugins, what they offer, and what is wrong with them.
+
+    Exits with status 1 if one cannot be used. JSON has the abilities always, and not the providers
+    of router.toml, which `health --json` has.
+    """
     if context.invoked_subcommand:
         return
     installed = load_plugins()
+    main = context.find_root().command
+    assert isinstance(main, OpenGroup)
+    commands = [(offer, fault_of(main, offer)) for offer in plugin_commands()]
+    if as_json:
+        show_json(_objects(installed, commands))
+    else:
+        _show(installed, commands, abilities=abilities)
+        if path.exists():
+            click.echo(f"{path}:")
+            for line in summary(read_or_exit(path)):
+                click.echo(f"  {line}")
+    if installed.broken or installed.conflicts or any(fault for _, fault in commands):
+        raise SystemExit(1)
+
+
+def _show(installed: Plugins, commands: _Commands, *, abilities: bool) -> None:
     if not installed.found:
         click.echo("no plugin is installed, so there is no provider type. For example:")
         for name in dict.fromkeys(DISTRIBUTIONS.values()):
@@ -32,19 +68,36 @@ def plugins(context: click.Context, path: Path, *, abilities: bool) -> None:
         for name, kind in sorted(plugin.types.items()):
             endpoints = _abilities(kind) if abilities else ", ".join(kind.capabilities)
             click.echo(f"  type {name}: {endpoints}{_conflict(installed, name)}")
-    main, unusable = context.find_root().command, False
-    assert isinstance(main, OpenGroup)
-    for offer in plugin_commands():
-        fault = fault_of(main, offer)
-        unusable = unusable or fault is not None
+    for offer, fault in commands:
         click.echo(f"{offer.label}")
         click.echo(f"  command {offer.path.replace('.', ' ')}: {fault or 'loaded'}")
-    if path.exists():
-        click.echo(f"{path}:")
-        for line in summary(read_or_exit(path)):
-            click.echo(f"  {line}")
-    if installed.broken or installed.conflicts or unusable:
-        raise SystemExit(1)
+
+
+def _objects(installed: Plugins, commands: _Commands) -> dict[str, list[dict[str, Any]]]:
+    """The same as `_show` prints."""
+    return {
+        "plugins": [
+            {
+                "distribution": plugin.distribution,
+                "version": plugin.version,
+                "api_version": plugin.api_version,
+                "broken": plugin.broken,
+                "types": [
+                    {
+                        "type": name,
+                        "endpoints": {key: list(words) for key, words in kind.capabilities.items()},
+                        "conflict": installed.conflicts.get(name, []),
+                    }
+                    for name, kind in sorted(plugin.types.items())
+                ],
+            }
+            for plugin in installed.found
+        ],
+        "commands": [
+            {"command": offer.path.replace(".", " "), "plugin": offer.label, "broken": fault}
+            for offer, fault in commands
+        ],
+    }
 
 
 @plugins.command("new")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,24 @@ from tornado_router.cli.common import (
 )
 from tornado_router.config.reader import Config
 from tornado_router.observability import log
+from tornado_router.observability.known_secrets import KnownSecrets
 from tornado_router.runtime.config_warnings import config_warnings
 from tornado_router.runtime.file_limit import raise_file_limit
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.runtime.pid_file import PidFileError, pid_file
 from tornado_router.runtime.reload import Reloader
 from tornado_router.runtime.router_process import RouterProcess
-from tornado_router.runtime.server import Server, run_until_stopped
-from tornado_router.runtime.supervisor import Inheritance, Supervisor, worker_command
+from tornado_router.runtime.server import Server
+from tornado_router.runtime.supervisor import REPLACE, Supervisor
+from tornado_router.runtime.worker import Inheritance, worker_command
 from tornado_router.storage.process_lock import LockedError
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import User
+
+_NOT_REPLACED = (
+    "not replaced: that is up to the process that watches several workers; one that serves alone "
+    "has to be stopped and started"
+)
 
 
 @click.command()
@@ -49,7 +58,8 @@ def serve(path: Path, host: str | None, port: int | None) -> None:
     given = {"host": host, "port": port}
     loaded = read_or_exit(path, {name: value for name, value in given.items() if value is not None})
     config = loaded.config
-    log.setup(config.log)
+    secrets = KnownSecrets(loaded.secrets())
+    log.setup(config.log, secrets=secrets)
     inheritance = Inheritance.take()
     if not inheritance:  # whose supervisor has said it
         loaded.log_plugin_faults()
@@ -58,61 +68,80 @@ def serve(path: Path, host: str | None, port: int | None) -> None:
     storage = open_storage(config)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         if inheritance:
-            runner.run(_work(loaded, storage, inheritance))
+            runner.run(_work(loaded, storage, secrets, inheritance))
             return
         try:
             with pid_file(config.pid_file):
-                status = runner.run(_serve_or_supervise(loaded, storage))
+                status = runner.run(_serve_or_supervise(loaded, storage, secrets))
         except PidFileError as error:
             raise SystemExit(f"server.pid_file: {error}") from None
     sys.exit(status)
 
 
-async def _serve_or_supervise(loaded: LoadedConfig, storage: Storage) -> int:
+async def _serve_or_supervise(loaded: LoadedConfig, storage: Storage, secrets: KnownSecrets) -> int:
     """Serves in as many processes as the file says; returns the exit status."""
     if loaded.config.server.workers > 1:
         return await _supervise(loaded, storage)
-    await _serve(loaded, storage)
+    await _serve(loaded, storage, secrets)
     return 0
 
 
-async def _serve(loaded: LoadedConfig, storage: Storage) -> None:
+async def _serve(loaded: LoadedConfig, storage: Storage, secrets: KnownSecrets) -> None:
     """Serves in this process alone."""
-    router = _router(loaded, storage)
+    router = _router(loaded, storage, secrets)
     server = Server(router)
-    try:
-        port = await server.start()
-    except OSError as error:
-        await router.close()
-        raise _cannot_listen(loaded, error) from None
-    _welcome(loaded.config, storage)
-    await _run(server, router, asyncio.Event(), lambda: _announce(loaded, port))
+    with _signals(router) as stop:
+        try:
+            port = await server.start()
+        except OSError as error:
+            await router.close()
+            raise _cannot_listen(loaded, error) from None
+        _welcome(loaded.config, storage)
+        await _run(server, router, stop, lambda: _announce(loaded, port))
 
 
-async def _work(loaded: LoadedConfig, storage: Storage, inheritance: Inheritance) -> None:
+async def _work(
+    loaded: LoadedConfig, storage: Storage, secrets: KnownSecrets, inheritance: Inheritance
+) -> None:
     """Serves as one of several workers."""
-    router = _router(loaded, storage)
+    router = _router(loaded, storage, secrets)
     server = Server(router)
-    await server.start(inheritance.sockets)
+    with _signals(router) as stop:
+        await server.start(inheritance.sockets)
+        inheritance.on_end(stop.set)
+        try:
+            await _run(server, router, stop, inheritance.ready)
+        finally:
+            inheritance.close()
+
+
+@contextmanager
+def _signals(router: RouterProcess) -> Iterator[asyncio.Event]:
+    """Sees to the signals of a process that serves.
+
+    From before it listens: one that is stopped or reloaded while it starts does so in order.
+
+    Yields:
+        What SIGTERM and SIGINT set.
+    """
+    loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    inheritance.on_end(stop.set)
-    try:
-        await _run(server, router, stop, inheritance.ready)
-    finally:
-        inheritance.close()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(REPLACE, logger.warning, _NOT_REPLACED)
+    with closing(Reloader(router, os.environ)):
+        yield stop
 
 
 async def _run(
     server: Server, router: RouterProcess, stop: asyncio.Event, ready: Callable[[], None]
 ) -> None:
-    reloader = Reloader(router, os.environ)
     router.services.bounds.max_connections = raise_file_limit(router.loaded.config)
     _calm_garbage_collector()
-    try:
-        ready()
-        await run_until_stopped(server, stop)
-    finally:
-        reloader.close()
+    ready()
+    await stop.wait()
+    await server.stop()
+    logger.info("stopped")
 
 
 async def _supervise(loaded: LoadedConfig, storage: Storage) -> int:
@@ -133,10 +162,10 @@ async def _supervise(loaded: LoadedConfig, storage: Storage) -> int:
     return await supervisor.run(lambda: _announce(loaded, supervisor.port))
 
 
-def _router(loaded: LoadedConfig, storage: Storage) -> RouterProcess:
+def _router(loaded: LoadedConfig, storage: Storage, secrets: KnownSecrets) -> RouterProcess:
     try:
         with database_faults_shown(loaded.config.database_location):
-            return RouterProcess(loaded, storage)
+            return RouterProcess(loaded, storage, secrets)
     except LockedError:
         raise SystemExit(
             "another router serves this database, or it is being copied; for several, limits have "

@@ -13,6 +13,7 @@ from tornado_router.cli.common import (
     config_option,
     json_option,
     show_dollars,
+    show_json,
     show_table,
 )
 from tornado_router.cli.open_accounts import ACTOR, OpenAccounts
@@ -82,21 +83,26 @@ def list_users(path: Path, search: str, *, as_json: bool) -> None:
 @users_group.command("show")
 @config_option
 @click.argument("email")
-def show_user(path: Path, email: str) -> None:
+@json_option
+def show_user(path: Path, email: str, *, as_json: bool) -> None:
     """Show one user."""
     accounts = OpenAccounts(path)
     user = accounts.read(lambda: users.find_named(email))
-    for name, value in (
-        ("id", user.id),
-        ("e-mail", user.email),
-        ("name", user.name or "-"),
-        ("plan", user.plan),
-        ("credits", _credits(accounts, user)),
-        ("spent", show_dollars(user.spent)),
-        ("state", _state(user)),
-        ("since", f"{user.created_at:%Y-%m-%d %H:%M} UTC"),
-    ):
-        click.echo(f"{name:<8}  {value}")
+    shown = {
+        "id": user.id,
+        "e-mail": user.email,
+        "name": user.name,
+        "plan": user.plan,
+        "credits": _credits(accounts, user),
+        "spent": show_dollars(user.spent),
+        "state": _state(user),
+        "since": f"{user.created_at:%Y-%m-%d %H:%M} UTC",
+    }
+    if as_json:
+        show_json({name.replace("-", ""): value for name, value in shown.items()})
+        return
+    for name, value in shown.items():
+        click.echo(f"{name:<8}  {value or '-'}")
 
 
 @users_group.command("set")

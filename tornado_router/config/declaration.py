@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, field, fields
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 _JSON_TYPES: dict[Any, dict[str, Any]] = {
@@ -41,8 +42,9 @@ def option(default: Any, help: str, **keywords: Any) -> Any:
     return field(default=default, metadata=metadata)
 
 
+@cache
 def table_schema(section: type, *, closed: bool = True) -> dict[str, Any]:
-    """The JSON Schema of one table.
+    """The JSON Schema of one table; made once, so that it must not be changed.
 
     Args:
         section: a dataclass whose fields are declared by `option`.

@@ -32,6 +32,12 @@ class ServerOptions:
         minimum=1,
         maximum=256,
     )
+    http: str = option(
+        "llhttp",
+        "What reads requests and writes responses: `llhttp`, the parser of Node.js, or `tornado`, "
+        "Tornado's own server.",
+        enum=["llhttp", "tornado"],
+    )
     tls_certificate: str = option(
         "",
         "PEM file with the TLS certificate, followed by its intermediate certificates; relative to "
@@ -48,17 +54,19 @@ class ServerOptions:
     max_header_bytes: int = option(
         65_536, "A connection with larger request headers is closed.", minimum=4096
     )
-    max_body_bytes: int = option(
-        10 * 1024 * 1024,
+    max_body_bytes: int | None = option(
+        None,
         "Larger request bodies are refused with status 413. Only calls may have more than 64 KB, "
-        "and only with an API key.",
+        "and only with an API key. Default: 32 MB for messages and responses, 10 MB for the "
+        "others.",
         minimum=1024,
     )
     max_json_values: int = option(
-        250_000,
+        100_000,
         "How many values the JSON of a request may hold: texts, names of fields, objects and "
-        "lists; ten numbers count as one. A request with more is refused with status 400. Parsing "
-        "takes up to 1 µs for each, and all other calls wait meanwhile.",
+        "lists; ten numbers count as one. A request with more is refused with status 400. All "
+        "other calls wait while it is parsed, and then while it is put as the provider takes it: "
+        "each takes up to 1 µs for a value.",
         minimum=1000,
     )
     max_memory: int = option(
@@ -112,7 +120,7 @@ class ServerOptions:
     pid_file: str = option(
         "",
         "File that holds the process id while the router runs, relative to router.toml, for "
-        "`tornado-router reload`; empty for none.",
+        "`tornado-router reload` and `restart`; empty for none.",
     )
     watch: bool = option(
         False,
@@ -277,8 +285,9 @@ class LimitsOptions:
     )
     most_output_tokens: int = option(
         131_072,
-        "The longest response that any model sends. Where money is left for less, a whole response "
-        "gets a bound: `max_tokens` for what is reserved.",
+        "The longest response that any model sends. Where money is left for less, a whole "
+        "response, or a stream that hides its reasoning, gets a bound: `max_tokens` for what is "
+        "reserved.",
         minimum=1,
     )
     lease_seconds: float = option(
@@ -409,6 +418,11 @@ class LogOptions:
         "Whether the line of a request holds the client's IP address, as `trusted_proxies` decides "
         "it. Plugins that hear of finished calls see it, too.",
     )
+    session_headers: tuple[str, ...] = option(
+        ("x-claude-code-session-id", "session-id"),
+        "Headers by which agents say which session a call is part of, as Claude Code and Codex do: "
+        "the first that is there is `session` in the line of a call.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -459,6 +473,38 @@ class MemoryOptions:
         32 * 1024 * 1024,
         "Bytes kept in this process, overhead included, at most; the oldest are dropped first. In "
         "Redis: bytes of one value, at most.",
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponsesOptions:
+    """`[responses]`: responses of `/v1/responses` that clients go on from by their ids.
+
+    They are in the database, unless the vendor keeps them. Only the user who made one gets it.
+    """
+
+    keep_seconds: float = option(
+        86_400.0,
+        "How long they are kept after they were last used; 0 to keep none. A client keeps one out "
+        "by `store: false`.",
+        minimum=0,
+    )
+    max_bytes: int = option(
+        4 * 1024 * 1024, "A larger one, with what was asked, is not kept.", minimum=0
+    )
+    max_per_user: int = option(
+        1_000, "Of each user, so many are kept; the oldest go first.", minimum=1
+    )
+    max_bytes_per_user: int = option(
+        256 * 1024 * 1024,
+        "Of each user, so much is kept, though at least the newest; the oldest go first.",
+        minimum=0,
+    )
+    max_background_per_user: int = option(
+        50,
+        "So many of one user are made in the background at a time, by one process. All users "
+        "together have 200.",
         minimum=0,
     )
 
@@ -589,6 +635,13 @@ class ProviderOptions:
     keepalive_seconds: float = option(
         60.0, "How many seconds an idle connection to the provider is kept.", minimum=0
     )
+    http_client: str = option(
+        "llhttp",
+        "What sends requests to the provider: the router's own client of HTTP/1.1 (`llhttp`), or "
+        "`aiohttp`, which costs more CPU. Requests through a proxy and websockets are always "
+        "`aiohttp`'s.",
+        enum=["llhttp", "aiohttp"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -618,9 +671,10 @@ class RouteOptions:
     )
     sticky: str = option(
         "",
-        "A field of the request, such as `user` or `metadata.session`: calls with the same value "
-        "go to the same target first, whose prompt cache knows them. For `ordered` and `weighted`; "
-        "calls without the field are not sticky.",
+        "A field of the request, such as `user` or `metadata.session`, or one of its headers, such "
+        "as `header:x-claude-code-session-id`: calls with the same value go to the same target "
+        "first, whose prompt cache knows them. For `ordered` and `weighted`; calls without it are "
+        "not sticky.",
     )
     hedge_seconds: float | None = option(
         None,
@@ -645,7 +699,7 @@ class RouteOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """`[targets."PROVIDER/MODEL"]`: what a target cannot do, so that it is not tried for nothing.
+    """`[targets."PROVIDER/MODEL"]`: what a target cannot do, and how it is to be called.
 
     The name may be a pattern. Exact names take precedence over patterns, longer patterns over
     shorter ones.
@@ -659,6 +713,21 @@ class TargetOptions:
         "Kinds of input and features that it does not support.",
         items={"enum": ["images", "audio", "files", "tools", "structured_outputs"]},
         uniqueItems=True,
+    )
+    max_output_tokens: int | None = option(
+        None, "Tokens of the longest response; shown by `GET /v1/models`.", minimum=1
+    )
+    input_modalities: tuple[str, ...] = option(
+        (),
+        "What it can read; shown by `GET /v1/models`.",
+        items={"enum": ["text", "image", "audio", "file"]},
+        uniqueItems=True,
+    )
+    chat_by: str = option(
+        "",
+        "The endpoint by which it takes chat completions, and what is bridged to them, as some "
+        "models think and call tools only by `responses`; empty for their own.",
+        enum=["", "responses"],
     )
 
 
@@ -758,6 +827,7 @@ SECTIONS: Mapping[str, type] = {
     "metrics": MetricsOptions,
     "otel": OtelOptions,
     "memory": MemoryOptions,
+    "responses": ResponsesOptions,
     "cache": CacheOptions,
     "request_log": RequestLogOptions,
     "validation": ValidationOptions,

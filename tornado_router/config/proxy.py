@@ -47,6 +47,12 @@ def proxy_fault(option: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def proxy_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an environment that `Proxies` reads, and no other."""
+    names = [*_VARIABLES.values(), "no_proxy"]
+    return {name: environ[name] for name in (*names, *map(str.upper, names)) if name in environ}
+
+
 class Proxies:
     """Finds the proxy of a request.
 

@@ -34,6 +34,7 @@ from tornado_router.config.options import (
     ProviderOptions,
     RedisOptions,
     RequestLogOptions,
+    ResponsesOptions,
     RouteOptions,
     RoutingOptions,
     ServerOptions,
@@ -85,6 +86,7 @@ class Config:
     metrics: MetricsOptions
     otel: OtelOptions
     memory: MemoryOptions
+    responses: ResponsesOptions
     cache: CacheOptions
     request_log: RequestLogOptions
     validation: ValidationOptions

@@ -12,17 +12,23 @@ from collections.abc import Mapping
 from tornado_router.endpoints.base import Ask, Encoded, Endpoint, Output, StreamEncoder
 from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS
-from tornado_router.endpoints.dialects import OPENAI, Dialect
+from tornado_router.endpoints.dialects import ANTHROPIC, OPENAI, Dialect
 from tornado_router.endpoints.embeddings import EMBEDDINGS
+from tornado_router.endpoints.messages import MESSAGES
 from tornado_router.endpoints.moderations import MODERATIONS
+from tornado_router.endpoints.responses import RESPONSES, RESPONSES_COMPACT
 
 __all__ = [
+    "ANTHROPIC",
     "CHAT_COMPLETIONS",
     "COMPLETIONS",
     "EMBEDDINGS",
     "ENDPOINTS",
+    "MESSAGES",
     "MODERATIONS",
     "OPENAI",
+    "RESPONSES",
+    "RESPONSES_COMPACT",
     "Ask",
     "Dialect",
     "Encoded",
@@ -31,7 +37,15 @@ __all__ = [
     "StreamEncoder",
 ]
 
-ENDPOINTS: Mapping[str, Endpoint] = {
-    endpoint.name: endpoint for endpoint in (CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, MODERATIONS)
-}
+_ALL: tuple[Endpoint, ...] = (
+    CHAT_COMPLETIONS,
+    RESPONSES,
+    RESPONSES_COMPACT,
+    MESSAGES,
+    COMPLETIONS,
+    EMBEDDINGS,
+    MODERATIONS,
+)
+
+ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}
 """Every endpoint, by name."""

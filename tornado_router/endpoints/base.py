@@ -12,15 +12,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from tornado_router.endpoints.dialects import Dialect
+from tornado_router.endpoints.item_references import Reference
+from tornado_router.endpoints.makers_marks import NONE, Makers
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
-from tornado_router.provider import Binary, Body, Call, dump_json
+from tornado_router.provider import Binary, Body, Call, Said, dump_json, replace_fields
 from tornado_router.usage import BYTES_PER_TOKEN, Usage
 from tornado_router.validation import Profile, Validator
 from tornado_router.validation.validator import Rule
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 """The content type of server-sent events."""
+
+END_SECONDS = 2.0
+"""So long a stream whose choices have all ended is silent at most: what is still to come is usage,
+and an end. Vendors that give neither are not waited for."""
+
+
+LARGE_BODY = 32 * 1024 * 1024
+"""Of agents, which send their whole conversation, with pictures and documents:
+https://platform.claude.com/docs/en/api/errors, "Request size limits"."""
 
 
 class Output(NamedTuple):
@@ -60,12 +71,14 @@ class Documentation:
         examples: requests as one would send them first, by their titles.
         chunk: the file in `schemas/` that describes the chunks of its streams; empty without
             streams.
+        ends_with_done: whether `[DONE]` follows the last chunk.
     """
 
     summary: str
     description: str = "As in the OpenAI API."
     examples: Mapping[str, Any] = field(default_factory=dict)
     chunk: str = ""
+    ends_with_done: bool = True
 
 
 class StreamEncoder(Protocol):
@@ -80,8 +93,23 @@ class StreamEncoder(Protocol):
     generated: int
     """UTF-8 bytes of text so far."""
 
+    cost: Callable[[Usage], float | None] | None
+    """The US dollars that a usage comes to, for a client that wants them in it; None for another.
+
+    Where nothing has a price, there is none.
+    """
+
     complete: bool
     """Whether all that was asked for is there: what goes wrong behind it spoils nothing."""
+
+    response: Mapping[str, Any] | None
+    """The whole response, once complete; None at an endpoint that keeps none."""
+
+    request_id: str
+    """What the client knows the call by, where the dialect's errors say it."""
+
+    maker: str
+    """The provider whose mark goes into what only it can read; empty for none."""
 
     def encode(self, chunk: Body) -> bytes:
         """One chunk as the client gets it; empty if it is not for this client.
@@ -91,8 +119,16 @@ class StreamEncoder(Protocol):
         """
         ...
 
-    def usage(self) -> Usage:
-        """What was used so far: as the vendor reported, or an estimate from what came."""
+    def said(self, chunk: Body) -> Said | None:
+        """What a chunk that was encoded says, if that is one text and nothing else."""
+        ...
+
+    def usage(self, prompt: int | None = None) -> Usage:
+        """What was used so far: as the vendor reported, or an estimate from what came.
+
+        Args:
+            prompt: its tokens, as far as they are known; None to estimate them by its texts.
+        """
         ...
 
     def finish(self) -> bytes:
@@ -144,6 +180,10 @@ class Ask:
         """What a target must take, in the words of `[targets]`, each with the field that asks."""
         return {}
 
+    def reasons(self) -> bool:
+        """Whether it asks the model to reason, and not only lets it."""
+        return False
+
     def temperature(self) -> float | None:
         """How much chance is in the response; None if equal calls get equal responses."""
         return None
@@ -160,8 +200,16 @@ class Endpoint(ABC):
         prompt_field: the field that holds the prompt.
         bound_fields: those that bound the tokens of a choice, first the one that the router sets;
             none if nothing is generated.
+        effort_fields: those that ask for an effort of reasoning, the one to do without first; a
+            path may have two names.
+        body_bytes: the largest body of a request, unless the operator sets a limit.
+        count_name: by which providers know the counting of a request's tokens; empty if clients
+            cannot ask for it. The schema of such a request is `COUNT_NAME.request`.
+        count_path: where clients ask for it.
         default_model: the model of a request that names none; empty if every request has to.
         streams: whether a response may be a stream.
+        forwarded_headers: of a request, those that are part of the API and meant for the vendor,
+            in lower case; a call carries them.
         otel_operation: OpenTelemetry's `gen_ai.operation.name`; empty for the endpoint's name.
         documentation: what the OpenAPI document states about it.
     """
@@ -172,8 +220,13 @@ class Endpoint(ABC):
     rules: ClassVar[Sequence[Rule]] = ()
     prompt_field: ClassVar[str]
     bound_fields: ClassVar[tuple[str, ...]] = ()
+    effort_fields: ClassVar[tuple[str, ...]] = ()
+    body_bytes: ClassVar[int] = 10 * 1024 * 1024
+    count_name: ClassVar[str] = ""
+    count_path: ClassVar[str] = ""
     default_model: ClassVar[str] = ""
     streams: ClassVar[bool] = False
+    forwarded_headers: ClassVar[tuple[str, ...]] = ()
     otel_operation: ClassVar[str] = ""
     documentation: ClassVar[Documentation]
 
@@ -202,6 +255,19 @@ class Endpoint(ABC):
             raise Invalid.not_streamable()
         return Call(call_id, self.name, model, body, raw, stream)
 
+    def count(self, call: Call, model: str) -> int:
+        """An estimate of the tokens of a request that rather errs high.
+
+        Args:
+            call: valid by the schema of counts.
+            model: the vendor's own name of the model.
+        """
+        raise NotImplementedError(f"{self.name} has no count")
+
+    def counted(self, tokens: int) -> dict[str, Any]:
+        """The JSON object of a count."""
+        return {"input_tokens": tokens}
+
     def _default_model(self) -> str:
         if not self.default_model:
             raise Invalid.missing_required_parameter(param="model")
@@ -210,6 +276,31 @@ class Endpoint(ABC):
     def ask(self, call: Call) -> Ask:
         """What a call asks for."""
         return Ask(call)
+
+    def is_kept(self, call: Call) -> bool:
+        """Whether the client may ask for the response again, by its id."""
+        return False
+
+    def previous(self, call: Call) -> str | None:
+        """The id of the response that a call goes on from, if any."""
+        return None
+
+    def references(self, call: Call) -> Sequence[Reference]:
+        """What a call names by an id, of an endpoint whose responses are kept."""
+        return ()
+
+    def items(self, call: Call) -> list[dict[str, Any]]:
+        """What a call adds to the conversation, of an endpoint whose responses are kept."""
+        raise NotImplementedError(f"{self.name} keeps nothing")
+
+    def continued(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Call:
+        """A call with what was said before it, of an endpoint whose responses are kept.
+
+        Args:
+            call: as its client sent it.
+            items: of the turns before it, of requests and responses alike.
+        """
+        raise NotImplementedError(f"{self.name} keeps nothing")
 
     def bounded(self, call: Call, tokens: int) -> Call:
         """The call with one bound of its output, whatever it had before.
@@ -220,7 +311,32 @@ class Endpoint(ABC):
         """
         kept = {name: call.body[name] for name in call.body if name not in self.bound_fields}
         body = {**kept, self.bound_fields[0]: tokens}
-        return replace(call, body=body, raw=dump_json(body))
+        raw = replace_fields(call.raw, {self.bound_fields[0]: tokens}, self.bound_fields[1:])
+        return replace(call, body=body, raw=raw)
+
+    def without(self, body: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """A request without a field that a target refuses, and what makes no sense without it.
+
+        Args:
+            body: of the request.
+            path: of a field that is there, of one or two names.
+        """
+        name, _, inner = path.partition(".")
+        left = {key: value for key, value in body.items() if key != name}
+        kept = {key: value for key, value in body[name].items() if key != inner} if inner else {}
+        return {**left, name: kept} if kept else left
+
+    def makers(self, call: Call) -> Makers:
+        """Whose marks a call has, of an endpoint whose responses have some: see `marked`."""
+        return NONE
+
+    def marked(self, response: Body, provider: str) -> Body:
+        """A provider's whole response, with its mark in what only it can read of the next turn."""
+        return response
+
+    def unmarked(self, call: Call, provider: str) -> Call:
+        """A call as a provider gets it: without marks, and without what only others can read."""
+        return call
 
     def tool_call_ids(self, call: Call) -> list[str]:
         """The ids of the tool calls in a request, which providers may have kept something for."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tornado_router.endpoints.base import Encoded
 from tornado_router.endpoints.openai_usage import read_usage
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
-from tornado_router.provider import Binary, Body
+from tornado_router.provider import Binary, Body, Said
 from tornado_router.usage import Usage
 
 
@@ -23,12 +24,19 @@ class BytesEncoder:
     Attributes:
         content_type: of the first piece.
         keepalive: none: all bytes are content.
+        cost: for nothing: bytes have no place for it.
+        maker: for nothing.
         generated: always 0: the number of bytes does not show what they cost.
         complete: always False: only their end shows that the bytes are whole.
+        response: always None: they are not kept.
     """
 
     keepalive = b""
+    cost: Callable[[Usage], float | None] | None = None
+    maker = ""
+    request_id = ""
     complete = False
+    response: Mapping[str, Any] | None = None
 
     def __init__(self, estimate: Callable[[], Usage]) -> None:
         self._estimate = estimate
@@ -47,7 +55,11 @@ class BytesEncoder:
         self._reported = read_usage(piece.usage) or self._reported
         return piece.data
 
-    def usage(self) -> Usage:
+    def said(self, chunk: Body) -> Said | None:
+        """Nothing: bytes are not text."""
+        return None
+
+    def usage(self, prompt: int | None = None) -> Usage:
         """What the vendor reported, or an estimate."""
         return self._reported or self._estimate()
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
 from tornado_router.endpoints.base import ONE_OUTPUT, Ask, Documentation, Output, StreamEncoder
-from tornado_router.endpoints.estimates import LABELS, audio_size, text_size
+from tornado_router.endpoints.estimates import LABELS, audio_size, byte_size, text_size
 from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, index_of, join_chunks
 from tornado_router.provider import Call, output_bounds
@@ -116,6 +116,10 @@ class ChatAsk(Ask):
             needs["structured_outputs"] = "response_format"
         return needs
 
+    def reasons(self) -> bool:
+        """By `reasoning_effort`."""
+        return self.call.body.get("reasoning_effort") not in (None, "none")
+
     def temperature(self) -> float:
         """The client's, or OpenAI's default."""
         given = self.call.body.get("temperature")
@@ -138,6 +142,7 @@ class ChatCompletions(ChoicesEndpoint):
     )
     prompt_field: ClassVar[str] = "messages"
     bound_fields: ClassVar[tuple[str, ...]] = ("max_completion_tokens", "max_tokens")
+    effort_fields: ClassVar[tuple[str, ...]] = ("reasoning_effort",)
     prompt_fields: ClassVar[tuple[str, ...]] = ("messages", "tools")
     otel_operation: ClassVar[str] = "chat"
     documentation: ClassVar[Documentation] = Documentation(
@@ -175,13 +180,20 @@ class ChatCompletions(ChoicesEndpoint):
         size, part = 0, choice.get("delta") or choice.get("message") or {}
         for name, value in part.items():
             if value and name not in LABELS:
-                if type(value) is str and value.isascii():
-                    size += len(value)
+                if type(value) is str:
+                    size += byte_size(value)
                 elif name == "audio":
                     size += audio_size(value)
                 elif name != "reasoning_details" or not part.get("reasoning"):  # the same text
                     size += text_size(value)
         return size
+
+    def text(self, choice: Mapping[str, Any]) -> tuple[str, str]:
+        """The first text in a delta, whatever its name."""
+        for name, value in (choice.get("delta") or {}).items():
+            if value and type(value) is str and name not in LABELS:
+                return name, value
+        return "", ""
 
     def choices(self, call: Call) -> int:
         """`n`."""

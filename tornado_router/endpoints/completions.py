@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
 from tornado_router.endpoints.base import Ask, Documentation, Output, StreamEncoder
-from tornado_router.endpoints.estimates import estimate_tokens, text_size
+from tornado_router.endpoints.estimates import byte_size, estimate_tokens, text_size
 from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, join_chunks
 from tornado_router.provider import Call
@@ -97,7 +97,14 @@ class Completions(ChoicesEndpoint):
     def size(self, choice: Mapping[str, Any]) -> int:
         """UTF-8 bytes of the text."""
         text = choice.get("text")
+        if type(text) is str:
+            return byte_size(text)
         return text_size(text) if text else 0
+
+    def text(self, choice: Mapping[str, Any]) -> tuple[str, str]:
+        """The text."""
+        text = choice.get("text")
+        return "text", text if type(text) is str else ""
 
     def choices(self, call: Call) -> int:
         """`n` for each prompt."""

@@ -92,6 +92,10 @@ class ChoicesEndpoint(OpenAIEndpoint):
         """
 
     @abstractmethod
+    def text(self, choice: Mapping[str, Any]) -> tuple[str, str]:
+        """A text in a choice of a chunk that `size` counts, with its field; empty if none is."""
+
+    @abstractmethod
     def choices(self, call: Call) -> int:
         """How many choices a response has."""
 

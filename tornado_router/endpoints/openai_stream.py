@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from tornado_router import sse
 from tornado_router.endpoints.base import EVENT_STREAM
 from tornado_router.endpoints.dialects import OPENAI
-from tornado_router.endpoints.estimates import text_size
+from tornado_router.endpoints.estimates import byte_size, text_size, tokens_of
 from tornado_router.endpoints.openai_format import ChoicesEndpoint, body_of, written
-from tornado_router.endpoints.openai_usage import read_usage, usage_body
+from tornado_router.endpoints.openai_usage import read_usage, usage_body, with_cost
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
-from tornado_router.provider import Body, Call, Relayed, load_json
+from tornado_router.provider import Body, Call, Passed, Relayed, Said, load_json
 from tornado_router.usage import Usage
 
 _IDENTITY = ("id", "created", "model", "system_fingerprint", "service_tier")
@@ -43,15 +43,22 @@ class ChunkEncoder:
     Attributes:
         object: the `object` of each chunk.
         keepalive: the dialect's.
+        cost: for a client that wants it beside its usage.
+        maker: for nothing: no other provider is refused what it cannot read.
         generated: UTF-8 bytes of text so far.
         complete: whether every choice has ended.
+        response: always None: it is not kept.
     """
 
     object: ClassVar[str]
     content_type = EVENT_STREAM
     keepalive = OPENAI.keepalive
+    cost: Callable[[Usage], float | None] | None = None
+    maker = ""
+    request_id = ""
     generated = 0
     complete = False
+    response: Mapping[str, Any] | None = None
     _reported: Usage | None = None
     _usage_chunk: Body | None = None
     _has_identity = False
@@ -76,6 +83,9 @@ class ChunkEncoder:
         Raises:
             ProviderError: it is not a chunk in OpenAI's format.
         """
+        if type(chunk) is Passed:
+            self.generated += chunk.size
+            return chunk.data
         body: Mapping[str, Any]
         raw: bytes | None
         if isinstance(chunk, Relayed):
@@ -94,18 +104,25 @@ class ChunkEncoder:
                 return b""
             body, raw = {**body, "usage": None}, None
         if choices:
-            try:
-                for choice in choices:
-                    self.generated += self._size(choice)
-                    if choice.get("finish_reason"):
-                        self._end_choice(choice)
-            except (AttributeError, TypeError):
-                if is_made:
-                    raise Failure.unreadable_response() from None
-                self._take_odd(choices)
+            self._take(choices, is_made=is_made)
         if raw is None or b"\n" in raw or b"\r" in raw:
             raw = written(body)
         return sse.encode(raw)
+
+    def said(self, chunk: Body) -> Said | None:
+        """What a chunk says, if that is a text of one choice, and nothing else."""
+        choices = chunk.body.get("choices") if type(chunk) is Relayed else None
+        if type(chunk) is not Relayed or not isinstance(choices, list) or len(choices) != 1:
+            return None
+        choice = choices[0]
+        try:
+            name, text = self._endpoint.text(choice)
+            is_all = (
+                text and self._size(choice) == byte_size(text) and not choice.get("finish_reason")
+            )
+        except (AttributeError, TypeError):  # a format of its own
+            return None
+        return Said(chunk.body, name, text) if is_all and not chunk.body.get("usage") else None
 
     def finish(self) -> bytes:
         """Usage, if the client asked for it, and `[DONE]`."""
@@ -119,9 +136,13 @@ class ChunkEncoder:
         """The dialect's event."""
         return self._endpoint.dialect.error_event(error)
 
-    def usage(self) -> Usage:
+    def usage(self, prompt: int | None = None) -> Usage:
         """What was used so far: as the vendor reported, or an estimate from what came."""
-        return self._reported or self._endpoint.estimate(self._call, self.generated)
+        if self._reported is not None:
+            return self._reported
+        if prompt is not None:
+            return Usage(prompt, tokens_of(self.generated), estimated=True)
+        return self._endpoint.estimate(self._call, self.generated)
 
     def _event(self, **fields: Any) -> bytes:
         return sse.encode(written({**self._identity(), "object": self.object, **fields}))
@@ -133,7 +154,10 @@ class ChunkEncoder:
     def _usage_event(self) -> bytes:
         """The vendor's own chunk with all that is in it, or one that is made from what is known."""
         if self._usage_chunk is None:
-            return self._event(choices=[], usage=usage_body(self.usage()))
+            return self._event(choices=[], usage=self._costed(usage_body(self.usage())))
+        if self.cost is not None:
+            usage = body_of(self._usage_chunk)[0]["usage"]
+            return self._event(choices=[], usage=self._costed(usage))
         body, raw = body_of(self._usage_chunk)
         if body.get("choices"):  # all else in it reached the client with them
             return self._event(choices=[], usage=body["usage"])
@@ -141,6 +165,21 @@ class ChunkEncoder:
         if raw and body.get("choices") == [] and known.keys() >= {"object", *self._identity()}:
             return sse.encode(written(body) if b"\n" in raw or b"\r" in raw else raw)
         return self._event(**{**known, "choices": []})
+
+    def _costed(self, usage: Mapping[str, Any]) -> Mapping[str, Any]:
+        return usage if self.cost is None else with_cost(usage, self.cost(self.usage()))
+
+    def _take(self, choices: Any, *, is_made: bool) -> None:
+        """Counts the text in choices, and notes which of them have ended."""
+        try:
+            for choice in choices:
+                self.generated += self._size(choice)
+                if choice.get("finish_reason"):
+                    self._end_choice(choice)
+        except (AttributeError, TypeError):
+            if is_made:
+                raise Failure.unreadable_response() from None
+            self._take_odd(choices)
 
     def _end_choice(self, choice: Mapping[str, Any]) -> None:
         if choice["finish_reason"] != _FAILED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tornado_router.usage import Usage
 
@@ -23,18 +24,18 @@ def read_usage(value: object) -> Usage | None:
     """
     if not isinstance(value, _OBJECT):
         return None
-    prompt = _count(value.get("prompt_tokens"))
-    completion = _count(value.get("completion_tokens", 0))  # embeddings have none
+    prompt = count(value.get("prompt_tokens"))
+    completion = count(value.get("completion_tokens", 0))  # embeddings have none
     if prompt is None or completion is None:
         return None
     cached = written = reasoning = 0
     details = value.get("prompt_tokens_details")
-    if isinstance(details, _OBJECT):
-        cached = min(_count(details.get("cached_tokens")) or 0, prompt)
-        written = min(_count(details.get("cache_write_tokens")) or 0, prompt - cached)
+    if details and isinstance(details, _OBJECT):
+        cached = min(count(details.get("cached_tokens")) or 0, prompt)
+        written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
     details = value.get("completion_tokens_details")
-    if isinstance(details, _OBJECT):
-        reasoning = min(_count(details.get("reasoning_tokens")) or 0, completion)
+    if details and isinstance(details, _OBJECT):
+        reasoning = min(count(details.get("reasoning_tokens")) or 0, completion)
     seconds = value.get("seconds")
     return Usage(
         prompt,
@@ -55,7 +56,19 @@ def usage_body(usage: Usage) -> dict[str, int]:
     }
 
 
-def _count(value: object) -> int | None:
+def with_cost(usage: Mapping[str, Any], dollars: float | None) -> dict[str, Any]:
+    """A usage object of any dialect with what it costs; a vendor's own `cost` is not the client's.
+
+    Args:
+        usage: the object.
+        dollars: None if nothing has a price, for 0 would say that it is free.
+    """
+    kept = {name: value for name, value in usage.items() if name != "cost"}
+    return kept if dollars is None else {**kept, "cost": dollars}
+
+
+def count(value: object) -> int | None:
+    """A number of tokens; None for what cannot be one."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
         return value
     return None

@@ -16,6 +16,15 @@ from tornado_router.errors import clip
 _NAMED_KINDS = ("function", "custom")
 """Kinds of tools with a name of the client's; the others, such as web search, are the vendor's."""
 
+_CALLS = {
+    "function_call": "function_call_output",
+    "custom_tool_call": "custom_tool_call_output",
+}
+"""Items of responses by which a model calls a tool of the client's, and those with the result."""
+
+_STAND_INS = frozenset(("item_reference", "compaction", "context_compaction"))
+"""Items that stand for others, which may be calls."""
+
 
 def stream_options_need_stream(body: Mapping[str, Any]) -> None:
     """https://platform.openai.com/docs/api-reference/chat/create: "Only set this when stream"."""
@@ -78,6 +87,40 @@ def tool_choice_needs_tools(body: Mapping[str, Any]) -> None:
         )
     if isinstance(choice, Mapping):
         _check_names(choice, _names(tools))
+
+
+def calls_have_outputs(body: Mapping[str, Any], field: str = "input") -> None:
+    """What OpenAI's API answers to items of `input` that do not belong together.
+
+    Calls may also stand in what came before, or in an item that stands for others.
+
+    Args:
+        body: of the request.
+        field: what the client calls the items.
+    """
+    given = body.get("input")
+    items = given if isinstance(given, list) else ()
+    kinds = {item.get("type") for item in items}
+    if kinds & _STAND_INS or not kinds & _CALLS.keys() | set(_CALLS.values()):
+        return
+    calls = {item.get("call_id"): item["type"] for item in items if item.get("type") in _CALLS}
+    outputs = {
+        item.get("call_id"): item["type"] for item in items if item.get("type") in _CALLS.values()
+    }
+    for call_id, kind in calls.items():
+        if call_id not in outputs:
+            words = kind.replace("_", " ")
+            raise Invalid.invalid_request(
+                f"No tool output found for {words} {clip(str(call_id))}.", param=field
+            )
+    if body.get("previous_response_id") or body.get("conversation"):
+        return
+    for call_id, kind in outputs.items():
+        if call_id not in calls:
+            words = kind.replace("_", " ")
+            raise Invalid.invalid_request(
+                f"No tool call found for {words} with call_id {clip(str(call_id))}.", param=field
+            )
 
 
 def _check_names(choice: Mapping[str, Any], known: set[tuple[str, str]]) -> None:

@@ -160,6 +160,9 @@ class Invalid:
         "/v1, once.",
         code="unknown_url",
     )
+    misspelt_url = _invalid(
+        404, "Invalid URL ({method} {path}). Did you mean {meant}?", code="unknown_url"
+    )
     endpoint_not_served = _invalid(
         404,
         "This router does not serve {path}. It serves {served}.",
@@ -168,6 +171,67 @@ class Invalid:
     )
     docs_are_off = _invalid(
         404, "The API reference is off: [server] docs = false.", code="unknown_url"
+    )
+    previous_response_not_found = _invalid(
+        400,
+        "Previous response with id '{id}' not found.",
+        "There is no such response, it is too old, it was not stored, or it belongs to another "
+        "user.",
+        param="previous_response_id",
+    )
+    previous_response_unfinished = _invalid(
+        400,
+        "Previous response with id '{id}' is not finished yet.",
+        "It is still made in the background; wait until `GET` shows that it is `completed`.",
+        param="previous_response_id",
+    )
+    provider_is_gone = _invalid(
+        404,
+        "The response is kept by the provider '{provider}', which is not served any more.",
+        "The vendor that keeps the response is not in router.toml any more, or is off.",
+        code="response_not_found",
+    )
+    not_in_background = _invalid(
+        400,
+        "Cannot cancel the response '{id}': it is not made in the background.",
+        "Only a response with `background` can be cancelled.",
+    )
+    other_provider_has_it = _invalid(
+        400,
+        "What '{param}' names is kept by a provider that does not serve the model '{model}'.",
+        "A vendor keeps the responses that it made, and their items; only its own models can go on "
+        "from them.",
+        code="previous_response_not_found",
+    )
+    item_not_found = _invalid(
+        404,
+        "Item with id '{id}' not found.",
+        "`input` names an item by an id. There is no such item, it is too old, its response was "
+        "not stored, or it belongs to another user.",
+    )
+    duplicate_item = _invalid(
+        400,
+        "Duplicate item found with id {id}. Remove duplicate items from your input and try again.",
+        "`input` names an item by its id more than once.",
+        code="invalid_value",
+    )
+    item_elsewhere = _invalid(
+        404,
+        "The item with id '{id}' is kept by another provider than what else the call goes on from.",
+        "A vendor keeps the items that it made; no other has them.",
+        code="item_not_found",
+    )
+    invalid_encrypted_content = _invalid(
+        400,
+        "A part of the conversation can only be read by the provider that made it, which does not "
+        "serve the model '{model}'.",
+        "What one account of a vendor compacted and encrypted, no other can read.",
+        param="input",
+    )
+    conversation_too_long = _invalid(
+        400,
+        "The conversation has more than {turns} responses, {bytes} bytes or {values} values.",
+        "All that came before goes with each turn; begin a new conversation.",
     )
     model_not_found = _invalid(
         404,

@@ -22,7 +22,7 @@ class Refusal:
     no_api_key = _refusal(
         401,
         "You didn't provide an API key. You need to provide your API key in an Authorization "
-        "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+        "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as x-api-key.",
         "The request has no key or token; the message says what to send.",
         code=None,
     )
@@ -134,6 +134,12 @@ class Refusal:
         type="requests",
         code="rate_limit_exceeded",
     )
+    too_many_counts = _refusal(
+        429,
+        "Too many requests to count tokens. Please try again in {wait}.",
+        type="requests",
+        code="rate_limit_exceeded",
+    )
     insufficient_quota = _refusal(
         429,
         "",
@@ -209,6 +215,22 @@ class Refusal:
     )
     request_log_not_found = _refusal(
         404, "There is no logged request {id}.", "There is no such logged request."
+    )
+    no_websocket = _refusal(
+        426,
+        "Responses are not served by websockets. Use POST /v1/responses.",
+        "A client has tried a websocket; it goes on by `POST`.",
+    )
+    too_many_in_background = _refusal(
+        429,
+        "Too many responses are made in the background now. Please try again later.",
+        "This process makes as many responses in the background as it can.",
+        retry=5,
+    )
+    response_not_found = _refusal(
+        404,
+        "Response with id '{id}' not found.",
+        "There is no such response, it is too old, or it belongs to another user.",
     )
     invite_not_found = _refusal(
         404, "There is no unused invite {id}.", "There is no such unused invite."

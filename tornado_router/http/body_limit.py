@@ -19,14 +19,21 @@ see the refusal; the connection of a larger one is closed."""
 SMALL_BODY = UNCOUNTED
 """In bytes. A client without a key may send so much: its key is checked once the body is here."""
 
+MAX_DIGITS = 20
+
 
 def is_within(headers: HTTPHeaders, limit: int) -> bool:
     """Whether a body is as it is, and small for sure: no front reads more than is announced."""
     length = headers.get("Content-Length", "")
     if length:
-        is_small = length.isdecimal() and int(length) <= limit
+        is_small = _is_number(length) and int(length) <= limit
         return is_small and "Content-Encoding" not in headers
     return "Transfer-Encoding" not in headers
+
+
+def _is_number(length: str) -> bool:
+    """Whether a length can be read: Python reads no number of thousands of digits."""
+    return length.isdecimal() and len(length) <= MAX_DIGITS
 
 
 class BodyLimit(HTTPMessageDelegate):
@@ -38,7 +45,9 @@ class BodyLimit(HTTPMessageDelegate):
     Args:
         delegate: gets the request.
         limit: of its body, in bytes: as it is sent, and as it is once decoded.
-        admit: called with the head, before any of the body is read; raises ApiError to refuse it.
+        admit: called with the head, before any of the body is read. It, or what it returns to be
+            awaited, raises ApiError to refuse the body. None lets it in at once: to wait takes a
+            task, and stops and begins to read.
         hold: counts what is held of a large body. The handler frees it, unless it gets none.
         refuse: makes what gets a refused request.
     """
@@ -48,7 +57,7 @@ class BodyLimit(HTTPMessageDelegate):
         delegate: HTTPMessageDelegate,
         limit: int,
         *,
-        admit: Callable[[], Awaitable[None]],
+        admit: Callable[[], Awaitable[object] | None],
         hold: Hold,
         refuse: Callable[[ApiError], HTTPMessageDelegate],
     ) -> None:
@@ -62,21 +71,39 @@ class BodyLimit(HTTPMessageDelegate):
         self._received = self._size = 0
         self._held = SMALL_BODY  # there is always room for so much
 
-    async def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
         """See `HTTPMessageDelegate`."""
         length = headers.get("Content-Length", "")
-        announced = int(length) if length.isdecimal() else 0
+        announced = int(length) if _is_number(length) else 0  # another is Tornado's to refuse
         try:
             self._check(announced)
-            await self._admit()
-            self._decoder = take_decoder(headers)
-            self._hold_up_to(announced)
+            admitted = self._admit()
+            if admitted is not None:
+                return self._await(admitted, headers, announced)
+            self._let_in(headers, announced)
         except ApiError as error:
-            self._refuse(error)
-            if "Expect" in headers:
-                # Its sender waits for "100 Continue", and need not send the body at all.
-                del headers["Expect"]
-                self.finish()
+            self._refuse_head(error, headers)
+        return None
+
+    async def _await(
+        self, admitted: Awaitable[object], headers: HTTPHeaders, announced: int
+    ) -> None:
+        try:
+            await admitted
+            self._let_in(headers, announced)
+        except ApiError as error:
+            self._refuse_head(error, headers)
+
+    def _let_in(self, headers: HTTPHeaders, announced: int) -> None:
+        self._decoder = take_decoder(headers)
+        self._hold_up_to(announced)
+
+    def _refuse_head(self, error: ApiError, headers: HTTPHeaders) -> None:
+        self._refuse(error)
+        if "Expect" in headers:
+            # Its sender waits for "100 Continue", and need not send the body at all.
+            del headers["Expect"]
+            self.finish()
 
     def data_received(self, chunk: bytes) -> None:
         """See `HTTPMessageDelegate`."""

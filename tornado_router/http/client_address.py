@@ -47,6 +47,8 @@ def is_trusted(address: str, trusted: tuple[str, ...]) -> bool:
 
 def address_of(request: HTTPServerRequest, trusted: tuple[str, ...]) -> str:
     """The address that a request came from; see `client_address`."""
+    if not trusted:
+        return request.remote_ip or ""
     forwarded_for = request.headers.get_list("X-Forwarded-For")
     return client_address(request.remote_ip or "", forwarded_for, trusted)
 

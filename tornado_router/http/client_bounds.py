@@ -21,6 +21,10 @@ SWEEP_SECONDS = 1.0
 PROGRESS_BYTES = 16 * 1024
 """A client that takes less of a response in `stalled_seconds`, while more waits, is stalled."""
 
+FIRST_SECONDS = 2.0
+"""A client that has just connected sends a request, and for so long a stop waits for it: TLS takes
+some trips first. A connection that was opened ahead of time may never be used."""
+
 LOOKED_AT = 100
 """So many idle connections at most are looked at for one whose response was read."""
 
@@ -40,15 +44,17 @@ class _Watched:
         receiving_since: when the head or the body of a request began to be due, or None.
         blocked_since: when the client last took something while more waited, or None.
         taken: what it had taken by then.
+        is_quiet: whether nothing is due, in either direction, before the next request.
     """
 
-    __slots__ = ("blocked_since", "network", "receiving_since", "taken")
+    __slots__ = ("blocked_since", "is_quiet", "network", "receiving_since", "taken")
 
     def __init__(self, network: str, now: float) -> None:
         self.network = network
         self.receiving_since: float | None = now
         self.blocked_since: float | None = None
         self.taken = 0
+        self.is_quiet = False
 
 
 class ClientBounds:
@@ -99,6 +105,16 @@ class ClientBounds:
         """Those that are open."""
         return self._watched.keys()
 
+    @property
+    def arriving(self) -> int:
+        """Connections with a request that is on its way, or may be for all that is known."""
+        recent = time.monotonic() - FIRST_SECONDS
+        return sum(
+            watched.receiving_since is not None
+            and (connection not in self._idle or watched.receiving_since >= recent)
+            for connection, watched in self._watched.items()
+        )
+
     def opened(self, connection: ClientConnection) -> bool:
         """A client has connected; its TLS handshake and its first request are still to come.
 
@@ -143,6 +159,7 @@ class ClientBounds:
         watched = self._watched.get(connection)
         if watched:  # it may be closed by now, here as below
             watched.receiving_since = time.monotonic()
+            watched.is_quiet = False
             self._idle.pop(connection, None)
 
     def received(self, connection: ClientConnection) -> None:
@@ -175,12 +192,14 @@ class ClientBounds:
         now = time.monotonic()
         for connection in self._idle_too_long(now):
             connection.abort()
-        for connection, watched in list(self._watched.items()):
+        for connection, watched in [it for it in self._watched.items() if not it[1].is_quiet]:
             since = watched.receiving_since
             if since is not None and now - since > self._receive_seconds:
                 _abort(connection, "no complete request within body_seconds")
             elif self._is_stalled(connection, watched, now):
                 _abort(connection, "response not read within stalled_seconds")
+            elif since is None and connection in self._idle:
+                watched.is_quiet = watched.blocked_since is None  # nothing is unsent
         self._log_refused()
 
     def _idle_too_long(self, now: float) -> list[ClientConnection]:

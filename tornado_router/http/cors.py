@@ -13,9 +13,12 @@ METHODS = "GET, POST, PATCH, PUT, DELETE"
 EXPOSED = (
     "Age, Content-Disposition, Retry-After, Retry-After-Ms, X-Should-Retry, X-Request-Id, "
     "X-Router-Target, X-Router-Attempts, X-Router-Overhead-Ms, "
-    "X-Router-Cache, X-Router-Dropped-Params, X-Router-Adapted-Params, "
+    "X-Router-Cache, X-Router-Cost, X-Router-Dropped-Params, X-Router-Adapted-Params, "
     "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
-    "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens"
+    "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens, "
+    "Request-Id, Anthropic-RateLimit-Requests-Limit, Anthropic-RateLimit-Requests-Remaining, "
+    "Anthropic-RateLimit-Requests-Reset, Anthropic-RateLimit-Tokens-Limit, "
+    "Anthropic-RateLimit-Tokens-Remaining, Anthropic-RateLimit-Tokens-Reset"
 )
 """Headers of a response that a page may read."""
 

@@ -29,6 +29,8 @@ from tornado_router.routing.health import Health
 if TYPE_CHECKING:
     from tornado_router.redis.link import RedisLink
 
+_START = "process_start_time_seconds"
+
 _STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
@@ -80,6 +82,8 @@ class ProcessMetrics:
         self._make_totals()
         self._not_after: Gauge | None = None
         self._process = ProcessCollector(registry=None)
+        # Replacing a worker is not a restart: what counts is the process that watches it.
+        self._start = _start_of_parent() if RESTARTS_VARIABLE in os.environ else None
         self._process_metrics: dict[str, Gauge | _Total] = {}
         self._known_targets: set[tuple[str, str]] = set()
         self._known_providers: set[str] = set()
@@ -90,6 +94,7 @@ class ProcessMetrics:
         Args:
             lag: seconds that the event loop was late lately, at worst.
         """
+        self._metrics.sum_up()
         self._calls.set(self._bounds.calls)
         self._calls_limit.set(self._bounds.max_calls)
         self._memory_held.set(self._memory.held)
@@ -271,6 +276,8 @@ class ProcessMetrics:
                 metric = self._process_metrics[family.name] = self._process_metric(family)
             if isinstance(metric, _Total):
                 metric.follow(sample.value)
+            elif family.name == _START and self._start is not None:
+                metric.set(self._start)
             else:
                 metric.set(sample.value)
 
@@ -278,9 +285,16 @@ class ProcessMetrics:
         registry = self._metrics.registry
         if family.type == "counter":
             return _Total(Counter(family.name, family.documentation, registry=registry))
-        is_time = family.name == "process_start_time_seconds"
-        mode: Any = "livemin" if is_time else "livesum"
+        mode: Any = "livemin" if family.name == _START else "livesum"
         return Gauge(family.name, family.documentation, registry=registry, multiprocess_mode=mode)
+
+
+def _start_of_parent() -> float | None:
+    """When the process began that has started this one; None where the system does not tell."""
+    for family in ProcessCollector(pid=os.getppid, registry=None).collect():
+        if family.name == _START:
+            return float(family.samples[0].value)
+    return None
 
 
 class _Total:

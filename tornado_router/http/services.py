@@ -14,13 +14,16 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.background.held_memory import HeldMemory
+from tornado_router.calls.background_responses import BackgroundResponses
 from tornado_router.calls.gateway import Gateway
+from tornado_router.calls.token_counts import TokenCounts
 from tornado_router.config.reader import Config
 from tornado_router.http.client_bounds import ClientBounds
 from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.http.running_requests import RunningRequests
 from tornado_router.ledger.writer import Ledger
 from tornado_router.limits.limiter import Limiter
+from tornado_router.observability.known_secrets import KnownSecrets
 from tornado_router.observability.log import AccessLog
 from tornado_router.observability.loop_watchdog import LoopWatchdog
 from tornado_router.observability.metrics import Metrics
@@ -47,7 +50,8 @@ class Serving:
         router: the names of models.
         prices: of their targets.
         gateway: serves calls.
-        validators: of requests, by endpoint.
+        validators: of requests, by endpoint, and of counts, by their names.
+        counts: counts tokens.
     """
 
     config: Config
@@ -58,6 +62,7 @@ class Serving:
     prices: Prices
     gateway: Gateway
     validators: Mapping[str, Validator]
+    counts: TokenCounts
 
 
 @dataclass
@@ -127,8 +132,10 @@ class Services:
         bounds: of what clients hold of this process.
         memory: that bodies of requests and responses hold.
         accounts: for the management endpoints.
+        secrets: of router.toml, which are not recorded if a client sends one.
         process: for the endpoints that report on this process.
         requests: that are not over.
+        background: responses that are made while no client waits.
     """
 
     serving: Serving
@@ -138,5 +145,7 @@ class Services:
     bounds: ClientBounds
     memory: HeldMemory
     accounts: AccountServices
+    secrets: KnownSecrets
     process: ProcessState
     requests: RunningRequests = field(default_factory=RunningRequests)
+    background: BackgroundResponses = field(default_factory=BackgroundResponses)

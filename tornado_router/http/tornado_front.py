@@ -7,11 +7,7 @@ Not documented by Tornado, and thus checked by a test of their own with each ver
 
 from __future__ import annotations
 
-import fcntl
 import socket
-import struct
-import sys
-import termios
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -20,19 +16,13 @@ from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
 
 from tornado_router.config.options import ServerOptions
+from tornado_router.endpoints.base import LARGE_BODY
 from tornado_router.http.acceptor import Acceptor
-from tornado_router.http.client_stream import WATCHES, ClientStream, HalfClosed
+from tornado_router.http.client_stream import ClientStream
 from tornado_router.http.connection import ConnectionObserver
+from tornado_router.http.half_closed import WATCHES, HalfClosed
+from tornado_router.http.kernel_buffers import bound_unsent, drop_unsent, in_send_buffer
 from tornado_router.http.tls import Tls
-
-_RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time to linger: closing resets the connection and frees its send buffer."""
-
-
-KERNEL_BYTES = 128 * 1024
-"""Of a response, so many bytes at most wait in the system until they can be sent to a client.
-
-What more it would take of each that does not read, some megabytes, no limit of ours would see."""
 
 
 class TornadoConnection:
@@ -62,14 +52,14 @@ class TornadoConnection:
         """Bytes of responses that the client's system has confirmed so far, as far as is known."""
         stream: Any = self._stream
         done: int = stream._total_write_done_index
-        return done - _in_send_buffer(stream.socket)
+        return done - in_send_buffer(stream.socket)
 
     def abort(self) -> None:
         """Closes it at once and drops what is unsent. Does nothing if it is closed."""
         if self._stream.closed():
             return
         if self.unsent:
-            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            drop_unsent(self._stream.socket)
         self._stream.close()
 
 
@@ -98,7 +88,7 @@ class TornadoFront:
         self._server = _Server(
             application,
             observer=observer,
-            max_body_size=options.max_body_bytes * discarded_bodies,
+            max_body_size=(options.max_body_bytes or LARGE_BODY) * discarded_bodies,
             max_header_size=options.max_header_bytes,
             ssl_options=tls.context if tls else None,
         )
@@ -106,8 +96,7 @@ class TornadoFront:
     async def listen(self, sockets: list[socket.socket]) -> None:
         """Begins to accept connections, on the running event loop."""
         for item in sockets:
-            if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # accepted connections inherit it
-                item.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_BYTES)
+            bound_unsent(item)
         self._server.begin()
         take, exhausted = self._server.take, self._observer.exhausted
         self._acceptors = [Acceptor(item, take, exhausted) for item in sockets]
@@ -210,14 +199,3 @@ class _Server(HTTPServer):
         super().on_close(server_conn)
         server_conn.stream.exchange = None
         self._observer.closed(self.clients.pop(server_conn.stream))
-
-
-def _in_send_buffer(sock: socket.socket | None) -> int:
-    """Bytes that the system holds until the client's system confirms them; Linux alone counts."""
-    if sock is None or sys.platform != "linux":
-        return 0
-    try:
-        (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0\0\0\0"))
-    except OSError:
-        return 0
-    return int(count)

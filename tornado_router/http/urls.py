@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,8 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from tornado.routing import URLSpec
 
-from tornado_router.endpoints import ENDPOINTS
-from tornado_router.http import openapi
+from tornado_router.endpoints import ENDPOINTS, RESPONSES
 from tornado_router.http.handlers.accounts import (
     PasswordHandler,
     ProfileHandler,
@@ -32,19 +32,34 @@ from tornado_router.http.handlers.admin import (
 )
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.calls import CallHandler
-from tornado_router.http.handlers.documentation import DocsHandler, OpenApiHandler, OriginPages
+from tornado_router.http.handlers.current_key import CurrentKeyHandler
+from tornado_router.http.handlers.documentation import (
+    Description,
+    DocsHandler,
+    OpenApiHandler,
+    RootHandler,
+)
 from tornado_router.http.handlers.health import HealthHandler
 from tornado_router.http.handlers.keys import KeyHandler, KeysHandler, RotationHandler
 from tornado_router.http.handlers.metrics import MetricsHandler
 from tornado_router.http.handlers.models import ModelHandler, ModelsHandler
+from tornado_router.http.handlers.stored_responses import (
+    CancelHandler,
+    InputItemsHandler,
+    ResponsesHandler,
+    StoredResponseHandler,
+)
+from tornado_router.http.handlers.token_counts import CountHandler
 from tornado_router.http.handlers.usage import UsageHandler
 from tornado_router.http.services import Services
+from tornado_router.routing.routes import Router
 from tornado_router.validation import Profile
 
-PATTERNS = {"{id}": "([0-9]{1,15})", "{model}": "(.+)"}
+PATTERNS = {"{id}": "([0-9]{1,15})", "{model}": "(.+)", "{response}": "([A-Za-z0-9_.-]{1,128})"}
 """What stands for what in the paths below."""
 
-_PAGES = {"pages": OriginPages(openapi.EXAMPLE_ORIGIN)}
+DESCRIPTIONS = 4
+"""So many are kept: both of the configuration that serves, and of one that a reload replaces."""
 
 
 class Route(NamedTuple):
@@ -70,25 +85,63 @@ class Route(NamedTuple):
         return URLSpec(pattern, self.handler, {"services": services, **self.arguments}, self.name)
 
 
-@functools.lru_cache
-def describe(profile: Profile) -> bytes:
-    """The OpenAPI document of all routes, as JSON."""
-    return orjson.dumps(openapi.document(ROUTES, profile))
+_making = threading.Lock()
+"""Held while a description is made, so that of many who ask for it at first, one makes it."""
 
 
-@functools.lru_cache
-def describe_as_page(profile: Profile) -> bytes:
-    """The same for people, as HTML."""
-    return openapi.page(openapi.document(ROUTES, profile))
+def describe(profile: Profile, router: Router) -> Description:
+    """The OpenAPI document of all routes, as JSON. Blocks."""
+    return _describe(profile, router, as_page=False)
+
+
+def describe_as_page(profile: Profile, router: Router) -> Description:
+    """The same for people, as HTML. Blocks."""
+    return _describe(profile, router, as_page=True)
+
+
+def _describe(profile: Profile, router: Router, *, as_page: bool) -> Description:
+    with _making:
+        return _made(as_page, profile, _example_models(router))
+
+
+@functools.lru_cache(maxsize=DESCRIPTIONS)
+def _example_models(router: Router) -> tuple[tuple[str, str], ...]:
+    from tornado_router.http import openapi  # noqa: PLC0415 - see `_made`
+
+    return tuple(openapi.example_models(router).items())
+
+
+@functools.lru_cache(maxsize=DESCRIPTIONS)
+def _made(as_page: bool, profile: Profile, models: tuple[tuple[str, str], ...]) -> Description:
+    from tornado_router.http import openapi  # noqa: PLC0415 - 2 MB, which few routers are asked for
+
+    document = openapi.document(ROUTES, profile, dict(models))
+    if as_page:
+        return Description(openapi.page(document), openapi.EXAMPLE_ORIGIN, openapi.POLICY)
+    return Description(orjson.dumps(document), openapi.EXAMPLE_ORIGIN)
 
 
 ROUTES = (
     *(
-        Route(endpoint.name, endpoint.path, CallHandler, {"endpoint": endpoint})
+        Route(
+            endpoint.name,
+            endpoint.path,
+            ResponsesHandler if endpoint is RESPONSES else CallHandler,
+            {"endpoint": endpoint},
+        )
         for endpoint in ENDPOINTS.values()
     ),
+    *(
+        Route(endpoint.count_name, endpoint.count_path, CountHandler, {"endpoint": endpoint})
+        for endpoint in ENDPOINTS.values()
+        if endpoint.count_path
+    ),
+    Route("response", RESPONSES.path + "/{response}", StoredResponseHandler),
+    Route("response.cancel", RESPONSES.path + "/{response}/cancel", CancelHandler),
+    Route("response.items", RESPONSES.path + "/{response}/input_items", InputItemsHandler),
     Route("models", "/v1/models", ModelsHandler),
     Route("model", "/v1/models/{model}", ModelHandler),
+    Route("current_key", "/v1/key", CurrentKeyHandler),
     Route("auth.register", "/auth/register", RegisterHandler),
     Route("auth.login", "/auth/login", SignInHandler),
     Route("auth.logout", "/auth/logout", SignOutHandler),
@@ -109,8 +162,9 @@ ROUTES = (
     Route("admin.request_log", "/admin/request-logs/{id}", RequestLogHandler),
     Route("health", "/health", HealthHandler),
     Route("metrics", "/metrics", MetricsHandler),
-    Route("openapi", "/openapi.json", OpenApiHandler, {"describe": describe, **_PAGES}),
-    Route("docs", "/docs", DocsHandler, {"describe": describe_as_page, **_PAGES}),
+    Route("openapi", "/openapi.json", OpenApiHandler, {"describe": describe}),
+    Route("root", "/", RootHandler),
+    Route("docs", "/docs", DocsHandler, {"describe": describe_as_page}),
 )
 """Every path of the server."""
 

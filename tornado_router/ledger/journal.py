@@ -113,12 +113,13 @@ class Segment:
 
     def append(self, record: bytes) -> bool:
         """Writes a record; False if it does not fit any more."""
-        start, end = self.written, self.written + len(record) + 1
-        if end > self.size:
+        start, memory = self.written, self._map
+        last = start + len(record)
+        if last >= self.size:
             return False
-        self._map[start : end - 1] = record
-        self._map[end - 1] = 10  # last: a record without its end does not count
-        self.written = end
+        memory[start:last] = record
+        memory[last] = 10  # last: a record without its end does not count
+        self.written = last + 1
         return True
 
     def unread(self, most: int) -> bytes:

@@ -37,7 +37,7 @@ class RunningCall(NamedTuple):
 
 
 class CallRecord(NamedTuple):
-    """Everything that is recorded of a call. It holds no prompt, response, key or header.
+    """Everything that is recorded of a call. It holds no prompt, response or key.
 
     It may grow as the router needs: plugins see a `RequestFinished`, which `event_of` makes of it.
 
@@ -67,6 +67,8 @@ class CallRecord(NamedTuple):
         client_address: IP address of the client; empty if `[log] client_addresses` is off.
         trace_id: of the trace that the call is part of (32 hexadecimal digits), or None.
         internal_error: of an error in the router itself, its type and where it was raised, or None.
+        client: the program that made the call, as its `User-Agent` has it; up to 100 characters.
+        session: of the client, by a header of `[log] session_headers`; up to 100 characters.
         usage: the quantities of it.
         charge: the cost of it.
     """
@@ -93,8 +95,20 @@ class CallRecord(NamedTuple):
     client_address: str
     trace_id: str | None
     internal_error: str | None
+    client: str
+    session: str
     usage: Usage
     charge: Charge
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether a provider served tokens of a model without a price, so that they cost 0."""
+        return (
+            self.charge.prices is None
+            and self.provider is not None
+            and not self.cache_hit
+            and self.usage.total_tokens > 0
+        )
 
     def flat(self) -> dict[str, Any]:
         """The values by name, with those of usage and charge among them; costs in US dollars."""
@@ -121,6 +135,7 @@ FLAT_NAMES = (
 """The names of all values of a call, those of usage and charge in their place."""
 
 _FINISHED_AT = CallRecord._fields.index("finished_at")
+_CLIENT = CallRecord._fields.index("client")
 _PAID_FROM_CREDITS = CallRecord._fields.index("paid_from_credits")
 
 
@@ -135,6 +150,6 @@ def event_of(record: CallRecord) -> RequestFinished:
         from_billionths(charge.uncharged),
         record.paid_from_credits,
         charge.prices,
-        *record[_FINISHED_AT:-2],
+        *record[_FINISHED_AT:_CLIENT],
     )
     return RequestFinished._make(values)

@@ -123,5 +123,5 @@ class RequestRecorder:
         options = self._options
         try:
             self._storage.call(lambda: delete_old_rows(options.days, options.max_rows))
-        except Exception as error:  # noqa: BLE001 - it is tried again in a minute
+        except Exception as error:  # noqa: BLE001 - raised, it would have the batch written twice
             logger.warning("request log: old rows stay after {}", type(error).__name__)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loguru import logger
-from peewee import fn
 
 from tornado_router.error_codes import Refusal
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
 from tornado_router.storage.databases import Database
+from tornado_router.storage.sql import fn
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import RequestLog, User
 from tornado_router.storage.values import now

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from peewee import fn
-
 from tornado_router.error_codes import Invalid
+from tornado_router.storage.sql import fn
 from tornado_router.storage.tables import SUMS, UsageDay, UsageLog
 from tornado_router.storage.values import now
 from tornado_router.usage import QUANTITIES_AND_TOTAL
@@ -119,6 +118,13 @@ _TOTALS = ", ".join(f"COALESCE(SUM({name}), 0)" for name in SUMS)
 _SUMS = ", ".join(f"SUM({name}) AS {name}" for name in SUMS)
 _OVER_ALL = ", ".join(f"SUM(SUM({name})) OVER () AS all_{name}" for name in SUMS)
 _OF_DAY = ", ".join(SUMS)
+
+_COUNTED = {
+    "errors": "status >= 400",
+    # as `CallRecord.is_unpriced`
+    "unpriced": "prices IS NULL AND provider IS NOT NULL AND NOT cache_hit AND total_tokens > 0",
+}
+"""The sums that count some of the calls, and which."""
 
 
 class _Edge(NamedTuple):
@@ -275,10 +281,10 @@ def _parts(chosen: Filter, grouping: _Grouping | None) -> tuple[str, list[Any]]:
 
 def _of_call(sign: str) -> str:
     """What one call adds to sums, or takes off."""
-    added = [f"{sign}1 AS requests", f"CASE WHEN status >= 400 THEN {sign}1 ELSE 0 END AS errors"]
-    return ", ".join(
-        added + [f"{sign}{name} AS {name}" for name in SUMS if name not in ("requests", "errors")]
-    )
+    added = {name: f"{sign}{name}" for name in SUMS} | {"requests": f"{sign}1"}
+    for name, condition in _COUNTED.items():
+        added[name] = f"CASE WHEN {condition} THEN {sign}1 ELSE 0 END"
+    return ", ".join(f"{value} AS {name}" for name, value in added.items())
 
 
 def _conditions(chosen: Filter) -> tuple[str, list[Any]]:

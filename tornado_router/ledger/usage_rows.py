@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from loguru import logger
-from peewee import CharField
 
 from tornado_router.errors import first_line
 from tornado_router.ledger.charging import take_credits
 from tornado_router.ledger.record import CallRecord
 from tornado_router.storage import bulk_insert
 from tornado_router.storage.bulk_insert import Row
+from tornado_router.storage.sql import CharField
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import SUMS, ApiKey, UsageLog, User
 from tornado_router.storage.values import utc
@@ -73,10 +73,7 @@ class UsageRows:
             written = self._insert([_row(call) for call in batch], refused)
             calls = {call.call_id: call for call in batch if call.call_id in written}
             self._add_to_days(take_credits(calls.values()))
-            last_used = {call.key_id: call.finished_at for call in batch}
-            for key_id in sorted(last_used):
-                moment = utc(last_used[key_id])
-                ApiKey.update(last_used_at=moment).where(ApiKey.id == key_id).execute()
+            _note_use(batch)
         self.refused += len(refused)  # not before: a batch that fails comes again
         return len(calls)
 
@@ -129,6 +126,7 @@ class UsageRows:
                 sums = days[key] = dict.fromkeys(SUMS, 0)
             sums["requests"] += 1
             sums["errors"] += call.status >= 400
+            sums["unpriced"] += call.is_unpriced
             sums["cost"] += call.charge.charged
             for name in QUANTITIES:
                 sums[name] += getattr(call.usage, name)
@@ -147,6 +145,18 @@ class UsageRows:
                 }
             )
         bulk_insert.insert(self._storage.database, "usage_days", rows, _ADD_TO_DAY)
+
+
+def _note_use(batch: Sequence[CallRecord]) -> None:
+    """Notes when keys were last used: by calls that may have waited longer than later ones."""
+    last_used: dict[int, float] = {}
+    for call in batch:
+        last_used[call.key_id] = max(call.finished_at, last_used.get(call.key_id, 0.0))
+    known = ApiKey.last_used_at
+    for key_id in sorted(last_used):
+        moment = utc(last_used[key_id])
+        is_later = known.is_null() | (known < moment)
+        ApiKey.update(last_used_at=moment).where((ApiKey.id == key_id) & is_later).execute()
 
 
 def _storable(call: CallRecord) -> CallRecord:

@@ -252,7 +252,7 @@ class Epoch:
             if FORGOTTEN in held:
                 return False
             for lease, cost in zip(some, held, strict=True):
-                lease.held = min(lease.held, cost)
+                lease.reported(cost)
         self.reporting, self.is_reported = False, True
         self._reported()
         self._wake_waiting()

@@ -11,6 +11,7 @@ from tornado_router.limits.kinds import KINDS, Rates
 from tornado_router.limits.limiter import Demand, Lease, LimiterAwayError, Purse
 from tornado_router.limits.memory import MemoryLimiter
 from tornado_router.limits.redis import RedisLimiter
+from tornado_router.limits.redis_lease import RedisLease
 
 REFUSE, SHARE = "refuse", "local-share"
 
@@ -61,7 +62,8 @@ class GuardedLimiter:
             share = self._share(lease.demand._replace(rates=(), cost=0, most=0))
             more = self._extensions[lease.id] = await self._local.admit(share)
         got = await self._local.extend(more, cost)
-        lease.cost += got
+        assert isinstance(lease, RedisLease), "it is not local"
+        lease.added += got
         return got
 
     def settle(self, lease: Lease, tokens: int, cost: int) -> None:
@@ -71,7 +73,7 @@ class GuardedLimiter:
             return
         more = self._extensions.pop(lease.id, None)
         if more is not None:
-            before = lease.cost - more.cost
+            before = max(0, lease.cost - more.cost)
             self._local.settle(more, more.demand.tokens, max(0, cost - before))
         self._remote.settle(lease, tokens, cost)
 

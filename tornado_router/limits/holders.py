@@ -15,6 +15,7 @@ class HolderKind(StrEnum):
     NETWORK = "network"
     SIGN_IN = "sign_in"
     PROOF = "proof"
+    COUNTS = "counts"
 
     def id(self, *parts: object) -> str:
         """The id of a holder of this sort, such as `key:12` or `budget:12:2026-11-01`."""

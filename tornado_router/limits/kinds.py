@@ -98,6 +98,8 @@ class Rates:
     Attributes:
         holder: whose they are, such as `key:12` or `user:3`; the name of what is counted.
         bounds: those that are set.
+        token_buckets: position and period of those of them that fill, and count tokens.
+        shown: position, limit, period and header of those of them that clients learn of.
     """
 
     holder: str
@@ -105,6 +107,8 @@ class Rates:
     tokens: int | None = None
     in_flight: int | None = None
     bounds: tuple[Bound, ...] = field(init=False, repr=False, compare=False)
+    token_buckets: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    shown: tuple[tuple[int, int, int, str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Worked out once for each key, as every call goes through them several times.
@@ -114,7 +118,15 @@ class Rates:
             for index, (kind, limit) in enumerate(zip(KINDS, limits, strict=True))
             if limit is not None
         ]
+        buckets = [(it.position, it.period) for it in bounds if it.counts_tokens and it.period]
+        shown = [
+            (it.position, it.limit, it.period, header)
+            for it in bounds
+            if (header := KINDS[it.position].header)
+        ]
         object.__setattr__(self, "bounds", tuple(bounds))
+        object.__setattr__(self, "token_buckets", tuple(buckets))
+        object.__setattr__(self, "shown", tuple(shown))
 
     @property
     def fewest_tokens(self) -> int | None:

@@ -38,11 +38,15 @@ class Purse(NamedTuple):
         allowance: all that was ever put in.
         spent: what is known to have been taken out. It may lag behind what the engine knows, and
             an engine that knows nothing begins with it: the larger of the two holds.
+        period: how long it is for, such as `month`; empty for ever.
+        renews: the day on which its next period begins, in UTC; empty if none does.
     """
 
     id: str
     allowance: int
     spent: int
+    period: str = ""
+    renews: str = ""
 
 
 class Demand(NamedTuple):

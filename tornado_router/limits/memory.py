@@ -52,15 +52,16 @@ class Holder:
         levels, times, limits = self.levels, self.times, self.limits
         for index, limit, period, by_tokens in rates.bounds:
             level = levels[index]
-            if not period:
-                fits = fits and level < limit
-                continue
-            level -= (now - times[index]) * limits[index]  # which may have been another
-            level = (level if level > 0 else 0) + (tokens * period if by_tokens else period)
-            levels[index] = level
-            times[index] = now
-            limits[index] = limit
-            if level > limit * period:
+            if period:
+                level -= (now - times[index]) * limits[index]  # which may have been another
+                level = level if level > 0 else 0
+                level += tokens * period if by_tokens else period
+                levels[index] = level
+                times[index] = now
+                limits[index] = limit
+                if level > limit * period:
+                    fits = False
+            elif level >= limit:
                 fits = False
         for index in _RUNNING:
             levels[index] += 1
@@ -79,13 +80,12 @@ class Holder:
         levels = self.levels
         for index in _RUNNING:
             levels[index] -= 1
-        for index, _, period, by_tokens in rates.bounds:
-            if by_tokens and period:
-                # A debt is due from now on: what flowed back before has no part in it.
-                level = levels[index] - (now - self.times[index]) * self.limits[index]
-                level = (level if level > 0 else 0) + more * period
-                levels[index] = level if level > 0 else 0
-                self.times[index] = now
+        for index, period in rates.token_buckets:
+            # A debt is due from now on: what flowed back before has no part in it.
+            level = levels[index] - (now - self.times[index]) * self.limits[index]
+            level = (level if level > 0 else 0) + more * period
+            levels[index] = level if level > 0 else 0
+            self.times[index] = now
 
     def is_idle(self, now: int) -> bool:
         """Whether it is as good as new."""
@@ -130,8 +130,11 @@ class MemoryLimiter:
                 holder = self._holders[rates.holder] = Holder()
             fits = holder.take(rates, tokens, now) and fits
             counts.append(holder.levels)
+        accounts = self._accounts
         for purse in demand.purses:
-            account = self._account(purse, now)
+            account = accounts.get(purse.id)
+            if account is None or purse.spent > account.spent:
+                account = self._account(purse, now)
             if not account.reserved and now >= account.time + IDLE:
                 account.spent = purse.spent
             account.reserved += cost
@@ -159,12 +162,14 @@ class MemoryLimiter:
 
     def settle(self, lease: Lease, tokens: int, cost: int) -> None:
         """See `Limiter.settle`."""
-        now = self._clock()
-        more = tokens - lease.demand.tokens
-        for rates in lease.demand.rates:
+        now, demand = self._clock(), lease.demand
+        more = tokens - demand.tokens
+        for rates in demand.rates:
             self._holders[rates.holder].end(rates, more, now)
-        for purse in lease.demand.purses:
-            account = self._account(purse, now)
+        for purse in demand.purses:
+            account = self._accounts.get(purse.id)
+            if account is None or purse.spent > account.spent:
+                account = self._account(purse, now)
             account.reserved -= lease.cost
             if cost:
                 account.spent += cost

@@ -30,7 +30,7 @@ def pack_rates(rates: Iterable[Rates]) -> list[list[Any]]:
 
 def pack_purses(purses: Iterable[Purse], *, is_fresh: bool = False) -> list[list[Any]]:
     """Each purse, and 1 if what is spent of it was read in the epoch that runs."""
-    return [[*purse, int(is_fresh)] for purse in purses]
+    return [[purse.id, purse.allowance, purse.spent, int(is_fresh)] for purse in purses]
 
 
 def pack_report(lease: Lease) -> list[Any]:

@@ -152,17 +152,18 @@ class RedisLimiter:
         Raises:
             LimiterAwayError: Redis did not respond.
         """
+        assert isinstance(lease, RedisLease), "it is one of this limiter's"
         purses = lease.demand.purses
         before = lease.cost
         if not purses:
-            lease.cost = before + cost
+            lease.held += cost
             return cost
         if self._certainty.is_lost:
             await self._renew()
         more = before + pack_cost(cost) - lease.cost
         if more > 0:
-            (held,) = await self._take(["extend", lease.id, more, pack_cost(lease.cost)], purses)
-            lease.cost = held
+            (held,) = await self._take(["extend", lease.id, more, pack_cost(lease.held)], purses)
+            lease.held = held
         return min(max(lease.cost - before, 0), cost)
 
     async def _take(self, operation: list[Any], purses: tuple[Purse, ...]) -> list[int]:
@@ -213,6 +214,7 @@ class RedisLimiter:
     async def _leave(self) -> None:
         """Waits until all is settled, or until it is known that it cannot be."""
         away = False
+        self._send()  # what has waited for others would stay behind if Redis is known to be away
         try:
             await self._ask(["leave", self._router])
         except LimiterAwayError:

@@ -21,8 +21,6 @@ Counts = Sequence[int]
 """What is counted for a holder, in the order of `KINDS`: what is taken of a bucket and has not
 flowed back, in units times the period; or how many calls run."""
 
-_HEADERS = [kind.header for kind in KINDS]
-
 
 class Funds(NamedTuple):
     """What is counted of a purse, in billionths of a US dollar."""
@@ -40,13 +38,16 @@ def levels(rates: Iterable[Rates], counts: Iterable[Counts]) -> dict[str, Level]
     """
     fullest: dict[str, tuple[int, int, int]] = {}
     for one, counted in zip(rates, counts, strict=True):
-        for index, limit, period, _ in one.bounds:
-            header = _HEADERS[index]
-            if header:
-                level = (limit + -counted[index] // period, limit, counted[index])
-                if header not in fullest or level[0] < fullest[header][0]:
-                    fullest[header] = level
-    return {header: _level(*level) for header, level in fullest.items()}
+        for index, limit, period, header in one.shown:
+            taken = counted[index]
+            remaining = limit + -taken // period
+            known = fullest.get(header)
+            if known is None or remaining < known[0]:
+                fullest[header] = (remaining, limit, taken)
+    return {
+        header: Level(limit, max(remaining, 0), taken / limit / 1e6 if limit else 0.0)
+        for header, (remaining, limit, taken) in fullest.items()
+    }
 
 
 def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) -> LimitReachedError:
@@ -65,10 +66,6 @@ def refusal(demand: Demand, counts: Sequence[Counts], funds: Sequence[Funds]) ->
     worst = max(refusals, key=_seconds)
     worst.levels = levels(demand.rates, counts)
     return worst
-
-
-def _level(remaining: int, limit: int, taken: int) -> Level:
-    return Level(limit, remaining if remaining > 0 else 0, taken / limit / 1e6 if limit else 0.0)
 
 
 def _of_rates(rates: Rates, tokens: int, counts: Counts) -> Iterable[LimitReachedError]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tornado_router.provider import (
     Body,
@@ -67,13 +68,25 @@ class AttemptRecord:
             response: object = body.body if isinstance(body, Relayed) else body
             if not isinstance(response, Mapping):
                 continue  # a fault of the plugin's, and reported where the response is encoded
-            self.response_id = self.response_id or _text(response.get("id"))
-            self.response_model = self.response_model or _text(response.get("model"))
-            choices = response.get("choices")
-            for choice in choices if isinstance(choices, list) else ():
-                reason = _text(choice.get("finish_reason")) if isinstance(choice, Mapping) else None
-                if reason and len(self.finish_reasons) < MAX_CHOICES:
-                    self.finish_reasons.append(reason)
+            # The first event of a stream of messages, or of responses, holds the whole.
+            whole = response.get("message") or response.get("response")
+            named = whole if isinstance(whole, Mapping) else response
+            self.response_id = self.response_id or _text(named.get("id"))
+            self.response_model = self.response_model or _text(named.get("model"))
+            self._read_reasons(response)
+
+    def _read_reasons(self, response: Mapping[str, Any]) -> None:
+        """Notes why choices ended, or a message of Anthropic's, whole or in an event."""
+        delta = response.get("delta")
+        reasons = [_text(response.get("stop_reason"))]
+        if isinstance(delta, Mapping):
+            reasons.append(_text(delta.get("stop_reason")))
+        choices = response.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, Mapping):
+                reasons.append(_text(choice.get("finish_reason")))
+        room = MAX_CHOICES - len(self.finish_reasons)
+        self.finish_reasons += [reason for reason in reasons if reason][:room]
 
     def end(self) -> None:
         """Notes that the attempt is over."""

@@ -20,6 +20,7 @@ from loguru import logger
 
 from tornado_router.background.batch import STOP_SECONDS, BatchThread
 from tornado_router.config.worker_variables import NUMBER_VARIABLE
+from tornado_router.observability.known_secrets import HidingStream, KnownSecrets
 from tornado_router.observability.redaction import redact_forms
 from tornado_router.observability.text import valid_texts
 
@@ -54,20 +55,28 @@ class PlainRequest(NamedTuple):
     trace_id: str | None = None
 
 
-def setup(options: LogOptions, stream: TextIO = sys.stderr) -> None:
+def setup(
+    options: LogOptions, stream: TextIO = sys.stderr, secrets: KnownSecrets | None = None
+) -> None:
     """Sends every log message of this process to `stream`, as the options say.
 
     Tornado's, asyncio's and every library's own loggers end here too.
+
+    Args:
+        options: `[log]`.
+        stream: takes the lines.
+        secrets: that are in none of them.
     """
+    hiding = HidingStream(stream, secrets or KnownSecrets())
     logger.remove()
     level = options.level.upper()
     worker = worker_number()
     # Without `diagnose=False`, loguru would write the values of variables under a traceback.
     if is_json(options, stream):
-        logger.add(_json_sink(stream, worker), level=level, format="{message}", diagnose=False)
+        logger.add(_json_sink(hiding, worker), level=level, format="{message}", diagnose=False)
     else:
         logger.add(
-            stream,
+            hiding,
             level=level,
             format="<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> "
             f"{_prefix(worker)}{{message}}",
@@ -99,10 +108,21 @@ def is_json(options: LogOptions, stream: TextIO) -> bool:
 
 
 class AccessLog:
-    """Writes one line for each request."""
+    """Writes one line for each request.
 
-    def __init__(self, options: LogOptions, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
+    Args:
+        options: `[log]`.
+        stream: takes the lines.
+        secrets: that are in none of them.
+    """
+
+    def __init__(
+        self,
+        options: LogOptions,
+        stream: TextIO = sys.stderr,
+        secrets: KnownSecrets | None = None,
+    ) -> None:
+        self._stream = HidingStream(stream, secrets or KnownSecrets())
         self._format = _json_line if is_json(options, stream) else _text_line
         self._worker = worker_number()
         self._thread = BatchThread["CallRecord | PlainRequest"](
@@ -192,7 +212,7 @@ def _one_line(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
-def _json_sink(stream: TextIO, worker: int | None) -> Callable[[Message], None]:
+def _json_sink(stream: HidingStream, worker: int | None) -> Callable[[Message], None]:
     def write(message: Message) -> None:
         record: Mapping[str, Any] = message.record
         line: dict[str, Any] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tornado_router.error_codes import Failure, rows
+from tornado_router.error_codes import ROWS, Failure, rows
 from tornado_router.observability.redaction import MAX_SHOWN_NAME, printable_name
 
 MOST_NAMES = 500
@@ -21,6 +21,10 @@ _OWN_CODES = frozenset(
     ("client_closed", *(row.code for row in rows(Failure) if row.status >= 500)),
 )
 """Codes that the router itself gives to failures of providers, and to clients that disconnect."""
+
+
+_REFUSALS = frozenset(text for row in ROWS for text in (row.code, row.type) if text)
+"""Codes of the router's own, and the types that stand for them where there is no code."""
 
 
 class BoundedNames:
@@ -55,6 +59,11 @@ class BoundedNames:
         shown = printable_name(model)
         self._admitted.add(shown)
         return shown
+
+
+def refusal_code(code: str | None) -> str:
+    """What metrics call the code of a refusal, or its type: a vendor's may be any text."""
+    return code if code in _REFUSALS else OTHER if code else ""
 
 
 def failure_reason(status: int, code: str | None) -> str:

@@ -4,12 +4,17 @@ Where several workers serve one port, a supervisor sets `PROMETHEUS_MULTIPROC_DI
 values then lie in files there, and each of them reports for all:
 https://prometheus.github.io/client_python/multiprocess/. The files go by the worker's number: one
 that follows a dead one counts on in its files, of which there are never more.
+
+Calls are added up first, and counted once a second, or when the metrics are read. Not documented by
+Prometheus's client, and thus checked by a test of its own with each version that `setup.py` allows
+(last: 0.26): `_sum` and `_buckets` of a histogram.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +33,15 @@ from tornado_router.background.supervisor import child_task
 from tornado_router.config.worker_variables import METRICS_VARIABLE, NUMBER_VARIABLE
 from tornado_router.errors import CLIENT_CLOSED
 from tornado_router.observability.attempt_record import AttemptRecord
-from tornado_router.observability.metric_labels import BoundedNames, failure_reason
-from tornado_router.usage import QUANTITIES, quantities
+from tornado_router.observability.call_sums import (
+    OVERHEAD_SECONDS,
+    SECONDS,
+    CallKind,
+    CallSums,
+    Spread,
+)
+from tornado_router.observability.metric_labels import BoundedNames, failure_reason, refusal_code
+from tornado_router.usage import QUANTITIES
 
 if TYPE_CHECKING:
     from tornado_router.ledger.record import CallRecord
@@ -40,9 +52,7 @@ if NUMBER_VARIABLE in os.environ:  # before anything is counted
     _NUMBER = os.environ[NUMBER_VARIABLE]
     values.ValueClass = values.MultiProcessValue(lambda: _NUMBER)  # type: ignore[no-untyped-call]
 
-_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _TOKEN_KINDS = tuple(name.removesuffix("_tokens") for name in QUANTITIES)
-_OVERHEAD = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0)
 
 
 class _Children(dict[tuple[Any, ...], Any]):
@@ -74,6 +84,8 @@ class Metrics:
         self.models = BoundedNames()
         self.targets = BoundedNames()
         self._building: asyncio.Task[bytes] | None = None
+        self._calls: dict[CallKind, CallSums] = {}
+        self._tries: dict[tuple[str, str, str], int] = defaultdict(int)
         # These times are not read, and they take a fifth of the text.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._make_counters()
@@ -82,43 +94,49 @@ class Metrics:
     def add(
         self, record: CallRecord, attempts: Sequence[AttemptRecord] = (), *, missed: bool
     ) -> None:
-        """Counts a finished call.
+        """Adds a finished call, which the next `sum_up` counts.
 
         Args:
             record: of the call.
             attempts: to have it served.
             missed: whether it was looked for in the response cache, and not found.
         """
-        provider = record.provider or ""
+        provider, code, cache_hit = record.provider or "", record.error_code, record.cache_hit
         model = ""  # of a call that was not served it is any text
-        if provider or record.cache_hit or missed:
+        if provider or cache_hit or missed:
             model = self.models.name(record.model, is_real=record.status < 400)
-        if record.cache_hit or missed:
-            hits, misses = self._cache_hits[model,], self._cache_misses[model,]  # both, for a ratio
-            (hits if record.cache_hit else misses).inc()
-        if not (provider or record.cache_hit):
-            self.add_refusal(record.error_code)
-            model = ""
-        self._requests[model, provider, record.endpoint, record.status].inc()
-        self._add_usage(record, model, provider)
-        labels = (model, provider, _outcome(record.status))
-        self._seconds[labels].observe(record.duration)
-        if record.first_chunk is not None:
-            self._first_chunk[model, provider].observe(record.first_chunk)
-        if record.overhead is not None:
-            self._overhead[labels].observe(record.overhead)
+        refusal = None if provider or cache_hit else refusal_code(code)
+        kind = CallKind(model, provider, record.endpoint, record.status, refusal, cache_hit, missed)
+        sums = self._calls.get(kind)
+        if sums is None:
+            sums = self._calls[kind] = CallSums()
+        sums.add(record)
         for attempt in attempts:
-            self._add_attempt(attempt, record.error_code)
+            model = self.targets.name(attempt.model, is_real=attempt.answered)
+            self._tries[model, attempt.provider, _outcome_of(attempt, code)] += 1
+
+    def sum_up(self) -> None:
+        """Counts what was added since the last time; on the thread that adds.
+
+        Other workers report it from then on.
+        """
+        calls, self._calls = self._calls, {}
+        tries, self._tries = self._tries, defaultdict(int)
+        for kind, sums in calls.items():
+            self._count_calls(kind, sums)
+        for labels, count in tries.items():
+            self._attempts[labels].inc(count)
 
     def add_refusal(self, code: str | None) -> None:
         """Counts a request that was not sent to any provider, by the code of its error."""
-        self._refusals[code or "",].inc()
+        self._refusals[refusal_code(code),].inc()
 
     async def build_text(self) -> bytes:
         """The text, made on a thread: of many models, it takes a tenth of a second or more.
 
         A request that comes while one is made gets that one.
         """
+        self.sum_up()
         if self._building is None or self._building.done():
             self._building = child_task("metrics", asyncio.to_thread(self.text))
         return await asyncio.shield(self._building)
@@ -131,32 +149,42 @@ class Metrics:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
-    def _add_usage(self, record: CallRecord, model: str, provider: str) -> None:
+    def _count_calls(self, kind: CallKind, sums: CallSums) -> None:
+        model, provider = kind.model, kind.provider
+        if kind.cache_hit or kind.missed:
+            hits, misses = self._cache_hits[model,], self._cache_misses[model,]  # both, for a ratio
+            (hits if kind.cache_hit else misses).inc(sums.calls)
+        if kind.refusal is not None:
+            self._refusals[kind.refusal,].inc(sums.calls)
+            model = ""
+        self._requests[model, provider, kind.endpoint, kind.status].inc(sums.calls)
+        self._count_usage(sums, model, provider)
+        labels = (model, provider, _outcome(kind.status))
+        self._observe(self._seconds, labels, sums.seconds)
+        self._observe(self._first_chunk, (model, provider), sums.first_chunk)
+        self._observe(self._overhead, labels, sums.overhead)
+
+    def _count_usage(self, sums: CallSums, model: str, provider: str) -> None:
         uncharged = self._uncharged[model, provider]  # known before it grows, for the alert
-        charge = record.charge
-        if charge.uncharged:
-            uncharged.inc(charge.uncharged / 1e9)
-        if charge.charged:
-            self._cost[model, provider].inc(charge.charged / 1e9)
-        for kind, count in zip(_TOKEN_KINDS, quantities(record.usage), strict=True):
+        if sums.uncharged:
+            uncharged.inc(sums.uncharged / 1e9)
+        if sums.charged:
+            self._cost[model, provider].inc(sums.charged / 1e9)
+        if sums.unpriced:
+            self._unpriced[model, provider].inc(sums.unpriced)
+        for kind, count in zip(_TOKEN_KINDS, sums.quantities, strict=True):
             if count:
                 self._tokens[model, provider, kind].inc(count)
 
-    def _add_attempt(self, attempt: AttemptRecord, code: str | None) -> None:
-        """Counts an attempt.
-
-        Args:
-            attempt: the record of it.
-            code: of the error that ended its call, or None.
-        """
-        if attempt.status is not None:
-            outcome = failure_reason(attempt.status, attempt.error_code)
-        elif attempt.answered:
-            outcome = "ok"
-        else:  # cut off: by the client or a stop, or as another target was faster
-            outcome = code if code in ("client_closed", "stopped") else "outrun"
-        model = self.targets.name(attempt.model, is_real=attempt.answered)
-        self._attempts[model, attempt.provider, outcome].inc()
+    @staticmethod
+    def _observe(histogram: _Children, labels: tuple[str, ...], spread: Spread) -> None:
+        """Has a histogram observe many numbers at once."""
+        if any(spread.counts):
+            child = histogram[labels]
+            child._sum.inc(spread.total)
+            for bucket, count in zip(child._buckets, spread.counts, strict=True):
+                if count:
+                    bucket.inc(count)
 
     def _make_counters(self) -> None:
         of = ("model", "provider")
@@ -180,6 +208,9 @@ class Metrics:
         self._uncharged = counter(
             "uncharged_dollars", "Cost in US dollars that was not charged to any purse.", of
         )
+        self._unpriced = counter(
+            "unpriced_calls", "Calls that cost 0 as their model has no price.", of
+        )
 
     def _make_histograms(self) -> None:
         of = ("model", "provider")
@@ -202,16 +233,16 @@ class Metrics:
             "request_seconds",
             "Time from a request to the end of its response.",
             (*of, "outcome"),
-            _SECONDS,
+            SECONDS,
         )
         self._first_chunk = histogram(
-            "first_chunk_seconds", "Time to the first chunk of a stream.", of, _SECONDS
+            "first_chunk_seconds", "Time to the first chunk of a stream.", of, SECONDS
         )
         self._overhead = histogram(
             "overhead_seconds",
             "Time in the router itself until a response began.",
             (*of, "outcome"),
-            _OVERHEAD,
+            OVERHEAD_SECONDS,
         )
 
 
@@ -222,3 +253,18 @@ def _outcome(status: int) -> str:
     if status == CLIENT_CLOSED:
         return "client_closed"
     return "client_error" if status < 500 else "server_error"
+
+
+def _outcome_of(attempt: AttemptRecord, code: str | None) -> str:
+    """What became of an attempt.
+
+    Args:
+        attempt: the record of it.
+        code: of the error that ended its call, or None.
+    """
+    if attempt.status is not None:
+        return failure_reason(attempt.status, attempt.error_code)
+    if attempt.answered:
+        return "ok"
+    # Cut off: by the client or a stop, or as another target was faster.
+    return code if code in ("client_closed", "stopped") else "outrun"

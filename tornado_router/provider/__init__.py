@@ -13,6 +13,8 @@ provider. A change that would break one raises `PLUGIN_API_VERSION`.
 | `header_values` | keys and headers as operators write them |
 | `http` | requests, responses and connections to the vendor |
 | `bodies` | responses on their way to the client: `Body` |
+| `passing` | events of a stream that go on unread |
+| `chunk_reader` | the chunks in the bytes of a stream |
 | `error_reader`, `error_statuses` | what a vendor says of a failure, in whatever shape |
 | `files`, `multipart` | uploaded files, and forms that pass them on |
 | `media` | the kind of a picture by its first bytes |
@@ -43,9 +45,18 @@ from tornado_router.provider.bodies import (
     load_arguments,
     load_json,
     load_json_object,
+    replace_fields,
     write_json,
 )
-from tornado_router.provider.call import Call, Params, Unsupported, output_bounds
+from tornado_router.provider.call import (
+    ROUTER_SIGNATURE,
+    Call,
+    Params,
+    Unsupported,
+    UnsupportedKind,
+    asks_for_nothing,
+    output_bounds,
+)
 from tornado_router.provider.credentials import Credentials, Token, TokenCredentials
 from tornado_router.provider.error_reader import is_error, reported_error, vendor_error
 from tornado_router.provider.files import CallFile
@@ -59,6 +70,7 @@ from tornado_router.provider.http import (
 )
 from tornado_router.provider.media import sniffed_type
 from tornado_router.provider.multipart import Part, Parts
+from tornado_router.provider.passing import Passed, Passing, Said
 from tornado_router.provider.tool_names import SafeNames, rename_tools, tool_names
 from tornado_router.provider.translator import StreamParser, Translator
 from tornado_router.sse import Event
@@ -71,6 +83,7 @@ hookimpl = pluggy.HookimplMarker("tornado_router")
 
 __all__ = [
     "PLUGIN_API_VERSION",
+    "ROUTER_SIGNATURE",
     "AWSEvent",
     "AWSEventStream",
     "ApiError",
@@ -88,21 +101,26 @@ __all__ = [
     "Params",
     "Part",
     "Parts",
+    "Passed",
+    "Passing",
     "Provider",
     "ProviderError",
     "RawBytes",
     "Relayed",
     "SafeNames",
+    "Said",
     "ServerSentEvents",
     "StreamParser",
     "Token",
     "TokenCredentials",
     "Translator",
     "Unsupported",
+    "UnsupportedKind",
     "UpstreamRequest",
     "UpstreamResponse",
     "UpstreamSocket",
     "UpstreamStream",
+    "asks_for_nothing",
     "bad_answer",
     "dump_json",
     "header_value",
@@ -114,6 +132,7 @@ __all__ = [
     "load_json_object",
     "output_bounds",
     "rename_tools",
+    "replace_fields",
     "reported_error",
     "sniffed_type",
     "tool_names",

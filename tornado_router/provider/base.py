@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from tornado_router.errors import ApiError, ProviderError
+from tornado_router.errors import ApiError
 from tornado_router.framing import ServerSentEvents
 from tornado_router.provider.bodies import Body
 from tornado_router.provider.call import Call
+from tornado_router.provider.chunk_reader import ChunkReader
 from tornado_router.provider.credentials import AuthorizedClient, Credentials
 from tornado_router.provider.error_reader import vendor_error
 from tornado_router.provider.http import HTTPClient, UpstreamRequest, UpstreamResponse
-from tornado_router.provider.translator import StreamParser, Translator
+from tornado_router.provider.translator import Translator
 from tornado_router.provider.whole_streams import chunks_of
-from tornado_router.sse import Event, FramingError
+from tornado_router.sse import FramingError
 
 
 class OptionError(ValueError):
@@ -73,6 +74,17 @@ class Provider:
         """Whether calls of an endpoint can be sent here."""
         return endpoint in self.capabilities
 
+    def takes_cache_marks(self, model: str) -> bool:
+        """Whether it knows what to do with `cache_control` of the parts of a chat completion.
+
+        Clients of Anthropic's API mark with it where a prompt is cached; where this is false, calls
+        that come from there have no marks. Content is always a list of parts where it is true.
+
+        Args:
+            model: the vendor's own name of it.
+        """
+        return False
+
     def authorized(self, http: HTTPClient) -> HTTPClient:
         """The connection with the provider's credentials added to each request.
 
@@ -121,9 +133,9 @@ class Provider:
             if not 200 <= response.status < 300:
                 head.body = await response.read()
                 raise self.parse_error(head)
-            decoder, parser = translator.framing(), translator.open_stream(call, head)
-            hold: Callable[[int], None] = getattr(response, "hold", _hold_nothing)
-            held = 0  # of an event whose end has not come yet
+            hold = getattr(response, "hold", _hold_nothing)
+            parser = translator.open_stream(call, head)
+            reader = ChunkReader(translator.framing(), parser, hold, call.passing)
             is_known = not issubclass(translator.framing, ServerSentEvents)
             try:
                 async for piece in response:
@@ -133,54 +145,20 @@ class Provider:
                             head.body = start + await response.read()
                             yield chunks_of(translator.parse_response(call, head), self.name)
                             return
-                    chunks, error = _parse(parser, decoder.feed(piece))
+                    chunks = reader.feed(piece)
                     if chunks:
-                        if held:
-                            held = 0
-                            hold(held)
                         yield chunks
-                    else:
-                        held += len(piece)
-                        hold(held)
-                    if error:
-                        raise error
+                    if reader.error:
+                        raise reader.error
                     if parser.done:
                         break
-                chunks, error = _finish(parser, decoder.finish())
+                chunks = reader.finish()
             except FramingError as unnamed:
                 raise unnamed.named(self.name) from None
             if chunks:
                 yield chunks
-            if error:
-                raise error
-
-
-def _parse(
-    parser: StreamParser, events: Iterable[Event]
-) -> tuple[list[Body], ProviderError | None]:
-    """The chunks of some events, and the failure that ended them; the chunks before it are good."""
-    chunks: list[Body] = []
-    try:
-        for event in events:
-            if parser.done:
-                break  # what comes after the end is not part of the response
-            chunks.extend(parser.feed(event))
-    except ProviderError as error:
-        return chunks, error
-    return chunks, None
-
-
-def _finish(
-    parser: StreamParser, events: Iterable[Event]
-) -> tuple[list[Body], ProviderError | None]:
-    """The same for the last events, and what is due at the end."""
-    chunks, error = _parse(parser, events)
-    if error is None:
-        try:
-            chunks.extend(parser.finish())
-        except ProviderError as cut:
-            error = cut
-    return chunks, error
+            if reader.error:
+                raise reader.error
 
 
 def _hold_nothing(size: int) -> None:

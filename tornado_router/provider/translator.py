@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from tornado_router.framing import Framing, ServerSentEvents
 from tornado_router.provider.bodies import Body
-from tornado_router.provider.call import Call
+from tornado_router.provider.call import NO_FIELDS, Call, UnsupportedKind
 from tornado_router.provider.http import UpstreamRequest, UpstreamResponse
 from tornado_router.sse import Event
 
 
 class StreamParser(Protocol):
-    """Reads one stream of the vendor's; made anew for each."""
+    """Reads one stream of the vendor's; made anew for each.
+
+    One that gives events on as `Relayed`, and has nothing to do for an event that differs from one
+    before in a text alone, may say so by an attribute `passes = True`: then such events may go to
+    the client without being fed to it.
+    """
 
     done: bool
     """Whether the vendor has marked the end of the stream."""
@@ -42,9 +47,16 @@ class Translator(ABC):
     Attributes:
         framing: what cuts the bytes of a stream into events: `ServerSentEvents`, `JSONLines`,
             `AWSEventStream`, `RawBytes`, or a class of the plugin's own.
+        unsupported_fields: every field of a request that the vendor lacks, or that one of its
+            models lacks, and what the lack amounts to: `hint`, `approximation` or `loss`. What is
+            inside a field is named like `messages.content.input_audio`, without indexes, and is
+            for the translator to find: `Params` sees the fields at the top alone. Give it to
+            `Params`, which does what the operator's `unsupported` says of each kind; the
+            conformance kit checks that each is so. What is not here is served, or a loss.
     """
 
     framing: type[Framing] = ServerSentEvents
+    unsupported_fields: Mapping[str, UnsupportedKind] = NO_FIELDS
 
     @abstractmethod
     def build_request(self, call: Call) -> UpstreamRequest:

@@ -14,6 +14,10 @@ KNOWN_LENGTHS = 10_000
 """Pairs of a payer and a target whose responses are remembered; those unused for longest go."""
 
 
+FEWEST_HIDDEN = 64
+"""So many tokens beside those of its text may be of a stream's framing: it need not hide any."""
+
+
 class OutputBounds:
     """For each payer and target, a number of tokens that 19 of 20 choices stay under.
 
@@ -37,6 +41,7 @@ class OutputBounds:
         self.most = options.most_output_tokens
         self._lengths: OrderedDict[tuple[int, Target], float] = OrderedDict()
         self._too_high: OrderedDict[Target, int] = OrderedDict()
+        self._hiding: OrderedDict[Target, bool] = OrderedDict()
 
     def bound(self, payer: int, target: Target) -> int:
         """The tokens to reserve for one choice of a response.
@@ -65,6 +70,29 @@ class OutputBounds:
         lengths.move_to_end(pair)
         if len(lengths) > KNOWN_LENGTHS:
             lengths.popitem(last=False)
+
+    def compare(self, target: Target, tokens: int, shown: int) -> None:
+        """Learns whether a target's streams cost more than their text shows, as for reasoning.
+
+        Args:
+            target: that sent a stream.
+            tokens: that it reported.
+            shown: tokens of the text, as estimated.
+        """
+        hides = tokens - shown > max(shown, FEWEST_HIDDEN) or self._hiding.get(target, False)
+        self._hiding[target] = hides
+        self._hiding.move_to_end(target)
+        if len(self._hiding) > KNOWN_TARGETS:
+            self._hiding.popitem(last=False)
+
+    def may_hide(self, target: Target, *, reasons: bool) -> bool:
+        """Whether a target's streams may cost more than their text shows.
+
+        Args:
+            target: that may serve a call.
+            reasons: whether the call asks for reasoning; counts for a target that is not known.
+        """
+        return self._hiding.get(target, reasons)
 
     def refused(self, target: Target, tokens: int) -> None:
         """Notes that a target refuses so high a bound: its own is lower.

@@ -69,6 +69,7 @@ class Price:
     __slots__ = (
         "_base",
         "_image",
+        "_last",
         "_most_image",
         "_most_request",
         "_request",
@@ -83,6 +84,7 @@ class Price:
         self._most_request = math.ceil(self._request)
         self._most_image = math.ceil(self._image)
         rate = self._base = _rate(options)
+        self._last: tuple[Usage, int, Cost] | None = None
         self._tiers: list[tuple[int, Rate]] = []
         for tier in sorted(options.tiers, key=lambda tier: tier.above):
             rate = _rate(options, tier, shorter=rate)
@@ -100,6 +102,14 @@ class Price:
             usage: of the call.
             images: in its prompt.
         """
+        last = self._last
+        if last is not None and last[0] is usage and last[1] == images:
+            return last[2]  # each call asks twice: what to charge, and what to say in a header
+        cost = self._cost(usage, images)
+        self._last = usage, images, cost
+        return cost
+
+    def _cost(self, usage: Usage, images: int) -> Cost:
         rate = self._rate(usage.prompt_tokens) if self._tiers else self._base
         total = (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens) * rate.input
         total += (usage.completion_tokens - usage.reasoning_tokens) * rate.output

@@ -70,7 +70,7 @@ def seconds_of(retry_after: str | None) -> float | None:
 
     Either a number or a date: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after.
     """
-    if not retry_after:
+    if not retry_after or not (retry_after.isascii() and retry_after.isprintable()):
         return None
     seconds = _number(retry_after)
     if seconds is None or not math.isfinite(seconds):
@@ -81,7 +81,7 @@ def seconds_of(retry_after: str | None) -> float | None:
 def _number(retry_after: str) -> float | None:
     with suppress(ValueError):
         return float(retry_after)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         moment: datetime = parsedate_to_datetime(retry_after)
         left: timedelta = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)
         return left.total_seconds()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from tornado_router.config import check
 from tornado_router.config.options import RouteOptions, TargetOptions
@@ -21,12 +23,14 @@ MAX_MODEL_NAME = 256
 WILDCARD = "*"
 """In the name of a route, and in its targets: the same text in both."""
 
+_HEADER_PREFIX = "header:"
+_HEADER = re.compile(r"[a-zA-Z0-9-]+")
+
 KNOWN_TARGETS = 10_000
 """Targets that a part of the router remembers: patterns let clients name more without end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A provider, and the vendor's own name of a model."""
 
     provider: str
@@ -55,6 +59,7 @@ class Route:
         strategy: which goes first; see `RouteOptions`.
         weights: of the targets, for the strategy `weighted`.
         sticky: names that lead to the field of a request that binds it to a target.
+        sticky_header: the header that does so instead, or empty.
         hedge_seconds: how long the first target may take before another is asked, too; None for
             as long as it takes.
         cache_seconds: how long a response is cached for equal requests; 0 turns the cache off.
@@ -70,6 +75,7 @@ class Route:
     cache_seconds: float = 0.0
     cache_max_temperature: float = 0.0
     log_requests: bool = False
+    sticky_header: str = ""
 
     def only(self, keep: Iterable[Target]) -> Route:
         """The same route with some of its targets."""
@@ -274,6 +280,9 @@ def _check_form(name: str, route: RouteOptions) -> Iterator[Fault]:
             yield Fault(f"{where}.weights", "must have one above 0")
     elif route.weights:
         yield Fault(f"{where}.weights", 'needs strategy = "weighted"')
+    header = _sticky_header(route)
+    if header is not None and not _HEADER.fullmatch(header):
+        yield Fault(f"{where}.sticky", "names no header")
     if route.sticky and route.strategy not in ("ordered", "weighted"):
         yield Fault(f"{where}.sticky", f'does not go with strategy = "{route.strategy}"')
 
@@ -282,7 +291,7 @@ def check_targets(
     providers: Mapping[str, ConfiguredProvider], targets: Mapping[str, TargetOptions]
 ) -> Iterator[Fault]:
     """What is wrong with the tables of targets: those that name no provider."""
-    for name in targets:
+    for name, options in targets.items():
         provider, slash, _ = name.partition("/")
         where = check.dotted(("targets", name))
         if not slash:
@@ -290,6 +299,18 @@ def check_targets(
         elif not is_pattern(provider) and provider not in providers:
             hint = check.meant(provider, providers)
             yield Fault(where, f"there is no provider '{provider}'{hint}")
+        elif options.chat_by:
+            item = providers.get(provider)
+            if item and item.provider and not item.provider.supports(options.chat_by):
+                fault = f"the provider '{provider}' lacks '{options.chat_by}'"
+                yield Fault(f"{where}.chat_by", fault)
+
+
+def _sticky_header(route: RouteOptions) -> str | None:
+    """The header that `sticky` names; None if it names a field, or nothing."""
+    if not route.sticky.startswith(_HEADER_PREFIX):
+        return None
+    return route.sticky.removeprefix(_HEADER_PREFIX)
 
 
 def _route(options: RouteOptions, middle: str = WILDCARD) -> Route:
@@ -299,15 +320,17 @@ def _route(options: RouteOptions, middle: str = WILDCARD) -> Route:
         options: its table.
         middle: what the `*` in its name stands for.
     """
+    header = _sticky_header(options)
     return Route(
         tuple(_target(text.replace(WILDCARD, middle)) for text in options.targets),
         options.strategy,
         options.weights,
-        tuple(options.sticky.split(".")) if options.sticky else (),
+        tuple(options.sticky.split(".")) if options.sticky and header is None else (),
         options.hedge_seconds,
         options.cache_seconds,
         options.cache_max_temperature,
         options.log_requests,
+        header or "",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tornado_router.config.options import TargetOptions
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints.makers_marks import mark_of
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
 from tornado_router.observability.redaction import printable_name
@@ -21,6 +22,7 @@ from tornado_router.routing.routes import KNOWN_TARGETS, Route, Target
 
 _ANYTHING = TargetOptions()
 _UNKNOWN = float("inf")
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class Selection:
@@ -52,6 +54,9 @@ class Selection:
         Raises:
             ApiError: 400, none can.
         """
+        needed = ENDPOINTS[call.endpoint].makers(call).needed
+        if needed:
+            route = _only_maker(route, needed, call)
         if not self._tables:
             return route
         options = {target: self._options(target) for target in route.targets}
@@ -74,20 +79,46 @@ class Selection:
             )
         return route if len(fitting) == len(route.targets) else route.only(fitting)
 
-    def order(self, route: Route, call: Call, prompt: int, output: int) -> Sequence[Target]:
+    def chat_by(self, target: Target) -> str:
+        """The endpoint by which a target takes chat completions; empty for their own."""
+        return self._options(target).chat_by if self._tables else ""
+
+    def order(
+        self,
+        route: Route,
+        call: Call,
+        prompt: int,
+        output: int,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> Sequence[Target]:
         """The targets of a route in the order in which to try them.
+
+        First come those that made what only they can read of the request.
 
         Args:
             route: those that can serve the call.
             call: what the client asked for.
             prompt: tokens of it, as estimated.
             output: tokens of the response, as estimated.
+            headers: of the request.
         """
         targets = route.targets
         if len(targets) == 1:
             return targets
-        if route.sticky:
-            value = _field(call.body, route.sticky)
+        ordered = self._by_strategy(route, call, prompt, output, headers)
+        maker = ENDPOINTS[call.endpoint].makers(call).newest
+        if maker:
+            return sorted(ordered, key=lambda target: mark_of(target.provider) != maker)
+        return ordered
+
+    def _by_strategy(
+        self, route: Route, call: Call, prompt: int, output: int, headers: Mapping[str, str]
+    ) -> Sequence[Target]:
+        """Arguments as for `order`."""
+        targets = route.targets
+        if route.sticky or route.sticky_header:
+            name = route.sticky_header
+            value = headers.get(name) if name else _field(call.body, route.sticky)
             if value is not None:
                 return self._by_hash(route, value)
         match route.strategy:
@@ -130,6 +161,18 @@ class Selection:
 
     def _find_options(self, target: Target) -> TargetOptions:
         return self._tables.find(f"{target.provider}/{target.model}") or _ANYTHING
+
+
+def _only_maker(route: Route, mark: str, call: Call) -> Route:
+    """Those of a route's targets whose provider made a part of the conversation.
+
+    Raises:
+        ApiError: 400, there are none.
+    """
+    made = [target for target in route.targets if mark_of(target.provider) == mark]
+    if not made:
+        raise Invalid.invalid_encrypted_content(model=printable_name(call.model))
+    return route if len(made) == len(route.targets) else route.only(made)
 
 
 def _cannot(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
 
 from tornado_router.config import check
+from tornado_router.config.credentials import secrets_in
+from tornado_router.config.declaration import table_schema
+from tornado_router.config.options import SECTIONS
 from tornado_router.errors import Fault
+from tornado_router.observability.known_secrets import can_hide
 from tornado_router.routing.model_names import ModelNames, overlap
 from tornado_router.routing.pattern_table import is_pattern
 from tornado_router.runtime.loaded_config import LoadedConfig
@@ -23,6 +29,7 @@ def config_warnings(loaded: LoadedConfig) -> list[Fault]:
     """
     return [
         *_of_the_request_log(loaded),
+        *_of_secrets(loaded),
         *_of_providers(loaded),
         *_of_routes(loaded),
         *_of_names(loaded),
@@ -37,6 +44,27 @@ def _of_the_request_log(loaded: LoadedConfig) -> Iterator[Fault]:
             if route.log_requests:
                 where = check.dotted(("routes", name, "log_requests"))
                 yield Fault(where, 'has no effect: set calls = "chosen" in [request_log]')
+
+
+def _of_secrets(loaded: LoadedConfig) -> Iterator[Fault]:
+    """Secrets that would take too much out of the log with them."""
+    config = loaded.config
+    tables: list[tuple[tuple[str, ...], Mapping[str, Any], Mapping[str, Any]]] = [
+        ((name,), asdict(getattr(config, name)), table_schema(section))
+        for name, section in SECTIONS.items()
+    ]
+    for item in loaded.providers.values():
+        if item.provider:
+            options = config.providers[item.name].options
+            tables.append((("providers", item.name), options, item.provider.options_schema))
+    for path, options, schema in tables:
+        for option, value in options.items():
+            if not all(map(can_hide, secrets_in({option: value}, schema))):
+                yield Fault(
+                    check.dotted((*path, option)),
+                    "is so short that it cannot be kept out of the log: use a secret of 8 "
+                    "characters or more, or leave it out if none is needed",
+                )
 
 
 def _of_providers(loaded: LoadedConfig) -> Iterator[Fault]:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from peewee import DatabaseError
-
 from tornado_router.background.held_memory import HeldMemory
-from tornado_router.calls.upstream import Upstream
+from tornado_router.calls.upstream import Upstream, open_upstream
 from tornado_router.config.reader import Config
-from tornado_router.errors import ApiError, RouterError, first_line
+from tornado_router.errors import ApiError, ProviderError, RouterError, first_line
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
 from tornado_router.provider import Provider, UpstreamRequest
 from tornado_router.redis.link import eviction_warning
 from tornado_router.redis.protocol import Connection, RedisAwayError, RedisReplyError, run
 from tornado_router.runtime.loaded_config import LoadedConfig
 from tornado_router.storage import migrator
-from tornado_router.storage.databases import open_database, title
+from tornado_router.storage.databases import opened, title
+from tornado_router.storage.sql import DatabaseError
 
 SECONDS = 10.0
 """For each connection, and for each response."""
@@ -58,12 +58,8 @@ def _try_database(config: Config) -> Trial:
             return Trial(name, f"cannot be made: {folder} is not writable", failed=True)
         return Trial(name, "will be made by the first start")
     try:
-        database = open_database(location)
-        database.open()
-        try:
+        with opened(location) as database:
             pending = migrator.pending(database)
-        finally:
-            database.close()
     except DatabaseError as error:
         return Trial(name, first_line(error), failed=True)
     except (RouterError, OSError) as error:
@@ -97,21 +93,26 @@ def _try_redis(config: Config) -> Trial:
 
 async def _try_providers(loaded: LoadedConfig) -> list[Trial]:
     memory = HeldMemory(loaded.config.server.max_memory)
+    environ = loaded.proxy_variables
     return await asyncio.gather(
         *(
-            _try_provider(item, item.provider, memory)
+            _try_provider(
+                item, item.provider, partial(open_upstream, memory=memory, environ=environ)
+            )
             for item in loaded.providers.values()
             if item.provider
         )
     )
 
 
-async def _try_provider(item: ConfiguredProvider, provider: Provider, memory: HeldMemory) -> Trial:
+async def _try_provider(
+    item: ConfiguredProvider, provider: Provider, connected: Callable[..., Upstream]
+) -> Trial:
     name = f"provider {item.name}"
     options = replace(
         item.common, connect_timeout=SECONDS, first_byte_timeout=SECONDS, total_timeout=2 * SECONDS
     )
-    upstream = Upstream(item.name, options, memory)
+    upstream = connected(item.name, options)
     try:
         return Trial(name, *await _probe(provider, upstream))
     except FAULTS as error:  # also a plugin's
@@ -143,5 +144,6 @@ async def _probe(provider: Provider, upstream: Upstream) -> tuple[str, bool]:
 def _words(error: BaseException) -> str:
     """What is said of a failure, with its cause, which callers are not shown."""
     said = error.message if isinstance(error, ApiError) else f"{type(error).__name__}: {error}"
-    cause = error.__cause__ or error.__context__
+    words = error.words if isinstance(error, ProviderError) else ""
+    cause = words or error.__cause__ or error.__context__
     return f"{said.rstrip('.')}: {cause}" if cause and str(cause) else said

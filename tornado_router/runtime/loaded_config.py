@@ -17,7 +17,7 @@ from tornado_router.config import check
 from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
 from tornado_router.config.declaration import table_schema
 from tornado_router.config.options import SECTIONS
-from tornado_router.config.proxy import proxy_fault
+from tornado_router.config.proxy import proxy_fault, proxy_variables
 from tornado_router.config.reader import Config, environment, examine
 from tornado_router.errors import ConfigError, Fault
 from tornado_router.http.client_address import check_proxies
@@ -47,6 +47,7 @@ class LoadedConfig:
         plugins: that are installed.
         providers: every configured provider, by name.
         server: options of `[server]` that were set instead of the file's.
+        proxy_variables: of the environment, a `.env` beside the file included.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class LoadedConfig:
     plugins: Plugins
     providers: Mapping[str, ConfiguredProvider]
     server: Mapping[str, Any] = field(default_factory=dict)
+    proxy_variables: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def router(self) -> Router:
@@ -68,10 +70,7 @@ class LoadedConfig:
     def secrets(self) -> list[str]:
         """Secrets of router.toml, which must not be in a log, row, response or trace."""
         found = [secret for item in self.providers.values() for secret in item.secrets]
-        for name, section in SECTIONS.items():
-            found += secrets_in(asdict(getattr(self.config, name)), table_schema(section))
-        headers = read_headers(self.config.otel.headers)
-        return found + in_all_forms(header_secrets(headers))
+        return found + section_secrets(self.config)
 
     def log_plugin_faults(self) -> None:
         """Logs the faults of plugins, once the log is set up."""
@@ -83,6 +82,14 @@ class LoadedConfig:
         for item in self.providers.values():
             if item.failed:
                 logger.error("provider {} is off: {}", item.name, item.off)
+
+
+def section_secrets(config: Config) -> list[str]:
+    """The secrets of the tables that stand once in a router.toml, such as that of the database."""
+    found: list[str] = []
+    for name, section in SECTIONS.items():
+        found += secrets_in(asdict(getattr(config, name)), table_schema(section))
+    return found + in_all_forms(header_secrets(read_headers(config.otel.headers)))
 
 
 def load_config(
@@ -105,7 +112,8 @@ def load_config(
     Raises:
         ConfigError: with every fault of the file.
     """
-    config, faults = examine(path, environment(path.parent, environ))
+    environ = environment(path.parent, environ)
+    config, faults = examine(path, environ)
     if server is None:
         server = before.server if before else {}
     config = replace(config, server=replace(config.server, **server))
@@ -125,7 +133,7 @@ def load_config(
     faults += check_prices(config.prices, providers)
     if faults:
         raise ConfigError(faults)
-    return LoadedConfig(path, config, plugins, providers, server)
+    return LoadedConfig(path, config, plugins, providers, server, proxy_variables(environ))
 
 
 def _check_sections(config: Config) -> Iterator[Fault]:
@@ -176,7 +184,7 @@ def _check_workers(config: Config) -> Iterator[Fault]:
 
 def _check_bodies(config: Config) -> Iterator[Fault]:
     one, together = config.server.max_body_bytes, config.server.max_memory
-    if one > together:
+    if one is not None and one > together:
         yield Fault("server.max_memory", f"is less than max_body_bytes: {together} < {one}")
 
 

@@ -23,10 +23,12 @@ from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.response_cache import ResponseCache
-from tornado_router.calls.upstream import Upstream
+from tornado_router.calls.stored_responses import StoredResponses
+from tornado_router.calls.token_counts import TokenCounts
+from tornado_router.calls.upstream import Upstream, open_upstream
 from tornado_router.config.declaration import duration_seconds
 from tornado_router.config.reader import Config
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints.validators import Validators
 from tornado_router.http.application import RouterApplication
 from tornado_router.http.client_bounds import ClientBounds
 from tornado_router.http.process_metrics import ProcessMetrics
@@ -35,6 +37,7 @@ from tornado_router.http.tls import read_tls
 from tornado_router.ledger.record import event_of
 from tornado_router.ledger.request_log import RequestRecorder
 from tornado_router.ledger.writer import Ledger
+from tornado_router.observability.known_secrets import KnownSecrets
 from tornado_router.observability.log import AccessLog
 from tornado_router.observability.metrics import Metrics
 from tornado_router.observability.telemetry import Telemetry
@@ -58,6 +61,7 @@ class RouterProcess:
     Args:
         loaded: what to serve.
         storage: the open database.
+        secrets: that the log keeps out; those of each router.toml are added.
 
     Attributes:
         loaded: what is served now.
@@ -72,7 +76,9 @@ class RouterProcess:
             its memory.
     """
 
-    def __init__(self, loaded: LoadedConfig, storage: Storage) -> None:
+    def __init__(
+        self, loaded: LoadedConfig, storage: Storage, secrets: KnownSecrets | None = None
+    ) -> None:
         config = loaded.config
         self.tls = read_tls(config)
         shares = bool(config.redis.host)
@@ -80,7 +86,8 @@ class RouterProcess:
         self.loaded = loaded
         self.storage = storage
         self.ledger = Ledger(storage, config.ledger, config.journal_folder)
-        self.access_log = AccessLog(config.log)
+        self._known_secrets = secrets or KnownSecrets()
+        self.access_log = AccessLog(config.log, secrets=self._known_secrets)
         self.recorder = RequestRecorder(storage, config.request_log)
         self.shared = (
             share_in_redis(config, RouterBooks(storage, self.ledger))
@@ -143,6 +150,8 @@ class RouterProcess:
 
         A database, Redis or collector that hangs holds it up for some ten seconds at the most.
         """
+        await self.services.background.close()
+        self.metrics.sum_up()
         self.storage.stop()
         async with AsyncExitStack() as later:  # in reverse, each whatever became of the others
             later.push_async_callback(self._close_database)
@@ -187,6 +196,7 @@ class RouterProcess:
             bounds=bounds,
             memory=self._memory,
             accounts=self._account_services,
+            secrets=self._known_secrets,
             process=ProcessState(
                 self.storage,
                 self._health,
@@ -204,13 +214,17 @@ class RouterProcess:
         # Calls that began before a reload may still show the secrets of the file before.
         self._secrets |= set(loaded.secrets())
         self.recorder.keep_out(sorted(self._secrets))
+        self._known_secrets.add(self._secrets)
         for item in loaded.providers.values():
             if item.provider and item.name not in self._upstreams:
-                self._upstreams[item.name] = Upstream(item.name, item.common, self._memory)
+                self._upstreams[item.name] = open_upstream(
+                    item.name, item.common, self._memory, loaded.proxy_variables
+                )
         router = loaded.router
         self.metrics.models.keep(router.names())
         self.metrics.targets.keep(target.model for target in router.targets())
         plans, services = _plans(config), self._account_services
+        gateway = self._make_gateway(loaded, router)
         return Serving(
             config=config,
             providers=loaded.providers,
@@ -225,22 +239,28 @@ class RouterProcess:
             ),
             router=router,
             prices=loaded.prices,
-            gateway=self._make_gateway(loaded, router),
-            validators={
-                name: endpoint.validator(cast(Profile, config.validation.profile))
-                for name, endpoint in ENDPOINTS.items()
-            },
+            gateway=gateway,
+            validators=Validators(cast(Profile, config.validation.profile)),
+            counts=TokenCounts(
+                router,
+                loaded.providers,
+                gateway.ask_provider,
+                self.shared.limiter,
+                gateway.stored.origin,
+            ),
         )
 
     def _make_gateway(self, loaded: LoadedConfig, router: Router) -> Gateway:
         config = loaded.config
         prices = loaded.prices
+        selection = Selection(config.targets, self._health, prices)
         dispatcher = Dispatcher(
             loaded.providers,
             dict(self._upstreams),
             self.shared.memory,
             self._health,
             config.routing,
+            chat_by=selection.chat_by,
         )
         cache = ResponseCache(
             self.shared.responses,
@@ -249,10 +269,12 @@ class RouterProcess:
         )
         return Gateway(
             router,
-            Selection(config.targets, self._health, prices),
+            selection,
             cache,
             dispatcher,
             self._call_accounts(config, prices),
+            prices=prices,
+            stored=StoredResponses(self.storage, config.responses),
             answer_model=config.routing.answer_model,
         )
 
@@ -278,6 +300,7 @@ class RouterProcess:
         """Closes connections to providers once the requests are over that may use them."""
         try:
             await self.services.requests.present_ended()
+            await self.services.background.present_ended()
         finally:
             for upstream in upstreams:
                 await upstream.close()

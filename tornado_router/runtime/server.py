@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import time
 
@@ -12,8 +11,7 @@ from tornado.netutil import bind_sockets
 
 from tornado_router.background.supervisor import repeat
 from tornado_router.http.body_limit import DISCARDED_BODIES
-from tornado_router.http.connection import Front
-from tornado_router.http.tornado_front import TornadoFront
+from tornado_router.http.fronts import make_front
 from tornado_router.observability.loop_watchdog import LoopWatchdog
 from tornado_router.runtime.router_process import RouterProcess
 
@@ -45,7 +43,7 @@ class Server:
         self._options = router.loaded.config.server
         self._requests = router.services.requests
         self._bounds = router.services.bounds
-        self._front: Front = TornadoFront(
+        self._front = make_front(
             router.application, self._bounds, self._options, DISCARDED_BODIES, router.tls
         )
 
@@ -71,9 +69,10 @@ class Server:
         return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stops listening, lets running requests end up to the configured time, and closes.
+        """Stops listening, lets requests end up to the configured time, and closes.
 
-        Calls that take longer are cut off, and their clients get an error.
+        Those on their way here are let in. Calls that take longer are cut off, and their clients
+        get an error.
         """
         requests = self._requests
         requests.stopping = True
@@ -84,7 +83,8 @@ class Server:
         # At once, before another request begins on a connection: it would be cut off half-way.
         requests.cutting_off = True
         if not drained:
-            logger.warning("stopping; requests cut off: {}", requests.count)
+            count = requests.count + self._bounds.arriving
+            logger.warning("stopping; requests cut off: {}", count)
             requests.cut_off()
             await self._drain(NOTICE_SECONDS)
         await self._front.close()
@@ -98,26 +98,23 @@ class Server:
     def _measure(self) -> None:
         """Updates the metrics of this process every second, for other workers that are scraped."""
         self._router.recorder.tidy()
+        stored = self._router.services.serving.gateway.stored
+        stored.tidy()
+        self._router.services.background.look_after(stored)
         self._router.services.process.measure()
 
     async def _drain(self, seconds: float) -> bool:
-        """Waits until no request runs and no response is unsent; False if it takes too long."""
-        requests, connections = self._requests, self._bounds.connections
+        """Waits until no request runs or arrives, and no response is unsent.
+
+        Returns:
+            False if it takes longer than so many seconds.
+        """
+        requests, bounds, connections = self._requests, self._bounds, self._bounds.connections
         deadline = time.monotonic() + seconds
         while await requests.finished(deadline - time.monotonic()):
             await asyncio.sleep(DRAIN_SECONDS if connections else 0)
-            if not requests.count and not any(item.unsent for item in connections):
+            if not (requests.count or bounds.arriving or any(item.unsent for item in connections)):
                 return True
             if time.monotonic() >= deadline:  # `finished` ignores it if nothing runs
                 break
         return False
-
-
-async def run_until_stopped(server: Server, stop: asyncio.Event) -> None:
-    """Runs a started server until SIGTERM, SIGINT, or the event, and stops it."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    await server.stop()
-    logger.info("stopped")

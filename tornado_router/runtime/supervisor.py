@@ -1,24 +1,24 @@
-"""Several workers on one machine behind one port: started, watched, and started again.
+"""Several workers on one machine behind one port: started, watched, started again, and replaced.
 
 Each worker has listening sockets of its own on the same port, among which the kernel spreads
 connections (SO_REUSEPORT: https://man7.org/linux/man-pages/man7/socket.7.html). The supervisor made
-them and keeps them open, so connections that wait at a worker that died are served by the next.
+them and keeps them open, so connections that wait at a worker that died are served by the next. A
+worker that is replaced stops after its successor has begun to accept from the same sockets.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
+import itertools
 import signal
 import socket
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from loguru import logger
 from tornado.netutil import bind_sockets
@@ -29,12 +29,10 @@ from tornado_router.config.worker_variables import (
     NUMBER_VARIABLE,
     RESTARTS_VARIABLE,
 )
+from tornado_router.runtime.worker import Worker
 
-VARIABLE = "TORNADO_ROUTER_WORKER"
-"""Set for a worker: the descriptors that it was given."""
-
-READY = b"."
-"""What a worker sends its supervisor once it serves."""
+REPLACE = signal.SIGUSR2
+"""Asks a supervisor to replace its workers, one after the other."""
 
 SOON_SECONDS = 10.0
 """A worker that dies earlier may do so again: the next one waits."""
@@ -48,50 +46,23 @@ database hangs (`server.CUT_OFF_SECONDS`, and ten seconds to close)."""
 BACKLOG = 1024
 
 
-class Inheritance(NamedTuple):
-    """What a worker has from its supervisor.
+@dataclass
+class _Seat:
+    """Where one of the workers serves, whichever process that is.
 
     Attributes:
-        sockets: to listen on.
-        life: open as long as the supervisor lives.
+        sockets: that it listens on.
+        number: of the worker that serves here, or is to be started again.
+        worker: the same, or the one that has ended.
+        started: set once a worker has served here.
+        lock: held while the worker changes.
     """
 
-    sockets: list[socket.socket]
-    life: socket.socket
-
-    @classmethod
-    def take(cls) -> Inheritance | None:
-        """What this process was given, or None if it is not a worker."""
-        given = os.environ.pop(VARIABLE, None)
-        if given is None:
-            return None
-        *sockets, life = (socket.socket(fileno=number) for number in json.loads(given))
-        for item in (*sockets, life):
-            item.setblocking(False)
-        return cls(sockets, life)
-
-    def ready(self) -> None:
-        """Notifies the supervisor that this worker serves."""
-        with suppress(OSError):
-            self.life.send(READY)
-
-    def on_end(self, stop: Callable[[], None]) -> None:
-        """Has `stop` called when the supervisor is gone. On the running event loop."""
-        loop = asyncio.get_running_loop()
-
-        def read() -> None:
-            with suppress(OSError):
-                if self.life.recv(1):
-                    return
-            loop.remove_reader(self.life)
-            stop()
-
-        loop.add_reader(self.life, read)
-
-    def close(self) -> None:
-        """Detaches from the supervisor. On the running event loop."""
-        asyncio.get_running_loop().remove_reader(self.life)
-        self.life.close()
+    sockets: Sequence[socket.socket]
+    number: int
+    worker: Worker | None = None
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Supervisor:
@@ -116,21 +87,25 @@ class Supervisor:
     ) -> None:
         self._command = command
         _check_free(port, host)
-        self._sockets: list[list[socket.socket]] = []
-        for _ in range(workers):
+        self._seats: list[_Seat] = []
+        for number in range(workers):
             made = bind_sockets(port, host, backlog=BACKLOG, reuse_port=True)
             port = made[0].getsockname()[1]
-            self._sockets.append(made)
+            self._seats.append(_Seat(made, number))
         self.port = port
-        self._shutdown_seconds = shutdown_seconds
+        self._stop_seconds = shutdown_seconds + GRACE_SECONDS
         self._metrics = TemporaryDirectory(prefix="tornado-router-metrics-")
-        self._processes: set[asyncio.subprocess.Process] = set()
-        self._serving: set[asyncio.subprocess.Process] = set()
+        self._workers: set[Worker] = set()
+        self._restarts: Counter[int] = Counter()
         self._stopping = asyncio.Event()
+        self._replacing: asyncio.Task[None] | None = None
+        self._again = False
         self._broken: int | None = None
 
     async def run(self, ready: Callable[[], None]) -> int:
-        """Runs the workers until SIGTERM or SIGINT; SIGHUP goes on to each.
+        """Runs the workers until SIGTERM or SIGINT.
+
+        SIGHUP goes on to each; `REPLACE` replaces them.
 
         Args:
             ready: called once all of them serve.
@@ -142,39 +117,36 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        started = [asyncio.Event() for _ in self._sockets]
-        keepers = [
-            start_task(f"worker {number}", self._keep(number, sockets, started[number]))
-            for number, sockets in enumerate(self._sockets)
-        ]
+        loop.add_signal_handler(REPLACE, self._replace)
+        tasks = [start_task(f"seat {seat.number}", self._keep(seat)) for seat in self._seats]
+        started = [seat.started for seat in self._seats]
         announce = start_task("announcement", _when_all(started, ready))
         await self._stopping.wait()
         announce.cancel()
         self._pass_on(signal.SIGTERM)
-        _, late = await asyncio.wait(keepers, timeout=self._shutdown_seconds + GRACE_SECONDS)
+        if self._replacing:
+            tasks.append(self._replacing)
+        _, late = await asyncio.wait(tasks, timeout=self._stop_seconds)
         if late:
-            logger.warning("{} workers do not stop and are killed", len(late))
+            logger.warning("{} workers do not stop and are killed", len(self._workers))
             self._pass_on(signal.SIGKILL)
             await asyncio.wait(late)
         self._metrics.cleanup()
         return self._broken or 0
 
-    async def _keep(
-        self, number: int, sockets: Sequence[socket.socket], started: asyncio.Event
-    ) -> None:
+    async def _keep(self, seat: _Seat) -> None:
         """Starts a worker, and another whenever it ends."""
         pause = FIRST_PAUSE
-        restarts = 0
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
-                status = await self._run_one(number, restarts, sockets, started)
+                status = await self._employ(seat)
             except OSError as error:  # no process, memory or descriptor is left for it
                 ended = f"could not be started ({error})"
             else:
                 if self._stopping.is_set():
                     return
-                if not started.is_set():  # it never served: so will none
+                if not seat.started.is_set():  # it never served: so will none
                     self._broken = abs(status) or 1
                     self._stopping.set()
                     return
@@ -182,66 +154,113 @@ class Supervisor:
                 if status < 0:
                     ended = f"was killed (signal {-status})"
             pause = FIRST_PAUSE if time.monotonic() - began > SOON_SECONDS else pause
-            logger.error("worker {} {}; restarting in {} s", number, ended, pause)
+            logger.error("worker {} {}; restarting in {} s", seat.number, ended, pause)
+            self._restarts[seat.number] += 1
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
-            restarts += 1
 
-    async def _run_one(
-        self,
-        number: int,
-        restarts: int,
-        sockets: Sequence[socket.socket],
-        started: asyncio.Event,
-    ) -> int:
-        """Runs one worker to its end; returns its exit status."""
-        mine, its = socket.socketpair()
-        mine.setblocking(False)
-        with mine:
-            with its:
-                numbers = [item.fileno() for item in (*sockets, its)]
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    env={
-                        **os.environ,
-                        VARIABLE: json.dumps(numbers),
-                        METRICS_VARIABLE: self._metrics.name,
-                        NUMBER_VARIABLE: str(number),
-                        RESTARTS_VARIABLE: str(restarts),
-                    },
-                    pass_fds=numbers,
-                    stdin=asyncio.subprocess.DEVNULL,
-                )
-            self._processes.add(process)
-            if self._stopping.is_set():  # while it was started
-                process.terminate()
-            try:
-                with suppress(OSError):
-                    if await asyncio.get_running_loop().sock_recv(mine, 1) == READY:
-                        started.set()
-                        self._serving.add(process)
-                return await process.wait()
-            finally:
-                self._forget_gauges(number)
-                self._processes.discard(process)
-                self._serving.discard(process)
+    async def _employ(self, seat: _Seat) -> int:
+        """Has a worker serve, and those that replace it; returns the exit status of the last.
 
-    def _forget_gauges(self, number: int) -> None:
+        Raises:
+            OSError: none could be started.
+        """
+        async with seat.lock:
+            worker = seat.worker
+            if worker is None or worker.ended.done():  # no other has been put here meanwhile
+                worker = seat.worker = await self._start(seat, seat.number)
+        while True:
+            if await worker.serving:
+                seat.started.set()
+            status = await worker.ended
+            if seat.worker is None or seat.worker is worker:
+                return status
+            worker = seat.worker
+
+    async def _start(self, seat: _Seat, number: int) -> Worker:
+        worker = await Worker.start(
+            self._command,
+            number,
+            seat.sockets,
+            {
+                METRICS_VARIABLE: self._metrics.name,
+                NUMBER_VARIABLE: str(number),
+                RESTARTS_VARIABLE: str(self._restarts[number]),
+            },
+        )
+        self._workers.add(worker)
+        worker.ended.add_done_callback(lambda _: self._forget(worker))
+        if self._stopping.is_set():  # while it was started
+            worker.send(signal.SIGTERM)
+        return worker
+
+    def _forget(self, worker: Worker) -> None:
         """What a worker was doing is over; what it has counted stays."""
-        for path in Path(self._metrics.name).glob(f"gauge_live*_{number}.db"):
+        self._workers.discard(worker)
+        for path in Path(self._metrics.name).glob(f"gauge_live*_{worker.number}.db"):
             path.unlink(missing_ok=True)
 
+    def _replace(self) -> None:
+        """Begins to replace the workers, or to do so again after those that are being replaced."""
+        self._again = True
+        if self._replacing is None or self._replacing.done():
+            self._replacing = start_task("replacement", self._replace_all())
+
+    async def _replace_all(self) -> None:
+        while self._again:
+            self._again = False
+            for seat in self._seats:
+                if not await self._replace_one(seat):
+                    return
+            logger.info("all workers are replaced")
+
+    async def _replace_one(self, seat: _Seat) -> bool:
+        """Starts a worker beside the one of a seat, and stops that once the other serves.
+
+        Returns:
+            Whether it serves; if not, the one before stays.
+        """
+        try:
+            successor = await self._start(seat, self._free_number())
+        except OSError as error:
+            logger.error("the workers are not replaced: none could be started ({})", error)
+            return False
+        if not await successor.serving:
+            if not self._stopping.is_set():
+                status = await successor.ended
+                logger.error("the workers are not replaced: a new one ended with {}", status)
+            return False
+        async with seat.lock:
+            before, seat.worker, seat.number = seat.worker, successor, successor.number
+        if before:
+            logger.info("worker {} replaces worker {}", successor.number, before.number)
+            await self._retire(before)
+        return not self._stopping.is_set()
+
+    async def _retire(self, worker: Worker) -> None:
+        """Stops a worker, whose calls have their time to end."""
+        worker.send(signal.SIGTERM)
+        _, late = await asyncio.wait([worker.ended], timeout=self._stop_seconds)
+        if late:
+            logger.warning("worker {} does not stop and is killed", worker.number)
+            worker.send(signal.SIGKILL)
+            await worker.ended
+
+    def _free_number(self) -> int:
+        """The least that no worker has: two would count in the same files."""
+        used = {seat.number for seat in self._seats} | {item.number for item in self._workers}
+        return next(number for number in itertools.count() if number not in used)
+
     def _reload(self) -> None:
-        for process in self._serving:  # one that still starts will read the file as it is now
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGHUP)
+        for worker in self._workers:
+            if worker.serving.done():  # one that still starts will read the file as it is now
+                worker.send(signal.SIGHUP)
 
     def _pass_on(self, number: signal.Signals) -> None:
-        for process in self._processes:
-            with suppress(ProcessLookupError):
-                process.send_signal(number)
+        for worker in self._workers:
+            worker.send(number)
 
 
 def _check_free(port: int, host: str) -> None:
@@ -259,10 +278,3 @@ async def _when_all(started: Sequence[asyncio.Event], ready: Callable[[], None])
     for event in started:
         await event.wait()
     ready()
-
-
-def worker_command(path: os.PathLike[str], server: Mapping[str, object]) -> list[str]:
-    """What starts a worker for a router.toml, with the options that the command line has set."""
-    given = [word for name, value in server.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "tornado_router.cli", "serve", "--config", os.fspath(path)]
-    return command + given

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 from tornado_router.storage.databases import Database
 
-ROWS_PER_STATEMENT = 200
-"""SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535:
-https://www.sqlite.org/limits.html."""
+ROWS_PER_STATEMENT = (64, 16, 4, 1)
+"""How many rows a statement may have. SQLite takes 32,766 parameters in one, PostgreSQL 65,535:
+https://www.sqlite.org/limits.html.
+
+Few numbers, as Python keeps the last 128 statements that SQLite has prepared: one for each number
+of calls that a batch may have came to 50 MB, and each was prepared anew."""
 
 Row = Mapping[str, Any]
 """The values of a row by the names of their columns."""
@@ -20,7 +23,7 @@ Row = Mapping[str, Any]
 def insert(
     database: Database, table: str, rows: Sequence[Row], on_conflict: str = ""
 ) -> list[tuple[Any, ...]]:
-    """Inserts rows, in several statements if they are too many for one.
+    """Inserts rows, in as few statements as there may be.
 
     Plain SQL: Peewee's `insert_many` takes 30 us a row, and the thread that writes shares the
     processor with the event loop.
@@ -35,8 +38,7 @@ def insert(
         The rows of a `RETURNING` clause.
     """
     returned: list[tuple[Any, ...]] = []
-    for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        part = rows[start : start + ROWS_PER_STATEMENT]
+    for part in _parts(rows):
         columns = list(part[0])
         in_order = itemgetter(*columns)
         place = f"({', '.join([database.param] * len(columns))})"
@@ -49,6 +51,15 @@ def insert(
         if cursor.description:
             returned += cursor.fetchall()
     return returned
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows of each statement, in order."""
+    start = 0
+    for size in ROWS_PER_STATEMENT:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
 
 
 def insert_each(

@@ -6,6 +6,7 @@ What differs is how a thread gets its connection, and how writers are kept apart
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tornado_router.errors import Fault
@@ -26,6 +27,17 @@ def open_database(location: Path | str) -> Database:
         MissingDriverError: it needs a package that is not installed.
     """
     return Sqlite(location) if isinstance(location, Path) else Postgres(location)
+
+
+@contextmanager
+def opened(location: Path | str) -> Iterator[Database]:
+    """The open database of a location, which is closed behind; see `open_database`."""
+    database = open_database(location)
+    database.open()
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def check_database(location: Path | str) -> Iterator[Fault]:

@@ -61,7 +61,7 @@ def migrate(database: Database) -> list[str]:
     """
     if not pending(database):
         return []
-    with database.writing(long=True):
+    with database.altering():
         names: list[str] = _runner(database).up()
     if names:
         logger.info("the database was migrated: {}", ", ".join(names))
@@ -86,7 +86,7 @@ def rollback(database: Database, name: str) -> list[str]:
     Raises:
         SchemaError: see `to_revert`.
     """
-    with database.writing(long=True):
+    with database.altering():
         names = to_revert(database, name)
         if names:
             _runner(database).down(names[-1])

@@ -12,6 +12,8 @@ from typing import Any
 import peewee
 from peewee import PostgresqlDatabase
 
+from tornado_router.storage.drivers import load_driver
+
 
 class ParallelPostgres(PostgresqlDatabase):
     """A PostgreSQL database to which threads connect at the same time.
@@ -21,6 +23,7 @@ class ParallelPostgres(PostgresqlDatabase):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        load_driver()
         self._new = threading.local()
         super().__init__(*args, **options)
 

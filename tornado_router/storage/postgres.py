@@ -18,6 +18,7 @@ from peewee import (
 )
 
 from tornado_router.errors import RouterError
+from tornado_router.storage.drivers import load_driver
 from tornado_router.storage.peewee_private import ParallelPostgres, sql_state
 from tornado_router.storage.postgres_connection import SET_UP, check_url, connection_settings
 from tornado_router.storage.session_lock import SessionLock
@@ -47,13 +48,13 @@ class MissingDriverError(RouterError):
 
 
 def require_driver() -> None:
-    """Refuses to go on without psycopg.
+    """Loads psycopg, or refuses to go on without it.
 
     Raises:
         MissingDriverError: it is not installed.
     """
     try:
-        import psycopg  # noqa: F401, PLC0415 - 9 MB, and an extra
+        load_driver()
     except ImportError:
         raise MissingDriverError(
             "PostgreSQL needs a package: pip install 'tornado-llm-router[postgres]'"
@@ -130,7 +131,7 @@ class Postgres(ParallelPostgres):
 
         Nor does a thread connect any more, which would take as long again.
         """
-        from psycopg import Error  # noqa: PLC0415 - see above
+        from psycopg import Error  # noqa: PLC0415 - 9 MB, and an extra
 
         self._is_cut_off = True
         for connection in tuple(self._connections):
@@ -161,6 +162,10 @@ class Postgres(ParallelPostgres):
             if outermost:
                 self._take_turn(long=long)
             yield
+
+    def altering(self) -> AbstractContextManager[None]:
+        """A transaction like `writing` that may alter tables, for as long as it needs to."""
+        return self.writing(long=True)
 
     def reading(self) -> AbstractContextManager[Any]:
         """A transaction that sees the database as it is at one moment."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,20 @@ class Sqlite(PeeweeSqlite):
             long: has no meaning here.
         """
         return self._transaction(() if self.in_transaction() else ("IMMEDIATE",))
+
+    @contextmanager
+    def altering(self) -> Iterator[None]:
+        """A transaction like `writing` that may replace tables to which others refer.
+
+        Foreign keys are not enforced in it: to drop a table would delete what refers to its rows.
+        """
+        assert not self.in_transaction(), "the pragma has no effect in one"
+        self.pragma("foreign_keys", 0)
+        try:
+            with self.writing():
+                yield
+        finally:
+            self.pragma("foreign_keys", PRAGMAS["foreign_keys"])
 
     def reading(self) -> AbstractContextManager[Any]:
         """A transaction that sees the database as it is at one moment."""

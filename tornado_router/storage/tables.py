@@ -26,6 +26,7 @@ class User(Model):
 
     `credits` is what is left, `spent` what was paid from them for calls, and their sum what was
     ever put in: it changes with a `CreditEntry` alone, so that no read of it races with a call.
+    Neither is below 0: the database refuses it.
     A session's token carries the `session_version` that it was made under, and ends with it.
     A deleted user's row stays for its usage, without a name or an address: its id is never reused.
     """
@@ -137,6 +138,7 @@ class UsageDay(Model):
     model = CharField()
     requests = IntegerField(default=0)
     errors = IntegerField(default=0)
+    unpriced = IntegerField(default=0)
     cost = MoneyField(default=0)
 
     class Meta:
@@ -152,7 +154,7 @@ for _name in QUANTITIES:  # each is a column of both tables
     UsageLog._meta.add_field(_name, IntegerField(default=0))
     UsageDay._meta.add_field(_name, BigIntegerField(default=0))
 
-SUMS = ("requests", "errors", *QUANTITIES, "cost")
+SUMS = ("requests", "errors", "unpriced", *QUANTITIES, "cost")
 """The columns of `UsageDay` that are sums."""
 
 
@@ -213,7 +215,83 @@ class RequestLog(Model):
         table_name = "request_logs"
 
 
+class StoredResponse(Model):
+    """A response that its client may ask for again, or go on from, by its id.
+
+    `content` is a JSON object with the items of the input and the response, of `size` characters;
+    it is null where the vendor has them. Ids are a vendor's own and may repeat, but not for a user.
+    Rows hold no foreign keys; a user's are deleted with the user.
+    """
+
+    id = BigAutoField()
+    response_id = CharField(max_length=128)
+    user_id = IntegerField()
+    previous = CharField(max_length=128, null=True)
+    provider = CharField()
+    model = CharField()
+    content = TextField(null=True)
+    created_at = DateTimeField(default=now)
+    expires_at = DateTimeField(index=True)
+    size = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "stored_responses"
+        indexes = ((("response_id", "user_id"), True), (("user_id", "id", "size"), False))
+
+
+class BackgroundResponse(Model):
+    """That a stored response is still made: the process that makes it renews `alive_at`.
+
+    It stands apart from what is stored, which may be large: SQLite reads and writes whole rows.
+    With `is_cancelled`, the process is to end it.
+    """
+
+    id = BigAutoField()
+    stored_id = BigIntegerField(unique=True)
+    is_cancelled = BooleanField(default=False)
+    alive_at = DateTimeField()
+
+    class Meta:
+        table_name = "background_responses"
+
+
+class StoredItem(Model):
+    """That an item of a stored response's output has an id, by which requests may name it.
+
+    Of items that share an id, there is the newest of each user.
+    """
+
+    id = BigAutoField()
+    item_id = CharField(max_length=128)
+    user_id = IntegerField()
+    stored_id = BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "stored_items"
+        indexes = ((("item_id", "user_id"), True),)
+
+
+class StoredEvents(Model):
+    """Some events of a response that is made in the background as a stream, one behind the other.
+
+    `data` has them as clients get them, with the numbers from `first_number` to `last_number`.
+    """
+
+    id = BigAutoField()
+    stored_id = BigIntegerField()
+    first_number = IntegerField()
+    last_number = IntegerField()
+    data = TextField()
+
+    class Meta:
+        table_name = "stored_events"
+        indexes = ((("stored_id", "last_number"), False),)
+
+
 MAX_ID = 2**31 - 1
 """Of a row: larger numbers do not fit into the column on every database."""
 
-TABLES = (User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite, RequestLog)
+TABLES = (
+    *(User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite, RequestLog),
+    *(StoredResponse, BackgroundResponse, StoredItem, StoredEvents),
+)

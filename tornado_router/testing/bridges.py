@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tornado_router import sse
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.bridges import Bridge
+from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.errors import ApiError
-from tornado_router.provider import Body, Call
+from tornado_router.provider import Body, Call, load_arguments
 from tornado_router.testing import generated, shapes
 from tornado_router.testing.json_paths import texts
 from tornado_router.testing.replay import CLIENT_MODEL, make_call, plain
@@ -21,7 +24,10 @@ from tornado_router.testing.responses import RESPONSES, ResponseSample
 from tornado_router.testing.rules.base import no_faults
 from tornado_router.testing.samples import SAMPLES
 from tornado_router.testing.shapes import describe
+from tornado_router.validation import load_schema
 
+_INDEX = re.compile(r"\[\d+\]")
+_REFUSALS = ("unsupported_parameter", "unsupported_value")
 _CORE = ("model", "stream", "stream_options")
 
 
@@ -94,6 +100,14 @@ class BridgeConformance:
             if name not in _CORE
         )
 
+    def test_losses_are_declared(self, bridge: Bridge) -> None:
+        """`unsupported_fields` has each field that is lost, and what becomes of it.
+
+        A hint is reported and never refused, an approximation is refused only where the operator
+        wants that. Fields that the source's schema does not know are no one's to declare.
+        """
+        no_faults(_undeclared(bridge, body) for body in _bodies(bridge))
+
     def test_response_fits_the_source(self, bridge: Bridge) -> None:
         """A response of the target becomes one of the source, with the same texts and usage."""
         for sample in _responses(bridge):
@@ -113,7 +127,7 @@ class BridgeConformance:
             ), f"{sample.label}: the usage is another"
 
     def test_stream_equals_whole_response(self, bridge: Bridge) -> None:
-        """A stream, joined, is what the whole response is; each chunk fits the source's schema."""
+        """A stream, joined, is what the whole response is; each event fits the source's schema."""
         source = ENDPOINTS[bridge.source]
         if not source.streams:
             pytest.skip(f"`{bridge.source}` does not stream")
@@ -121,18 +135,20 @@ class BridgeConformance:
             call, before = _asking(bridge, sample, stream=True), copy.deepcopy(sample.chunks)
             chunks = _fed(bridge, call, sample.chunks)
             assert sample.chunks == before, f"{sample.label}: the target's chunks are changed"
-            faults = (shapes.misfit(source.documentation.chunk, plain(chunk)) for chunk in chunks)
-            no_faults(f"{sample.label}: {fault}" for fault in faults if fault)
             encoder = source.encoder(call)
             events = b"".join(map(encoder.encode, chunks)) + encoder.finish()
-            streamed = source.join(events)["choices"]
-            whole = shapes.choices(plain(bridge.response(call, sample.whole)))
+            faults = (shapes.misfit(source.documentation.chunk, event) for event in _read(events))
+            no_faults(f"{sample.label}: {fault}" for fault in faults if fault)
+            streamed = shapes.parts(source.join(events))
+            whole = shapes.parts(plain(bridge.response(call, sample.whole)))
             same = [
                 {name: it.get(name) for name in made}
                 for made, it in zip(streamed, whole, strict=False)
             ]
-            assert len(streamed) == len(whole), f"{sample.label}: choices are lost"
-            assert streamed == same, f"{sample.label}: streamed, it is {streamed}; whole, {same}"
+            assert len(streamed) == len(whole), f"{sample.label}: parts are lost"
+            assert _without_nulls(streamed) == _without_nulls(same), (
+                f"{sample.label}: streamed, it is {streamed}; whole, {same}"
+            )
             assert (
                 encoder.usage() == source.whole(call, bridge.response(call, sample.whole)).usage
             ), f"{sample.label}: the usage is another"
@@ -158,9 +174,11 @@ def _bodies(bridge: Bridge) -> Iterator[Mapping[str, Any]]:
 
 
 def _responses(bridge: Bridge) -> Sequence[ResponseSample]:
-    samples = RESPONSES.get(bridge.target)
-    assert samples, f"the kit has no responses of `{bridge.target}`"
-    return copy.deepcopy(samples)  # a bridge that edits them must not spoil those of other rules
+    """Those that a client of the source can ask for."""
+    samples = RESPONSES.get(bridge.target, ())
+    asked = [sample for sample in samples if not sample.asks or bridge.source in sample.asks]
+    assert asked, f"the kit has no responses of `{bridge.target}`"
+    return copy.deepcopy(asked)  # a bridge that edits them must not spoil those of other rules
 
 
 def _call(bridge: Bridge, body: Mapping[str, Any], **how: Any) -> Call:
@@ -171,8 +189,27 @@ def _call(bridge: Bridge, body: Mapping[str, Any], **how: Any) -> Call:
 def _asking(bridge: Bridge, sample: ResponseSample, *, stream: bool = False) -> Call:
     """A call that a response is for."""
     plainest = SAMPLES[bridge.source][0][0].body
-    options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
-    return _call(bridge, {**plainest, **sample.asks, **options})
+    options: dict[str, Any] = {}
+    if stream:
+        options["stream"] = True
+        if isinstance(ENDPOINTS[bridge.source], ChoicesEndpoint):
+            options["stream_options"] = {"include_usage": True}
+    return _call(bridge, {**plainest, **sample.asks.get(bridge.source, {}), **options})
+
+
+def _without_nulls(value: Any) -> Any:
+    """Null is as good as absent: a stream does not say what it does not have."""
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return list(map(_without_nulls, value)) if isinstance(value, list) else value
+
+
+def _read(events: bytes) -> Iterator[Any]:
+    """The JSON of the events of a stream."""
+    decoder = sse.Decoder()
+    for event in [*decoder.feed(events), *decoder.finish()]:
+        if event.data != b"[DONE]":
+            yield orjson.loads(event.data)
 
 
 def _try(bridge: Bridge, call: Call) -> Call | Exception:
@@ -218,15 +255,50 @@ def _loss(bridge: Bridge, body: Mapping[str, Any], name: str, *, drop: bool) -> 
         return f"{name} is refused, though it may be dropped" if drop and must else None
     absent_call = _call(bridge, {key: body[key] for key in body if key != name}, **how)
     absent = _try(bridge, absent_call)
-    if name in call.dropped or isinstance(absent, Exception):
+    is_told = any(
+        path == name or path.startswith((f"{name}.", f"{name}[")) for path in call.dropped
+    )
+    if is_told or isinstance(absent, Exception):
         return None
     assert isinstance(given, Call)
     if _outcome(given) != _outcome(absent):
         return None
-    sample = _responses(bridge)[0].whole
-    if bridge.response(call, sample) != bridge.response(absent_call, sample):
-        return None
+    for sample in _responses(bridge):
+        if bridge.response(call, sample.whole) != bridge.response(absent_call, sample.whole):
+            return None
     return f"{name} of {body} is lost without notice"
+
+
+def _fields(bridge: Bridge) -> Collection[str]:
+    """What the source's schema knows at the top level of a request."""
+    fields: Collection[str] = load_schema(f"{bridge.source}.request")["properties"]
+    return fields
+
+
+def _undeclared(bridge: Bridge, body: Mapping[str, Any]) -> str | None:
+    """What is lost of a request otherwise than it is declared."""
+    for unsupported, refusable in (("adapt", ("loss",)), ("reject", ("loss", "approximation"))):
+        how: Any = {"unsupported": unsupported}
+        call = _call(bridge, body, **how)
+        made = _try(bridge, call)
+        refused = isinstance(made, ApiError) and made.code in _REFUSALS
+        paths = [(path, False) for path in call.dropped]
+        if isinstance(made, ApiError) and refused and made.param:
+            paths.append((made.param, True))
+        for path, is_refused in paths:
+            name = _INDEX.sub("", path)
+            if name.partition(".")[0] not in _fields(bridge):
+                continue
+            kinds = [
+                kind
+                for field, kind in bridge.unsupported_fields.items()
+                if name == field or name.startswith(f"{field}.")
+            ]
+            if not kinds:
+                return f"{path} of {body} is lost, but not declared"
+            if is_refused and not set(kinds) & set(refusable):
+                return f"{path} of {body} is refused, but declared as {kinds[-1]}"
+    return None
 
 
 def _fed(bridge: Bridge, call: Call, chunks: Sequence[Mapping[str, Any]]) -> list[Body]:
@@ -235,5 +307,13 @@ def _fed(bridge: Bridge, call: Call, chunks: Sequence[Mapping[str, Any]]) -> lis
 
 
 def _texts(body: Mapping[str, Any]) -> set[str]:
-    """The texts of a response that only a generator could have written."""
-    return {text for _, text in texts(body) if "\u2028" in text}
+    """The texts of a response that only a generator could have written.
+
+    Arguments of tools are read: they may be a text in one format, and an object in another.
+    """
+    found = set()
+    for path, text in texts(body):
+        if "\u2028" in text:
+            arguments = load_arguments(text) if path[-1] == "arguments" else None
+            found |= {text} if arguments is None else {inner for _, inner in texts(arguments)}
+    return found

@@ -11,6 +11,7 @@ from tornado_router.testing.rules.responses import ResponseRules
 from tornado_router.testing.rules.secrecy import SecrecyRules
 from tornado_router.testing.rules.streams import StreamRules
 from tornado_router.testing.rules.transport import TransportRules
+from tornado_router.testing.rules.unsupported import UnsupportedRules
 
 
 class ProviderConformance(
@@ -21,6 +22,7 @@ class ProviderConformance(
     StreamRules,
     ResponseRules,
     EndpointRules,
+    UnsupportedRules,
     RequestRules,
     DeclarationRules,
 ):

@@ -33,7 +33,10 @@ from tornado_router.endpoints import (
     COMPLETIONS,
     EMBEDDINGS,
     ENDPOINTS,
+    MESSAGES,
     MODERATIONS,
+    RESPONSES,
+    RESPONSES_COMPACT,
 )
 from tornado_router.provider import UpstreamResponse
 
@@ -46,7 +49,14 @@ DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
     CHAT: {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]},
     COMPLETIONS.name: {"model": DEFAULT_MODEL, "prompt": "Hello"},
     EMBEDDINGS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
+    MESSAGES.name: {
+        "model": DEFAULT_MODEL,
+        "max_tokens": 64,
+        "messages": [{"role": "user", "content": "Hello"}],
+    },
     MODERATIONS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
+    RESPONSES.name: {"model": DEFAULT_MODEL, "input": "Hello"},
+    RESPONSES_COMPACT.name: {"model": DEFAULT_MODEL, "input": "Hello"},
 }
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream")

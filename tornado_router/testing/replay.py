@@ -82,11 +82,14 @@ class Player:
         if provider.credentials is not None:
             provider.credentials = IssuedCredentials(provider.credentials, self.issuer)
         self.in_process = in_process
-        self._runner = runner
+        self._loop = runner.get_loop()
 
     def run(self, awaited: Coroutine[Any, Any, T]) -> T:
-        """Runs something on the event loop of the calls."""
-        return self._runner.run(awaited)
+        """Runs something on the event loop of the calls.
+
+        A kit does this thousands of times: each time, the runner itself would set a signal handler.
+        """
+        return self._loop.run_until_complete(awaited)
 
     def request(self, call: Call) -> UpstreamRequest | None:
         """What the provider sends for a call; None in process, where the call is served.
@@ -104,14 +107,14 @@ class Player:
                 if outcome.error:
                     raise outcome.error
             else:
-                self._runner.run(self.provider.send(call, client))
+                self.run(self.provider.send(call, client))
         except _Sent:
             return client.requests[-1]
         return None
 
     def send(self, call: Call, response: UpstreamResponse | None) -> Body:
         """A whole response, just as the provider gives it; raises what it raises."""
-        return self._runner.run(self.provider.send(call, ReplayClient(response)))
+        return self.run(self.provider.send(call, ReplayClient(response)))
 
     def whole(self, call: Call, response: UpstreamResponse | None) -> Mapping[str, Any]:
         """A whole response.
@@ -129,7 +132,7 @@ class Player:
         client: ReplayClient | None = None,
     ) -> StreamOutcome:
         """A streamed response, with the error that ended it, if any."""
-        return self._runner.run(
+        return self.run(
             self._stream(call, client if client is not None else ReplayClient(response, pieces))
         )
 
@@ -137,7 +140,7 @@ class Player:
         self, call: Call, response: UpstreamResponse, pieces: Sequence[bytes]
     ) -> list[Body]:
         """The chunks of a stream, just as the provider gives them; raises what it raises."""
-        return self._runner.run(self._batches(call, ReplayClient(response, pieces)))
+        return self.run(self._batches(call, ReplayClient(response, pieces)))
 
     def failure(self, call: Call, response: UpstreamResponse | None) -> Exception | None:
         """What a call fails with; None if it goes well."""
@@ -153,12 +156,12 @@ class Player:
         self, calls: Sequence[tuple[Call, UpstreamResponse | None, Sequence[bytes] | None]]
     ) -> list[StreamOutcome]:
         """Several streams at once, a batch of each in turn."""
-        return self._runner.run(self._interleaved(calls))
+        return self.run(self._interleaved(calls))
 
     def abandoned(self, call: Call, response: UpstreamResponse | None) -> ReplayClient:
         """The client of a stream that was given up behind its first chunk."""
         client = ReplayClient(response, lines(response.body) if response else None)
-        self._runner.run(self._abandoned(call, client))
+        self.run(self._abandoned(call, client))
         return client
 
     async def _batches(self, call: Call, client: ReplayClient) -> list[Body]:

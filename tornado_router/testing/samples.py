@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tornado_router import endpoints
 from tornado_router.testing import corpus
+from tornado_router.testing.agent_messages import AGENT_MESSAGES
+from tornado_router.testing.agent_requests import AGENT_REQUESTS
 from tornado_router.testing.corpus import Sample
 
 EMBEDDINGS = (
@@ -19,6 +22,13 @@ ODD_EMBEDDINGS = (
     Sample("nulls", {"model": "m", "input": "x", "encoding_format": None, "dimensions": None}),
     Sample("others' parameters", {"model": "m", "input": "x", "input_type": "query"}),
 )
+
+_HELLO = {"role": "user", "content": "Hello"}
+
+
+def _message(*messages: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"model": "m", "max_tokens": 64, "messages": list(messages), **fields}
+
 
 COMPLETIONS = (
     Sample("a prompt", {"model": "m", "prompt": "Hello"}),
@@ -67,10 +77,124 @@ ODD_MODERATIONS = (
     Sample("others' parameters", {"model": "m", "input": "x", "threshold": 0.5}),
 )
 
+MESSAGES = (
+    Sample("a text", _message({"role": "user", "content": "Hello"})),
+    Sample("a system prompt", _message(_HELLO, system="Be brief.", temperature=0.5)),
+    Sample(
+        "blocks of text",
+        _message(
+            {"role": "user", "content": [corpus.text("Hello"), corpus.text("World")]},
+            system=[corpus.text("Be brief.")],
+            stop_sequences=["."],
+        ),
+    ),
+    Sample("a conversation", _message(_HELLO, {"role": "assistant", "content": "Hi."}, _HELLO)),
+    Sample("nulls", _message(_HELLO, system=None, tools=None, thinking=None)),
+)
+_TOOL = {"name": "get_weather", "description": "Of a city.", "input_schema": corpus.SCHEMA}
+_CALL = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}
+_RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "15 degrees"}
+_PNG = {"type": "base64", "media_type": "image/png", "data": corpus.PNG.partition(",")[2]}
+_PDF = {"type": "base64", "media_type": "application/pdf", "data": corpus.PDF.partition(",")[2]}
+ODD_MESSAGES = (
+    Sample("a tool", _message(_HELLO, tools=[_TOOL], tool_choice={"type": "any"})),
+    Sample(
+        "a result of a tool",
+        _message(
+            _HELLO,
+            {"role": "assistant", "content": [_CALL]},
+            {"role": "user", "content": [_RESULT, corpus.text("And?")]},
+            tools=[_TOOL],
+        ),
+    ),
+    Sample(
+        "a thought",
+        _message(
+            _HELLO,
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk"},
+                    corpus.text("Hi."),
+                ],
+            },
+            _HELLO,
+            thinking={"type": "adaptive"},
+        ),
+    ),
+    Sample("an image", _message({"role": "user", "content": [{"type": "image", "source": _PNG}]})),
+    Sample(
+        "a document",
+        _message({"role": "user", "content": [{"type": "document", "source": _PDF}]}),
+    ),
+    Sample(
+        "a system message between", _message(_HELLO, {"role": "system", "content": "x"}, _HELLO)
+    ),
+    Sample("a tool of tomorrow", _message(_HELLO, tools=[{"type": "tomorrow", "name": "x"}])),
+    Sample("a block of tomorrow", _message({"role": "user", "content": [{"type": "tomorrow"}]})),
+    Sample("others' parameters", _message(_HELLO, context_management={"edits": []})),
+    *AGENT_MESSAGES,
+)
+
+RESPONSES = (
+    Sample("a text", {"model": "m", "input": "Hello"}),
+    Sample("instructions", {"model": "m", "instructions": "Be brief.", "input": "Hello"}),
+    Sample("a message", {"model": "m", "input": [{"role": "user", "content": "Hello"}]}),
+    Sample(
+        "parts of a text",
+        {
+            "model": "m",
+            "input": [
+                {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_text", "text": "Hello"}],
+                }
+            ],
+            "max_output_tokens": 64,
+        },
+    ),
+    Sample("nulls", {"model": "m", "input": "x", "instructions": None, "tools": None}),
+)
+_FUNCTION = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather of a city.",
+    "parameters": corpus.SCHEMA,
+    "strict": False,
+}
+ODD_RESPONSES = (
+    Sample("a tool", {"model": "m", "input": "Hello", "tools": [_FUNCTION]}),
+    Sample(
+        "a result of a tool",
+        {
+            "model": "m",
+            "tools": [_FUNCTION],
+            "input": [
+                {"role": "user", "content": "What is the weather in Paris?"},
+                {
+                    "type": "function_call",
+                    "call_id": "call_1",
+                    "name": "get_weather",
+                    "arguments": '{"city":"Paris"}',
+                },
+                {"type": "function_call_output", "call_id": "call_1", "output": "15 degrees"},
+            ],
+        },
+    ),
+    Sample("a tool of tomorrow", {"model": "m", "input": "x", "tools": [{"type": "tomorrow"}]}),
+    Sample("an item of tomorrow", {"model": "m", "input": [{"type": "tomorrow", "a": 1}]}),
+    Sample("others' parameters", {"model": "m", "input": "x", "client_metadata": {"a": "b"}}),
+    *AGENT_REQUESTS,
+)
+
 SAMPLES: Mapping[str, tuple[tuple[Sample, ...], tuple[Sample, ...]]] = {
     endpoints.CHAT_COMPLETIONS.name: (corpus.PLAIN, (*corpus.CAPABLE, *corpus.ODD)),
     endpoints.COMPLETIONS.name: (COMPLETIONS, ODD_COMPLETIONS),
     endpoints.EMBEDDINGS.name: (EMBEDDINGS, ODD_EMBEDDINGS),
+    endpoints.MESSAGES.name: (MESSAGES, ODD_MESSAGES),
     endpoints.MODERATIONS.name: (MODERATIONS, ODD_MODERATIONS),
+    endpoints.RESPONSES.name: (RESPONSES, ODD_RESPONSES),
+    endpoints.RESPONSES_COMPACT.name: (RESPONSES[:3], RESPONSES[4:]),
 }
 """By endpoint: what every provider of it serves, and what it may refuse by name."""

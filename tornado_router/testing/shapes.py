@@ -46,6 +46,17 @@ def choices(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return items(body, "choices")
 
 
+def parts(response: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a response of any endpoint consists of, without ids: choices, items, or blocks."""
+    for name in ("choices", "output", "content"):
+        if name in response:
+            return [
+                {key: value for key, value in item.items() if key != "id"}
+                for item in items(response, name)
+            ]
+    return []
+
+
 def deltas(
     chunks: Iterable[Mapping[str, Any]], index: int
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:

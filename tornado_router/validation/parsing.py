@@ -12,6 +12,9 @@ from tornado_router.errors import ApiError, clip
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _NOT_NUMBERS = (b"NaN", b"Infinity")  # of -Infinity, jiter reports what is behind the sign
+_PIECE = 2**16
+"""So many bytes are looked at together: a text that holds far too much is not read much further."""
+
 _POSITION = re.compile(r"(?P<reason>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
 _DUPLICATE = re.compile(r'Detected duplicate key "(?P<key>.*)"', re.DOTALL)
 
@@ -40,13 +43,13 @@ def parse_json(raw: bytes, max_values: int | None = None) -> Any:
 
     Args:
         raw: the text.
-        max_values: how many values it may hold: parsing takes up to 1 us for each, and nothing else
-            runs meanwhile. None for any number.
+        max_values: how many values it may hold: parsing takes up to 0.6 us for each, and nothing
+            else runs meanwhile. None for any number.
 
     Raises:
         ApiError: it is not JSON, or JSON that two parsers may read differently, or too much.
     """
-    if max_values is not None and len(raw) > 2 * max_values and _holds_more(raw, max_values):
+    if max_values is not None and holds_more(raw, max_values):
         raise Invalid.too_many_values(limit=max_values)
     # jiter and not orjson: of two equal keys orjson silently keeps the last, so that router and
     # provider could read two different requests out of one body. It takes up to twice as long:
@@ -57,22 +60,32 @@ def parse_json(raw: bytes, max_values: int | None = None) -> Any:
         raise _refusal(raw, str(error)) from None
 
 
-def _holds_more(raw: bytes, limit: int) -> bool:
+def holds_more(raw: bytes, limit: int) -> bool:
     """Whether a JSON text holds more values than so many, without parsing it.
 
     Texts, names of fields included, objects and lists count; of the rest, which is parsed the
     fastest, ten count as one. Each takes two bytes of the text at least.
     """
-    if _containers(raw) + raw.count(b'"') // 2 <= limit:
-        return False  # although this counts what stands inside of texts, too
-    # Without what is escaped, each quote begins or ends a text.
-    pieces = raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"', 2 * limit + 2)
-    texts = len(pieces) // 2
-    return texts > limit or texts + _containers(b"".join(pieces[::2])) > limit
-
-
-def _containers(raw: bytes) -> int:
-    return raw.count(b"{") + raw.count(b"[") + raw.count(b",") // 10
+    values = commas = start = 0
+    in_text = False
+    while values + commas // 10 <= limit:
+        if values + commas // 10 + (len(raw) - start) // 2 <= limit:
+            return False  # whatever the rest is
+        piece = raw[start : start + _PIECE]
+        if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # not without what it escapes
+            piece = raw[start : start + _PIECE + 1]
+        start += len(piece)
+        if b'"' in piece:
+            # Without what is escaped, each quote begins or ends a text.
+            pieces = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+            values += (len(pieces) - in_text) // 2
+            piece = b"".join(pieces[in_text::2])
+            in_text ^= len(pieces) % 2 == 0
+        elif in_text:
+            continue
+        values += piece.count(b"{") + piece.count(b"[")
+        commas += piece.count(b",")
+    return True
 
 
 def _refusal(raw: bytes, message: str) -> ApiError:

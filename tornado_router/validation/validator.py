@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from typing import Any
 
@@ -37,7 +37,7 @@ class Validator:
         Raises:
             FileNotFoundError: there is no such schema.
         """
-        return cls(RustEngine(load_schema(name, profile)), rules)
+        return cls(_engine(name, profile), rules)
 
     @property
     def schema(self) -> Schema:
@@ -67,6 +67,12 @@ class Validator:
             "The body does not have the form that this endpoint takes; the fault lies behind its "
             f"first {EXPLAINED_VALUES} values."
         )
+
+
+@cache
+def _engine(name: str, profile: Profile) -> Engine:
+    """One for all validators of a schema: it takes some 10 ms to make, and a megabyte or two."""
+    return RustEngine(load_schema(name, profile))
 
 
 def _in_whole(body: Any, violation: Violation) -> Violation | None:

@@ -88,18 +88,25 @@ def test_marks_for_the_cache_pass_through(claude):
     body = claude.body(
         system([text("a", cache_control=CONTROL)]),
         user([text("b", cache_control=CONTROL), {**image(PNG), "cache_control": CONTROL}]),
+        tools=[{**tool(), "cache_control": CONTROL}],
+    )
+    assert body["system"] == [text("a", cache_control=CONTROL)]
+    assert [item["cache_control"] for item in body["messages"][0]["content"]] == [CONTROL, CONTROL]
+    assert body["tools"][0]["cache_control"] == CONTROL
+
+
+def test_marks_of_messages_and_of_the_request_pass_through(claude):
+    body = claude.body(
+        user("x"),
         {**assistant("c", tool_call("t")), "cache_control": CONTROL},
         {**result("t"), "cache_control": CONTROL},
         {**user("d"), "cache_control": CONTROL},
-        tools=[{**tool(), "cache_control": CONTROL}],
+        tools=[tool()],
         cache_control={"type": "ephemeral"},
     )
-    assert body["system"] == [text("a", cache_control=CONTROL)]
-    first, reply, last = (turn["content"] for turn in body["messages"])
-    assert [item["cache_control"] for item in first] == [CONTROL, CONTROL]
+    _, reply, last = (turn["content"] for turn in body["messages"])
     assert reply[0] == text("c", cache_control=CONTROL)
     assert [item["cache_control"] for item in last] == [CONTROL, CONTROL]
-    assert body["tools"][0]["cache_control"] == CONTROL
     assert body["cache_control"] == {"type": "ephemeral"}
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from tornado_router.provider import ProviderError, UpstreamResponse
+from tornado_router.provider import Event, ProviderError, UpstreamResponse
 
-from .support import recording
+from .support import make_call, recording
 
 
 def fail(claude, status, kind, message, **headers):
@@ -95,6 +95,18 @@ def test_an_error_behind_a_status_200(claude):
     with pytest.raises(ProviderError) as failed:
         claude.answer(body)
     assert (failed.value.status, failed.value.message) == (429, "Slow down.")
+
+
+@pytest.mark.parametrize("kind", ["rate_limit_error", "overloaded_error"])
+def test_the_headers_of_a_response_hold_for_the_error_inside(claude, kind):
+    body = {"type": "error", "error": {"type": kind, "message": "Slow down."}}
+    call = make_call({"role": "user", "content": "Hello"})
+    response = UpstreamResponse(200, {"retry-after": "17"}, orjson.dumps(body))
+    with pytest.raises(ProviderError) as whole:
+        claude.chat.parse_response(call, response)
+    with pytest.raises(ProviderError) as streamed:
+        claude.chat.open_stream(call, response).feed(Event(response.body))
+    assert whole.value.headers == streamed.value.headers == {"Retry-After": "17"}
 
 
 def test_an_error_in_a_stream_without_its_type(claude):

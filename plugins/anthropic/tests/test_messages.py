@@ -190,3 +190,8 @@ def test_turns_alternate_and_results_answer_the_calls_before_them(messages, mode
         if turn["role"] == "system":
             assert body["messages"][index - 1]["role"] == "user"
             assert [m["role"] for m in body["messages"][index + 1 :]][:1] in ([], ["assistant"])
+
+
+def test_a_call_of_an_unknown_type_is_refused(claude):
+    odd = {"role": "assistant", "tool_calls": [{"type": "new"}]}
+    assert refused(claude, user("a"), odd, user("b")) == "messages[1].tool_calls[0]"

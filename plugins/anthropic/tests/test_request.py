@@ -140,7 +140,6 @@ def test_stop_at_blanks(claude):
         ("seed", 1),
         ("presence_penalty", 0.5),
         ("frequency_penalty", -0.5),
-        ("verbosity", "low"),
         ("web_search_options", {}),
         ("moderation", {"model": "m"}),
         ("something_new", 1),
@@ -173,7 +172,7 @@ def test_hints_are_dropped_and_told(claude):
     hints = {
         "metadata": {"a": "b"},
         "store": True,
-        "prompt_cache_key": "k",
+        "verbosity": "low",
         "prediction": {"type": "content", "content": "x"},
     }
     call = make_call(user("x"), **hints)

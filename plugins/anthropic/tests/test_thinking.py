@@ -25,6 +25,7 @@ THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmF0dXJl"}
 
 
 def asks(claude, model, effort, **fields):
+    fields = {"unsupported": "adapt", **fields}
     body = claude.body(user("x"), model=model, reasoning_effort=effort, **fields)
     return body.get("thinking"), body.get("output_config", {}).get("effort")
 
@@ -61,15 +62,46 @@ def test_effort(claude, model, effort, thinking, level):
 
 def test_the_newest_models_always_think(claude):
     with pytest.raises(ProviderError) as refused:
-        asks(claude, NEWEST, "none")
+        asks(claude, NEWEST, "none", unsupported="reject")
     assert refused.value.param == "reasoning_effort"
     assert asks(claude, NEWEST, "none", unsupported="drop") == (None, "low")
 
 
 def test_the_oldest_models_never_think(claude):
     with pytest.raises(ProviderError) as refused:
-        asks(claude, "claude-3-5-haiku-20241022", "low")
+        asks(claude, "claude-3-5-haiku-20241022", "low", unsupported="reject")
     assert refused.value.param == "reasoning_effort"
+
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize(
+    "model", [BUDGET, ADAPTIVE, NEWEST, "claude-opus-4-7", "claude-opus-5", "claude-3-opus"]
+)
+def test_every_effort_is_taken_by_every_model_and_another_is_told(claude, model, effort):
+    call = make_call(user("x"), model=model, reasoning_effort=effort, unsupported="adapt")
+    level = claude.body(call=call).get("output_config", {}).get("effort", effort)
+    assert (call.dropped == ["reasoning_effort"]) or (level == effort and not call.dropped)
+
+
+def test_reasoning_of_another_vendor_is_not_sent(claude):
+    said = {
+        **assistant("Hm.", tool_call("call_1")),
+        "reasoning_content": "foreign-thought",
+        "reasoning_details": [{"type": "reasoning.encrypted", "data": "foreign-sealed"}],
+        "thinking_blocks": [{"type": "thinking", "thinking": "x", "signature": "foreign-sealed"}],
+    }
+    said["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "foreign-sealed"}}
+    messages = [user("x"), said, result("call_1")]
+    kept = {
+        "model": "gemini-3-pro",
+        "layout": [{"type": "thinking", "signature": "foreign-sealed"}],
+    }
+    for memory in ({}, {"call_1": kept}, {"call_1": {"signature": "foreign-sealed"}}):
+        call = make_call(*messages, tools=[tool()], model=NEWEST, memory=memory)
+        assert b"foreign" not in claude.request(call).body
 
 
 @pytest.mark.parametrize(
@@ -217,6 +249,8 @@ def test_what_was_kept_for_a_stream_is_what_is_kept_for_an_answer(claude):
 
 
 def test_broken_memory_does_no_harm(claude):
-    for kept in (None, 7, [], "x", {"model": "other", "layout": []}, {"model": NEWEST}):
+    layouts = (5, "a", [None], [{}], [{"type": 1}], ["a", "a"], ["a", 5, -5])
+    odd = [{"model": NEWEST, "layout": layout} for layout in layouts]
+    for kept in (None, 7, [], "x", {"model": "other", "layout": []}, {"model": NEWEST}, *odd):
         body = second_turn(claude, {"a": kept}, model=NEWEST)
         assert [block["type"] for block in body["messages"][1]["content"]] == ["tool_use"]

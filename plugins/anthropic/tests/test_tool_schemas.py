@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from tornado_router.provider import ProviderError
+from tornado_router_anthropic import tool_schemas
 from tornado_router_anthropic.tool_schemas import MAX_REMEMBERED, tool_schema
 
 from .support import (
@@ -238,3 +239,26 @@ def test_a_property_may_be_called_like_a_keyword():
     taken = tool_schema(schema)
     assert taken.schema == {"type": "object", **schema}
     assert not taken.keys
+
+
+def test_a_large_schema_is_read_once_for_a_request_and_its_response(claude, monkeypatch):
+    """Its properties are as many as a body may hold values: each look at them takes a while."""
+    looks = []
+    scanned = tool_schemas._scanned
+    monkeypatch.setattr(
+        tool_schemas, "_scanned", lambda schema: (looks.append(1), scanned(schema))[1]
+    )
+    properties = {f"$p{number}": {"type": "string"} for number in range(5_000)}
+    large = {"type": "object", "properties": properties, "default": None}
+    function = {"name": "f", "parameters": large}
+    call = make_call(user("Hello"), tools=[{"type": "function", "function": function}])
+    sent = orjson.loads(claude.chat.build_request(call).body)["tools"][0]["input_schema"]
+    assert list(sent["properties"])[:2] == ["_p0", "_p1"]
+    assert len(looks) == 2
+    calls = [uses(f"toolu_{number}", "f", _p1="x") for number in range(50)]
+    made = claude.answer(message(*calls, stop_reason="tool_use"), call)
+    arguments = {
+        item["function"]["arguments"] for item in made["choices"][0]["message"]["tool_calls"]
+    }
+    assert arguments == {'{"$p1":"x"}'}
+    assert len(looks) == 3

@@ -90,3 +90,9 @@ def test_function_call(claude, choice, expected):
 
 def test_a_choice_of_nothing_is_none(claude):
     assert "tool_choice" not in claude.body(user("x"), tools=[], function_call="auto")
+
+
+@pytest.mark.parametrize("description", ["", None])
+def test_an_empty_description_is_left_out(claude, description):
+    made = claude.body(user("x"), tools=[tool(description=description)])["tools"][0]
+    assert "description" not in made

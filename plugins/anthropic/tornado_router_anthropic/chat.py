@@ -15,7 +15,7 @@ from tornado_router.provider import (
     dump_json,
     rename_tools,
 )
-from tornado_router_anthropic.request import build_body
+from tornado_router_anthropic.request import UNSUPPORTED, build_body
 from tornado_router_anthropic.response import parse_message
 from tornado_router_anthropic.stream import MessageStream
 from tornado_router_anthropic.tools import safe_names
@@ -30,6 +30,8 @@ class ChatCompletions(Translator):
     Args:
         provider: whose base URL, headers and settings are used.
     """
+
+    unsupported_fields = UNSUPPORTED
 
     def __init__(self, provider: AnthropicProvider) -> None:
         self._url = provider.base_url + "/v1/messages"
@@ -57,8 +59,12 @@ class ChatCompletions(Translator):
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
         """OpenAI's body of a whole response."""
-        return parse_message(call, response.body, self._settings)
+        return parse_message(call, response, self._settings)
 
     def parse_stream(self, call: Call) -> StreamParser:
         """A parser for one stream."""
         return MessageStream(call, self._settings)
+
+    def open_stream(self, call: Call, response: UpstreamResponse) -> StreamParser:
+        """The same, which knows the `Retry-After` of the response."""
+        return MessageStream(call, self._settings, response.headers)

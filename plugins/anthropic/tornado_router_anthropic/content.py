@@ -14,6 +14,7 @@ from tornado_router.provider import Params, sniffed_type
 Block = dict[str, Any]
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+CACHE_TTLS = ("5m", "1h")
 _PDF = "application/pdf"
 _PDF_BASE64 = "JVBERi"
 """How `%PDF-` begins in base64."""
@@ -49,19 +50,24 @@ def text_blocks(text: str) -> list[Block]:
 def add_cache_control(block: Block, source: Mapping[str, Any]) -> None:
     """Marks a block as the end of a prefix to cache, if its source is so marked.
 
-    Either as Anthropic has it, or by OpenAI's `prompt_cache_breakpoint`, whose times to live are
-    longer than the five minutes of the default here:
-    https://platform.claude.com/docs/en/build-with-claude/prompt-caching.
+    Either as Anthropic has it, which OpenRouter and LiteLLM have made a convention, or by OpenAI's
+    `prompt_cache_breakpoint`: https://platform.claude.com/docs/en/build-with-claude/prompt-caching.
     """
     control = source.get("cache_control")
-    if control:
-        block["cache_control"] = control
-        return
     mark = source.get("prompt_cache_breakpoint")
-    if mark:
-        block["cache_control"] = {"type": "ephemeral"}
-        if mark.get("ttl"):
-            block["cache_control"]["ttl"] = "1h"
+    if isinstance(control, Mapping) and control:
+        block["cache_control"] = with_known_ttl(control)
+    elif isinstance(mark, Mapping) and mark:
+        block["cache_control"] = with_known_ttl({"type": "ephemeral", "ttl": mark.get("ttl")})
+
+
+def with_known_ttl(control: Mapping[str, Any]) -> dict[str, Any]:
+    """A mark with a time to live that the vendor has: five minutes, or else an hour."""
+    ttl = control.get("ttl")
+    known = {name: value for name, value in control.items() if name != "ttl"}
+    if ttl:
+        known["ttl"] = ttl if ttl in CACHE_TTLS else CACHE_TTLS[-1]
+    return known
 
 
 def plain(blocks: list[Block]) -> str | list[Block]:
@@ -76,7 +82,9 @@ def _block(part: Mapping[str, Any], params: Params, path: str) -> Block | None:
     match part:
         case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
             return {"type": "text", "text": text} if text and not text.isspace() else None
-        case {"type": "image_url", "image_url": {"url": str(url)}}:
+        case {"type": "image_url", "image_url": {"url": str(url)} as image}:
+            if image.get("detail") not in (None, "auto"):
+                params.leave_out(f"{path}.image_url.detail")
             return _image(url, params, path)
         case {"type": "file", "file": dict(file)}:
             return _file(file, params, path)

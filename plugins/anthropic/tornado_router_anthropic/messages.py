@@ -144,6 +144,9 @@ class Conversation:
             if call["type"] == "custom":
                 # A tool of another vendor's, called earlier: its input is text, not an object.
                 name, arguments = call["custom"]["name"], {"input": call["custom"]["input"]}
+            elif call["type"] != "function":  # nothing else is known of it, be it an id
+                self._params.unsupported(where)
+                continue
             else:
                 name = call["function"]["name"]
                 arguments = self._arguments(call["function"], f"{where}.function")

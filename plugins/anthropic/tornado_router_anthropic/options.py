@@ -84,12 +84,13 @@ OPTIONS_SCHEMA: Mapping[str, Any] = {
             "pattern": r"^\d{4}-\d{2}-\d{2}$",
             "examples": ["2023-06-01"],
             "default": "2023-06-01",
-            "description": "Sent as `anthropic-version`.",
+            "description": "Sent as `anthropic-version`, unless the client sends one.",
         },
         "beta": {
             "type": "array",
             "items": {"type": "string", "minLength": 1},
-            "description": "Beta features, sent as `anthropic-beta`.",
+            "description": "Beta features, sent as `anthropic-beta`; with those of a client of the "
+            "Messages API.",
         },
         "headers": {
             "type": "object",

@@ -16,6 +16,7 @@ from tornado_router.provider import (
 )
 from tornado_router_anthropic.chat import ChatCompletions
 from tornado_router_anthropic.errors import parse_error
+from tornado_router_anthropic.native import CountTokens, Messages
 from tornado_router_anthropic.options import OPTIONS_SCHEMA
 from tornado_router_anthropic.settings import Settings
 
@@ -36,7 +37,9 @@ class AnthropicProvider(Provider):
             "json_object",
             "json_schema",
             "reasoning",
-        )
+        ),
+        "messages": (),
+        "messages.count_tokens": (),
     }
     remembers: ClassVar[bool] = True
     options_schema: ClassVar[Mapping[str, Any]] = OPTIONS_SCHEMA
@@ -58,7 +61,11 @@ class AnthropicProvider(Provider):
             reasoning_content=options.get("reasoning_content", False),
             facts=options.get("facts", {}),
         )
-        self.endpoints = {"chat.completions": ChatCompletions(self)}
+        self.endpoints = {
+            "chat.completions": ChatCompletions(self),
+            "messages": Messages(self),
+            "messages.count_tokens": CountTokens(self),
+        }
 
     def probe(self) -> UpstreamRequest:
         """https://platform.claude.com/docs/en/api/models/list."""

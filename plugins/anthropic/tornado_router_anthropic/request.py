@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tornado_router.provider import Call, Params, dump_json
+from tornado_router.provider import Call, Params, UnsupportedKind, dump_json
+from tornado_router_anthropic.caching import set_marks
 from tornado_router_anthropic.content import plain, text_blocks
 from tornado_router_anthropic.messages import Conversation
 from tornado_router_anthropic.models import Model
@@ -22,35 +23,41 @@ from tornado_router_anthropic.thinking import (
 )
 from tornado_router_anthropic.tools import describe_past_tools, read_tools
 
-HINTS = frozenset(
-    {
-        "metadata",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-    }
-)
-"""Fields that change nothing about a response; of some the vendor has its own."""
+UNSUPPORTED: Mapping[str, UnsupportedKind] = {
+    "metadata": "hint",
+    "prediction": "hint",
+    "prompt_cache_retention": "hint",
+    "safety_identifier": "hint",
+    "service_tier": "hint",
+    "store": "hint",
+    "user": "hint",
+    "verbosity": "hint",
+    "messages.content.image_url.detail": "hint",
+    "messages.name": "hint",
+    "frequency_penalty": "approximation",
+    "logprobs": "approximation",
+    "presence_penalty": "approximation",
+    "reasoning_effort": "approximation",
+    "response_format": "approximation",
+    "seed": "approximation",
+    "temperature": "approximation",
+    "tool_choice": "approximation",
+    "tools": "approximation",
+    "top_k": "approximation",
+    "top_logprobs": "approximation",
+    "top_p": "approximation",
+    "audio": "loss",
+    "logit_bias": "loss",
+    "messages.content.input_audio": "loss",
+    "modalities": "loss",
+    "n": "loss",
+    "stop": "loss",
+    "web_search_options": "loss",
+}
+"""What the vendor, or one of its models, lacks of a chat completion."""
 
 _MAX_USER_ID = 256
 _MIN_TOP_P_WITH_THINKING = 0.95
-
-_NEUTRAL: Mapping[str, Any] = {
-    "frequency_penalty": 0,
-    "logit_bias": {},
-    "logprobs": False,
-    "modalities": ["text"],
-    "n": 1,
-    "presence_penalty": 0,
-    "top_logprobs": 0,
-    "verbosity": "medium",
-}
-"""Values that ask for what the vendor does anyway."""
 
 _JSON = "Answer with one JSON object alone: no words around it, and no code fence."
 
@@ -61,9 +68,8 @@ def build_body(call: Call, settings: Settings) -> tuple[dict[str, Any], list[str
     Raises:
         ApiError: the call asks for something that the vendor cannot do.
     """
-    params = Params(call, HINTS)
+    params = Params(call, fields=UNSUPPORTED)
     model = settings.model(call.model)
-    _take_neutral(call, params)
     tools = read_tools(call, params, model)
     thinking = plan_thinking(
         call, params, model, _max_tokens(params, model, settings), tools.forced
@@ -96,17 +102,11 @@ def build_body(call: Call, settings: Settings) -> tuple[dict[str, Any], list[str
     _sample(params, model, thinking.on, body)
     _stop(params, body)
     _identify(call, params, body)
+    set_marks(body, params)
     if call.stream:
         body["stream"] = True
     params.finish()
     return body, betas
-
-
-def _take_neutral(call: Call, params: Params) -> None:
-    body = call.body
-    for name, value in _NEUTRAL.items():
-        if name in body and body[name] == value:
-            params.take(name)
 
 
 def _max_tokens(params: Params, model: Model, settings: Settings) -> int:
@@ -192,7 +192,7 @@ def _stop(params: Params, body: dict[str, Any]) -> None:
 
 
 def _identify(call: Call, params: Params, body: dict[str, Any]) -> None:
-    """Says on whose behalf, how urgently, and what to cache, in the vendor's own fields."""
+    """Says on whose behalf and how urgently, in the vendor's own fields."""
     user, safe = params.take("user"), params.take("safety_identifier")
     user_id = safe or user
     if user_id and len(user_id) <= _MAX_USER_ID:
@@ -204,6 +204,3 @@ def _identify(call: Call, params: Params, body: dict[str, Any]) -> None:
         body["service_tier"] = "standard_only"
     elif tier not in (None, "auto"):
         call.dropped.append("service_tier")
-    control = params.take("cache_control")
-    if control:
-        body["cache_control"] = control

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado_router.provider import Call, is_error, write_json
+from tornado_router.provider import Call, UpstreamResponse, is_error, write_json
 from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
-from tornado_router_anthropic.tool_schemas import rename_keys, renamed_keys
+from tornado_router_anthropic.tool_schemas import rename_keys
 from tornado_router_anthropic.tools import is_legacy, safe_names
 from tornado_router_anthropic.vendor_response import (
     VendorResponse,
@@ -31,16 +31,16 @@ class _Content:
     layout: Layout = field(default_factory=list)
 
 
-def parse_message(call: Call, data: bytes, settings: Settings) -> dict[str, Any]:
+def parse_message(call: Call, answer: UpstreamResponse, settings: Settings) -> dict[str, Any]:
     """OpenAI's body of a response.
 
     Raises:
         ProviderError: it is not what the API promises.
     """
     response = VendorResponse(settings.name, call)
-    message = response.load(data)
+    message = response.load(answer.body)
     if is_error(message):
-        raise reported_error(settings.name, message)
+        raise reported_error(settings.name, message, answer.headers)
     blocks, stop_reason = message.get("content"), message.get("stop_reason")
     if not isinstance(blocks, list):
         raise response.wrong("content")
@@ -116,7 +116,7 @@ def _tool_call(block: Mapping[str, Any], response: VendorResponse, path: str) ->
         if not isinstance(block.get(name), kind):
             raise response.wrong(f"{path}.{name}")
     name = safe_names(response.call).original(block["name"])
-    keys = renamed_keys(response.call.body).get(name)
+    keys = response.renamed_keys.get(name)
     arguments = rename_keys(block["input"], keys.original) if keys else block["input"]
     return {
         "id": block["id"],

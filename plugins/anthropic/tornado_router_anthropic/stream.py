@@ -7,7 +7,7 @@ unknown in between, and `error` anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tornado_router.provider import (
@@ -22,7 +22,7 @@ from tornado_router.provider import (
 from tornado_router_anthropic.errors import reported_error
 from tornado_router_anthropic.settings import Settings
 from tornado_router_anthropic.thinking import Layout, keep_layout
-from tornado_router_anthropic.tool_schemas import rename_keys, renamed_keys
+from tornado_router_anthropic.tool_schemas import rename_keys
 from tornado_router_anthropic.tools import is_legacy, safe_names
 from tornado_router_anthropic.vendor_response import (
     VendorResponse,
@@ -38,12 +38,20 @@ Chunks = Iterable[Body]
 class MessageStream:
     """Reads one stream.
 
+    Args:
+        call: what was asked.
+        settings: of the provider.
+        headers: of the response, as far as they are known.
+
     Attributes:
         done: whether the vendor has said that it is over.
     """
 
-    def __init__(self, call: Call, settings: Settings) -> None:
+    def __init__(
+        self, call: Call, settings: Settings, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.done = False
+        self._headers = headers
         self._call = call
         self._response = VendorResponse(settings.name, call)
         self._shows_thoughts = settings.reasoning_content
@@ -117,7 +125,7 @@ class MessageStream:
         if not isinstance(identifier, str) or not isinstance(name, str):
             raise self._response.wrong("content_block.id" if name else "content_block.name")
         name = safe_names(self._call).original(name)
-        self._keys, self._held = renamed_keys(self._call.body).get(name), []
+        self._keys, self._held = self._response.renamed_keys.get(name), []
         self._layout.append(identifier)
         self._calls += 1
         self._has_arguments = False
@@ -226,7 +234,7 @@ class MessageStream:
         return ({**self._identity, "choices": [], "usage": usage},) if usage else ()
 
     def _fail(self, data: dict[str, Any]) -> Chunks:
-        raise reported_error(self._response.provider, data)
+        raise reported_error(self._response.provider, data, self._headers)
 
     def _chunk(self, delta: dict[str, Any]) -> dict[str, Any]:
         if not self._identity:

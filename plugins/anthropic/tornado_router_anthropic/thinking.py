@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from tornado_router.provider import Call, Params
 from tornado_router_anthropic.content import Block
@@ -25,6 +25,7 @@ https://platform.claude.com/docs/en/build-with-claude/preserved-thinking/prefix-
 _BUDGETS = {"minimal": 1024, "low": 4096, "medium": 12_288, "high": 24_576}
 _MAX_BUDGET = 32_768
 _LEVELS = ("minimal", "low", "medium", "high", "xhigh", "max")
+_THOUGHTS = ("thinking", "redacted_thinking")
 _WITHOUT_WORDS = frozenset({"user", "system", "developer"})
 
 Layout = list[Block | int | str]
@@ -92,8 +93,8 @@ def recall_layout(call: Call, tool_call_ids: Iterable[str]) -> Layout | None:
     for tool_call_id in tool_call_ids:
         kept = call.memory.get(tool_call_id)
         if isinstance(kept, Mapping) and kept.get("model") == call.model:
-            layout: Layout | None = kept.get("layout")
-            return layout
+            layout = kept.get("layout")
+            return layout if _is_layout(layout) else None
     return None
 
 
@@ -129,6 +130,22 @@ def lay_out(
     return blocks
 
 
+def _is_layout(value: object) -> TypeGuard[Layout]:
+    """Whether a value is what was kept: it may have been through the hands of the client.
+
+    A call stands in it once, and no text is taken twice: a short request becomes no huge one.
+    """
+    if not isinstance(value, list):
+        return False
+    calls = [item for item in value if isinstance(item, str)]
+    return len(set(calls)) == len(calls) and all(
+        item.get("type") in _THOUGHTS
+        if isinstance(item, dict)
+        else isinstance(item, str) or (isinstance(item, int) and item >= 0)
+        for item in value
+    )
+
+
 def _adaptive(params: Params, model: Model, effort: str | None, max_tokens: int) -> Thinking:
     if effort == "none":
         if model.thinking == "always":
@@ -137,11 +154,13 @@ def _adaptive(params: Params, model: Model, effort: str | None, max_tokens: int)
         if model.thinking == "adaptive":
             return Thinking(False, None, None, max_tokens)
         return Thinking(False, {"type": model.thinking_off}, None, max_tokens)
-    if model.thinking == "adaptive":
-        if effort is None:
-            return Thinking(False, None, None, max_tokens)
-        return Thinking(True, {"type": "adaptive"}, _level(effort, model), max_tokens)
-    return Thinking(True, None, _level(effort, model), max_tokens)
+    if model.thinking == "adaptive" and effort is None:
+        return Thinking(False, None, None, max_tokens)
+    level = _level(effort, model)
+    if level != effort:
+        params.approximate("reasoning_effort")
+    config = {"type": "adaptive"} if model.thinking == "adaptive" else None
+    return Thinking(True, config, level, max_tokens)
 
 
 def _level(effort: str | None, model: Model) -> str | None:

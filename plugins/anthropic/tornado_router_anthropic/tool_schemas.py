@@ -9,14 +9,12 @@ https://github.com/ComposioHQ/composio/issues/3500.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
-from tornado_router.provider import SafeNames, dump_json
+from tornado_router.provider import SafeNames, dump_json, load_json, write_json
 from tornado_router_anthropic.schemas import describe
 
 _KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -47,8 +45,8 @@ class ToolSchema:
 
 def tool_schema(parameters: Mapping[str, Any] | None) -> ToolSchema:
     """The parameters of a tool as the vendor takes them; clients send the same ones every time."""
-    text = dump_json(parameters or {})
-    return _remembered(text) if len(text) <= MAX_REMEMBERED else _prepared(text)
+    parameters = parameters or {}
+    return _prepared(parameters) if _is_large(parameters) else _remembered(dump_json(parameters))
 
 
 def renamed_keys(body: Mapping[str, Any]) -> dict[str, SafeNames]:
@@ -56,8 +54,10 @@ def renamed_keys(body: Mapping[str, Any]) -> dict[str, SafeNames]:
     functions = [tool.get("function") for tool in body.get("tools") or ()]
     found = {}
     for function in (*functions, *(body.get("functions") or ())):
-        if isinstance(function, Mapping) and function.get("parameters"):
-            keys = tool_schema(function["parameters"]).keys
+        parameters = function.get("parameters") if isinstance(function, Mapping) else None
+        if parameters:
+            large = _is_large(parameters)
+            keys = _scanned(parameters)[0] if large else tool_schema(parameters).keys
             if keys:
                 found[function["name"]] = keys
     return found
@@ -72,17 +72,44 @@ def rename_keys(value: Any, name: Callable[[str], str]) -> Any:
     return value
 
 
-def _prepared(parameters: bytes) -> ToolSchema:
-    schema = orjson.loads(parameters)
-    keys = SafeNames(_keys(schema), _KEY, _MAX_KEY)
-    root, in_words = _plain(_rewritten(schema, keys))
+def _is_large(parameters: Mapping[str, Any]) -> bool:
+    return len(write_json(parameters)) > MAX_REMEMBERED
+
+
+def _prepared(schema: Mapping[str, Any]) -> ToolSchema:
+    keys, has_nulls = _scanned(schema)
+    root, in_words = _plain(_rewritten(schema, keys) if keys or has_nulls else schema)
     return ToolSchema(root, keys, in_words)
 
 
-_remembered = lru_cache(maxsize=256)(_prepared)
+@lru_cache(maxsize=256)
+def _remembered(parameters: bytes) -> ToolSchema:
+    return _prepared(load_json(parameters))
 
 
-def _plain(schema: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _scanned(schema: Any) -> tuple[SafeNames, bool]:
+    """The names of all properties in a schema, and whether any keyword is null."""
+    names: list[str] = []
+    has_nulls, waiting = False, [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            for keyword, inner in value.items():
+                if isinstance(inner, str):
+                    continue
+                if keyword in _MAPS and isinstance(inner, dict):
+                    if keyword == "properties":
+                        names += inner
+                    waiting += inner.values()
+                elif keyword not in _VALUES:
+                    has_nulls = has_nulls or inner is None
+                    waiting.append(inner)
+    return SafeNames(names, _KEY, _MAX_KEY), has_nulls
+
+
+def _plain(schema: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The schema with a plain object as its root, and the keywords that are in words now."""
     found = {key: value for key, value in schema.items() if key not in (*_MIXES, "type")}
     kind = schema.get("type")
@@ -97,8 +124,8 @@ def _plain(schema: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
             _merge(found, branch, required=key == "allOf")
         if branches and (key != "allOf" or any(branch.keys() - _MERGED for branch in branches)):
             in_words.append(key)
-            short = [{**branch, **_names(branch)} for branch in branches]
-            rules.append(f"{key}: {orjson.dumps(short).decode()}")
+            short = [{**branch, **_listed(branch)} for branch in branches]
+            rules.append(f"{key}: {write_json(short).decode()}")
     if rules:
         describe(found, rules)
     found.setdefault("properties", {})
@@ -116,7 +143,7 @@ def _merge(found: dict[str, Any], branch: Mapping[str, Any], *, required: bool) 
         found["required"] = [*before, *(name for name in names if name not in before)]
 
 
-def _names(branch: Mapping[str, Any]) -> dict[str, Any]:
+def _listed(branch: Mapping[str, Any]) -> dict[str, Any]:
     properties = branch.get("properties")
     return {"properties": list(properties)} if isinstance(properties, Mapping) else {}
 
@@ -131,21 +158,6 @@ def _resolved(branch: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
             place = place.get(step) if isinstance(place, Mapping) else None
         branch = place
     return branch if isinstance(branch, Mapping) else {}
-
-
-def _keys(schema: Any) -> Iterator[str]:
-    """The names of all properties in a schema."""
-    if isinstance(schema, list):
-        for item in schema:
-            yield from _keys(item)
-    elif isinstance(schema, dict):
-        for keyword, value in schema.items():
-            if keyword in _MAPS and isinstance(value, dict):
-                if keyword == "properties":
-                    yield from value
-                yield from _keys(list(value.values()))
-            elif keyword not in _VALUES:
-                yield from _keys(value)
 
 
 def _rewritten(schema: Any, keys: SafeNames) -> Any:

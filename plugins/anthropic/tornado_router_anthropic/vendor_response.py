@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
-from tornado_router.provider import Call, ProviderError, bad_answer, load_json_object
+from tornado_router.provider import Call, ProviderError, SafeNames, bad_answer, load_json_object
+from tornado_router_anthropic.tool_schemas import renamed_keys
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -37,6 +39,11 @@ class VendorResponse:
     def __init__(self, provider: str, call: Call) -> None:
         self.provider = provider
         self.call = call
+
+    @cached_property
+    def renamed_keys(self) -> Mapping[str, SafeNames]:
+        """The tools of the call that have properties of another name for the vendor."""
+        return renamed_keys(self.call.body)
 
     def load(self, data: bytes) -> dict[str, Any]:
         """The JSON object in a response or an event.

@@ -31,7 +31,7 @@ def moderate(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = body["input"]
     if isinstance(given, str):
         return [_result([given], ["text"])]
-    if all(isinstance(item, str) for item in given):
+    if given and all(isinstance(item, str) for item in given):
         return [_result([text], ["text"]) for text in given]
     parts = [item if isinstance(item, Mapping) else {"text": item} for item in given]
     kinds = sorted({"image" if part.get("type") == "image_url" else "text" for part in parts})

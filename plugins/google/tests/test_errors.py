@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tornado_router.provider import ProviderError, UpstreamResponse
+from tornado_router.provider import Event, ProviderError, UpstreamResponse
 
 from .support import FakeHTTP, recording
 
@@ -70,6 +70,23 @@ def test_an_error_on_the_way(google):
     with pytest.raises(ProviderError) as caught:
         google.send(http, google.call(stream=True))
     assert (caught.value.status, caught.value.code) == (503, "unavailable")
+
+
+@pytest.mark.parametrize("endpoint", ["chat.completions", "embeddings"])
+def test_the_headers_of_a_response_hold_for_the_error_inside(google, endpoint):
+    body = b'{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Slow."}}'
+    response = UpstreamResponse(200, {"retry-after": "17"}, body)
+    translator, call = (
+        google.provider.endpoints[endpoint],
+        google.call({"input": "x"}, endpoint=endpoint),
+    )
+    with pytest.raises(ProviderError) as whole:
+        translator.parse_response(call, response)
+    assert whole.value.headers == {"Retry-After": "17"}
+    if endpoint == "chat.completions":
+        with pytest.raises(ProviderError) as streamed:
+            translator.open_stream(call, response).feed(Event(body))
+        assert streamed.value.headers == {"Retry-After": "17"}
 
 
 def test_an_error_behind_a_status_200(google):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import orjson
 import pytest
 
+from tornado_router.provider import ProviderError
 from tornado_router_google.models import traits_of
 
-from .support import Google, tool
+from .support import Google, called, result, tool, user
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
@@ -50,7 +52,6 @@ def test_fields(google, fields, expected):
     [
         ({"n": 9}, "n"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"verbosity": "low"}, "verbosity"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
         ({"web_search_options": {}}, "web_search_options"),
@@ -95,11 +96,57 @@ def test_efforts(google, model, effort, expected):
     ],
 )
 def test_an_effort_that_is_approximated_is_told(google, model, effort, level):
-    call = google.call({"reasoning_effort": effort}, model=model)
-    google.request(call)
+    call = google.call({"reasoning_effort": effort}, model=model, unsupported="adapt")
+    config = orjson.loads(google.request(call).body)["generationConfig"]
     assert call.dropped == ["reasoning_effort"]
-    config = google.config(model, reasoning_effort=effort)
     assert config["thinkingConfig"] == {"thinkingLevel": level}
+    with pytest.raises(ProviderError):
+        google.config(model, reasoning_effort=effort)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gemini-3-flash-preview", {"thinkingLevel": "MINIMAL"}),
+        ("gemini-3-pro-preview", {"thinkingLevel": "LOW"}),
+        ("gemini-2.5-pro", {"thinkingBudget": 128}),
+    ],
+)
+def test_a_model_that_always_thinks_thinks_least(google, model, expected):
+    call = google.call({"reasoning_effort": "none"}, model=model, unsupported="adapt")
+    config = orjson.loads(google.request(call).body)["generationConfig"]
+    assert config["thinkingConfig"] == expected
+    assert call.dropped == ["reasoning_effort"]
+
+
+def test_reasoning_of_another_vendor_is_not_sent(google):
+    said = {
+        **called(("call_1", "f", "{}"), content="Hm."),
+        "reasoning_content": "foreign-thought",
+        "reasoning_details": [{"type": "reasoning.encrypted", "data": "foreign-sealed"}],
+        "thinking_blocks": [{"type": "thinking", "thinking": "x", "signature": "foreign-sealed"}],
+    }
+    body = {"messages": [user(), said, result("call_1")], "tools": [tool("f")]}
+    layout = [{"type": "thinking", "thinking": "x", "signature": "foreign-sealed"}]
+    for memory in ({}, {"call_1": {"model": "claude-opus-5-5", "layout": layout}}):
+        call = google.call(body, model="gemini-3-flash-preview", memory=memory)
+        assert b"foreign" not in google.request(call).body
+
+
+@pytest.mark.parametrize("form", [{"type": "json_object"}, JSON_SCHEMA])
+def test_a_format_beside_tools_is_asked_for_in_words_where_the_model_has_no_place(google, form):
+    fields = {"tools": [tool("f")], "response_format": form}
+    messages = [{"role": "system", "content": "Be brief."}, user()]
+    call = google.call({"messages": messages, **fields}, unsupported="adapt")
+    body = orjson.loads(google.request(call).body)
+    assert "responseMimeType" not in body.get("generationConfig", {})
+    texts = [part["text"] for part in body["systemInstruction"]["parts"]]
+    assert texts[0] == "Be brief."
+    assert "Answer with one JSON value alone" in texts[1]
+    assert ("JSON Schema" in texts[1]) == (form is JSON_SCHEMA)
+    assert call.dropped == ["response_format"]
+    with pytest.raises(ProviderError, match="response_format"):
+        google.build(fields)
 
 
 @pytest.mark.parametrize(
@@ -135,13 +182,20 @@ def test_service_tiers(google, vertex, refused):
 
 
 def test_hints_are_dropped_and_told(google):
-    hints = {"user": "u", "metadata": {}, "store": True, "prompt_cache_key": "k"}
+    hints = {
+        "user": "u",
+        "metadata": {"a": "b"},
+        "store": True,
+        "prompt_cache_key": "k",
+        "verbosity": "low",
+    }
     call = google.call(hints)
     google.request(call)
-    assert call.dropped == list(hints)
+    assert sorted(call.dropped) == sorted(hints)
 
 
 def test_the_newest_is_meant_by_a_name_without_a_number():
     assert traits_of("gemini-flash-latest") == traits_of("gemini-99-flash")
+    assert traits_of("gemini-" + "9" * 5000) == traits_of("gemini-99-flash")
     assert not traits_of("gemma-3-27b-it").wants_signatures
     assert Google().provider.remembers

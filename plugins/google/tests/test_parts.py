@@ -91,3 +91,17 @@ def test_what_may_be_dropped_is_told(google):
         "messages[0].content[1].image_url.detail",
         "messages[0].content[2].input_audio.format",
     ]
+
+
+@pytest.mark.parametrize(
+    ("item", "param"),
+    [
+        ({"type": "image_url"}, ""),
+        ({"type": "image_url", "image_url": {}}, ".image_url.url"),
+        ({"type": "file", "file": 5}, ""),
+    ],
+)
+def test_what_the_assistant_said_may_be_odd(google, refused, item, param):
+    said = {"role": "assistant", "content": [item]}
+    found = refused(google, {"messages": [user("a"), said, user("b")]}).param
+    assert found == f"messages[1].content[0]{param}"

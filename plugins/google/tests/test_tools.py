@@ -59,10 +59,24 @@ def test_choices(google, choice, expected):
             {"tools": TOOLS, "tool_choice": allow("auto", F, tool("h"))},
             "tool_choice.allowed_tools.tools[1]",
         ),
+        (
+            {"tools": TOOLS, "tool_choice": allow("auto", {"function": 5})},
+            "tool_choice.allowed_tools.tools[0]",
+        ),
+        (
+            {"tools": TOOLS, "tool_choice": allow("auto", {"function": {"name": {}}})},
+            "tool_choice.allowed_tools.tools[0]",
+        ),
     ],
 )
 def test_what_google_cannot_do_is_refused(google, refused, fields, param):
     assert refused(google, fields).param == param
+
+
+def test_calls_one_at_a_time_are_hoped_for(google):
+    call = google.call({"tools": TOOLS, "parallel_tool_calls": False}, unsupported="adapt")
+    google.request(call)
+    assert call.dropped == ["parallel_tool_calls"]
 
 
 def test_what_is_dropped_is_left_out(google):
@@ -154,3 +168,9 @@ def test_parameters_are_an_object(google, kind):
     body = google.build({"tools": [tool(parameters=schema)]})
     declared = body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"]
     assert declared == {"type": "object", "properties": {"$filter": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("description", ["", None])
+def test_an_empty_description_is_left_out(google, description):
+    body = google.build({"tools": [tool("f", description=description)]})
+    assert body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]

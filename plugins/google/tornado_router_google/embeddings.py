@@ -78,7 +78,7 @@ class Embeddings(Translator):
         name = self._provider.name
         body = load_json_object(response.body, name)
         if "error" in body:
-            raise error_of(name, body)
+            raise error_of(name, body, response.headers)
         vectors, tokens = _vectors(body, name)
         asked = call.body["input"]
         if len(vectors) != (1 if isinstance(asked, str) else len(asked)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tornado_router.provider import Call, Params
+from tornado_router.provider import Params, dump_json
 from tornado_router_google.models import Traits
 from tornado_router_google.schema import portable_schema
 
@@ -19,6 +19,9 @@ _INT32 = 2**31
 _TIERS = ("flex", "priority")
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 """As Google maps them itself: https://ai.google.dev/gemini-api/docs/openai#thinking."""
+
+_LEAST_BUDGET = 128
+"""Of 2.5 Pro, which cannot think less: https://ai.google.dev/gemini-api/docs/thinking."""
 
 _LEVELS = {
     "minimal": ("MINIMAL", "LOW"),
@@ -31,10 +34,20 @@ _LEVELS = {
 """The level that an effort asks for, and the one that comes nearest."""
 
 
+_JSON = "Answer with one JSON value alone: no words around it, and no code fence."
+
+
 def generation_config(
-    call: Call, params: Params, traits: Traits, has_tools: bool
+    params: Params, traits: Traits, system: list[dict[str, Any]], has_tools: bool
 ) -> dict[str, Any]:
-    """The `generationConfig` of a request."""
+    """The `generationConfig` of a request.
+
+    Args:
+        params: of the call.
+        traits: of the model.
+        system: the parts of the instructions; what can only be asked for in words is added.
+        has_tools: whether the request has tools.
+    """
     config: dict[str, Any] = {}
     for name, field in (("temperature", "temperature"), ("top_p", "topP")):
         value = params.take(name)
@@ -47,8 +60,11 @@ def generation_config(
     _seed(config, params)
     _penalties(config, params, traits)
     _choices(config, params)
-    _format(config, params, traits, has_tools)
-    _thinking(config, call, params, traits)
+    if has_tools and not traits.json_with_tools:
+        system += _format_in_words(params)
+    else:
+        _format(config, params)
+    _thinking(config, params, traits)
     return config
 
 
@@ -61,17 +77,6 @@ def service_tier(params: Params, on_vertex: bool) -> str | None:
         params.approximate("service_tier")
         return None
     return str(tier)
-
-
-def take_defaults(params: Params) -> None:
-    """Takes what asks for nothing but what every response is anyway."""
-    for name, defaults in (
-        ("modalities", (["text"], [])),
-        ("verbosity", ("medium",)),
-        ("logit_bias", ({},)),
-    ):
-        if params.take(name, defaults[0]) not in defaults:
-            params.unsupported(name)
 
 
 def _stop(config: dict[str, Any], params: Params) -> None:
@@ -116,12 +121,12 @@ def _choices(config: dict[str, Any], params: Params) -> None:
             config["logprobs"] = top
 
 
-def _format(config: dict[str, Any], params: Params, traits: Traits, has_tools: bool) -> None:
+def _format(config: dict[str, Any], params: Params) -> None:
     wanted: Mapping[str, Any] = params.take("response_format") or {}
     kind = wanted.get("type", "text")
     if kind == "text":
         return
-    if kind not in ("json_object", "json_schema") or (has_tools and not traits.json_with_tools):
+    if kind not in ("json_object", "json_schema"):
         params.unsupported("response_format")
         return
     config["responseMimeType"] = "application/json"
@@ -131,7 +136,22 @@ def _format(config: dict[str, Any], params: Params, traits: Traits, has_tools: b
         config["responseJsonSchema"] = portable_schema(schema, path)
 
 
-def _thinking(config: dict[str, Any], call: Call, params: Params, traits: Traits) -> None:
+def _format_in_words(params: Params) -> list[dict[str, Any]]:
+    """What a response looks like, for a model that takes no such format beside tools."""
+    wanted: Mapping[str, Any] = params.take("response_format") or {}
+    kind = wanted.get("type", "text")
+    if kind == "text":
+        return []
+    if kind not in ("json_object", "json_schema"):
+        params.unsupported("response_format")
+        return []
+    params.approximate("response_format")
+    schema = wanted["json_schema"].get("schema") if kind == "json_schema" else None
+    rule = f" It fits this JSON Schema: {dump_json(schema).decode()}" if schema else ""
+    return [{"text": f"Unless you call a tool: {_JSON}{rule}"}]
+
+
+def _thinking(config: dict[str, Any], params: Params, traits: Traits) -> None:
     """https://ai.google.dev/gemini-api/docs/thinking: levels from Gemini 3 on, budgets before."""
     effort = params.take("reasoning_effort")
     if effort is None:
@@ -139,13 +159,17 @@ def _thinking(config: dict[str, Any], call: Call, params: Params, traits: Traits
     if effort == "none":
         if traits.always_thinks:
             params.approximate("reasoning_effort")
+            least = traits.thinking_levels[:1]
+            config["thinkingConfig"] = (
+                {"thinkingLevel": least[0]} if least else {"thinkingBudget": _LEAST_BUDGET}
+            )
         elif traits.thinking_budget:
             config["thinkingConfig"] = {"thinkingBudget": 0}
     elif traits.thinking_levels and effort in _LEVELS:
         level = next(level for level in _LEVELS[effort] if level in traits.thinking_levels)
         config["thinkingConfig"] = {"thinkingLevel": level}
         if level != _LEVELS[effort][0]:
-            call.dropped.append("reasoning_effort")  # approximated, and said so
+            params.approximate("reasoning_effort")
     elif traits.thinking_budget and effort in _LEVELS:
         budget = _BUDGETS.get(effort, traits.thinking_budget)
         config["thinkingConfig"] = {"thinkingBudget": budget}

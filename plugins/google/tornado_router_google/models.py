@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-_GENERATION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
+_GENERATION = re.compile(r"gemini-(\d{1,3})(?:\.(\d{1,3}))?(?!\d)")
 _NEWEST = (99, 0)
 _NONE = (0, 0)
 

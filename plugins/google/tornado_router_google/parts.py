@@ -78,6 +78,9 @@ class PartReader:
         if kind in ("text", "refusal"):
             text = item[kind]
             return {"text": text} if text else None
+        if not isinstance(item.get(kind), Mapping):  # what a model said is not checked before
+            self._params.unsupported(path)
+            return None
         if kind == "image_url":
             return self._image(item["image_url"], f"{path}.image_url")
         if kind == "input_audio":
@@ -90,7 +93,10 @@ class PartReader:
     def _image(self, image: Mapping[str, Any], path: str) -> Part | None:
         if image.get("detail") not in (None, "auto"):
             self._dropped.append(f"{path}.detail")  # it changes the price more than the response
-        url = image["url"]
+        url = image.get("url")
+        if not isinstance(url, str):
+            self._params.unsupported(f"{path}.url")
+            return None
         if url[:5].lower() == "data:":
             return _inline(url, f"{path}.url")
         scheme = url.partition(":")[0].lower()

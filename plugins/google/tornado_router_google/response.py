@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tornado_router.provider import Call, load_json_object
+from tornado_router.provider import Call, UpstreamResponse, load_json_object
 from tornado_router_google.candidates import (
     CallReader,
     FunctionCall,
@@ -24,7 +24,7 @@ from tornado_router_google.usage import usage_of
 from tornado_router_google.wire import invalid
 
 
-def completion(call: Call, provider: str, data: bytes) -> dict[str, Any]:
+def completion(call: Call, provider: str, response: UpstreamResponse) -> dict[str, Any]:
     """OpenAI's chat completion.
 
     A prompt that Google blocks has no candidates: it becomes a choice without content that ends
@@ -33,9 +33,9 @@ def completion(call: Call, provider: str, data: bytes) -> dict[str, Any]:
     Raises:
         ProviderError: the response is not what Google's API promises.
     """
-    body = load_json_object(data, provider)
+    body = load_json_object(response.body, provider)
     if "error" in body:
-        raise error_of(provider, body)
+        raise error_of(provider, body, response.headers)
     reader = CallReader(call, provider)
     reader.response_id = body.get("responseId")
     choices = [

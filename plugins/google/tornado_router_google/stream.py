@@ -44,12 +44,19 @@ class _Choice:
 
 
 class ChatStreamParser:
-    """Makes chunks of the events of one stream."""
+    """Makes chunks of the events of one stream.
 
-    def __init__(self, call: Call, provider: str) -> None:
+    Args:
+        call: what was asked.
+        provider: its name.
+        headers: of the response, as far as they are known.
+    """
+
+    def __init__(self, call: Call, provider: str, headers: Mapping[str, str] | None = None) -> None:
         self.done = False  # Google says no such thing, it closes
         self._call = call
         self._provider = provider
+        self._headers = headers
         self._legacy = wants_legacy(call)
         self._calls = CallReader(call, provider)
         self._head: dict[str, Any] = {}
@@ -60,7 +67,7 @@ class ChatStreamParser:
         """The chunks of an event."""
         body = load_json_object(event.data, self._provider)
         if "error" in body:
-            raise error_of(self._provider, body)
+            raise error_of(self._provider, body, self._headers)
         if not self._head:
             self._head = identity(self._call, body, "chat.completion.chunk")
             self._calls.response_id = body.get("responseId")

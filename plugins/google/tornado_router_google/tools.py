@@ -42,7 +42,7 @@ def tool_fields(params: Params) -> dict[str, Any]:
     if not declarations:
         return {}
     if parallel is False:
-        params.unsupported("parallel_tool_calls")
+        params.approximate("parallel_tool_calls")
     fields: dict[str, Any] = {"tools": [{"functionDeclarations": declarations}]}
     names = {declaration["name"] for declaration in declarations}
     config = _choose(choice, names, params)
@@ -97,8 +97,9 @@ def _allow(allowed: Mapping[str, Any], names: set[str], params: Params) -> dict[
     mode = _ALLOWED_MODES.get(allowed["mode"])
     chosen = []
     for index, tool in enumerate(allowed["tools"]):
-        name = (tool.get("function") or {}).get("name") if isinstance(tool, dict) else None
-        if name in names:
+        function = tool.get("function") if isinstance(tool, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if isinstance(name, str) and name in names:
             chosen.append(name)
         else:
             params.unsupported(f"tool_choice.allowed_tools.tools[{index}]")

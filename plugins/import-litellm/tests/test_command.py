@@ -44,6 +44,8 @@ def test_the_command(output):
     text = output.read_text()
     assert tomllib.loads(text)["routes"]["claude"] == {"targets": ["anthropic/claude-sonnet-5"]}
     assert "# - general_settings.master_key: keys are made here" in text
+    assert tomllib.loads(text)["server"] == {"port": 4000}
+    assert "while LiteLLM has that, serve by another" in done.output
     assert "the environment variable REDIS_HOST is not set" in done.output
     assert "canary" not in text + done.output
     names = ("REDIS_HOST", "REDIS_PASSWORD", "OPENAI_API_KEY", "GPT_API_KEY", "ANTHROPIC_API_KEY")

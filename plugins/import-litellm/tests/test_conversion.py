@@ -171,8 +171,39 @@ def test_credentials():
 )  # fmt: skip
 def test_deployments_that_cannot_be_served(name, model):
     imported = convert({"model_list": [{"model_name": name, "litellm_params": {"model": model}}]})
-    assert imported.tables == {}
+    assert imported.tables == {"server": {"port": 4000}}
     assert [note.where for note in imported.notes] == ["model_list[0]"]
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "endpoint"),
+    [("openai/whisper-1", "audio_transcription", "audio.transcriptions"),
+     ("openai/whisper-1", None, "audio.transcriptions"), ("groq/whisper-large-v3", None, "audio."),
+     ("openai/gpt-4o-mini-transcribe", None, "audio."), ("openai/tts-1", None, "audio.speech"),
+     ("openai/dall-e-3", None, "images."), ("openai/sora-2", "video_generation", "video_")],
+)  # fmt: skip
+def test_models_of_endpoints_that_are_not_served_are_left_out(model, mode, endpoint):
+    chat = {"model_name": "a", "litellm_params": {"model": "openai/gpt-4o-mini"}}
+    other = {"model_name": "b", "litellm_params": {"model": model}}
+    if mode:
+        other["model_info"] = {"mode": mode}
+    imported = convert(
+        {"model_list": [chat, other], "litellm_settings": {"fallbacks": [{"a": ["b"]}]}}
+    )
+    assert imported.tables["routes"] == {"a": {"targets": ["openai/gpt-4o-mini"]}}
+    told = {note.where: note.message for note in imported.notes}
+    assert f"not served, {endpoint}" in told["model_list[1]"]
+    assert told["litellm_settings.fallbacks[0].a"] == "'b' is no model of the file: left out"
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "embedding", "moderation", None])
+def test_models_of_endpoints_that_are_served(mode):
+    item = {"model_name": "a", "litellm_params": {"model": "openai/x"}, "model_info": {}}
+    if mode:
+        item["model_info"]["mode"] = mode
+    imported = convert({"model_list": [item]})
+    assert imported.tables["routes"] == {"a": {"targets": ["openai/x"]}}
+    assert [note.where for note in imported.notes] == ["model_list[0].litellm_params.api_key"]
 
 
 def test_a_bare_wildcard_is_told():

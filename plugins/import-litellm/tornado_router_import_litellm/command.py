@@ -13,7 +13,7 @@ import yaml
 
 from tornado_router.config.reader import environment, examine
 from tornado_router.errors import ConfigError, Fault
-from tornado_router_import_litellm.conversion import Imported, convert
+from tornado_router_import_litellm.conversion import PORT, Imported, convert
 
 
 @click.command()
@@ -45,8 +45,9 @@ def litellm(source: Path, output: Path, force: bool) -> None:
     )
     click.echo(f"wrote {output} ({made}); now: tornado-router check {output}")
     click.echo(
-        "LiteLLM listens on port 4000 of every interface, this router on 127.0.0.1:3000 unless "
-        "[server] has another `host` and `port`"
+        f"It keeps LiteLLM's port, {PORT}, so that clients find it; while LiteLLM has that, serve "
+        "by another: tornado-router serve --port 4001. Other machines reach it once [server] has "
+        '`host = "0.0.0.0"`'
     )
 
 

@@ -10,15 +10,19 @@ from typing import Any, NamedTuple
 
 from tornado_router.config.declaration import table_schema
 from tornado_router.config.options import RoutingOptions
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import Fault
 from tornado_router_import_litellm.prices import NAMES, Prices
 from tornado_router_import_litellm.providers import Providers, base_setting, seconds, split
 from tornado_router_import_litellm.references import References
 from tornado_router_import_litellm.routes import NO_LIMIT, Routes
 from tornado_router_import_litellm.settings import Settings
-from tornado_router_import_litellm.vendors import VARIABLES, VENDORS, Served, served
+from tornado_router_import_litellm.vendors import VARIABLES, VENDORS, Served, endpoint, served
 
 ENVIRONMENT = "os.environ/"
+
+PORT = 4000
+"""That LiteLLM listens on unless its command line says another."""
 
 _RESPONSE_CACHE = "a route caches responses if it has `cache_seconds`: docs/cache.md"
 
@@ -107,6 +111,7 @@ class _Conversion:
         drops = bool(self._settings.take("drop_params", bool))
         redis = self._redis()
         tables = {
+            "server": {"port": PORT},
             "auth": {"jwt_secret": "${JWT_SECRET}"} if redis else {},
             "routing": self._routing(),
             "redis": redis,
@@ -146,7 +151,8 @@ class _Conversion:
         parts = split(base) if isinstance(base, str) else None
         host = (parts.hostname if parts else None) or ("" if base else None)
         by = served(model, params.take("custom_llm_provider", str), host)
-        wrong = _why_not(name, by)
+        mode = info.take("mode", str)
+        wrong = _why_not(name, by, mode)
         if by is None or wrong:
             self._note(entry.where, f"{wrong}: left out")
             return
@@ -155,9 +161,6 @@ class _Conversion:
         owner = name if any(map(str.isalnum, name)) else by.vendor
         target = f"{self._providers.add(VENDORS[by.vendor], by.model, params, owner)}/{by.model}"
         self._routes.add(name, target, params, entry.where)
-        mode = info.take("mode", str)
-        if mode not in (None, "chat", "embedding", "completion"):
-            self._note(info.path("mode"), "is an endpoint that is not served")
         self._prices.add(target, params, info, embeds=mode == "embedding")
         base_model = info.take("base_model", str) or params.take("base_model", str)
         if base_model:
@@ -281,7 +284,7 @@ def _reserved(config: Mapping[str, Any]) -> set[str]:
     return {*VARIABLES, "GOOGLE_API_KEY", "JWT_SECRET", *set_there}
 
 
-def _why_not(name: str, by: Served | None) -> str | None:
+def _why_not(name: str, by: Served | None, mode: str | None) -> str | None:
     """Why a deployment cannot be served here, or None if it can."""
     if by is None:
         return "its `model` names no vendor, nor does another setting; LiteLLM wants `vendor/model`"
@@ -298,6 +301,8 @@ def _why_not(name: str, by: Served | None) -> str | None:
         )
     if not by.model:
         return "its `model` names a vendor, but no model"
+    if endpoint(by.model, mode) not in ENDPOINTS:
+        return f"'{name}' is for an endpoint that is not served, {endpoint(by.model, mode)}"
     if max(name.count("*"), by.model.count("*")) > 1:
         return "a name may hold one `*`"
     if "*" in by.model and "*" not in name:

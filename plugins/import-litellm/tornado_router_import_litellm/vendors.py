@@ -79,6 +79,27 @@ _BEGINNINGS = {
 }
 """LiteLLM has a list of all models instead; these begin as their families do."""
 
+_ENDPOINTS = {
+    "audio_speech": "audio.speech",
+    "audio_transcription": "audio.transcriptions",
+    "chat": "chat.completions",
+    "completion": "completions",
+    "embedding": "embeddings",
+    "image_generation": "images.generations",
+    "moderation": "moderations",
+    "responses": "responses",
+}
+"""What we call the endpoint of a `mode`: https://docs.litellm.ai/docs/proxy/health."""
+
+_MODES = {
+    "dall-e": "image_generation",
+    "gpt-image": "image_generation",
+    "transcribe": "audio_transcription",
+    "tts": "audio_speech",
+    "whisper": "audio_transcription",
+}
+"""By a part of the model's name: LiteLLM's list of all models has the mode of each."""
+
 
 class Served(NamedTuple):
     """A model as it is served.
@@ -123,3 +144,16 @@ def served(model: str, custom: str | None, host: str | None) -> Served | None:
     if host is not None:
         return Served("openai", model, "names no vendor; its server is taken to speak OpenAI's API")
     return None
+
+
+def endpoint(model: str, mode: str | None) -> str:
+    """The endpoint that a model is for, or its `mode` where we have no name for that.
+
+    Args:
+        model: the vendor's name of it.
+        mode: `model_info.mode`; None to go by the name.
+    """
+    if mode is None:
+        parts = (found for part, found in _MODES.items() if part in model)
+        mode = next(parts, "chat")
+    return _ENDPOINTS.get(mode, mode)

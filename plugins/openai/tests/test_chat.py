@@ -247,7 +247,6 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("name", "field", "value"),
         [
-            ("mistral", "logprobs", True),
             ("mistral", "modalities", ["text", "audio"]),
             ("mistral", "web_search_options", {}),
             ("groq", "logit_bias", {"5": 1}),
@@ -268,6 +267,12 @@ class TestParameters:
     @pytest.mark.parametrize("field", ["verbosity", "prompt_cache_retention"])
     def test_a_hint_is_left_out_and_reported(self, field):
         assert rest("mistral", unsupported="reject", **{field: "low"}) == ({}, [field])
+
+    @pytest.mark.parametrize("name", ["mistral", "groq"])
+    def test_log_probabilities_that_nobody_can_give_are_left_out_and_reported(self, name):
+        assert rest(name, logprobs=True, top_logprobs=2) == ({}, ["logprobs", "top_logprobs"])
+        with pytest.raises(ProviderError):
+            rest(name, logprobs=True, unsupported="reject")
 
     @pytest.mark.parametrize(("name", "limit"), [("mistral", 1.5), ("moonshot", 1)])
     def test_a_temperature_beyond_the_vendors_is_lowered(self, name, limit):

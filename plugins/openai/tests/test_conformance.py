@@ -14,10 +14,11 @@ RECORDINGS = Path(__file__).parent / "recordings"
 THINKING = Path(__file__).parent / "vendor_recordings"
 
 
-def recordings_without(*names, endpoints=("completions",)):
+def recordings_without(*names, endpoints=()):
     """OpenAI's recordings but some, and one of a tool call with reasoning."""
     folder = Path(tempfile.mkdtemp(prefix="recordings-"))
-    ignored = shutil.ignore_patterns(*(f"{name}.*" for name in names), *endpoints)
+    others = ("completions", "responses*", *endpoints)
+    ignored = shutil.ignore_patterns(*(f"{name}.*" for name in names), *others)
     shutil.copytree(RECORDINGS, folder, ignore=ignored, dirs_exist_ok=True)
     shutil.copytree(THINKING, folder, dirs_exist_ok=True)
     return folder
@@ -43,7 +44,7 @@ class TestMistral(TestOpenAI):
 class TestGroq(TestOpenAI):
     """One that is strict about fields."""
 
-    recordings = recordings_without("logprobs", "two", endpoints=("completions", "moderations"))
+    recordings = recordings_without("logprobs", "two", endpoints=("moderations",))
     kind = Groq
     examples = 40
 
@@ -51,6 +52,6 @@ class TestGroq(TestOpenAI):
 class TestDeepSeek(TestOpenAI):
     """One that wants its reasoning back."""
 
-    recordings = recordings_without(endpoints=("completions", "moderations"))
+    recordings = recordings_without(endpoints=("moderations",))
     kind = DeepSeek
     examples = 40

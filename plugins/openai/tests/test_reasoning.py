@@ -121,6 +121,12 @@ class TestPuttingBack:
     def test_a_model_is_shown_no_others(self, name):
         assert sent(name, reply("b"), memory=self.MEMORY, model="x")["reasoning_content"] == ""
 
+    @pytest.mark.parametrize(
+        "kept", [7, [], {"model": "m"}, {"model": "m", "reasoning_content": 5}, {}]
+    )
+    def test_broken_memory_does_no_harm(self, name, kept):
+        assert sent(name, reply("b"), memory={"b": kept})["reasoning_content"] == ""
+
     def test_none_without_a_tool_call(self, name):
         message = {"role": "assistant", "content": "x"}
         assert sent(name, message, memory=self.MEMORY) == message

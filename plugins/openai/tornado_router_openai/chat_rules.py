@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +15,10 @@ class ChatRules:
         message_fields: by role, every field that its messages may have; the others are left out,
             and a role that is not here is unsupported. Empty where the vendor ignores what it does
             not know.
-        refused: fields of a request that make the vendor refuse it. One that asks for nothing is
-            left out, any other is unsupported.
+        refused: fields of a request that make the vendor refuse it, and without which the response
+            would be another. One that asks for nothing is left out, any other is unsupported.
+        approximated: fields that make the vendor refuse it, too, but without which the response is
+            the nearest there is.
         maxima: the greatest values that it takes, by field.
         stops: how many stop sequences it takes; 0 for any number.
         id_length: of the ids of tool calls, if they have to be so many letters and digits; 0 for
@@ -25,35 +26,21 @@ class ChatRules:
         parses_arguments: whether it reads the arguments of earlier tool calls, and refuses a
             request in which they are not a JSON object.
         returns_reasoning: whether it wants the reasoning back that came with a tool call.
+        system_first: whether instructions are refused anywhere but before all other messages, or
+            two of them.
+        replies_to_tools: whether only the assistant may speak behind the results of tools.
         takes_unlimited: whether -1 is a bound on tokens, that of none.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
     message_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     refused: Collection[str] = ()
+    approximated: Collection[str] = ()
     maxima: Mapping[str, float] = field(default_factory=dict)
     stops: int = 0
     id_length: int = 0
     parses_arguments: bool = False
     returns_reasoning: bool = False
+    system_first: bool = False
+    replies_to_tools: bool = False
     takes_unlimited: bool = False
-
-
-_NEUTRAL: Mapping[str, Any] = {
-    "frequency_penalty": 0,
-    "functions": [],
-    "logit_bias": {},
-    "logprobs": False,
-    "modalities": ["text"],
-    "n": 1,
-    "parallel_tool_calls": True,
-    "presence_penalty": 0,
-    "service_tier": "auto",
-    "top_logprobs": 0,
-    "verbosity": "medium",
-}
-
-
-def asks_for_nothing(name: str, value: Any) -> bool:
-    """Whether a field says what holds without it."""
-    return value is None or (name in _NEUTRAL and bool(value == _NEUTRAL[name]))

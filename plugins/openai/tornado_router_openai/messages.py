@@ -14,6 +14,7 @@ from typing import Any
 
 from tornado_router.provider import Call, Params, load_arguments
 from tornado_router_openai.chat_rules import ChatRules
+from tornado_router_openai.message_order import instructions_first, replies_to_tools
 from tornado_router_openai.reasoning import recall_reasoning
 
 Message = Mapping[str, Any]
@@ -27,13 +28,17 @@ def edit_messages(call: Call, rules: ChatRules) -> list[Message] | None:
     """
     editor = _Editor(call, rules)
     edited: list[Message] = []
-    changed = False
+    changed = rules.system_first or rules.replies_to_tools
     for index, message in enumerate(call.body["messages"]):
         new = editor.edit(message, index)
         changed = changed or new is not message
         if new is not None:
             edited.append(new)
-    return edited if changed else None
+    if rules.system_first:
+        edited = instructions_first(edited)
+    if rules.replies_to_tools:
+        edited = replies_to_tools(edited)
+    return edited if changed and edited != call.body["messages"] else None
 
 
 def vendor_id(tool_call_id: str, length: int) -> str:

@@ -16,7 +16,9 @@ _WITH_COMPLETIONS: Mapping[str, Collection[str]] = {
     **OpenAIProvider.capabilities,
     "completions": (),
 }
+_WITH_RESPONSES: Mapping[str, Collection[str]] = {**_WITH_COMPLETIONS, "responses": ()}
 _CHAT: Collection[str] = OpenAIProvider.capabilities["chat.completions"]
+_LOGPROBS = ("logprobs", "top_logprobs")
 _OLD_NAMES = {"max_completion_tokens": "max_tokens"}
 _ROLES = {"developer": "system"}
 """Of vendors that know no `developer`, OpenAI's newer name; they refuse it or read past it:
@@ -31,9 +33,14 @@ class Azure(OpenAIProvider):
     """
 
     otel_provider_name = "azure.ai.openai"
-    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **_WITH_RESPONSES,
+        "responses.compact": (),
+    }
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = ""
     key_header: ClassVar[str] = "api-key"
+    hosts_openai: ClassVar[bool] = True
 
 
 class Mistral(OpenAIProvider):
@@ -41,8 +48,9 @@ class Mistral(OpenAIProvider):
 
     Fields as in https://github.com/mistralai/client-python/tree/main/src/mistralai/client/models:
     `chatcompletionrequest.py`, the messages beside it, and `embeddingrequest.py`. Ids of tool
-    calls: https://github.com/langchain-ai/langchain/pull/24668. Temperature up to 1.5:
-    https://docs.mistral.ai/api/#tag/chat.
+    calls: https://github.com/langchain-ai/langchain/pull/24668. Temperature up to 1.5, by the
+    refusal of more, as the documentation names no maximum:
+    https://github.com/SillyTavern/SillyTavern/pull/4856.
     """
 
     otel_provider_name = "mistral_ai"
@@ -51,6 +59,7 @@ class Mistral(OpenAIProvider):
         "chat.completions": tuple(word for word in _CHAT if word != "logprobs"),
         "moderations": (),
     }
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.mistral.ai/v1"
     asks_usage: ClassVar[bool] = False
     renamed: ClassVar[Mapping[str, str]] = {
@@ -78,12 +87,15 @@ class Mistral(OpenAIProvider):
             "tool": frozenset({"role", "content", "tool_call_id", "name"}),
         },
         refused=(
-            *("audio", "function_call", "functions", "logit_bias", "logprobs", "modalities"),
-            *("moderation", "top_logprobs", "web_search_options"),
+            *("audio", "function_call", "functions", "logit_bias", "modalities", "moderation"),
+            "web_search_options",
         ),
+        approximated=_LOGPROBS,
         maxima={"temperature": 1.5},
         id_length=9,
         parses_arguments=True,
+        system_first=True,
+        replies_to_tools=True,
     )
 
 
@@ -99,6 +111,7 @@ class Groq(OpenAIProvider):
         **OpenAIProvider.capabilities,
         "chat.completions": tuple(word for word in _CHAT if word not in ("logprobs", "n")),
     }
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.groq.com/openai/v1"
     unknown_hints: ClassVar[Collection[str]] = frozenset(
         {
@@ -118,7 +131,8 @@ class Groq(OpenAIProvider):
             "tool": frozenset({"role", "content", "tool_call_id"}),
             "function": frozenset({"role", "content", "name"}),
         },
-        refused=("audio", "logit_bias", "logprobs", "modalities", "moderation", "top_logprobs"),
+        refused=("audio", "logit_bias", "modalities", "moderation"),
+        approximated=_LOGPROBS,
         maxima={"n": 1},
         stops=4,
     )
@@ -127,6 +141,7 @@ class Groq(OpenAIProvider):
 class DeepSeek(OpenAIProvider):
     """https://api-docs.deepseek.com/api/create-chat-completion."""
 
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.deepseek.com/v1"
     remembers: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
@@ -134,8 +149,12 @@ class DeepSeek(OpenAIProvider):
 
 
 class Moonshot(OpenAIProvider):
-    """https://platform.moonshot.ai/docs/api/chat: temperature up to 1, five stop sequences."""
+    """https://platform.moonshot.cn/docs/api/chat.
 
+    Its table of fields has a temperature from 0 to 1, and at most five strings as `stop`.
+    """
+
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.moonshot.ai/v1"
     remembers: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
@@ -148,7 +167,8 @@ class XAI(OpenAIProvider):
     """https://docs.x.ai/docs/api-reference."""
 
     otel_provider_name = "x_ai"
-    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_RESPONSES
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.x.ai/v1"
 
 
@@ -156,15 +176,20 @@ class Together(OpenAIProvider):
     """https://docs.together.ai/docs/openai-api-compatibility."""
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.together.xyz/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
     chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES)
 
 
 class Fireworks(OpenAIProvider):
-    """https://docs.fireworks.ai/tools-sdks/openai-compatibility."""
+    """https://docs.fireworks.ai/tools-sdks/openai-compatibility.
+
+    `maxItems` of `stop` is 4: https://docs.fireworks.ai/api-reference/post-chatcompletions.
+    """
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
+    takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.fireworks.ai/inference/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
     chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, stops=4)
@@ -179,7 +204,13 @@ class OpenRouter(OpenAIProvider):
 
 
 class _Local(OpenAIProvider):
-    """A server of one's own: without a key, on this machine unless `base_url` says otherwise."""
+    """A server of one's own: without a key, on this machine unless `base_url` says otherwise.
+
+    The templates of Qwen and others refuse an instruction that does not come first:
+    https://github.com/ggml-org/llama.cpp/issues/27367,
+    https://github.com/ollama/ollama/issues/17774 and
+    https://github.com/vllm-project/vllm/pull/44505.
+    """
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
     needs_key: ClassVar[bool] = False
@@ -194,7 +225,9 @@ class Ollama(_Local):
 
     default_base_url: ClassVar[str] = "http://127.0.0.1:11434/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
-    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True, takes_unlimited=True)
+    chat: ClassVar[ChatRules] = ChatRules(
+        roles=_ROLES, parses_arguments=True, system_first=True, takes_unlimited=True
+    )
 
 
 class VLLM(_Local):
@@ -204,7 +237,7 @@ class VLLM(_Local):
     """
 
     default_base_url: ClassVar[str] = "http://127.0.0.1:8000/v1"
-    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True)
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True, system_first=True)
 
 
 class LlamaCpp(_Local):
@@ -215,7 +248,9 @@ class LlamaCpp(_Local):
     """
 
     default_base_url: ClassVar[str] = "http://127.0.0.1:8080/v1"
-    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True, takes_unlimited=True)
+    chat: ClassVar[ChatRules] = ChatRules(
+        roles=_ROLES, parses_arguments=True, system_first=True, takes_unlimited=True
+    )
 
 
 PRESETS: Mapping[str, type[OpenAIProvider]] = {

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 from tornado_router.provider import (
     OptionError,
     Provider,
+    Translator,
     UpstreamRequest,
     header_value,
     header_values,
 )
+from tornado_router_openai.caching import has_breakpoints
 from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.embeddings import Embeddings
 from tornado_router_openai.relay import Completions, Moderations
+from tornado_router_openai.responses import (
+    InputTokens,
+    Responses,
+    ResponsesCompact,
+    StoredResponses,
+)
 
 _OPENAI = "https://api.openai.com/v1"
 _ACCOUNT = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
 
-_TRANSLATORS = {
+_TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
     "chat.completions": ChatCompletions,
     "completions": Completions,
     "embeddings": Embeddings,
     "moderations": Moderations,
+    "responses": Responses,
+    "responses.compact": ResponsesCompact,
+    "responses.input_tokens": InputTokens,
 }
 
 
@@ -41,8 +52,11 @@ class OpenAIProvider(Provider):
         asks_usage: whether usage in streams has to be asked for.
         renamed: fields of a request that the vendor calls otherwise.
         probe_path: what can be read free of charge, but not with a wrong key.
+        hosts_openai: whether OpenAI's own models are there, by their names, at whatever address.
         unknown_hints: fields that change nothing about the response but make the vendor refuse the
             request; left out, and reported to the client.
+        takes_cache_control: whether marks of Claude's prompt cache may be sent, as the vendor
+            heeds or ignores them; they are left out elsewhere, or become OpenAI's.
         chat: what the vendor takes otherwise of chat completions. One that wants reasoning back
             sets `remembers`, too.
         is_openai: whether this is OpenAI's own API, where a null means that a field is absent.
@@ -55,7 +69,9 @@ class OpenAIProvider(Provider):
     asks_usage: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = {}
     probe_path: ClassVar[str] = "/models"
+    hosts_openai: ClassVar[bool] = False
     unknown_hints: ClassVar[Collection[str]] = ()
+    takes_cache_control: ClassVar[bool] = True
     chat: ClassVar[ChatRules] = ChatRules()
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
@@ -119,14 +135,21 @@ class OpenAIProvider(Provider):
             raise OptionError("api_key", "is needed for the vendor's own API")
         self.base_url: str = base_url.rstrip("/")
         self.is_openai = self.base_url == _OPENAI
+        self.has_openai_models = self.is_openai or self.hosts_openai
         self.takes_unlimited = self.chat.takes_unlimited and not self.is_openai
         self.headers = self._headers(options)
         self.stream_usage: bool = options.get("stream_usage", self.asks_usage)
-        self.endpoints = {
+        self.endpoints: dict[str, Translator] = {
             name: translator(self)
             for name, translator in _TRANSLATORS.items()
             if name in self.capabilities
         }
+        if "responses" in self.capabilities:
+            self.endpoints["responses.stored"] = StoredResponses(self)
+
+    def takes_cache_marks(self, model: str) -> bool:
+        """OpenAI's newer models, which get them as breakpoints."""
+        return self.has_openai_models and has_breakpoints(model)
 
     def probe(self) -> UpstreamRequest:
         """https://platform.openai.com/docs/api-reference/models/list."""
@@ -152,5 +175,25 @@ class OpenAI(OpenAIProvider):
         **OpenAIProvider.capabilities,
         "completions": (),
         "moderations": (),
+        "responses": (),
+        "responses.compact": (),
+        "responses.input_tokens": (),
     }
     chat: ClassVar[ChatRules] = ChatRules(takes_unlimited=True)
+    options_schema: ClassVar[Mapping[str, Any]] = {
+        **OpenAIProvider.options_schema,
+        "properties": {
+            **OpenAIProvider.options_schema["properties"],
+            "responses": {
+                "type": "boolean",
+                "description": "Whether the API has `/responses`, too: if not, such calls are "
+                "translated to chat completions. By default, OpenAI's own has.",
+            },
+        },
+    }
+
+    def supports(self, endpoint: str) -> bool:
+        """Whether calls of an endpoint can be sent here: few copies of the API have all of it."""
+        if endpoint.startswith("responses") and not self.options.get("responses", self.is_openai):
+            return False
+        return super().supports(endpoint)

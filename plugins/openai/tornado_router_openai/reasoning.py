@@ -34,12 +34,15 @@ def recall_reasoning(call: Call, message: Mapping[str, Any]) -> dict[str, str]:
         identifier = tool_call.get("id") if isinstance(tool_call, Mapping) else None
         kept = call.memory.get(identifier) if isinstance(identifier, str) else None
         if isinstance(kept, Mapping) and kept.get("model") == call.model:
-            return {_FIELD: kept[_FIELD]}
+            text = kept.get(_FIELD)
+            return {_FIELD: text if isinstance(text, str) else ""}
     return {_FIELD: ""}
 
 
 class ReasoningStream(ChatStreamParser):
     """Passes a stream through, and has the core keep the reasoning in it."""
+
+    passes = False
 
     def __init__(self, call: Call, provider: str) -> None:
         super().__init__(provider)

@@ -15,13 +15,13 @@ from tornado_router.provider import (
     Translator,
     UpstreamRequest,
     UpstreamResponse,
+    asks_for_nothing,
     bad_answer,
     dump_json,
     is_error,
     load_json_object,
     reported_error,
 )
-from tornado_router_openai.chat_rules import asks_for_nothing
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
@@ -180,8 +180,11 @@ class ChatStreamParser:
     The end is `[DONE]`, or, as some vendors send none, a finish reason.
 
     Attributes:
+        passes: whether events may pass unread that differ from one before in their text alone.
         headers: of the response, as far as they are known.
     """
+
+    passes = True
 
     def __init__(self, provider: str) -> None:
         self.done = False

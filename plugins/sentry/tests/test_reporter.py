@@ -65,11 +65,6 @@ def made(monkeypatch):
     return Client.made
 
 
-def test_without_a_dsn_there_is_none():
-    assert Reporter.from_environment({}) is None
-    assert Reporter.from_environment({"SENTRY_DSN": ""}) is None
-
-
 @pytest.mark.parametrize("rate", ["2", "-1", "often"])
 def test_a_rate_that_cannot_be(rate):
     environ = {"SENTRY_DSN": "http://public@127.0.0.1:1/1", "SENTRY_SAMPLE_RATE": rate}

@@ -160,3 +160,13 @@ def test_a_failed_call_is_reported_once_and_nothing_else(router, server):
     sent = b"".join(server.taken)
     for canary in (b"canary", router.key.encode(), b"tornado_router.cli", HOST.encode()):
         assert canary not in sent
+
+
+@pytest.mark.parametrize("dsn", ["", "http://key@127.0.0.1:1/1"])
+def test_the_router_makes_no_events_without_a_dsn(dsn):
+    listens = "import tornado_router_sentry as it; print(hasattr(it, 'request_finished'))"
+    environment = {**os.environ, "SENTRY_DSN": dsn}
+    result = subprocess.run(
+        [sys.executable, "-c", listens], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == str(bool(dsn))

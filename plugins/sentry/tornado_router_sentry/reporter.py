@@ -50,14 +50,13 @@ class Reporter:
         }
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Reporter | None:
-        """The reporter that the environment asks for, or None if it asks for none.
+    def from_environment(cls, environ: Mapping[str, str]) -> Reporter:
+        """The reporter that the environment asks for.
 
         Raises:
+            KeyError: it asks for none.
             ValueError: a value cannot be used; so the plugin is reported as broken.
         """
-        if not environ.get("SENTRY_DSN"):
-            return None
         return cls(
             environ["SENTRY_DSN"],
             environ.get("SENTRY_RELEASE") or RELEASE,

@@ -12,6 +12,7 @@ from tornado_router.calls.upstream.aiohttp_internals import CHECKED, limit_silen
 
 from .vendor import CHUNKED, END, SHORT, WHOLE, Vendor, never, piece, post, serving
 
+pytestmark = pytest.mark.usefixtures("aiohttp_client")
 VERSION = f"aiohttp {aiohttp.__version__}; checked with {' to '.join(CHECKED)}"
 
 

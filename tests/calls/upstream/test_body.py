@@ -12,6 +12,8 @@ from tornado_router.errors import ApiError, ProviderError
 
 from .vendor import CHUNKED, END, Vendor, never, piece, post, room, serving
 
+pytestmark = pytest.mark.usefixtures("each_client")
+
 LIMIT = 65_536
 LARGE = b"x" * (LIMIT + 1)
 FITS = b"x" * LIMIT
@@ -108,6 +110,26 @@ class TestOne:
         assert outcome.message == (
             "The provider 'acme' compressed its response in a way that cannot be read."
         )
+
+
+@pytest.mark.parametrize("is_sized", [True, False])
+def test_a_compressed_one_that_was_begun_as_a_stream_is_read_on(is_sized):
+    body = bytes(range(256)) * 512
+    coded = gzip.compress(body)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+    if is_sized:
+        script = [head + b"Content-Length: %d\r\n\r\n" % len(coded) + coded]
+    else:
+        script = [head + b"Transfer-Encoding: chunked\r\n\r\n" + piece(coded) + END]
+
+    async def main():
+        async with serving(Vendor(script)) as (client, url), client.stream(post(url)) as response:
+            first = await anext(aiter(response))
+            return first, await response.read()
+
+    first, rest = asyncio.run(main())
+    assert 0 < len(first) < len(body)
+    assert first + rest == body
 
 
 class TestTogether:

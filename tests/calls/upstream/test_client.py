@@ -10,12 +10,25 @@ from contextlib import ExitStack, suppress
 import pytest
 import trustme
 
-from tornado_router.calls.upstream import Upstream, client
-from tornado_router.config.options import ProviderOptions
+from tornado_router.calls.upstream import bounds, open_upstream
 from tornado_router.errors import ProviderError
 from tornado_router.provider import CallFile, Part, Parts, UpstreamRequest
 
-from .vendor import CHUNKED, END, SHORT, WHOLE, Vendor, never, piece, post, room, serving
+from .vendor import (
+    CHUNKED,
+    END,
+    SHORT,
+    WHOLE,
+    Vendor,
+    never,
+    piece,
+    post,
+    provider_options,
+    room,
+    serving,
+)
+
+pytestmark = pytest.mark.usefixtures("each_client")
 
 
 def send(vendor_script, **options):
@@ -240,7 +253,7 @@ class TestStream:
 
     def test_what_came_before_it_broke_is_read_however_slowly(self):
         """Its end may be there; only then comes the failure."""
-        data = os.urandom(3 * client.PIECE)
+        data = os.urandom(3 * bounds.PIECE)
 
         async def main():
             vendor = Vendor([CHUNKED + piece(data), None])
@@ -283,7 +296,7 @@ class TestConnections:
         assert asyncio.run(main()) == 1
 
     def test_its_end_may_come_a_little_later(self, monkeypatch):
-        monkeypatch.setattr(client, "END_SECONDS", 30)
+        monkeypatch.setattr(bounds, "END_SECONDS", 30)
 
         async def main():
             go = asyncio.Event()
@@ -327,7 +340,7 @@ class TestConnections:
         asyncio.run(main())
 
     def test_is_cut_when_the_end_does_not_come(self, monkeypatch):
-        monkeypatch.setattr(client, "END_SECONDS", SHORT)
+        monkeypatch.setattr(bounds, "END_SECONDS", SHORT)
 
         async def main():
             vendor = Vendor([CHUNKED, piece(b"data: [DONE]\n\n"), never()])
@@ -454,7 +467,7 @@ class TestFailures:
 
     def test_nobody_listens(self, closed_port):
         async def main():
-            client = Upstream("acme", ProviderOptions(type="t"), room())
+            client = open_upstream("acme", provider_options(), room())
             try:
                 await client.send(post(f"http://127.0.0.1:{closed_port}/v1"))
             except ProviderError as error:
@@ -502,17 +515,18 @@ class TestTLS:
         assert (error.status, error.code) == (502, "tls_error")
         assert requests == []
 
-    def test_one_that_the_system_trusts_is_taken(self, tls, authority, tmp_path):
+    def test_one_that_the_system_trusts_is_taken(self, tls, authority, tmp_path, each_client):
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         code = """
             import asyncio, sys
             from tornado_router.background.held_memory import HeldMemory
             from tornado_router.config.options import ProviderOptions
             from tornado_router.provider import CallFile, Part, Parts, UpstreamRequest
-            from tornado_router.calls.upstream import Upstream
+            from tornado_router.calls.upstream import open_upstream
 
             async def main():
-                client = Upstream("acme", ProviderOptions(type="t"), HeldMemory(1))
+                options = ProviderOptions(type="t", http_client=sys.argv[2])
+                client = open_upstream("acme", options, HeldMemory(1))
                 print((await client.send(UpstreamRequest(sys.argv[1], b"{}", {}))).body.decode())
                 await client.close()
 
@@ -523,7 +537,7 @@ class TestTLS:
             async with serving(Vendor([WHOLE]), tls=tls) as (_, url):
                 # Another process, as trust is read from the environment when one starts.
                 child = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-c", textwrap.dedent(code), url),
+                    *(sys.executable, "-c", textwrap.dedent(code), url, each_client),
                     env={**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
                     stdout=asyncio.subprocess.PIPE,
                 )

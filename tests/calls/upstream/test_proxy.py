@@ -13,7 +13,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
-from tornado_router.calls.upstream import Upstream
+from tornado_router.calls.upstream import open_upstream
 from tornado_router.config.options import ProviderOptions
 from tornado_router.errors import ProviderError
 
@@ -173,7 +173,7 @@ def test_nor_is_a_request_without_tls_that_the_proxy_wants_a_password_for():
 def test_no_proxy_listens(closed_port, scheme):
     async def main():
         proxy = f"http://u:secret@127.0.0.1:{closed_port}"
-        client = Upstream("acme", ProviderOptions(type="t", proxy=proxy), room())
+        client = open_upstream("acme", ProviderOptions(type="t", proxy=proxy), room())
         with pytest.raises(ProviderError) as caught:
             await client.send(post(f"{scheme}://vendor.test/v1"))
         await client.close()
@@ -184,11 +184,11 @@ def test_no_proxy_listens(closed_port, scheme):
     assert error.message == "The proxy before the provider 'acme' cannot be reached."
 
 
-def test_the_environment_decides_unless_the_provider_does(monkeypatch):
+def test_the_environment_decides_unless_the_provider_does():
     async def reaches(proxy, option):
         async with proxying(proxy) as address:
-            monkeypatch.setenv("http_proxy", address)
-            client = Upstream("acme", ProviderOptions(type="t", proxy=option), room())
+            options, environ = ProviderOptions(type="t", proxy=option), {"http_proxy": address}
+            client = open_upstream("acme", options, room(), environ)
             try:
                 # No such host: only a proxy that refuses can have been asked.
                 await client.send(post("http://vendor.invalid/v1"))
@@ -201,8 +201,6 @@ def test_the_environment_decides_unless_the_provider_does(monkeypatch):
         proxy = Proxy(407)
         return [await reaches(proxy, option) for option in ("environment", "none", "")]
 
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
     assert asyncio.run(main()) == ["proxy_error", "connection_error", "connection_error"]
 
 
@@ -219,7 +217,7 @@ def test_websockets_go_through_it_as_well(tls, status):
         server.add_sockets(sockets)
         proxy = Proxy(status)
         async with proxying(proxy) as address:
-            client = Upstream("acme", ProviderOptions(type="t", proxy=address), room())
+            client = open_upstream("acme", ProviderOptions(type="t", proxy=address), room())
             try:
                 url = f"wss://localhost:{sockets[0].getsockname()[1]}/v1"
                 async with client.connect(post(url)) as socket:

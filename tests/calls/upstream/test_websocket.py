@@ -11,13 +11,14 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from tornado_router.calls.upstream import Upstream
+from tornado_router.calls.upstream import open_upstream
 from tornado_router.calls.upstream import websocket as module
-from tornado_router.config.options import ProviderOptions
 from tornado_router.errors import ProviderError
 from tornado_router.provider import UpstreamRequest
 
-from .vendor import room
+from .vendor import provider_options, room
+
+pytestmark = pytest.mark.usefixtures("each_client")
 
 SHORT = 0.05
 
@@ -88,7 +89,7 @@ async def serving(**options):
     server = HTTPServer(app)
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
-    client = Upstream("acme", ProviderOptions(type="t", **options), room())
+    client = open_upstream("acme", provider_options(**options), room())
     try:
         yield client, f"ws://127.0.0.1:{sockets[0].getsockname()[1]}", seen
     finally:
@@ -154,7 +155,7 @@ class TestOpening:
 
     def test_nobody_listens(self, closed_port):
         async def main():
-            client = Upstream("acme", ProviderOptions(type="t"), room())
+            client = open_upstream("acme", provider_options(), room())
             request = UpstreamRequest(f"ws://127.0.0.1:{closed_port}", b"", {})
             try:
                 async with client.connect(request):
@@ -418,7 +419,7 @@ def raw(story, sent, *, accept=True, **options):
         end = asyncio.Event()
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        client = Upstream("acme", ProviderOptions(type="t", **options), room())
+        client = open_upstream("acme", provider_options(**options), room())
         try:
             async with asyncio.timeout(60):
                 return await story(client, url)

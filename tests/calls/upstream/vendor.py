@@ -4,9 +4,12 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from tornado_router.background.held_memory import HeldMemory
-from tornado_router.calls.upstream import Upstream
+from tornado_router.calls.upstream import open_upstream
 from tornado_router.config.options import ProviderOptions
 from tornado_router.provider import UpstreamRequest
+
+HTTP_CLIENT = "llhttp"
+"""Which client `provider_options` chooses; tests set it by the fixture `each_client`."""
 
 SHORT = 0.05
 WHOLE = b"HTTP/1.1 200 OK\r\nX-Kind: Whole\r\nContent-Length: 5\r\n\r\nhello"
@@ -70,15 +73,27 @@ def length(head):
 @asynccontextmanager
 async def serving(vendor, *, tls=None, memory=None, **options):
     """A vendor that listens, and the connections to it."""
-    server = await asyncio.start_server(vendor.handle, "127.0.0.1", 0, ssl=tls)
+    running = set()
+
+    async def handle(reader, writer):
+        running.add(asyncio.current_task())
+        await vendor.handle(reader, writer)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
-    client = Upstream("acme", ProviderOptions(type="t", **options), memory or room())
+    client = open_upstream("acme", provider_options(**options), memory or room())
     try:
         yield client, f"http{'s' if tls else ''}://localhost:{port}/v1"
     finally:
         await client.close()
         server.close()
+        if running:  # each sees that its client is gone
+            await asyncio.wait(running, timeout=30)
         await asyncio.sleep(0)
+
+
+def provider_options(**options):
+    return ProviderOptions(type="t", http_client=HTTP_CLIENT, **options)
 
 
 def post(url, body=b"{}", **headers):

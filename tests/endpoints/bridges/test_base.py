@@ -6,8 +6,10 @@ from typing import ClassVar
 import orjson
 import pytest
 
+from tests import messages
 from tornado_router.endpoints import CHAT_COMPLETIONS, COMPLETIONS
-from tornado_router.endpoints.bridges import bridged
+from tornado_router.endpoints.bridges import base, bridged
+from tornado_router.endpoints.bridges.messages_to_chat import MessagesToChat
 from tornado_router.errors import ProviderError
 from tornado_router.provider import Call, Params, Provider
 
@@ -105,3 +107,45 @@ def test_a_stream_that_is_left_closes_the_providers():
 
     asyncio.run(leave())
     assert chat.closed
+
+
+class Ending(Chat):
+    """Ends the choice, and then fails, or is silent."""
+
+    def __init__(self, error):
+        super().__init__("chat", {})
+        self.error = error
+
+    async def stream(self, call, http):
+        try:
+            yield [messages.chunk(content="Hi."), messages.chunk("stop")]
+            if self.error:
+                raise self.error
+            await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize("error", [None, ProviderError(502, "It broke off.")])
+def test_behind_the_end_of_the_choice_nothing_goes_wrong(monkeypatch, error):
+    monkeypatch.setattr(base, "END_SECONDS", 0.01)
+    chat = Ending(error)
+    served = base.BridgedProvider(chat, MessagesToChat())
+    made = asyncio.run(drain(served.stream(messages.call(stream=True), None)))
+    assert [event["type"] for event in made[-3:]] == [
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+    assert chat.closed
+
+
+def test_before_the_end_of_the_choice_a_failure_is_one():
+    class Failing(Ending):
+        async def stream(self, call, http):
+            yield [messages.chunk(content="Hi.")]
+            raise self.error
+
+    served = base.BridgedProvider(Failing(ProviderError(502, "x")), MessagesToChat())
+    with pytest.raises(ProviderError):
+        asyncio.run(drain(served.stream(messages.call(stream=True), None)))

@@ -89,6 +89,7 @@ def test_no_bound_is_none():
         ({"prompt": ["a", "b"]}, "prompt"),
         ({"prompt": [1, 2]}, "prompt"),
         ({"prompt": [[1, 2]]}, "prompt"),
+        ({"prompt": [1e300]}, "prompt"),
         ({"prompt": [[1], [2]]}, "prompt"),
         ({"prompt": []}, "prompt"),
         ({"prompt": None}, "prompt"),

@@ -198,8 +198,9 @@ class TestRegister:
         assert users(app) == []
 
     @pytest.mark.gen_test
-    async def test_null_is_not_given(self, register):
+    async def test_null_is_not_given(self, register, app):
         assert (await register(name=None, invite=None)).code == 201
+        assert users(app)[0]["name"] == ""
 
     @pytest.mark.gen_test
     async def test_a_name_is_kept_as_it_is(self, register, app):

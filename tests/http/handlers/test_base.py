@@ -2,10 +2,12 @@
 
 import io
 import json
+from contextlib import suppress
 
 import orjson
 import pytest
 from loguru import logger
+from tornado.simple_httpclient import HTTPStreamClosedError
 from tornado.web import HTTPError
 
 from tornado_router.accounts import users
@@ -143,16 +145,13 @@ class TestErrors:
 
     @pytest.mark.gen_test
     async def test_behind_the_first_byte_the_connection_is_cut(self, ask, app, logged):
-        answer = await ask("/fail/written")
-        assert answer.code in (200, 599)
-        assert b"error" not in (answer.body or b"")
+        with pytest.raises(HTTPStreamClosedError):  # what came does not look whole
+            await ask("/fail/written")
         assert PROMPT not in "".join(logged)
         (line,) = access_lines(app)
         assert line["path"] == "/fail/written"
 
-    @pytest.mark.parametrize(
-        "path", ["/", "/v1", "/v1/chat", "/v1/chat/completion", "/v1/own", "/admin/models", "/x"]
-    )
+    @pytest.mark.parametrize("path", ["/v1", "/v1/chat", "/v1/own", "/admin/models", "/x"])
     @pytest.mark.gen_test
     async def test_an_unknown_path(self, ask, path):
         answer = await ask(path)
@@ -199,7 +198,7 @@ class TestLog:
     async def test_no_key_is_in_it(self, ask, app, key):
         for path in ("/health", "/v1/models", "/fail/bug"):
             await ask(path, Authorization=f"Bearer {key}")
-        app.services.access_log.close()
+        assert len(access_lines(app)) == 3
         assert key not in app.lines.getvalue()
 
 
@@ -217,5 +216,6 @@ class TestStopping:
     @pytest.mark.gen_test
     async def test_no_request_is_left_over(self, ask, app):
         for path in ("/health", "/nope", "/v1/models", "/fail/bug", "/fail/written"):
-            await ask(path)
+            with suppress(HTTPStreamClosedError):
+                await ask(path)
         assert app.services.requests.count == 0

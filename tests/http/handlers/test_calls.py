@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from tornado_router.calls.account import CallAccount
+from tornado_router.endpoints import ENDPOINTS
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.observability.trace_context import TraceContext
@@ -136,7 +137,7 @@ async def test_a_secret_in_the_name_of_a_model_is_told_to_nobody(ask, app, http_
         assert secret.encode() not in answer.body
         assert secret not in str(answer.headers)
     assert {row["model"] for row in rows(app)} == {"[redacted]"}
-    assert secret not in app.metrics.text().decode()
+    assert secret not in (await app.metrics.build_text()).decode()
 
 
 @pytest.mark.parametrize(("given", "told"), [("a=1", "a=1"), (f"a=sk-{'x' * 20}", "")])
@@ -182,6 +183,24 @@ class TestOtherProviders:
             object.__setattr__(app.services.serving.providers["echo"], "provider", made("echo", {}))
 
         return behave
+
+    @pytest.mark.gen_test
+    async def test_a_provider_sees_the_headers_that_belong_to_the_api(
+        self, ask, behave, monkeypatch
+    ):
+        seen = []
+
+        async def send(self, call, http):
+            seen.append(call.headers)
+            return {"choices": [{"index": 0}]}
+
+        behave(send=send)
+        await ask(HELLO, **{"X-Beta": "a"})
+        endpoint = ENDPOINTS["chat.completions"]
+        monkeypatch.setattr(type(endpoint), "forwarded_headers", ("x-beta", "x-version"))
+        await ask(HELLO, **{"X-Beta": "a,b", "X-Other": "c"})
+        await ask(HELLO)
+        assert seen == [{}, {"x-beta": "a,b"}, {}]
 
     @pytest.mark.gen_test
     async def test_what_was_dropped_is_told_in_a_header(self, ask, behave):
@@ -287,7 +306,7 @@ class TestOtherProviders:
         assert served == []
         assert app.services.bounds.calls == 0
         assert rows(app) == []
-        assert 'code="client_closed"' in app.metrics.text().decode()
+        assert 'code="client_closed"' in (await app.metrics.build_text()).decode()
 
     @pytest.mark.gen_test
     async def test_a_stream_that_the_router_breaks_does_not_look_whole(

@@ -33,6 +33,8 @@ KEY = {
     "budget": None,
     "budget_period": "month",
     "budget_spent": None,
+    "budget_left": None,
+    "budget_renews_at": None,
     "is_active": True,
     "log_requests": None,
     "expires_at": None,

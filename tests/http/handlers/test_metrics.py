@@ -6,6 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tornado.httpclient import HTTPRequest
 
+pytestmark = pytest.mark.sqlite_suffices
+
 ECHO = '[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 TOKEN = "a token for scrapes"
 CHAT = "/v1/chat/completions"

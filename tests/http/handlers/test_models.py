@@ -2,11 +2,16 @@
 
 import time
 
+import openai
 import orjson
 import pytest
+from jsonschema import validate
 
 from tornado_router.accounts import keys, registration
 from tornado_router.storage.tables import User
+from tornado_router.validation import load_schema
+
+pytestmark = pytest.mark.sqlite_suffices
 
 
 @pytest.fixture
@@ -25,6 +30,12 @@ def app_files():
             models = ["gpt-9"]
             [routes."my/fast"]
             targets = ["echo/echo"]
+            [targets."echo/e*"]
+            context_window = 128000
+            max_output_tokens = 4096
+            input_modalities = ["image", "text"]
+            [prices."echo/echo"]
+            input = 1.5
         """
     }
 
@@ -54,10 +65,30 @@ async def test_lists_what_can_be_asked_for(ask):
 @pytest.mark.gen_test
 async def test_each_is_openais_object(ask):
     _, body = await ask("/v1/models")
+    assert "echo" in [model["id"] for model in body["data"]]
     for model in body["data"]:
-        assert set(model) == {"id", "object", "created", "owned_by"}
+        assert {"id", "object", "created", "owned_by", "endpoints"} <= set(model)
         assert model["object"] == "model"
         assert 0 <= time.time() - model["created"] < 3600
+
+
+@pytest.mark.gen_test
+async def test_what_is_known_of_each_is_told_and_nothing_else(ask):
+    _, body = await ask("/v1/models")
+    fast, echo, other = body["data"]
+    assert fast["context_window"] == echo["context_window"] == 128_000
+    assert (echo["max_output_tokens"], echo["input_modalities"]) == (4096, ["text", "image"])
+    assert echo["prices"]["input"] == "1.5"
+    assert {"chat.completions", "responses", "messages"} <= set(echo["endpoints"])
+    assert other.keys() == {"id", "object", "created", "owned_by", "endpoints"}
+    assert (await ask("/v1/models/echo"))[1] == echo
+
+
+@pytest.mark.gen_test
+async def test_the_official_sdk_takes_it(ask):
+    _, body = await ask("/v1/models/echo")
+    model = openai.types.Model.model_validate(body, strict=True)
+    assert (model.id, model.owned_by) == ("echo", "echo")
 
 
 @pytest.mark.parametrize(
@@ -206,3 +237,61 @@ class TestOtherCallers:
         called, seen, _ = await say(root, "e" * 200)
         assert called == seen
         assert "Did you mean" not in called
+
+
+class TestAnthropicsForm:
+    """As the official SDK asks for it: https://platform.claude.com/docs/en/api/models."""
+
+    @pytest.fixture
+    def ask(self, http_client, base_url, key):
+        async def ask(path):
+            headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
+            answer = await http_client.fetch(base_url + path, headers=headers, raise_error=False)
+            assert answer.headers["request-id"] == answer.headers["x-request-id"]
+            return answer.code, orjson.loads(answer.body)
+
+        return ask
+
+    @pytest.mark.gen_test
+    async def test_a_list(self, ask):
+        status, body = await ask("/v1/models?limit=1000&of=tomorrow")
+        assert status == 200
+        for model in body["data"]:
+            validate(model, load_schema("models.info"))
+        names = ["my/fast", "echo", "org/model"]
+        assert [model["id"] for model in body["data"]] == names
+        assert (body["first_id"], body["last_id"], body["has_more"]) == (*names[::2], False)
+
+    @pytest.mark.parametrize(
+        ("query", "shown", "has_more"),
+        [
+            ("limit=2", ["my/fast", "echo"], True),
+            ("limit=2&after_id=echo", ["org/model"], False),
+            ("limit=1&before_id=org/model", ["echo"], True),
+            ("limit=2&before_id=org/model", ["my/fast", "echo"], False),
+            ("after_id=org/model", [], False),
+        ],
+    )
+    @pytest.mark.gen_test
+    async def test_pages(self, ask, query, shown, has_more):
+        _, body = await ask(f"/v1/models?{query}")
+        assert [model["id"] for model in body["data"]] == shown
+        assert body["has_more"] is has_more
+
+    @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "after_id=gpt-9"])
+    @pytest.mark.gen_test
+    async def test_no_such_page(self, ask, query):
+        status, body = await ask(f"/v1/models?{query}")
+        assert status == 400
+        assert body["error"]["type"] == "invalid_request_error"
+
+    @pytest.mark.gen_test
+    async def test_one_of_them(self, ask):
+        status, body = await ask("/v1/models/my/fast")
+        assert (status, body["id"], body["max_input_tokens"]) == (200, "my/fast", 128_000)
+        validate(body, load_schema("models.info"))
+
+    @pytest.mark.gen_test
+    async def test_none_of_that_name(self, ask):
+        status, body = await ask("/v1/models/nope")
+        assert (status, body["error"]["type"]) == (404, "not_found_error")

@@ -20,6 +20,7 @@ class Handler:
         config = SimpleNamespace(server=server)
         self.services = SimpleNamespace(serving=SimpleNamespace(config=config))
         self.connection = SimpleNamespace(unsent=0, abort=lambda: self.sent.append("abort"))
+        self.request = SimpleNamespace(connection=SimpleNamespace(write=self.pass_on))
         self.headers = {}
         self.sent = []
         self.flushes = []
@@ -30,16 +31,18 @@ class Handler:
     def set_header(self, name, value):
         self.headers[name] = value
 
-    def write(self, data):
-        self.sent.append(data)
-
-    def flush(self):
+    def begin(self, data):
+        self.sent += [data] if data else []
         self.flushes.append(asyncio.Future())
         return self.flushes[-1]
 
-    def finish(self, data):
-        self.write(data)
-        return self.flush()
+    def pass_on(self, data):
+        """What the connection does with a part that follows the head."""
+        assert self.flushes, "the head is out"
+        return self.begin(data)
+
+    end = pass_on
+    respond = begin
 
     def taken(self):
         for flush in self.flushes:

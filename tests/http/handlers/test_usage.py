@@ -55,6 +55,7 @@ ROW = {
 SUMS = {
     "requests": 1,
     "errors": 0,
+    "unpriced": 0,
     "prompt_tokens": 11,
     "completion_tokens": 7,
     "total_tokens": 18,
@@ -392,6 +393,7 @@ class TestGroups:
 
 
 class TestQuery:
+    @pytest.mark.sqlite_suffices
     @pytest.mark.parametrize(
         ("name", "value"),
         [
@@ -541,10 +543,10 @@ class TestCsv:
         answer = await get("ann", SPAN, format="csv", group_by="key")
         assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
         assert answer.body.decode().splitlines() == [
-            "key_id,key_name,requests,errors,prompt_tokens,completion_tokens,total_tokens,"
-            "cached_tokens,cache_write_tokens,reasoning_tokens,cost",
-            "1,ann's 1,1,0,11,7,18,3,4,2,1",
-            "2,ann's 2,1,1,11,7,18,3,4,2,0.000000025",
+            "key_id,key_name,requests,errors,unpriced,prompt_tokens,completion_tokens,"
+            "total_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,cost",
+            "1,ann's 1,1,0,0,11,7,18,3,4,2,1",
+            "2,ann's 2,1,1,0,11,7,18,3,4,2,0.000000025",
         ]
         for grouping in ("day", "model", "provider"):
             answer = await get("ann", SPAN, format="csv", group_by=grouping)
@@ -580,7 +582,7 @@ class TestCsv:
         assert (await get("ann", SPAN, format="csv")).code == 200
 
     @pytest.mark.parametrize("leaves", [True, False])
-    @pytest.mark.gen_test(timeout=30)
+    @pytest.mark.gen_test
     async def test_ends_when_the_client_goes_away_or_does_not_read(
         self, write, app, http_server, http_port, monkeypatch, leaves
     ):

@@ -38,7 +38,7 @@ def test_prices_are_written_as_they_were_stored():
 def test_sums_have_every_quantity_and_a_total():
     sums = {name: number for number, name in enumerate(SUMS)}
     shown = plain(Sums.of(sums))
-    assert shown.keys() == {"requests", "errors", "cost", *QUANTITIES_AND_TOTAL}
+    assert shown.keys() == {"requests", "errors", "unpriced", "cost", *QUANTITIES_AND_TOTAL}
     assert shown["total_tokens"] == sums["prompt_tokens"] + sums["completion_tokens"]
 
 

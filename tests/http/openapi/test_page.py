@@ -1,4 +1,4 @@
-"""The page for people: everything of the document is on it, and nothing on it is run."""
+"""The page for people: everything of the document is on it, and it loads nothing."""
 
 import copy
 import json
@@ -18,19 +18,17 @@ class Reader(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.ids, self.links, self.tags, self.open, self.hidden = [], [], set(), [], []
+        self.ids, self.links, self.tags, self.open = [], [], [], []
 
     def handle_starttag(self, tag, attributes):
-        self.tags.add(tag)
+        self.tags.append(tag)
         attributes = dict(attributes)
         if "id" in attributes:
             self.ids.append(attributes["id"])
-            if "details" in self.open:
-                self.hidden.append(attributes["id"])
         if "href" in attributes:
             self.links.append(attributes["href"])
         assert not [name for name in attributes if name.startswith("on")]
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -59,7 +57,7 @@ def test_has_every_operation(described, html):
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", html.replace("</b>", ""))).split())
     for path, item in described["paths"].items():
         for method in item.keys() - {"parameters"}:
-            assert f"{method} {path} {item[method]['summary']}." in text
+            assert f"{method} {path} {item[method]['summary']}" in text
 
 
 def test_has_every_schema_and_its_fields(described, reader, html):
@@ -85,11 +83,6 @@ def test_has_every_header(described, reader):
     )
     assert reader.links.count("#header-retry-after") > 10
     assert reader.links.count("#header-x-request-id") == 1, "what all have is said once"
-
-
-def test_links_lead_to_what_is_visible(reader):
-    """Nothing with an id is in a `details`, which browsers may leave closed."""
-    assert reader.hidden == []
 
 
 def test_examples_can_be_run(described, html):
@@ -129,9 +122,10 @@ def test_links_lead_somewhere(reader):
     assert len(reader.ids) == len(set(reader.ids))
 
 
-def test_loads_and_runs_nothing(reader):
+def test_loads_nothing_and_runs_its_own_script_alone(reader):
     assert {link for link in reader.links if not link.startswith("#")} == {"/openapi.json"}
-    assert not {"script", "link", "img", "iframe", "form"} & reader.tags
+    assert not {"link", "img", "iframe", "form"} & set(reader.tags)
+    assert reader.tags.count("script") == reader.tags.count("style") == 1
 
 
 def test_text_is_never_taken_for_html(described):

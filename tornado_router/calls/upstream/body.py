@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-
-import aiohttp
+from collections.abc import Awaitable, Callable
 
 from tornado_router.background.held_memory import UNCOUNTED, HeldMemory, Hold, request_hold
 from tornado_router.config.options import ProviderOptions
@@ -14,8 +13,8 @@ TURN_BYTES = 64 * 1024
 """After so many bytes others get their turn: what inflates comes faster than from a network."""
 
 
-class BodyReader:
-    """Reads the bodies of one provider.
+class BodyBounds:
+    """The bounds on the bodies of one provider.
 
     A body is cut off where it is known to be too large: at its head, if that announces its length.
     What counts is what is held, so a compressed body counts inflated.
@@ -24,57 +23,111 @@ class BodyReader:
         provider: its name, for messages.
         options: the bounds.
         memory: what the bodies of all providers and of all clients hold together.
+
+    Attributes:
+        provider: its name.
+        max_response: bytes of a body that reports success.
+        max_error: bytes of one that reports an error.
+        memory: as it was given.
     """
 
     def __init__(self, provider: str, options: ProviderOptions, memory: HeldMemory) -> None:
-        self._provider = provider
-        self._max_response = options.max_response_bytes
-        self._max_error = options.max_error_bytes
-        self._memory = memory
+        self.provider = provider
+        self.max_response = options.max_response_bytes
+        self.max_error = options.max_error_bytes
+        self.memory = memory
 
-    async def read(self, response: aiohttp.ClientResponse) -> bytes:
-        """The rest of a body.
+
+class BodyCount:
+    """Counts one body, which belongs to the request whose task makes this.
+
+    Used as `with count:` around all that reads the body: what is left behind after a failure does
+    not count, nor does a body without a request once it was read.
+
+    Args:
+        bounds: on it.
+    """
+
+    __slots__ = ("_bounds", "_counted", "_hold", "_is_own", "_limit", "_size")
+
+    def __init__(self, bounds: BodyBounds) -> None:
+        self._bounds = bounds
+        self._limit = bounds.max_response
+        self._size = self._counted = 0
+        hold = request_hold.get()
+        self._is_own = hold is None or hold.over
+        self._hold = None if self._is_own else hold
+
+    def begin(self, status: int, length: int | None) -> None:
+        """Takes what the head says.
+
+        Args:
+            status: of the response.
+            length: of the body, in bytes; None if the head does not say.
+
+        Raises:
+            ProviderError: 502, it will be too large.
+        """
+        if not 200 <= status < 300:
+            self._limit = self._bounds.max_error
+        if length and length > self._limit:
+            raise self._too_large()
+
+    def add(self, count: int) -> None:
+        """Counts so many more bytes.
 
         Raises:
             ProviderError: 502, it is too large.
             ApiError: 503, all bodies together hold too much.
         """
-        limit = self._max_response if 200 <= response.status < 300 else self._max_error
-        hold = request_hold.get()
-        is_own = hold is None or hold.over
-        if hold is None or is_own:
-            hold = Hold(self._memory)
-        try:
-            if (response.content_length or 0) > limit:
-                raise Failure.response_too_large(provider=self._provider, limit=limit)
-            pieces = await self._pieces(response.content, limit, hold)
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        except BaseException:
-            response.close()  # so that no more of it arrives
-            raise
-        finally:
-            if is_own:
-                hold.free()
+        self._size += count
+        if self._size <= UNCOUNTED:
+            return
+        if self._size > self._limit:
+            raise self._too_large()
+        if self._hold is None:
+            self._hold = Hold(self._bounds.memory)
+        if not self._hold.grow(self._size - self._counted):
+            raise Refusal.overloaded()
+        self._counted = self._size
 
-    async def _pieces(self, content: aiohttp.StreamReader, limit: int, hold: Hold) -> list[bytes]:
-        pieces: list[bytes] = []
-        size, counted, turn = 0, 0, TURN_BYTES
-        try:
-            while piece := await content.readany():
-                size += len(piece)
-                pieces.append(piece)
-                if size <= UNCOUNTED:
-                    continue
-                if size > limit:
-                    raise Failure.response_too_large(provider=self._provider, limit=limit)
-                if not hold.grow(size - counted):
-                    raise Refusal.overloaded()
-                counted = size
-                if size > turn:
-                    turn = size + TURN_BYTES
-                    await asyncio.sleep(0)
-        except BaseException:
-            hold.shrink(counted)
-            pieces.clear()  # the error's frames hold this list until the client has a response
-            raise
-        return pieces
+    def __enter__(self) -> BodyCount:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._hold is None:
+            return
+        if kind is not None:
+            self._hold.shrink(self._counted)
+        if self._is_own:
+            self._hold.free()
+
+    def _too_large(self) -> Exception:
+        return Failure.response_too_large(provider=self._bounds.provider, limit=self._limit)
+
+
+async def read_whole(read: Callable[[], Awaitable[bytes]], count: BodyCount) -> bytes:
+    """A body in one.
+
+    Args:
+        read: the next piece of it; nothing at its end.
+        count: that the pieces are counted by.
+
+    Raises:
+        ProviderError: 502, it is too large.
+        ApiError: 503, all bodies together hold too much.
+    """
+    pieces: list[bytes] = []
+    size, turn = 0, TURN_BYTES
+    try:
+        while piece := await read():
+            count.add(len(piece))
+            size += len(piece)
+            pieces.append(piece)
+            if size > turn:
+                turn = size + TURN_BYTES
+                await asyncio.sleep(0)
+    except BaseException:
+        pieces.clear()  # the error's frames hold this list until the client has a response
+        raise
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -8,8 +8,9 @@ from types import TracebackType
 
 import aiohttp
 
+from tornado_router.calls.upstream.aiohttp_failures import FAILURES, failure
 from tornado_router.calls.upstream.aiohttp_internals import handshake_headers
-from tornado_router.calls.upstream.failures import FAILURES, PROXY_REFUSED, failure
+from tornado_router.calls.upstream.failures import PROXY_REFUSED
 from tornado_router.config.options import ProviderOptions
 from tornado_router.config.proxy import Proxies
 from tornado_router.error_codes import Failure
@@ -37,7 +38,7 @@ class WebSocketConnector:
         name: of the provider, for messages.
         options: time-outs. `between_bytes_timeout` limits how long the vendor may be silent before
             it is pinged, and then how long its pong may take.
-        pool: the connections.
+        pool: the connections; None for those of its own, without a limit.
         proxies: that they go through.
         headers: of every handshake.
     """
@@ -46,7 +47,7 @@ class WebSocketConnector:
         self,
         name: str,
         options: ProviderOptions,
-        pool: aiohttp.BaseConnector,
+        pool: aiohttp.BaseConnector | None,
         proxies: Proxies,
         headers: Mapping[str, str],
     ) -> None:
@@ -54,8 +55,8 @@ class WebSocketConnector:
         self._silence = options.between_bytes_timeout
         self._proxies = proxies
         self._session = aiohttp.ClientSession(
-            connector=pool,
-            connector_owner=False,
+            connector=pool or aiohttp.TCPConnector(limit=0),
+            connector_owner=pool is None,
             timeout=aiohttp.ClientTimeout(
                 total=None,  # a session may last for hours
                 connect=options.connect_timeout,
@@ -73,7 +74,7 @@ class WebSocketConnector:
         return WebSocket(self._name, self._session, self._silence, request, protocols, proxy=proxy)
 
     async def close(self) -> None:
-        """Ends the session; the pool stays open."""
+        """Ends the session; a pool that it was given stays open."""
         await self._session.close()
 
 

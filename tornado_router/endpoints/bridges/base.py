@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import ClassVar, Protocol
 
+from tornado_router.endpoints.base import END_SECONDS
 from tornado_router.errors import ApiError
-from tornado_router.provider import Body, Call, HTTPClient, Provider
+from tornado_router.provider import Body, Call, HTTPClient, UnsupportedKind
+from tornado_router.provider.call import NO_FIELDS
+
+
+class Server(Protocol):
+    """What serves calls of an endpoint: a `Provider`, or what stands in front of one."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether something is kept from turn to turn by `Call.keep`."""
+        ...
+
+    async def send(self, call: Call, http: HTTPClient) -> Body:
+        """Serves a call whole. Raises as `Provider.send`."""
+        ...
+
+    def stream(self, call: Call, http: HTTPClient) -> AsyncGenerator[Sequence[Body], None]:
+        """Serves a call as chunks. Raises as `Provider.stream`."""
+        ...
 
 
 class BridgedStream(Protocol):
     """Translates the chunks of one stream; made anew for each."""
+
+    complete: bool
+    """Whether all that was asked for is there, and `finish` waits for no more than usage.
+
+    False where the encoder of the source sees the end of every choice by itself.
+    """
 
     def feed(self, chunk: Body) -> Iterable[Body]:
         """The source's chunks that one of the target's amounts to."""
@@ -32,14 +58,22 @@ class Bridge(ABC):
     Attributes:
         source: the endpoint that the client called.
         target: the endpoint that the provider has.
+        remembers: whether it uses `Call.keep` and `Call.memory`.
+        unsupported_fields: every field of the source's request that is lost on the way, or some of
+            its values or parts are, with the gravest of what becomes of it; a part may have an
+            entry of its own, behind a dot. Shown in the documentation, and checked by the kit.
     """
 
     source: ClassVar[str]
     target: ClassVar[str]
+    remembers: ClassVar[bool] = False
+    unsupported_fields: ClassVar[Mapping[str, UnsupportedKind]] = NO_FIELDS
 
     @abstractmethod
     def call(self, call: Call) -> Call:
         """The target's call; valid against its schema. Nothing in `call` is changed.
+
+        Its `memory` holds what the client itself sent back of what a provider kept.
 
         Raises:
             ProviderError: 400 with `param`: it asks for something that the target lacks. Another
@@ -68,13 +102,17 @@ class BridgedProvider:
     """Serves an endpoint that a provider lacks, like a `Provider` that has it.
 
     Args:
-        provider: has the bridge's target.
+        provider: has the bridge's target, or is behind another bridge to what it has.
         bridge: leads there.
+
+    Attributes:
+        remembers: whether something is kept from turn to turn, by the provider or a bridge.
     """
 
-    def __init__(self, provider: Provider, bridge: Bridge) -> None:
+    def __init__(self, provider: Server, bridge: Bridge) -> None:
         self._provider = provider
         self._bridge = bridge
+        self.remembers: bool = bridge.remembers or provider.remembers
 
     async def send(self, call: Call, http: HTTPClient) -> Body:
         """Serves a call whole. Raises as `Provider.send`."""
@@ -96,6 +134,13 @@ class BridgedProvider:
                     chunks = [made for chunk in batch for made in stream.feed(chunk)]
                     if chunks:
                         yield chunks
+                    if stream.complete:
+                        break
+                if stream.complete:
+                    async for batch in rest_of(batches):
+                        chunks = [made for chunk in batch for made in stream.feed(chunk)]
+                        if chunks:
+                            yield chunks
         except ApiError as error:
             raise self._renamed(error) from None
         rest = list(stream.finish())
@@ -105,9 +150,12 @@ class BridgedProvider:
     def _inner(self, call: Call) -> Call:
         """The target's call; what the provider drops of it is renamed, what it keeps is not."""
         inner = self._bridge.call(call)
-        return replace(inner, dropped=[], kept=call.kept, memory=call.memory)
+        memory = {**inner.memory, **call.memory} if inner.memory else call.memory
+        return replace(inner, dropped=[], kept=call.kept, memory=memory)
 
     def _report_dropped(self, inner: Call, call: Call) -> None:
+        if not inner.dropped:
+            return  # as with nearly every batch of a stream
         call.dropped += [
             name
             for name in dict.fromkeys(map(self._bridge.param, inner.dropped))
@@ -119,3 +167,14 @@ class BridgedProvider:
         if error.param is not None:
             error.param = self._bridge.param(error.param)
         return error
+
+
+async def rest_of(
+    batches: AsyncGenerator[Sequence[Body], None],
+) -> AsyncGenerator[Sequence[Body], None]:
+    """What comes behind the end of every choice: what goes wrong there is an end, too."""
+    with suppress(ApiError, TimeoutError, StopAsyncIteration):
+        while True:
+            async with asyncio.timeout(END_SECONDS):
+                batch = await anext(batches)
+            yield batch

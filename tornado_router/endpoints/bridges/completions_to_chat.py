@@ -9,7 +9,7 @@ from tornado_router.endpoints.bridges.base import Bridge, BridgedStream
 from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS, CompletionsEncoder, prompts
 from tornado_router.error_codes import Failure
-from tornado_router.provider import Body, Call, Params, Relayed, dump_json
+from tornado_router.provider import Body, Call, Params, Relayed, UnsupportedKind, dump_json
 
 MAX_TOKENS = 16
 """Of a request that sets none: https://platform.openai.com/docs/api-reference/completions."""
@@ -34,6 +34,15 @@ _NAMES = {
 }
 """What a completion calls the fields of the chat completion that is made of it."""
 
+_UNSUPPORTED: Mapping[str, UnsupportedKind] = {
+    "best_of": "loss",
+    "logprobs": "loss",
+    "max_tokens": "loss",
+    "prompt": "loss",
+    "suffix": "loss",
+}
+"""Of `logprobs` those with `echo`, of `max_tokens` 0, of `prompt` several and tokens."""
+
 _FINISH_REASONS = ("stop", "length", "content_filter")
 
 
@@ -42,6 +51,7 @@ class CompletionsToChat(Bridge):
 
     source: ClassVar[str] = COMPLETIONS.name
     target: ClassVar[str] = CHAT_COMPLETIONS.name
+    unsupported_fields: ClassVar[Mapping[str, UnsupportedKind]] = _UNSUPPORTED
 
     def call(self, call: Call) -> Call:
         """A conversation of one message."""
@@ -99,6 +109,8 @@ class _Stream:
     It knows of each choice how many characters came, for `text_offset` and to echo the prompt once.
     """
 
+    complete = False
+
     def __init__(self, call: Call) -> None:
         self._prompt: str = prompts(call.body)[0] if call.body.get("echo") else ""
         self._sizes: dict[int, int] = {}
@@ -148,7 +160,7 @@ def _text(call: Call, prompt: Any) -> str:
     reason = "it must be one text, not several"
     if prompt is None or prompt == []:
         reason = "it must be a text"
-    elif isinstance(prompt, int) or isinstance(prompt[0], int):
+    elif not isinstance(prompt, list) or not isinstance(prompt[0], str | list):
         reason = "it must be a text, not tokens"
     raise Failure.not_bridged(model=call.model, param="prompt", reason=reason)
 

@@ -18,15 +18,16 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.background.held_memory import Hold
-from tornado_router.endpoints import OPENAI
+from tornado_router.endpoints import OPENAI, Dialect
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError, forget_frames
 from tornado_router.http import cors
 from tornado_router.http.client_address import address_of
 from tornado_router.http.connection import connection_of
+from tornado_router.http.request_header import header
 from tornado_router.http.services import Services
 from tornado_router.http.tornado_handler import TornadoHandler
-from tornado_router.http.unknown_paths import unknown_path
+from tornado_router.http.unknown_paths import dialect_of, unknown_path
 from tornado_router.observability.log import PlainRequest
 from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
@@ -47,6 +48,7 @@ class BaseHandler(TornadoHandler):
     """One request.
 
     Attributes:
+        dialect: the form of its errors.
         open: whether it is served without a key.
         counts_refusals: whether its errors are in the metrics, unless the gateway counts them.
         takes_large_bodies: whether a body may have `max_body_bytes` rather than `SMALL_BODY`.
@@ -60,6 +62,7 @@ class BaseHandler(TornadoHandler):
         connection: of the client.
     """
 
+    dialect: Dialect = OPENAI
     open: ClassVar[bool] = False
     counts_refusals: ClassVar[bool] = False
     takes_large_bodies: ClassVar[bool] = False
@@ -75,8 +78,10 @@ class BaseHandler(TornadoHandler):
         self.refusal = refusal
         self.hold = hold
         self.own_id = _new_id()
-        given = request.headers.get("X-Request-Id")
-        self.request_id = given if given and _may_be_shown(given) else self.own_id
+        given = header(request.headers, "X-Request-Id")
+        services: Services = kwargs["services"]
+        may_be_shown = given and _may_be_shown(given) and not services.secrets.holds(given)
+        self.request_id = given if given and may_be_shown else self.own_id
         super().__init__(application, request, **kwargs)
 
     def initialize(self, services: Services) -> None:
@@ -145,12 +150,14 @@ class BaseHandler(TornadoHandler):
         Raises:
             ApiError: 401.
         """
-        authorization = self.request.headers.get("Authorization")
-        authenticator = self.services.authenticator
-        self.key = authenticator.recall(authorization) or await authenticator.authenticate(
-            authorization, self.client_address
-        )
-        self.user_id = self.key.user_id
+        headers, authenticator = self.request.headers, self.services.authenticator
+        authorization = header(headers, "Authorization")
+        key = authenticator.recall(authorization)
+        if key is None:
+            key = await authenticator.authenticate(
+                authorization, self.client_address, api_key=header(headers, "X-Api-Key")
+            )
+        self.key, self.user_id = key, key.user_id
 
     def read_json(self) -> Any:
         """The JSON that was sent.
@@ -166,11 +173,15 @@ class BaseHandler(TornadoHandler):
     def trace_context(self) -> TraceContext | None:
         """The trace of the client that the request is part of, or None."""
         headers = self.request.headers
-        traceparent = headers.get("Traceparent")
+        traceparent = header(headers, "Traceparent")
         if traceparent is None:
             return None
-        trace = read_trace_context(traceparent, headers.get("Tracestate"))
-        if trace and trace.state and holds_secret(trace.state):
+        trace = read_trace_context(traceparent, header(headers, "Tracestate"))
+        if (
+            trace
+            and trace.state
+            and (holds_secret(trace.state) or self.services.secrets.holds(trace.state))
+        ):
             trace = trace._replace(state="")  # the collector keeps it with the span
         return trace
 
@@ -187,25 +198,24 @@ class BaseHandler(TornadoHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         self.error = self._api_error(status_code, error)
         forget_frames(error)
-        self.set_status(self.error.status)
-        for name, value in self.error.headers.items():  # a vendor's may be among them
+        dialect = self.dialect
+        self.set_status(dialect.status(self.error))
+        for name, value in dialect.headers(self.error).items():  # a vendor's may be among them
             self.set_header(name, value)
         self._set_edge_headers()  # Tornado has cleared what `prepare` set
-        self.write_json(self.error_body(self.error))
-
-    def error_body(self, error: ApiError) -> dict[str, Any]:
-        """The JSON object of an error."""
-        return OPENAI.error_body(error)
+        self.write_json(dialect.error_body(self.error, self.request_id))
 
     def _set_edge_headers(self) -> None:
-        """Sets headers for the connection and for browsers."""
+        """Sets headers for the connection, for browsers, and of the dialect."""
+        if self.dialect.id_header:
+            self.set_header(self.dialect.id_header, self.request_id)
         if self.services.requests.stopping:
             self.set_header("Connection", "close")
         if self.connection.secure:
             self.set_header("Strict-Transport-Security", STRICT_TRANSPORT)
         options = self.services.serving.config.cors
         if options.origins:
-            origin = self.request.headers.get("Origin")
+            origin = header(self.request.headers, "Origin")
             self.set_headers(cors.response_headers(options, origin))
 
     def log_exception(
@@ -231,7 +241,7 @@ class BaseHandler(TornadoHandler):
         error_code = self.error.code or self.error.type if self.error else None
         if error_code and (self.counts_refusals or self.refusal):
             self.services.metrics.add_refusal(error_code)
-        traceparent = self.request.headers.get("Traceparent")
+        traceparent = header(self.request.headers, "Traceparent")
         trace = read_trace_context(traceparent, None) if traceparent else None
         self.services.access_log.add(
             PlainRequest(
@@ -285,11 +295,16 @@ class NotFoundHandler(BaseHandler):
     open = True
     counts_refusals = True
 
+    def initialize(self, services: Services) -> None:
+        """Sees by the path, or by a header, which API is meant."""
+        self.dialect = dialect_of(self.request.path, self.request.headers)
+        super().initialize(services)
+
     async def prepare(self) -> None:
         """Refuses, whatever the method.
 
         Raises:
-            ApiError: 404, in OpenAI's words.
+            ApiError: 404.
         """
         raise unknown_path(self.request.method or "", self.request.path)
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
-from tornado_router.background.held_memory import Hold, request_hold
+from tornado_router.background.held_memory import SLOW_BYTES, Hold, request_hold
 from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError, Envelope
 from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
+from tornado_router.endpoints.bridges.astray import form_of, led_back
 from tornado_router.error_codes import Refusal
-from tornado_router.errors import ApiError
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.response_writer import ResponseWriter
+from tornado_router.http.request_header import header
 from tornado_router.http.services import Services
+from tornado_router.observability.redaction import REDACTED, printable_name
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
+
+MAX_CLIENT = 100
+"""Characters of a client's name, and of its session, that are recorded."""
 
 
 class CallHandler(BaseHandler):
@@ -28,13 +34,19 @@ class CallHandler(BaseHandler):
         """Takes the endpoint, which reads requests."""
         super().initialize(services)
         self.endpoint = endpoint
+        self.dialect = endpoint.dialect
         self._task: asyncio.Task[None] | None = None
         self._client_left = False
         self._writer: ResponseWriter | None = None
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
-        call = self._begin()
+        if self.hold and len(self.request.body) > SLOW_BYTES:
+            await self.hold.turn()
+        await self.serve(self._begin())
+
+    async def serve(self, call: Call) -> None:
+        """Serves a call that has begun."""
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
         writer = self._writer = ResponseWriter(self)
@@ -42,7 +54,7 @@ class CallHandler(BaseHandler):
             self.hold = Hold(self.services.memory)
         request_hold.set(self.hold)
         try:
-            await self.services.serving.gateway.run(call, self._envelope(), writer)
+            await self.services.serving.gateway.run(call, self.envelope(), writer)
         except ClientLeftError:
             pass
         except asyncio.CancelledError:
@@ -54,6 +66,7 @@ class CallHandler(BaseHandler):
             raise
         finally:
             self.hold.free()
+            writer.forget()
             self._task = self._writer = None  # it holds this handler, and so the request's body
             self.services.bounds.end_call()
 
@@ -93,27 +106,46 @@ class CallHandler(BaseHandler):
 
     def _read_call(self) -> Call:
         body: dict[str, Any] = self.read_json()
-        self.services.serving.validators[self.endpoint.name].check(body)
-        return self.endpoint.read(self.own_id, body, self.request.body)
+        endpoint = self.endpoint
+        if type(body) is dict and endpoint.prompt_field not in body:
+            endpoint = form_of(endpoint, body)
+        self.services.serving.validators[endpoint.name].check(body)
+        call = endpoint.read(self.own_id, body, self.request.body)
+        if endpoint is not self.endpoint:
+            call = led_back(call)
+        if self.services.secrets.holds(call.model):  # no model has such a name, and it is recorded
+            call.model = REDACTED
+        if self.endpoint.forwarded_headers:
+            call.headers = forwarded_headers(self.endpoint, self.request.headers)
+        return call
 
-    def error_body(self, error: ApiError) -> dict[str, Any]:
-        """In the endpoint's dialect."""
-        return self.endpoint.dialect.error_body(error)
-
-    def _envelope(self) -> Envelope:
+    def envelope(self) -> Envelope:
+        """What came with the call."""
         assert self.key is not None, "a call is never open"
         headers = self.request.headers
         may_choose = self.services.serving.config.routing.request_headers
-        cache_control = headers.get("Cache-Control")
-        return Envelope(
+        cache_control = header(headers, "Cache-Control")
+        return Envelope(  # by position, as each call makes one
             self.key,
             self.request_id,
             self.started,
-            chosen=headers.get("X-Router-Target") if may_choose else None,
-            cache_control=read_cache_control(cache_control) if cache_control else CACHE_DEFAULTS,
-            trace=self._trace(),
-            client_address=self.logged_address,
+            header(headers, "X-Router-Target") if may_choose else None,
+            read_cache_control(cache_control) if cache_control else CACHE_DEFAULTS,
+            self._trace(),
+            self.logged_address,
+            printable_name(header(headers, "User-Agent") or "")[:MAX_CLIENT],
+            self._session(),
+            headers,
         )
+
+    def _session(self) -> str:
+        """The session that the client says the call is part of; agents send one."""
+        headers = self.request.headers
+        for name in self.services.serving.config.log.session_headers:
+            value = header(headers, name)
+            if value:
+                return printable_name(value)[:MAX_CLIENT]
+        return ""
 
     def _trace(self) -> TraceContext | None:
         """The trace that the client says the call is part of, or else a new one, if any."""
@@ -122,3 +154,8 @@ class CallHandler(BaseHandler):
         if trace is None and otel.endpoint and otel.traces:
             trace = start_trace(otel.sample_ratio)
         return trace
+
+
+def forwarded_headers(endpoint: Endpoint, sent: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a request that are part of the API of its endpoint."""
+    return {name: sent[name] for name in endpoint.forwarded_headers if name in sent}

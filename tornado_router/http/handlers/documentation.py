@@ -1,70 +1,58 @@
-"""`/openapi.json` and `/docs`: the HTTP API, for programs and for people."""
+"""`/openapi.json` and `/docs`: the HTTP API, for programs and for people, who are led there."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from tornado_router.error_codes import Invalid
-from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.base import JSON, BaseHandler
 from tornado_router.http.services import Services
+from tornado_router.routing.routes import Router
 from tornado_router.validation import Profile
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
 
-Describe = Callable[[Profile], bytes]
+PIECE = 64 * 1024
+"""So much is written at once: a client that does not read holds no more of it, also where each has
+a copy of its own, as with TLS."""
 
 
-ORIGINS = 16
-"""Pages are made for so many addresses of the router; clients can make up any number of them."""
+class Description(NamedTuple):
+    """What describes the API.
 
-
-class OriginPages:
-    """Descriptions with the address at which the router was asked, which clients hold together.
-
-    Args:
-        example_origin: what stands in a description where the address belongs. It stays there in
-            what is asked for at an address beyond the first `ORIGINS`.
+    Attributes:
+        content: the document or the page.
+        example_origin: what stands in it where the address of the router belongs.
+        policy: the page's `Content-Security-Policy`; empty for a document.
     """
 
-    def __init__(self, example_origin: str) -> None:
-        self.example_origin = example_origin
-        self._made: dict[tuple[bytes, str], bytes] = {}
+    content: bytes
+    example_origin: str
+    policy: str = ""
 
-    def at(self, content: bytes, origin: str) -> bytes:
-        """A description as it is shown at an address."""
-        page = self._made.get((content, origin))
-        if page is None:
-            if len(self._made) >= ORIGINS:
-                return content
-            page = content.replace(self.example_origin.encode(), origin.encode())
-            self._made[content, origin] = page
-        return page
+
+Describe = Callable[[Profile, Router], Description]
 
 
 class DocumentHandler(BaseHandler):
-    """A description of the API, open to all: it holds nothing that the source does not."""
+    """A description of the API, open to all.
+
+    It holds nothing that the source does not, but for a model that is served, for its examples.
+    """
 
     open = True
 
     def initialize(  # type: ignore[override]
-        self, services: Services, describe: Describe, pages: OriginPages
+        self, services: Services, describe: Describe
     ) -> None:
-        """Takes what makes the description for a profile of validation.
-
-        Args:
-            services: of the process.
-            describe: makes it.
-            pages: puts the address of the router in it.
-        """
+        """Takes what makes the description for a profile of validation, and the models served."""
         super().initialize(services)
         self._describe = describe
-        self._pages = pages
 
     async def prepare(self) -> None:
         """Refuses the request if the API is not described.
@@ -79,36 +67,61 @@ class DocumentHandler(BaseHandler):
     async def write_description(self, content_type: str) -> None:
         """Sends it, or 304 to a client that has it already: RFC 9110 section 13.1.2.
 
-        Tornado would copy the page to its headers. Behind them, clients that do not read it hold
-        one copy together.
+        Making it takes a tenth of a second, once, and is left to a thread. Tornado would copy the
+        page to its headers, or to the address. Beside them, clients that do not read it hold one
+        copy together.
         """
-        content = self._describe(cast(Profile, self.services.serving.config.validation.profile))
-        origin = self._origin()
+        serving = self.services.serving
+        profile = cast(Profile, serving.config.validation.profile)
+        made = await asyncio.to_thread(self._describe, profile, serving.router)
+        content, example_origin, policy = made
+        origin = self._origin(example_origin)
+        if policy:
+            self.set_header("Content-Security-Policy", policy)
         self.set_header("Content-Type", content_type)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Etag", f'"{_digest(content)}{origin.encode().hex()}"')
         if self.check_etag_header():
             self.set_status(304)
         else:
-            page = self._pages.at(content, origin)
-            self.set_header("Content-Length", len(page))
-            with suppress(ClientGoneError):
+            parts = _at(content, example_origin, origin)
+            self.set_header("Content-Length", sum(map(len, parts)))
+            for part in parts:
                 await self.flush()
-                self.finish(page)
+                self.write(part)
+            self.finish()
 
-    def _origin(self) -> str:
+    def _origin(self, example_origin: str) -> str:
         """The address that the router was asked at, for examples.
 
         What a proxy says of TLS is taken as it is: no other client gets to see it.
         """
         host = self.request.host
         if not _HOST.fullmatch(host):
-            return self._pages.example_origin
+            return example_origin
         forwarded = self.request.headers.get("X-Forwarded-Proto") == "https"
         return f"{'https' if self.connection.secure or forwarded else 'http'}://{host}"
 
 
-@lru_cache(maxsize=16)
+def _at(content: bytes, example_origin: str, origin: str) -> list[bytes]:
+    """The parts of a description as it is shown at an address; the long ones are made once."""
+    head, *tails = _split(content, example_origin)
+    parts = [*head]
+    for tail in tails:
+        parts += [origin.encode(), *tail]
+    return parts
+
+
+@lru_cache(maxsize=4)
+def _split(content: bytes, example_origin: str) -> list[list[bytes]]:
+    """The pieces of what stands between the addresses."""
+    return [
+        [between[start : start + PIECE] for start in range(0, len(between), PIECE)]
+        for between in content.split(example_origin.encode())
+    ]
+
+
+@lru_cache(maxsize=4)
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
@@ -127,13 +140,28 @@ class DocsHandler(DocumentHandler):
     """`/docs`."""
 
     async def get(self) -> None:
-        """Describes it as a page, which loads and runs nothing."""
-        self.set_header(
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-            "frame-ancestors 'none'",
-        )
+        """Describes it as a page, which loads nothing and runs its own script alone."""
         self.set_header("Referrer-Policy", "no-referrer")
         await self.write_description("text/html; charset=utf-8")
 
     head = get
+
+
+class RootHandler(BaseHandler):
+    """`/`, where people come who have been given the router's address."""
+
+    open = True
+
+    async def get(self) -> None:
+        """Leads them to the page; by a relative address, as a proxy may have put a path before it.
+
+        Raises:
+            ApiError: 404, the API is not described.
+        """
+        if not self.services.serving.config.server.docs:
+            raise Invalid.docs_are_off()
+        self.redirect("docs")
+
+    async def head(self) -> None:
+        """Answers plainly: by it, Claude Code looks whether a server is there."""
+        self.finish()

@@ -15,6 +15,9 @@ from tornado_router.http.objects.accounts import User
 from tornado_router.http.objects.base import RequestBody
 from tornado_router.storage import tables
 
+_PRIVATE = frozenset(("password", "current_password", "new_password", "invite"))
+"""Fields that are not kept as they are sent, so a secret may be in them."""
+
 B = TypeVar("B", bound=RequestBody)
 T = TypeVar("T")
 
@@ -78,7 +81,12 @@ class ManagementHandler(BaseHandler):
         Raises:
             ApiError: 400, with the field at fault; 415, the content type is another.
         """
-        return schema.read(kind, self.read_json())
+        body = schema.read(kind, self.read_json())
+        holds = self.services.secrets.holds
+        for name in body.__struct_fields__:
+            if name not in _PRIVATE and holds(str(getattr(body, name))):
+                raise Invalid.invalid_value(f"'{name}' looks like a key or a token.", param=name)
+        return body
 
     def user_object(self, user: tables.User) -> User:
         """A user as JSON has it."""

@@ -43,6 +43,9 @@ class ResponseWriter:
 
     def __init__(self, handler: BaseHandler) -> None:
         self._handler = handler
+        connection = handler.request.connection
+        assert connection is not None, "the request came over one"
+        self._connection = connection
         self._written: asyncio.Future[None] | None = None
 
     @property
@@ -98,25 +101,35 @@ class ResponseWriter:
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Writes a part of the body."""
-        self._handler.write(data)
-        self._written = self._handler.flush()
+        if self.begun:  # the head is out, so there is nothing for the handler to do
+            self._written = self._connection.write(data)
+        else:
+            self._written = self._handler.begin(data)
         return self._written
 
     def finish(self, data: bytes) -> Awaitable[None]:
         """Writes the last part of the body."""
         self._silence = 0.0
         handler = self._handler
-        if len(data) > UNCOUNTED and not self.begun and not handler.connection.unsent:
-            # Its head goes first and alone: Tornado would copy what it sends along with it.
-            handler.set_header("Content-Length", str(len(data)))
-            handler.flush()
-        self._written = handler.finish(data)
+        if self.begun:
+            self._written = handler.end(data)
+            return self._written
+        handler.set_headers({"Content-Length": str(len(data))})
+        if len(data) > UNCOUNTED and not handler.connection.unsent:
+            handler.begin(b"")  # its head goes first and alone, or all would be copied behind it
+            self._written = handler.end(data)
+        else:
+            self._written = handler.respond(data)
         return self._written
 
     def abort(self) -> None:
         """Closes the connection: the client sees that its response is not whole."""
         self._silence = 0.0
         self._handler.connection.abort()
+
+    def forget(self) -> None:
+        """Lets go of the last write: one that failed holds the call, and so its own writer."""
+        self._written = self._seen = None
 
     def _listen(self, seconds: float) -> None:
         self._silence = seconds
@@ -127,5 +140,6 @@ class ResponseWriter:
         if not self.begun:
             self.begin(self._early_headers(), self._early_type, stream=True)
             self._has_early_head = True
-        self._handler.write(self._comment)
-        self._handler.flush()
+            self._handler.begin(self._comment)
+        else:
+            self._connection.write(self._comment)

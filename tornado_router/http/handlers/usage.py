@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,28 +11,18 @@ from msgspec.structs import asdict
 from tornado_router.error_codes import Invalid
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.management import ManagementHandler, integer
-from tornado_router.http.objects.usage import (
-    GROUP_FIELDS,
-    Call,
-    Sums,
-    Usage,
-    UsageGroup,
-)
+from tornado_router.http.objects.usage import Call, Usage, groups_csv
 from tornado_router.ledger import usage_queries
 from tornado_router.ledger.csv_lines import csv_lines
 from tornado_router.ledger.time_span import read_span
 from tornado_router.ledger.usage_queries import MAX_GROUPS, Cursor, Filter
-from tornado_router.ledger.usage_report import Question, report
-from tornado_router.storage.values import EPOCH
-from tornado_router.usage import QUANTITIES_AND_TOTAL
+from tornado_router.ledger.usage_report import Question
 
 PARAMETERS = (
     *("from", "to", "model", "provider", "key_id", "user_id"),
     *("group_by", "limit", "after", "format"),
 )
 CSV_PAGE = 1000
-
-_SUM_COLUMNS = ("requests", "errors", *QUANTITIES_AND_TOTAL, "cost")
 
 
 class _CsvPage(NamedTuple):
@@ -58,7 +47,7 @@ class UsageHandler(ManagementHandler):
         chosen, actor = question.chosen, self.actor
         await self.run(lambda: actor.check_sees(chosen.user_id, chosen.key_id))
         if not as_csv:
-            self.write_json(await self.run(lambda: _answer(question)))
+            self.write_json(await self.run(lambda: Usage.of(question)))
         elif question.group_by is None:
             await self._write_calls(chosen)
         else:
@@ -135,31 +124,6 @@ def _group_limit(query: Mapping[str, str]) -> int:
     return limit
 
 
-def _timestamp(moment: datetime.datetime) -> int | float:
-    """Seconds since 1970; whole ones as an int."""
-    seconds = (moment - EPOCH).total_seconds()
-    return int(seconds) if seconds.is_integer() else seconds
-
-
-def _answer(question: Question) -> Usage:
-    """The object of a response. Blocks."""
-    chosen, limit, group_by = question.chosen, question.limit, question.group_by
-    found = report(question)
-    data: list[Call | UsageGroup] = [Call.of(call) for call in found.calls]
-    if group_by is not None:
-        data = [UsageGroup.of(group_by, group) for group in found.groups]
-    has_more = len(data) > limit
-    data = data[:limit]
-    return Usage(
-        start=_timestamp(chosen.start),
-        end=_timestamp(chosen.end),
-        totals=Sums.of(found.totals),
-        data=data,
-        has_more=has_more,
-        next=data[-1].id if has_more and isinstance(data[-1], Call) else None,
-    )
-
-
 def _calls_csv(chosen: Filter, cursor: Cursor | None) -> _CsvPage:
     """The lines of a page of calls. Blocks."""
     calls = usage_queries.list_calls(chosen, CSV_PAGE, cursor)
@@ -177,6 +141,4 @@ def _groups_csv(question: Question) -> str:
     group_by = question.group_by
     assert group_by is not None
     _, groups = usage_queries.groups(question.chosen, group_by, limit=None)
-    header = (*GROUP_FIELDS[group_by], *_SUM_COLUMNS)
-    lines = (asdict(UsageGroup.of(group_by, group)) for group in groups)
-    return csv_lines([header, *([line[name] for name in header] for line in lines)])
+    return groups_csv(group_by, groups)

@@ -66,6 +66,14 @@ class ApiKey(Object, kw_only=True):
         Dollars | None,
         Meta(description="Spent in the current period, in US dollars; null without a budget."),
     ]
+    budget_left: Annotated[
+        Dollars | None,
+        Meta(description="Left in the current period, in US dollars; null without a budget."),
+    ]
+    budget_renews_at: Annotated[
+        Time | None,
+        Meta(description="Unix time at which the budget starts anew; null if it never does."),
+    ]
     is_active: Works
     log_requests: Annotated[bool | None, Meta(description=LOGGED)]
     expires_at: Annotated[Time | None, Meta(description=EXPIRES)]
@@ -82,6 +90,7 @@ class ApiKey(Object, kw_only=True):
     def of(cls, row: tables.ApiKey, **more: Any) -> Self:
         """The object of a row. Blocks, as the spent part of the budget has to be looked up."""
         permissions = Permissions.read(row.permissions)
+        budget = budgets.budget_state(row)
         return cls(
             id=row.id,
             user_id=row.user.id,
@@ -92,7 +101,9 @@ class ApiKey(Object, kw_only=True):
             **{kind.option: getattr(row, kind.column) for kind in KINDS},
             budget=dollars(row.budget),
             budget_period=row.budget_period,
-            budget_spent=dollars(budgets.budget_spent(row)),
+            budget_spent=dollars(budget and budget.spent),
+            budget_left=dollars(budget and budget.left),
+            budget_renews_at=timestamp(budget and budget.renews),
             is_active=row.is_active,
             log_requests=row.log_requests,
             expires_at=timestamp(row.expires_at),

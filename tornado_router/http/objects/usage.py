@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, Raw, UnsetType, defstruct
+from msgspec.structs import asdict
 
 from tornado_router.http.objects.base import Count, Dollars, Id, Object, Time, dollars, timestamp
+from tornado_router.ledger.csv_lines import csv_lines
 from tornado_router.ledger.usage_queries import Group
-from tornado_router.storage.values import from_billionths
+from tornado_router.ledger.usage_report import Question, report
+from tornado_router.storage.values import EPOCH, from_billionths
 from tornado_router.usage import QUANTITIES_AND_TOTAL
 
 
@@ -54,7 +58,12 @@ if TYPE_CHECKING:
     class _Quantities(_Served, kw_only=True): ...
 else:
     _QUANTITIES = [(name, Count) for name in QUANTITIES_AND_TOTAL]
-    _SUMS = [("requests", Count), ("errors", Count), *_QUANTITIES, ("cost", Dollars)]
+    _UNPRICED = Annotated[
+        int,
+        Meta(description="Calls that cost 0 as their model has no price."),
+    ]
+    _COUNTS = [("requests", Count), ("errors", Count), ("unpriced", _UNPRICED)]
+    _SUMS = [*_COUNTS, *_QUANTITIES, ("cost", Dollars)]
     _Sums = defstruct("_Sums", _SUMS, bases=(Object,), kw_only=True)
     _GroupSums = defstruct("_GroupSums", _SUMS, bases=(_Common,), kw_only=True)
     _Quantities = defstruct("_Quantities", _QUANTITIES, bases=(_Served,), kw_only=True)
@@ -93,6 +102,8 @@ GROUP_FIELDS = {
     "user": ("user_id", "email"),
 }
 """What the calls of a group have in common, by the grouping: the fields for it."""
+
+_SUM_COLUMNS = ("requests", "errors", "unpriced", *QUANTITIES_AND_TOTAL, "cost")
 
 
 class Call(_Quantities, kw_only=True):
@@ -161,3 +172,39 @@ class Usage(Object, rename={"start": "from", "end": "to"}, kw_only=True):
         Id | None,
         Meta(description="Pass it as `after` to get the next page; null on the last page."),
     ]
+
+    @classmethod
+    def of(cls, question: Question) -> Self:
+        """The object of the report on a question. Blocks.
+
+        Raises:
+            ApiError: 400, there is no call with the id of `after`.
+        """
+        chosen, limit, group_by = question.chosen, question.limit, question.group_by
+        found = report(question)
+        data: list[Call | UsageGroup] = [Call.of(call) for call in found.calls]
+        if group_by is not None:
+            data = [UsageGroup.of(group_by, group) for group in found.groups]
+        has_more = len(data) > limit
+        data = data[:limit]
+        return cls(
+            start=_timestamp(chosen.start),
+            end=_timestamp(chosen.end),
+            totals=Sums.of(found.totals),
+            data=data,
+            has_more=has_more,
+            next=data[-1].id if has_more and isinstance(data[-1], Call) else None,
+        )
+
+
+def groups_csv(group_by: str, groups: Iterable[Group]) -> str:
+    """Groups as CSV, with a line of titles."""
+    header = (*GROUP_FIELDS[group_by], *_SUM_COLUMNS)
+    lines = (asdict(UsageGroup.of(group_by, group)) for group in groups)
+    return csv_lines([header, *([line[name] for name in header] for line in lines)])
+
+
+def _timestamp(moment: datetime.datetime) -> int | float:
+    """Seconds since 1970; whole ones as an int."""
+    seconds = (moment - EPOCH).total_seconds()
+    return int(seconds) if seconds.is_integer() else seconds

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.http.objects import schema as objects
-from tornado_router.http.objects.service import Error
+from tornado_router.http.objects.service import AnthropicError, Error
 from tornado_router.http.objects.usage import Call, UsageGroup
 from tornado_router.http.openapi.operations import OPERATIONS
 from tornado_router.http.openapi.schemas import event_name, schema_name, stream_event
@@ -31,9 +31,11 @@ def component_schemas(profile: Profile) -> dict[str, Schema]:
     Args:
         profile: how strictly requests are checked.
     """
-    loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in ENDPOINTS}
+    counts = [endpoint.count_name for endpoint in ENDPOINTS.values() if endpoint.count_name]
+    described = [*ENDPOINTS, *counts]
+    loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in described}
     # Vendors write the responses, so nothing is promised that they may not keep.
-    responses = [f"{name}.response" for name in ENDPOINTS]
+    responses = [f"{name}.response" for name in described]
     responses += [it.documentation.chunk for it in ENDPOINTS.values() if it.documentation.chunk]
     loaded |= {name: load_schema(name, "open") for name in responses}
     shared = _shared([schema.get("$defs", {}) for schema in loaded.values()])
@@ -67,7 +69,7 @@ def own_schemas() -> dict[str, Schema]:
         for operation in methods.values()
         for content in operation.objects()
     }
-    used |= {Error, Call, UsageGroup}  # what operations do not name themselves
+    used |= {Error, AnthropicError, Call, UsageGroup}  # what operations do not name themselves
     classes = sorted(used, key=lambda item: item.__name__)
     return objects.component_schemas(classes)
 

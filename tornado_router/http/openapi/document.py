@@ -6,11 +6,13 @@ The format: https://spec.openapis.org/oas/v3.1.1.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from tornado_router import __version__
+from tornado_router.endpoints import ANTHROPIC, OPENAI, Dialect
 from tornado_router.error_codes import ROWS
 from tornado_router.errors import ApiError, ErrorCode
 from tornado_router.http.handlers.base import BaseHandler
@@ -31,18 +33,19 @@ from tornado_router.http.openapi.headers import (
     response_headers,
 )
 from tornado_router.http.openapi.operations import JSON, OPERATIONS, VENDOR, Operation, schema_of
-from tornado_router.http.openapi.schemas import ID, TEXT, reference
+from tornado_router.http.openapi.schemas import ID, TEXT, error_name, reference
 from tornado_router.validation import Profile
 from tornado_router.validation.schema import Schema
 
-_PARAMETERS: Mapping[str, tuple[Schema, Any]] = {
-    "id": ({**ID, "maximum": 10**15 - 1}, 1),
-    "model": (TEXT, "gpt-4o-mini"),
+_PARAMETERS: Mapping[str, Schema] = {
+    "id": {**ID, "maximum": 10**15 - 1},
+    "model": TEXT,
+    "response": TEXT,
 }
-"""What stands in braces in a path: its schema, and an example."""
+"""The schemas of what stands in braces in a path."""
 
 _TAGS = {
-    "v1": ("Models", "The OpenAI API. Its SDKs work with `base_url` set to this router's `/v1`."),
+    "v1": ("Models", "OpenAI's API and Anthropic's messages; their SDKs need another base URL."),
     "auth": ("Accounts", "Register, log in, and manage one's own account."),
     "api-keys": (
         "API keys",
@@ -62,6 +65,7 @@ _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
     304: ("Not modified since the given `ETag`.", ("ETag", "Revalidate")),
     400: ("The request is invalid; `param` names the field at fault.", ()),
     401: ("Missing or invalid credentials.", ("WWW-Authenticate",)),
+    402: ("The credits or the budget are spent.", ("X-Should-Retry", *RATE_LIMITS)),
     403: ("Not allowed.", ()),
     404: ("Not found, or not visible with these credentials.", ()),
     409: ("Conflicts with the current state.", ()),
@@ -75,10 +79,22 @@ _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
         "The provider took too long, or nothing is cached for `only-if-cached`.",
         (*ROUTING, "X-Should-Retry", *RATE_LIMITS),
     ),
+    529: ("The router or the provider has too much to do.", ("Retry-After",)),
     VENDOR: ("The provider refused the request, with this status.", (*ROUTING, *RATE_LIMITS)),
 }
 """What responses other than the successful one mean, and their headers."""
 
+
+_ELSEWHERE = (402, 529)
+"""Statuses that no error of OpenAI's dialect has."""
+
+_CALLS = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504, VENDOR)
+"""Statuses of calls of models, as OpenAI's dialect has them."""
+
+_PHRASES = {529: "Overloaded"}
+"""Of statuses that HTTP does not know."""
+
+_EXAMPLE_ID = "req_187c3a5b2f40e1d20a9c44f1b7d3e856"
 
 _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 """A link of Markdown: to a page of the documentation, which the document is not beside."""
@@ -103,12 +119,15 @@ class Route(Protocol):
         ...
 
 
-def document(routes: Iterable[Route], profile: Profile) -> dict[str, Any]:
+def document(
+    routes: Iterable[Route], profile: Profile, models: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """The OpenAPI document.
 
     Args:
         routes: of the server.
         profile: how strictly it checks requests.
+        models: what its examples ask for, by endpoint; those of the source, where it has none.
 
     Raises:
         KeyError: a route has no operations.
@@ -116,8 +135,11 @@ def document(routes: Iterable[Route], profile: Profile) -> dict[str, Any]:
     routes = tuple(routes)
     paths = {
         route.path: {
-            **_path_parameters(route),
-            **{m: _Describer(route, m, it).describe() for m, it in OPERATIONS[route.name].items()},
+            **_path_parameters(route, models),
+            **{
+                method: _Describer(route, method, operation, models.get(route.name)).describe()
+                for method, operation in OPERATIONS[route.name].items()
+            },
         }
         for route in routes
     }
@@ -138,7 +160,7 @@ def document(routes: Iterable[Route], profile: Profile) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": component_schemas(profile),
-            "responses": {_response_name(status): _response(status) for status in _STATUSES},
+            "responses": _error_responses(),
             "parameters": dict(REQUEST_HEADERS),
             "headers": dict(RESPONSE_HEADERS),
             "securitySchemes": {
@@ -154,11 +176,12 @@ class _Describer:
 
     _ALWAYS: ClassVar = (400, 500, 503)
 
-    def __init__(self, route: Route, method: str, operation: Operation) -> None:
+    def __init__(self, route: Route, method: str, operation: Operation, model: str | None) -> None:
         self._route = route
         self._handler = route.handler
         self._method = method
         self._operation = operation
+        self._model = {"model": model} if model else {}
 
     def describe(self) -> dict[str, Any]:
         """The Operation Object of OpenAPI."""
@@ -200,13 +223,16 @@ class _Describer:
         content: dict[str, Any] = {"schema": schema}
         if self._operation.examples:
             content["examples"] = {
-                title.lower().replace(" ", "-").replace("'", ""): {"summary": title, "value": value}
+                title.lower().replace(" ", "-").replace("'", ""): {
+                    "summary": title,
+                    "value": {**value, **self._model},
+                }
                 for title, value in self._operation.examples.items()
             }
         return {"required": self._operation.body_required, "content": {JSON: content}}
 
     def _responses(self) -> dict[str, Any]:
-        operation = self._operation
+        operation, dialect = self._operation, self._operation.dialect
         headers = operation.headers
         if issubclass(self._handler, CallHandler):
             headers = CALL_RESPONSE
@@ -224,8 +250,8 @@ class _Describer:
         return {
             str(operation.status): good,
             **{
-                str(status): {"$ref": f"#/components/responses/{_response_name(status)}"}
-                for status in sorted(self._errors(), key=str)
+                str(status): {"$ref": f"#/components/responses/{_response_name(dialect, status)}"}
+                for status in sorted(_statuses(dialect, self._errors()), key=str)
             },
         }
 
@@ -242,14 +268,16 @@ class _Describer:
         return errors
 
 
-def _path_parameters(route: Route) -> dict[str, Any]:
+def _path_parameters(route: Route, models: Mapping[str, str]) -> dict[str, Any]:
+    model = next(iter(models.values()), "gpt-4o-mini")
+    examples = {"id": 1, "model": model, "response": "resp_6710a1"}
     named = [name for name in _PARAMETERS if f"{{{name}}}" in route.path]
     if not named:
         return {}
     return {
         "parameters": [
-            {**_parameter(name, "path", schema), "example": example}
-            for name, (schema, example) in _PARAMETERS.items()
+            {**_parameter(name, "path", schema), "example": examples[name]}
+            for name, schema in _PARAMETERS.items()
             if name in named
         ]
     }
@@ -267,26 +295,50 @@ def _parameter(name: str, place: str, schema: Schema) -> dict[str, Any]:
     }
 
 
-def _response_name(status: int | str) -> str:
+def _error_responses() -> dict[str, Any]:
+    """The responses of every dialect of errors, by their names."""
+    responses = {}
+    for dialect in (OPENAI, ANTHROPIC):
+        for status in _STATUSES if dialect is OPENAI else _statuses(dialect, _CALLS):
+            if dialect is not OPENAI or status not in _ELSEWHERE:
+                responses[_response_name(dialect, status)] = _response(dialect, status)
+    return responses
+
+
+def _statuses(dialect: Dialect, statuses: Collection[int | str]) -> set[int | str]:
+    """What a dialect makes of statuses of errors, as OpenAI's has them."""
+    if dialect is OPENAI:
+        return set(statuses)
+    found: set[int | str] = {status for status in statuses if status == VENDOR}
+    return found | {dialect.status(row(row.text)) for row in ROWS if row.status in statuses}
+
+
+def _response_name(dialect: Dialect, status: int | str) -> str:
     if not isinstance(status, int):
-        return "ProviderRefusal"
-    return "".join(character for character in HTTPStatus(status).phrase if character.isalpha())
+        return dialect.name + "ProviderRefusal"
+    phrase = _PHRASES.get(status) or HTTPStatus(status).phrase
+    return dialect.name + "".join(character for character in phrase if character.isalpha())
 
 
-def _response(status: int | str) -> dict[str, Any]:
+def _response(dialect: Dialect, status: int | str) -> dict[str, Any]:
     description, headers = _STATUSES[status]
     described = {"description": description, "headers": response_headers(headers)}
     if status != HTTPStatus.NOT_MODIFIED:
-        examples = {row.name: _example(row) for row in ROWS if row.status == status}
+        errors = {row.name: (row, row(row.text or "...")) for row in ROWS}
+        examples = {
+            name: _example(dialect, row, error)
+            for name, (row, error) in errors.items()
+            if dialect.status(error) == status
+        }
+        schema = reference(error_name(dialect))
         described["content"] = {
-            JSON: {"schema": reference("Error"), **({"examples": examples} if examples else {})}
+            JSON: {"schema": schema, **({"examples": examples} if examples else {})}
         }
     return described
 
 
-def _example(row: ErrorCode[ApiError]) -> dict[str, Any]:
+def _example(dialect: Dialect, row: ErrorCode[ApiError], error: ApiError) -> dict[str, Any]:
     """One error with this status, with its values in braces as in the table of errors."""
-    message = row.text or "..."
-    error = {"message": message, "type": row.type, "param": row.param, "code": row.code}
     summary = _LINK.sub(r"\1", row.meaning)
-    return {**({"summary": summary} if summary else {}), "value": {"error": error}}
+    value = dialect.error_body(error, _EXAMPLE_ID)
+    return {**({"summary": summary} if summary else {}), "value": value}

@@ -31,6 +31,7 @@ CALL_RESPONSE = (
     *ROUTING,
     "X-Router-Dropped-Params",
     "X-Router-Adapted-Params",
+    "X-Router-Cost",
     "X-Router-Cache",
     "Age",
     *RATE_LIMITS,
@@ -70,6 +71,10 @@ RESPONSE_HEADERS: Mapping[str, dict[str, Any]] = {
         "a response, where money is short.",
         example="max_completion_tokens=1600",
     ),
+    "X-Router-Cost": _header(
+        "What the call costs, in US dollars: of whole responses by a model that has a price.",
+        example="0.000135",
+    ),
     "X-Router-Cache": _header(
         "Whether the response came from the response cache; absent if the request does not use it.",
         {"type": "string", "enum": ["hit", "miss"]},
@@ -106,6 +111,7 @@ RESPONSE_HEADERS: Mapping[str, dict[str, Any]] = {
         **_ALWAYS_SENT,
     ),
     "ETag": _header("Identifies this version, for `If-None-Match`.", **_ALWAYS_SENT),
+    "Location": _header("Where the page is, relative to this one.", **_ALWAYS_SENT),
     "Content-Disposition": _header("Of CSV: suggests a name for the file."),
 }
 """Header Objects by their name among the components: the header's own, but for `SENT_AS`."""
@@ -123,6 +129,9 @@ REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
             "Picks one of the route's targets, as `provider/model`. Read only with "
             "`request_headers = true` in `[routing]`.",
         ),
+        "X-Router-Cost": _header(
+            "`true` for the cost, in US dollars, as `cost` in the usage of a stream.",
+        ),
         "Cache-Control": _header(
             "Controls the response cache: `no-store`, `no-cache`, `max-age=SECONDS`, or "
             "`only-if-cached`, which is a 504 without a cached response.",
@@ -138,7 +147,7 @@ REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
 }
 """Parameter Objects by the header's name."""
 
-CALL_REQUEST = ("X-Router-Target", "Cache-Control", "traceparent", "tracestate")
+CALL_REQUEST = ("X-Router-Target", "X-Router-Cost", "Cache-Control", "traceparent", "tracestate")
 
 
 def response_headers(names: Iterable[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Shows an OpenAPI document as one page of HTML, which runs no script and loads nothing.
+"""Shows an OpenAPI document as one page of HTML, which loads nothing, and is whole without script.
 
 It knows what `document` writes, not all that OpenAPI can say.
 """
@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ import orjson
 from tornado.template import DictLoader
 
 from tornado_router.http.openapi.headers import SENT_AS
+from tornado_router.http.openapi.page_parts import SCRIPT, STYLE, read_part
 from tornado_router.validation.schema import Schema
 
 _TEMPLATES = ("page.html", "fields.html")
@@ -130,10 +130,13 @@ class Common(NamedTuple):
 
 def page(document: Mapping[str, Any]) -> bytes:
     """The page of a document, in UTF-8."""
-    folder = resources.files("tornado_router.http.openapi")
-    loader = DictLoader({name: folder.joinpath(name).read_text("utf-8") for name in _TEMPLATES})
+    loader = DictLoader({name: read_part(name) for name in _TEMPLATES})
     return loader.load("page.html").generate(
-        **_Reader(document).read(), prose=_prose, example_origin=EXAMPLE_ORIGIN
+        **_Reader(document).read(),
+        prose=_prose,
+        example_origin=EXAMPLE_ORIGIN,
+        style=STYLE,
+        script=SCRIPT,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tornado_router.endpoints import Endpoint
+from tornado_router.endpoints import Dialect, Endpoint
 from tornado_router.validation.schema import Schema
 
 ID: Schema = {"type": "integer", "minimum": 1}
@@ -24,14 +24,29 @@ def reference(name: str) -> Schema:
 
 
 def event_name(endpoint: Endpoint) -> str:
-    """The component's name for the events of an endpoint's streams."""
-    return schema_name(f"{endpoint.name}.event")
+    """The component's name for the server-sent events of an endpoint's streams."""
+    name = f"{endpoint.name}.event"
+    # Where a chunk is called an event itself, what carries it needs another name.
+    return schema_name(name if name != endpoint.documentation.chunk else f"{endpoint.name}.frame")
+
+
+def error_name(dialect: Dialect) -> str:
+    """The component's name for the errors of a dialect."""
+    return f"{dialect.name}Error"
 
 
 def stream_event(endpoint: Endpoint) -> Schema:
     """One server-sent event of a stream."""
     chunk = endpoint.documentation.chunk
     data = {"type": "string", "contentMediaType": "application/json"}
+    kinds: list[Schema] = [
+        {**data, "contentSchema": reference(schema_name(chunk))},
+        {**data, "contentSchema": reference(error_name(endpoint.dialect))},
+    ]
+    meaning = "A chunk as JSON, or the error that ended the stream"
+    if endpoint.documentation.ends_with_done:
+        kinds.append({"type": "string", "const": "[DONE]"})
+        meaning += "; `[DONE]` at the end of a complete one"
     return {
         "type": "object",
         "description": "One server-sent event of a stream.",
@@ -39,16 +54,9 @@ def stream_event(endpoint: Endpoint) -> Schema:
         "properties": {
             "event": {
                 "type": "string",
-                "description": "`error` if the call failed after its first chunk, else absent.",
+                "description": "`error` if the call failed after its first chunk, else absent, or "
+                "the type of the chunk.",
             },
-            "data": {
-                "description": "A chunk as JSON; `[DONE]` at the end of a complete stream; or the "
-                "error that ended it.",
-                "anyOf": [
-                    {**data, "contentSchema": reference(schema_name(chunk))},
-                    {**data, "contentSchema": reference("Error")},
-                    {"type": "string", "const": "[DONE]"},
-                ],
-            },
+            "data": {"description": f"{meaning}.", "anyOf": kinds},
         },
     }

@@ -11,9 +11,8 @@ import pytest
 
 from tornado_router.config.credentials import secrets_in
 from tornado_router.endpoints import EMBEDDINGS, ENDPOINTS
-from tornado_router.provider import Call, Provider
-from tornado_router.testing import shapes
-from tornado_router.testing.corpus import CAPABILITIES
+from tornado_router.provider import Call, Provider, UpstreamRequest
+from tornado_router.testing import corpus, shapes
 from tornado_router.testing.recordings import (
     CHAT,
     DEFAULT_MODEL,
@@ -29,6 +28,7 @@ from tornado_router.testing.replay import (
     make_call,
 )
 from tornado_router.testing.replay_client import HttpUsedError
+from tornado_router.testing.samples import SAMPLES
 
 CASES: Mapping[str, str] = {
     "recording": "there are no recordings",
@@ -109,7 +109,7 @@ class Rules:
 
     def _cases(self, argument: str) -> Sequence[Any]:
         if argument == "capability":
-            return CAPABILITIES
+            return corpus.CAPABILITIES
         try:
             recordings = self.load_recordings()
         except RecordingError as error:
@@ -159,6 +159,27 @@ class Rules:
         if recording.streamed:
             return shapes.joined(self.played(player, recording).chunks)
         return self.response(player, recording)
+
+    def samples(
+        self, provider: Provider, *, plain: bool = False
+    ) -> Iterator[tuple[corpus.Sample, str]]:
+        """The requests of the corpus for the endpoints of a provider."""
+        for endpoint, (usual, odd) in SAMPLES.items():
+            if provider.supports(endpoint):
+                yield from ((sample, endpoint) for sample in (*usual, *(() if plain else odd)))
+
+    def built(self, player: Player) -> Iterator[tuple[str, Call, UpstreamRequest]]:
+        """Every request of the corpus that is not refused, whole and streamed."""
+        for sample, endpoint in self.samples(player.provider):
+            can_stream = endpoint == CHAT and "stream" in player.provider.capabilities[CHAT]
+            for stream in (False, True) if can_stream else (False,):
+                call = self.call(sample.body, endpoint, stream=stream)
+                try:
+                    request = player.request(call)
+                except Exception:  # noqa: BLE001, S112 - other rules report it
+                    continue
+                if request is not None:
+                    yield f"{sample.label}{' (stream)' if stream else ''}", call, request
 
 
 def serves(provider: Provider, endpoint: str = CHAT) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.testing import shapes
 from tornado_router.testing.recordings import Recording
 from tornado_router.testing.replay import Player
@@ -33,18 +34,25 @@ class EndpointRules(Rules):
             assert not encoded.usage.estimated, "there is no `usage` that the core can read"
 
     def test_stream_fits_its_endpoint(self, player: Player, other: Recording) -> None:
-        """Every chunk of a stream is what OpenAI's API promises, and usage comes last.
+        """Every chunk of a stream is what the API of its endpoint promises, and usage is reported.
 
-        The core asks for usage in every stream: one chunk at the end with `choices: []`.
+        The core asks for usage in every stream of choices: one chunk at the end, `choices: []`.
         """
         _skip_unless(other, streamed=True)
         chunks = self._chunks(player, other)
-        schema = ENDPOINTS[other.endpoint].documentation.chunk
+        endpoint = ENDPOINTS[other.endpoint]
+        schema = endpoint.documentation.chunk
         faults = [shapes.misfit(schema, chunk) for chunk in chunks]
         no_faults(f"chunk {index}: {fault}" for index, fault in enumerate(faults) if fault)
-        with_usage = [index for index, chunk in enumerate(chunks) if chunk.get("usage")]
-        assert with_usage == [len(chunks) - 1], f"`usage` is in the chunks {with_usage}"
-        assert chunks[-1].get("choices") == [], "the chunk with `usage` has choices"
+        if isinstance(endpoint, ChoicesEndpoint):
+            with_usage = [index for index, chunk in enumerate(chunks) if chunk.get("usage")]
+            assert with_usage == [len(chunks) - 1], f"`usage` is in the chunks {with_usage}"
+            assert chunks[-1].get("choices") == [], "the chunk with `usage` has choices"
+        encoder = endpoint.encoder(self.recorded_call(other))
+        for chunk in chunks:
+            encoder.encode(chunk)
+        assert encoder.complete, "no chunk is the last of a response"
+        assert not encoder.usage().estimated, "there is no usage that the core can read"
 
     def test_stream_of_endpoint_equals_response(self, player: Player, other: Recording) -> None:
         """A stream, joined, is what the whole response of the same name is.
@@ -63,13 +71,13 @@ class EndpointRules(Rules):
         endpoint = ENDPOINTS[other.endpoint]
         encoder = endpoint.encoder(self.recorded_call(other))
         events = b"".join(map(encoder.encode, self._chunks(player, other))) + encoder.finish()
-        streamed = shapes.choices(endpoint.join(events))
-        whole = shapes.choices(self.response(player, pairs[0]))
+        streamed = shapes.parts(endpoint.join(events))
+        whole = shapes.parts(self.response(player, pairs[0]))
         same = [
-            {name: choice.get(name) for name in made}
-            for made, choice in zip(streamed, whole, strict=False)
+            {name: part.get(name) for name in made}
+            for made, part in zip(streamed, whole, strict=False)
         ]
-        assert len(streamed) == len(whole), f"{len(streamed)} of {len(whole)} choices are streamed"
+        assert len(streamed) == len(whole), f"{len(streamed)} of {len(whole)} parts are streamed"
         assert streamed == same, f"streamed, it is {streamed}; whole, it is {same}"
 
     def _chunks(self, player: Player, recording: Recording) -> list[Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.errors import ApiError
-from tornado_router.provider import Call, Parts, Provider, UpstreamRequest
+from tornado_router.provider import Call, Parts, UpstreamRequest
 from tornado_router.testing import corpus, generated
 from tornado_router.testing.json_paths import texts
 from tornado_router.testing.probes import PROBES, Probe
@@ -29,7 +29,6 @@ from tornado_router.testing.rules.base import (
     no_faults,
     serves,
 )
-from tornado_router.testing.samples import SAMPLES
 from tornado_router.testing.shapes import describe
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -49,7 +48,7 @@ class RequestRules(Rules):
         needs_vendor(player)
         no_faults(
             f"{label}: {fault}"
-            for label, _, request in self._built(player)
+            for label, _, request in self.built(player)
             for fault in _form_faults(request)
         )
 
@@ -60,7 +59,7 @@ class RequestRules(Rules):
         `{**message, ...}` copies one level only.
         """
         faults = []
-        for sample, endpoint in self._samples(player.provider):
+        for sample, endpoint in self.samples(player.provider):
             call = self.call(sample.body, endpoint)
             before = copy.deepcopy(call.body), call.raw, call.model
             with suppress(Exception):  # other rules report it
@@ -76,7 +75,7 @@ class RequestRules(Rules):
         """
         needs_vendor(player)
         faults = []
-        for label, call, request in self._built(player):
+        for label, call, request in self.built(player):
             body = sent_body(request).decode("utf-8", "replace")
             sent = f"{request.url} {unquote(request.url)} {body}"
             if CLIENT_MODEL in sent:
@@ -109,7 +108,7 @@ class RequestRules(Rules):
         A field that is null is absent: `Params` takes it so.
         """
         faults = []
-        for sample, endpoint in self._samples(player.provider, plain=True):
+        for sample, endpoint in self.samples(player.provider, plain=True):
             try:
                 player.request(self.call(sample.body, endpoint))
             except Exception as error:  # noqa: BLE001 - reported below
@@ -182,7 +181,7 @@ class RequestRules(Rules):
 
         no_faults(
             f"{sample.label}: {fault}"
-            for sample, of_endpoint in self._samples(player.provider)
+            for sample, of_endpoint in self.samples(player.provider)
             if of_endpoint == endpoint
             and (fault := self._refusal_fault(player, sample.body, endpoint))
         )
@@ -200,27 +199,6 @@ class RequestRules(Rules):
             return f"it crashes: {describe(error)}"
         return None
 
-    def _samples(
-        self, provider: Provider, *, plain: bool = False
-    ) -> Iterator[tuple[corpus.Sample, str]]:
-        """The requests of the corpus for the endpoints of a provider."""
-        for endpoint, (usual, odd) in SAMPLES.items():
-            if provider.supports(endpoint):
-                yield from ((sample, endpoint) for sample in (*usual, *(() if plain else odd)))
-
-    def _built(self, player: Player) -> Iterator[tuple[str, Call, UpstreamRequest]]:
-        """Every request of the corpus that is not refused, whole and streamed."""
-        for sample, endpoint in self._samples(player.provider):
-            can_stream = endpoint == CHAT and "stream" in player.provider.capabilities[CHAT]
-            for stream in (False, True) if can_stream else (False,):
-                call = self.call(sample.body, endpoint, stream=stream)
-                try:
-                    request = player.request(call)
-                except Exception:  # noqa: BLE001, S112 - other rules report it
-                    continue
-                if request is not None:
-                    yield f"{sample.label}{' (stream)' if stream else ''}", call, request
-
     def _probe(self, player: Player, probe: Probe, *, drop: bool = False) -> str | None:
         """What is wrong with how one parameter is treated."""
         how: Any = {"unsupported": "drop" if drop else "reject"}
@@ -228,7 +206,7 @@ class RequestRules(Rules):
         given, error = _try(player, call := self.call(probe.given, **how))
         if error is not None:
             return _probe_refused(probe, error, drop=drop, base_refused=absent is None)
-        named = any(_begins(path, probe) for path in call.dropped)
+        named = any(probe.is_named(path) for path in call.dropped)
         if named or player.in_process or absent is None or given is None:
             return None
         if _same(absent, given) and not _same(absent, _or_skip(player, self.call(probe.absent))):
@@ -251,13 +229,9 @@ def _probe_refused(probe: Probe, error: Exception, *, drop: bool, base_refused: 
         return f"{probe.name} is refused, though it may be dropped: {describe(error)}"
     if base_refused:
         return None  # something that the parameter needs is refused already
-    if error.param is None or not _begins(error.param, probe):
+    if error.param is None or not probe.is_named(error.param):
         return f"{probe.name} is refused, but `param` is {error.param!r}"
     return None
-
-
-def _begins(path: str, probe: Probe) -> bool:
-    return any(re.match(rf"{re.escape(start)}($|[.\[])", path) for start in probe.paths)
 
 
 def _same(one: UpstreamRequest, other: UpstreamRequest) -> bool:

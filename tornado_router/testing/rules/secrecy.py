@@ -7,7 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
 import pytest
@@ -33,18 +33,11 @@ class SecrecyRules(Rules):
         """
         _has_secrets(player.provider)
         faults = []
-        for sample in (*corpus.PLAIN, *corpus.CAPABLE):
-            for stream in (False, True):
-                try:
-                    request = player.request(self.call(sample.body, stream=stream))
-                except Exception:  # noqa: BLE001, S112 - other rules report it
-                    continue
-                if request and _leaks(player.provider, request.url):
-                    faults.append(f"{sample.label}: the URL holds a secret")
-                if request and _leaks(
-                    player.provider, sent_body(request).decode("utf-8", "replace")
-                ):
-                    faults.append(f"{sample.label}: the body holds a secret")
+        for label, _, request in self.built(player):
+            if _leaks(player.provider, request.url):
+                faults.append(f"{label}: the URL holds a secret")
+            if _leaks(player.provider, sent_body(request).decode("utf-8", "replace")):
+                faults.append(f"{label}: the body holds a secret")
         no_faults(faults)
 
     def test_secret_is_in_no_error(self, player: Player) -> None:
@@ -67,11 +60,10 @@ class SecrecyRules(Rules):
         """
         _has_secrets(provider)
         shown = [provider, *provider.endpoints.values()]
-        try:
-            call = self.call(DEFAULT_REQUESTS[CHAT], stream=True)
-            shown += [item.parse_stream(call) for item in provider.endpoints.values()]
-        except Exception:  # noqa: BLE001, S110 - not every endpoint can be streamed
-            pass
+        call = self.call(DEFAULT_REQUESTS[CHAT], stream=True)
+        for translator in provider.endpoints.values():
+            with suppress(Exception):  # not every endpoint can be streamed
+                shown.append(translator.parse_stream(call))
         no_faults(
             f"{type(item).__name__} shows a secret"
             for item in shown

@@ -1,6 +1,14 @@
 """Documents what each route does by each of its methods: one entry an operation."""
 
-from tornado_router.http.openapi.operations import admin, auth, calls, keys, service, usage
+from tornado_router.http.openapi.operations import (
+    admin,
+    auth,
+    calls,
+    keys,
+    responses,
+    service,
+    usage,
+)
 from tornado_router.http.openapi.operations.base import (
     JSON,
     VENDOR,
@@ -13,6 +21,7 @@ __all__ = ["JSON", "OPERATIONS", "VENDOR", "Operation", "schema_of"]
 
 OPERATIONS: Operations = {
     **calls.OPERATIONS,
+    **responses.OPERATIONS,
     **auth.OPERATIONS,
     **keys.OPERATIONS,
     **usage.OPERATIONS,

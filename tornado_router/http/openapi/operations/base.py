@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from tornado_router.endpoints import OPENAI, Dialect
 from tornado_router.http.handlers.management import LARGEST_PAGE
 from tornado_router.http.openapi.schemas import COUNT, ID, reference
 from tornado_router.validation.schema import Schema
@@ -37,7 +38,8 @@ class Operation:
         content: the successful response by media type, as a class or a schema; none without a body.
         status: of the successful response.
         headers: of the successful response, beside those of every one.
-        errors: statuses that not every operation has.
+        errors: statuses that not every operation has, as OpenAI's dialect has them.
+        dialect: of its errors.
     """
 
     summary: str
@@ -50,6 +52,7 @@ class Operation:
     status: int = 200
     headers: tuple[str, ...] = ()
     errors: tuple[int | str, ...] = ()
+    dialect: Dialect = OPENAI
 
     def objects(self) -> Iterator[type[Struct]]:
         """The classes of the router's objects that it takes or returns."""

@@ -19,7 +19,31 @@ def _call(endpoint: Endpoint) -> Operation:
         examples=documentation.examples,
         content=content,
         errors=(403, 404, 429, 502, 504, VENDOR),
+        dialect=endpoint.dialect,
     )
 
 
-OPERATIONS: Operations = {name: {"post": _call(endpoint)} for name, endpoint in ENDPOINTS.items()}
+_NOT_COUNTED = ("max_tokens", "stream")
+"""Fields that say nothing of what is sent."""
+
+
+def _count(endpoint: Endpoint) -> Operation:
+    return Operation(
+        summary="Count the tokens of a request",
+        description="As the vendor counts them, or an estimate that rather errs high. Free of "
+        "charge, and of no weight for the limits of calls.",
+        body=reference(schema_name(f"{endpoint.count_name}.request")),
+        examples={
+            title: {name: value for name, value in body.items() if name not in _NOT_COUNTED}
+            for title, body in endpoint.documentation.examples.items()
+        },
+        content=json(reference(schema_name(f"{endpoint.count_name}.response"))),
+        errors=(403, 404, 429),
+        dialect=endpoint.dialect,
+    )
+
+
+OPERATIONS: Operations = {
+    **{name: {"post": _call(endpoint)} for name, endpoint in ENDPOINTS.items()},
+    **{it.count_name: {"post": _count(it)} for it in ENDPOINTS.values() if it.count_name},
+}

@@ -1,8 +1,9 @@
-"""`/api-keys`."""
+"""`/api-keys`, and the key that is in use."""
 
 from __future__ import annotations
 
 from tornado_router.endpoints import EMBEDDINGS
+from tornado_router.http.objects.current_key import KeyInUseResponse
 from tornado_router.http.objects.keys import (
     ApiKey,
     ApiKeyChanges,
@@ -14,6 +15,14 @@ from tornado_router.http.objects.keys import (
 from tornado_router.http.openapi.operations.base import PAGE, USER_ID, Operation, Operations, json
 
 OPERATIONS: Operations = {
+    "current_key": {
+        "get": Operation(
+            summary="Get the API key that is sent",
+            description="What is left of its budget, its limits and its end, without the secret: "
+            "for the holder of a key, who cannot log in.",
+            content=json(KeyInUseResponse),
+        )
+    },
     "keys": {
         "get": Operation(
             summary="List API keys",

@@ -45,4 +45,12 @@ OPERATIONS: Operations = {
             errors=(304, 404),
         )
     },
+    "root": {
+        "get": Operation(
+            summary="Lead to this API's reference",
+            status=302,
+            headers=("Location",),
+            errors=(404,),
+        )
+    },
 }

@@ -1,0 +1,44 @@
+"""What a client of vendors is, whichever library it sends requests by."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tornado_router.provider import HTTPClient
+
+
+class PoolNumbers(Protocol):
+    """How many connections there are to one provider."""
+
+    @property
+    def limit(self) -> int:
+        """How many may be in use at once."""
+        ...
+
+    @property
+    def in_use(self) -> int:
+        """Connections that requests have, or that are being made for them."""
+        ...
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a request."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a connection."""
+        ...
+
+
+class Upstream(HTTPClient, Protocol):
+    """The connections to one provider: pooled, with time-outs, read no faster than clients read."""
+
+    @property
+    def pool(self) -> PoolNumbers:
+        """The connections."""
+        ...
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        ...

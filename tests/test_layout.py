@@ -73,6 +73,7 @@ ELSEWHERE = {
     "error_codes/invalid": "test_error_codes.py",
     "error_codes/refusal": "test_error_codes.py",
     "http/application": "http/test_body_limit.py",
+    "http/descriptions": "http/handlers/test_documentation.py",
     "http/header_names": "http/test_response_headers.py",
     "http/client_stream": "http/test_half_closed.py",
     "http/kernel_buffers": "http/test_fronts.py",

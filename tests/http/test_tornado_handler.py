@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from tornado.testing import AsyncHTTPTestCase
 from tornado.web import Application, Finish, HTTPError, RequestHandler
 
+from tornado_router.background.turns import Turns
 from tornado_router.http.handler_delegate import HandlerDelegate
 from tornado_router.http.tornado_handler import TornadoHandler
 
@@ -109,7 +110,9 @@ HANDLERS = {
 class CheapApplication(Application):
     def get_handler_delegate(self, request, target_class, *args, path_args=(), **kwargs):
         if issubclass(target_class, TornadoHandler):
-            return HandlerDelegate(self, request, target_class, {}, path_args)
+            return HandlerDelegate(
+                self, request, target_class, {}, path_args, turns=Turns("request", 100)
+            )
         kwargs["path_args"] = path_args
         return super().get_handler_delegate(request, target_class, *args, **kwargs)
 

@@ -9,6 +9,7 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, H
 from tornado.web import Application
 
 from tornado_router.background.supervisor import start_task
+from tornado_router.background.turns import Turns
 from tornado_router.http.connection import ClientConnection
 from tornado_router.http.request import Request
 from tornado_router.http.tornado_handler import TornadoHandler
@@ -70,6 +71,7 @@ class HandlerDelegate(HTTPMessageDelegate):
         handler_class: of the request's path.
         arguments: of the handler.
         path_args: what the path has in place of what changes in it.
+        turns: that requests take to begin, but for those that wait for none.
     """
 
     def __init__(
@@ -79,13 +81,17 @@ class HandlerDelegate(HTTPMessageDelegate):
         handler_class: type[TornadoHandler],
         arguments: Mapping[str, Any],
         path_args: Sequence[bytes],
+        *,
+        turns: Turns,
     ) -> None:
         self._application = application
         self._request = request
         self._handler_class = handler_class
         self._arguments = arguments
         self._path_args = path_args
+        self._turns = turns
         self._pieces: list[bytes] = []
+        self._has_left = False
 
     def data_received(self, chunk: bytes) -> None:
         """See `HTTPMessageDelegate`."""
@@ -95,9 +101,22 @@ class HandlerDelegate(HTTPMessageDelegate):
         """See `HTTPMessageDelegate`."""
         pieces, self._pieces = self._pieces, []  # a front may keep this object for longer
         self._request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        handler = self._handler_class(self._application, self._request, **self._arguments)
-        start_task("request", handler.execute(self._path_args))
+        if self._handler_class.waits_for_none:
+            self._begin()
+        elif not self._turns.run(self._begin):
+            connection = self._request.connection
+            connection.set_close_callback(self._leave)  # type: ignore[union-attr]  # as in Tornado
 
     def on_connection_close(self) -> None:
         """See `HTTPMessageDelegate`."""
         self._pieces.clear()
+
+    def _begin(self) -> None:
+        handler = self._handler_class(self._application, self._request, **self._arguments)
+        if self._has_left:
+            handler.on_connection_close()
+        start_task("request", handler.execute(self._path_args))
+
+    def _leave(self) -> None:
+        """The client has left while its request waited."""
+        self._has_left = True

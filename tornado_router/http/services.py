@@ -19,6 +19,7 @@ from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.token_counts import TokenCounts
 from tornado_router.config.reader import Config
 from tornado_router.http.client_bounds import ClientBounds
+from tornado_router.http.descriptions import Descriptions
 from tornado_router.http.process_metrics import ProcessMetrics
 from tornado_router.http.running_requests import RunningRequests
 from tornado_router.ledger.writer import Ledger
@@ -136,6 +137,7 @@ class Services:
         process: for the endpoints that report on this process.
         requests: that are not over.
         background: responses that are made while no client waits.
+        descriptions: of the HTTP API.
     """
 
     serving: Serving
@@ -149,3 +151,4 @@ class Services:
     process: ProcessState
     requests: RunningRequests = field(default_factory=RunningRequests)
     background: BackgroundResponses = field(default_factory=BackgroundResponses)
+    descriptions: Descriptions = field(default_factory=Descriptions)

@@ -14,7 +14,7 @@ from asyncio import Future
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http.client import responses
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.httputil import HTTPServerRequest, ResponseStartLine, format_timestamp
 from tornado.web import Application, HTTPError, RequestHandler
@@ -35,7 +35,12 @@ class TornadoHandler(RequestHandler):
         application: that serves it.
         request: that was made.
         arguments: of `initialize`.
+
+    Attributes:
+        waits_for_none: whether its requests begin at once, however many others have come.
     """
+
+    waits_for_none: ClassVar[bool] = False
 
     def __init__(
         self, application: Application, request: HTTPServerRequest, **arguments: Any

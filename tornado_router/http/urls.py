@@ -12,6 +12,7 @@ import orjson
 from tornado.routing import URLSpec
 
 from tornado_router.endpoints import ENDPOINTS, RESPONSES
+from tornado_router.http.descriptions import DESCRIPTIONS, Description
 from tornado_router.http.handlers.accounts import (
     PasswordHandler,
     ProfileHandler,
@@ -33,12 +34,7 @@ from tornado_router.http.handlers.admin import (
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.http.handlers.current_key import CurrentKeyHandler
-from tornado_router.http.handlers.documentation import (
-    Description,
-    DocsHandler,
-    OpenApiHandler,
-    RootHandler,
-)
+from tornado_router.http.handlers.documentation import DocsHandler, OpenApiHandler, RootHandler
 from tornado_router.http.handlers.health import HealthHandler
 from tornado_router.http.handlers.keys import KeyHandler, KeysHandler, RotationHandler
 from tornado_router.http.handlers.metrics import MetricsHandler
@@ -57,9 +53,6 @@ from tornado_router.validation import Profile
 
 PATTERNS = {"{id}": "([0-9]{1,15})", "{model}": "(.+)", "{response}": "([A-Za-z0-9_.-]{1,128})"}
 """What stands for what in the paths below."""
-
-DESCRIPTIONS = 4
-"""So many are kept: both of the configuration that serves, and of one that a reload replaces."""
 
 
 class Route(NamedTuple):

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tornado_router.http import openapi, urls
+from tornado_router.http.descriptions import DESCRIPTIONS, Description, Descriptions
 
 pytestmark = pytest.mark.sqlite_suffices
 
@@ -49,6 +50,41 @@ async def test_is_made_once_and_beside_the_loop(app, http_client, base_url, monk
     await asyncio.gather(*(http_client.fetch(f"{base_url}/docs") for _ in range(5)))
     assert len(made) == 1
     assert made[0] is not threading.main_thread()
+
+
+def test_one_that_could_not_be_made_is_made_anew():
+    attempts = []
+
+    def describe(profile, router):
+        attempts.append(profile)
+        if len(attempts) == 1:
+            raise OSError
+        return Description(b"page", "")
+
+    async def ask():
+        descriptions = Descriptions()
+        with pytest.raises(OSError):  # noqa: PT011 - without words
+            await descriptions.get(describe, "strict", None)
+        return [(await descriptions.get(describe, "strict", None)).content for _ in range(2)]
+
+    assert asyncio.run(ask()) == [b"page", b"page"]
+    assert len(attempts) == 2
+
+
+def test_no_more_are_kept_than_are_in_use():
+    made = []
+
+    def describe(profile, router):
+        made.append(router)
+        return Description(b"page", "")
+
+    async def ask():
+        descriptions = Descriptions()
+        for router in [*range(2 * DESCRIPTIONS), 0]:
+            await descriptions.get(describe, "strict", router)
+
+    asyncio.run(ask())
+    assert made[-1] == 0
 
 
 @pytest.mark.gen_test

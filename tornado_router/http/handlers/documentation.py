@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
-from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import cast
 
 from tornado_router.error_codes import Invalid
+from tornado_router.http.descriptions import Describe
 from tornado_router.http.handlers.base import JSON, BaseHandler
 from tornado_router.http.services import Services
-from tornado_router.routing.routes import Router
 from tornado_router.validation import Profile
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
@@ -20,23 +18,6 @@ _HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{
 PIECE = 64 * 1024
 """So much is written at once: a client that does not read holds no more of it, also where each has
 a copy of its own, as with TLS."""
-
-
-class Description(NamedTuple):
-    """What describes the API.
-
-    Attributes:
-        content: the document or the page.
-        example_origin: what stands in it where the address of the router belongs.
-        policy: the page's `Content-Security-Policy`; empty for a document.
-    """
-
-    content: bytes
-    example_origin: str
-    policy: str = ""
-
-
-Describe = Callable[[Profile, Router], Description]
 
 
 class DocumentHandler(BaseHandler):
@@ -67,14 +48,14 @@ class DocumentHandler(BaseHandler):
     async def write_description(self, content_type: str) -> None:
         """Sends it, or 304 to a client that has it already: RFC 9110 section 13.1.2.
 
-        Making it takes a tenth of a second, once, and is left to a thread. Tornado would copy the
-        page to its headers, or to the address. Beside them, clients that do not read it hold one
-        copy together.
+        Tornado would copy the page to its headers, or to the address. Beside them, clients that do
+        not read it hold one copy together.
         """
         serving = self.services.serving
         profile = cast(Profile, serving.config.validation.profile)
-        made = await asyncio.to_thread(self._describe, profile, serving.router)
-        content, example_origin, policy = made
+        content, example_origin, policy = await self.services.descriptions.get(
+            self._describe, profile, serving.router
+        )
         origin = self._origin(example_origin)
         if policy:
             self.set_header("Content-Security-Policy", policy)

@@ -22,6 +22,7 @@ class HealthHandler(BaseHandler):
     """For load balancers, and for a first look."""
 
     open = True
+    waits_for_none = True
 
     async def get(self) -> None:
         """Reports the state of the router; to its operators also its providers and targets."""

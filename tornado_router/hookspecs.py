@@ -57,6 +57,14 @@ class RequestFinished(NamedTuple):
         trace_id: of the trace that the call is part of (32 hexadecimal digits), or None.
         internal_error: of an error in the router itself, its type and where it was raised, or
             None.
+        audio_prompt_tokens: those of the prompt that are audio and did not come from a cache.
+        audio_completion_tokens: those of the completion that are audio.
+        image_prompt_tokens: those of the prompt that are images and did not come from a cache.
+        image_completion_tokens: those of the completion that are images.
+        images: that were made.
+        seconds: of audio.
+        characters: of text that was spoken.
+        searches: units of reranking.
     """
 
     call_id: str
@@ -90,6 +98,14 @@ class RequestFinished(NamedTuple):
     client_address: str = ""
     trace_id: str | None = None
     internal_error: str | None = None
+    audio_prompt_tokens: int = 0
+    audio_completion_tokens: int = 0
+    image_prompt_tokens: int = 0
+    image_completion_tokens: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    characters: int = 0
+    searches: int = 0
 
 
 @hookspec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 BYTES_PER_TOKEN = 4
@@ -13,7 +13,9 @@ BYTES_PER_TOKEN = 4
 class Usage(NamedTuple):
     """The quantities of one call.
 
-    Tokens of every kind are columns of the ledger's tables; see `QUANTITIES`.
+    All but the last are columns of the ledger's tables; see `QUANTITIES`. No token is of two of the
+    kinds that are parts of the prompt, and none of two that are parts of the completion, so that
+    each has one price.
 
     Attributes:
         prompt_tokens: tokens of the request.
@@ -21,7 +23,14 @@ class Usage(NamedTuple):
         cached_tokens: prompt tokens that the vendor read from its cache.
         cache_write_tokens: prompt tokens that the vendor wrote to its cache.
         reasoning_tokens: completion tokens that the vendor spent on reasoning.
+        audio_prompt_tokens: prompt tokens of audio, those from a cache aside.
+        audio_completion_tokens: completion tokens of audio.
+        image_prompt_tokens: prompt tokens of images, those from a cache aside.
+        image_completion_tokens: completion tokens of images.
+        images: that were made.
         seconds: of audio.
+        characters: of text that was spoken.
+        searches: units of reranking, as vendors bill it.
         estimated: whether the vendor reported nothing, so that this is an estimate.
     """
 
@@ -30,7 +39,14 @@ class Usage(NamedTuple):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_prompt_tokens: int = 0
+    audio_completion_tokens: int = 0
+    image_prompt_tokens: int = 0
+    image_completion_tokens: int = 0
+    images: int = 0
     seconds: float = 0.0
+    characters: int = 0
+    searches: int = 0
     estimated: bool = False
 
     @property
@@ -38,16 +54,37 @@ class Usage(NamedTuple):
         """Prompt and completion; the other kinds of tokens are parts of these."""
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything was used."""
+        tokens = self.prompt_tokens or self.completion_tokens
+        return bool(tokens or self.images or self.seconds or self.characters or self.searches)
 
-QUANTITIES = tuple(name for name in Usage._fields if name.endswith("_tokens"))
+
+QUANTITIES = Usage._fields[:-1]
 """The quantities that are recorded and summed.
 
 Each is a field of `Usage`, a column of the tables, a metric's `kind` and a property of the API:
 code that handles all of them iterates over this.
 """
 
-quantities: Callable[[Usage], tuple[int, ...]] = attrgetter(*QUANTITIES)
+quantities: Callable[[Usage], tuple[float, ...]] = itemgetter(slice(0, -1))
 """The quantities of a usage, in that order."""
+
+COMMON = 5
+"""So many of them most calls have. The others are rare, and cost a call nothing that has none."""
+
+RARE = QUANTITIES[COMMON:]
+"""The quantities that most calls have none of."""
+
+rare: Callable[[Usage], tuple[float, ...]] = itemgetter(slice(COMMON, -1))
+"""Those of a usage, in that order."""
+
+NO_RARE = rare(Usage())
+"""What `rare` is of most calls."""
+
+AMOUNTS = tuple(name for name in RARE if not name.endswith("_tokens"))
+"""The quantities that are not tokens."""
 
 QUANTITIES_AND_TOTAL = (*QUANTITIES[:2], "total_tokens", *QUANTITIES[2:])
 """The same in the order of the API, with the total behind its two parts."""

@@ -91,3 +91,16 @@ def test_body_is_openais_object():
         "completion_tokens": 7,
         "total_tokens": 18,
     }
+
+
+def test_media_are_parts_of_their_own_and_no_token_is_in_two():
+    usage = read_usage(
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 50,
+            "prompt_tokens_details": {"cached_tokens": 30, "audio_tokens": 40, "image_tokens": 90},
+            "completion_tokens_details": {"reasoning_tokens": 10, "audio_tokens": 45},
+        }
+    )
+    assert (usage.audio_prompt_tokens, usage.image_prompt_tokens) == (40, 30)
+    assert (usage.audio_completion_tokens, usage.image_completion_tokens) == (40, 0)

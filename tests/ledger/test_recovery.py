@@ -9,6 +9,7 @@ import pytest
 from tornado_router.ledger import codec, writer
 from tornado_router.ledger.record import Charge
 from tornado_router.ledger.recovery import recover
+from tornado_router.usage import RARE
 
 from .books import begun, call, kill, open_ledger, write
 
@@ -131,6 +132,7 @@ def test_the_journal_of_the_version_before(storage, user, rows, alarms):
         "cached_tokens": 3,
         "cache_write_tokens": 4,
         "reasoning_tokens": 2,
+        **dict.fromkeys(RARE, 0),
         "usage_estimated": 0,
         "cache_hit": 0,
         "cost": 25,

@@ -30,7 +30,7 @@ from tornado_router.ledger.writer import Ledger
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import SUMS, ApiKey, UsageLog, User
 from tornado_router.storage.values import billionths, utc
-from tornado_router.usage import QUANTITIES
+from tornado_router.usage import QUANTITIES, RARE
 
 from ..finished import finished
 from .conftest import PLENTY
@@ -82,10 +82,10 @@ def expected(calls):
             one.charge.prices is None
             and one.provider is not None
             and not one.cache_hit
-            and one.usage.total_tokens > 0
+            and one.usage.is_any
             for one in calls
         ),
-        **{name: sum(getattr(one.usage, name) for one in calls) for name in QUANTITIES},
+        **{name: round(sum(getattr(one.usage, name) for one in calls), 3) for name in QUANTITIES},
         "cost": sum(one.charge.charged for one in calls),
     }
 
@@ -126,12 +126,16 @@ def crowd(tmp_path_factory, database_server):
                 model=chance.choice(TABLES),
                 provider=chance.choice(PROVIDERS),
                 status=chance.choice([200, 200, 399, 400, 499, 502]),
-                prompt_tokens=chance.randrange(1_000_000),
-                completion_tokens=chance.randrange(1_000),
+                prompt_tokens=chance.choice([0, chance.randrange(1_000_000)]),
+                completion_tokens=chance.choice([0, chance.randrange(1_000)]),
                 cached_tokens=chance.randrange(1_000),
                 cache_write_tokens=chance.randrange(1_000),
                 reasoning_tokens=chance.randrange(1_000),
                 cost=Decimal(chance.randrange(10**15)) / 10**9,
+                image_completion_tokens=chance.choice([0, chance.randrange(1_000)]),
+                images=chance.choice([0, 0, 4]),
+                seconds=chance.choice([0, 0, chance.randrange(10**6) / 1000]),
+                characters=chance.choice([0, 0, 4096]),
             )
         )
     write(storage, *calls)
@@ -402,6 +406,7 @@ class TestCalls:
             "cached_tokens": 3,
             "cache_write_tokens": 4,
             "reasoning_tokens": 2,
+            **dict.fromkeys(RARE, 0),
             "cache_hit": False,
             "usage_estimated": False,
             "cost": Decimal("0.000000025"),

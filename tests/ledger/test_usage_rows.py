@@ -10,6 +10,7 @@ from tornado_router.ledger import usage_rows, writer
 from tornado_router.storage import migrator
 from tornado_router.storage.databases import open_database
 from tornado_router.storage.tables import SUMS, ApiKey, User
+from tornado_router.usage import RARE
 
 from .books import call, open_ledger, write
 
@@ -36,6 +37,7 @@ def test_a_row_says_what_the_call_was(storage, user, rows):
             "cached_tokens": 3,
             "cache_write_tokens": 4,
             "reasoning_tokens": 2,
+            **dict.fromkeys(RARE, 0),
             "usage_estimated": 0,
             "cache_hit": 0,
             "cost": 25,
@@ -47,6 +49,17 @@ def test_a_row_says_what_the_call_was(storage, user, rows):
             "created_at": "2027-01-15 08:00:00.500000",
         }
     ]
+
+
+def test_rare_quantities_are_written_beside_calls_that_have_none(storage, user, rows):
+    write(storage, call(1), call(2, images=3, seconds=1.25), call(3), call(4, searches=2), call(1))
+    found = {row["call_id"]: {name: row[name] for name in RARE if row[name]} for row in rows()}
+    assert found == {
+        "req_1": {},
+        "req_2": {"images": 3, "seconds": 1.25},
+        "req_3": {},
+        "req_4": {"searches": 2},
+    }
 
 
 def test_a_call_that_reached_nobody(storage, user, rows):

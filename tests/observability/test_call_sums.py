@@ -3,7 +3,7 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from tests.finished import FINISHED, changed
 from tornado_router.observability.call_sums import SECONDS, CallSums, Spread
-from tornado_router.usage import Usage
+from tornado_router.usage import RARE, Usage
 
 
 class TestSpread:
@@ -21,10 +21,14 @@ class TestSpread:
 class TestCallSums:
     def test_adds_up_what_calls_came_to(self):
         sums = CallSums()
-        for _ in range(3):
-            sums.add(changed(FINISHED, usage=Usage(5, 7, 2), first_chunk=None, overhead=0.002))
+        for usage in (Usage(5, 7, 2), Usage(5, 7, 2, images=2), Usage(5, 7, 2, seconds=0.5)):
+            sums.add(changed(FINISHED, usage=usage, first_chunk=None, overhead=0.002))
         assert sums.calls == 3
-        assert sums.quantities == (15, 21, 6, 0, 0)
+        assert sums.common == (15, 21, 6, 0, 0)
+        assert dict(zip(RARE, sums.rare, strict=True)) == dict.fromkeys(RARE, 0) | {
+            "images": 2,
+            "seconds": 0.5,
+        }
         assert sums.charged == 3 * FINISHED.charge.charged
         assert sum(sums.seconds.counts) == sum(sums.overhead.counts) == 3
         assert sum(sums.first_chunk.counts) == 0

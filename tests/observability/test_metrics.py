@@ -79,6 +79,16 @@ def test_a_call_is_counted_with_all_that_it_used(counted):
     assert samples["overhead_seconds_sum", "fast", "ok", "up"] == pytest.approx(0.004)
 
 
+def test_what_is_not_counted_in_tokens_has_a_metric_of_its_own(counted):
+    add(counted, changed(CALL, images=2, seconds=0.5, audio_prompt_tokens=4))
+    add(counted, changed(CALL, images=1))
+    samples = read(counted.text())
+    assert samples["amounts_total", "fast", "images", "up"] == 3
+    assert samples["amounts_total", "fast", "seconds", "up"] == 0.5
+    assert samples["tokens_total", "audio_prompt", "fast", "up"] == 4
+    assert ("amounts_total", "characters", "fast", "up") not in samples
+
+
 def test_a_refusal_has_its_code_and_not_the_clients_text(counted):
     refused = CALL._replace(
         provider=None, model="no such model", status=404, error_code="model_not_found"

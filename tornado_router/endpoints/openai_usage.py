@@ -28,14 +28,16 @@ def read_usage(value: object) -> Usage | None:
     completion = count(value.get("completion_tokens", 0))  # embeddings have none
     if prompt is None or completion is None:
         return None
-    cached = written = reasoning = 0
+    cached = written = reasoning = heard = seen = spoken = drawn = 0
     details = value.get("prompt_tokens_details")
     if details and isinstance(details, _OBJECT):
         cached = min(count(details.get("cached_tokens")) or 0, prompt)
         written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
+        heard, seen = media_tokens(details, prompt - cached - written)
     details = value.get("completion_tokens_details")
     if details and isinstance(details, _OBJECT):
         reasoning = min(count(details.get("reasoning_tokens")) or 0, completion)
+        spoken, drawn = media_tokens(details, completion - reasoning)
     seconds = value.get("seconds")
     return Usage(
         prompt,
@@ -43,8 +45,24 @@ def read_usage(value: object) -> Usage | None:
         cached,
         written,
         reasoning,
-        0.0 if seconds is None else _seconds(seconds),
+        heard,
+        spoken,
+        seen,
+        drawn,
+        0,
+        0.0 if seconds is None else read_seconds(seconds),
     )
+
+
+def media_tokens(details: Mapping[str, Any], most: int) -> tuple[int, int]:
+    """The tokens of audio and of images in a `..._tokens_details` object, together `most` at most.
+
+    Args:
+        details: the object.
+        most: what is left of the whole for them.
+    """
+    audio = min(count(details.get("audio_tokens")) or 0, most)
+    return audio, min(count(details.get("image_tokens")) or 0, most - audio)
 
 
 def usage_body(usage: Usage) -> dict[str, int]:
@@ -74,7 +92,8 @@ def count(value: object) -> int | None:
     return None
 
 
-def _seconds(value: object) -> float:
+def read_seconds(value: object) -> float:
+    """A length of audio; 0 for what cannot be one."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_SECONDS:
         return float(value)
     return 0.0

@@ -40,7 +40,7 @@ _SEED = crc32(HEADER)
 
 _TYPES: dict[str, Any] = {
     **{name: hint for name, hint in get_type_hints(CallRecord).items() if name in _PLAIN},
-    **dict.fromkeys(QUANTITIES, int),
+    **{name: hint for name, hint in get_type_hints(Usage).items() if name in QUANTITIES},
     "dropped_params": list,
     "usage_estimated": bool,
     "cost": str,
@@ -220,7 +220,7 @@ def _values(kind: int, record: CallRecord) -> list[Any]:
 def _read_own(line: bytes) -> CallRecord:
     values = orjson.loads(line)
     estimated, cost, uncharged, prices, _checksum = values[-5:]
-    usage = Usage(*values[_END:-5], 0.0, estimated)  # type: ignore[call-arg]  # so many they are
+    usage = Usage(*values[_END:-5], estimated)  # type: ignore[call-arg]  # so many they are
     values[_DROPPED] = tuple(values[_DROPPED])
     values[_END:] = (usage, Charge(int(cost[:-3]), int(uncharged[:-3]), prices))
     return CallRecord._make(values[1:])
@@ -264,7 +264,7 @@ def _checked_call(known: Mapping[str, Any]) -> CallRecord:
     return CallRecord._make([*(values[name] for name in _PLAIN), usage, charge])
 
 
-def _usage(counts: Sequence[int], estimated: bool) -> Usage:
+def _usage(counts: Sequence[float], estimated: bool) -> Usage:
     values: dict[str, Any] = dict(zip(QUANTITIES, counts, strict=True))
     return Usage(estimated=estimated, **values)
 

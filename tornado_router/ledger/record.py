@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.storage.values import from_billionths
-from tornado_router.usage import QUANTITIES, Usage, quantities
+from tornado_router.usage import COMMON, QUANTITIES, Usage, quantities, rare
 
 
 class Charge(NamedTuple):
@@ -102,12 +102,12 @@ class CallRecord(NamedTuple):
 
     @property
     def is_unpriced(self) -> bool:
-        """Whether a provider served tokens of a model without a price, so that they cost 0."""
+        """Whether a provider served something of a model without a price, so that it cost 0."""
         return (
             self.charge.prices is None
             and self.provider is not None
             and not self.cache_hit
-            and self.usage.total_tokens > 0
+            and self.usage.is_any
         )
 
     def flat(self) -> dict[str, Any]:
@@ -144,12 +144,13 @@ def event_of(record: CallRecord) -> RequestFinished:
     usage, charge = record.usage, record.charge
     values = (  # by position, as each call makes one; a test goes by the names
         *record[:_PAID_FROM_CREDITS],
-        *quantities(usage),
+        *usage[:COMMON],
         usage.estimated,
         from_billionths(charge.charged),
         from_billionths(charge.uncharged),
         record.paid_from_credits,
         charge.prices,
         *record[_FINISHED_AT:_CLIENT],
+        *rare(usage),
     )
     return RequestFinished._make(values)

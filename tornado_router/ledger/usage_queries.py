@@ -16,7 +16,7 @@ from tornado_router.error_codes import Invalid
 from tornado_router.storage.sql import fn
 from tornado_router.storage.tables import SUMS, UsageDay, UsageLog
 from tornado_router.storage.values import now
-from tornado_router.usage import QUANTITIES_AND_TOTAL
+from tornado_router.usage import AMOUNTS, QUANTITIES_AND_TOTAL
 
 DAY = datetime.timedelta(days=1)
 
@@ -77,8 +77,9 @@ class Filter:
     provider: str | None = None
 
 
-Sums = dict[str, int]
-"""Sums over calls, by the names in `SUMS`; `cost` is in billionths of a US dollar."""
+Sums = dict[str, Any]
+"""Sums over calls, by the names in `SUMS`: whole numbers but for `seconds`, which are exact to the
+thousandth. `cost` is in billionths of a US dollar."""
 
 
 class Group(NamedTuple):
@@ -122,7 +123,8 @@ _OF_DAY = ", ".join(SUMS)
 _COUNTED = {
     "errors": "status >= 400",
     # as `CallRecord.is_unpriced`
-    "unpriced": "prices IS NULL AND provider IS NOT NULL AND NOT cache_hit AND total_tokens > 0",
+    "unpriced": "prices IS NULL AND provider IS NOT NULL AND NOT cache_hit "
+    f"AND ({' OR '.join(f'{name} > 0' for name in ('total_tokens', *AMOUNTS))})",
 }
 """The sums that count some of the calls, and which."""
 
@@ -208,7 +210,11 @@ def list_calls(chosen: Filter, limit: int, cursor: Cursor | None = None) -> list
 
 def _sums(values: Iterable[Any]) -> Sums:
     """Sums by name; PostgreSQL returns decimals."""
-    return dict(zip(SUMS, map(int, values), strict=True))
+    sums: Sums = dict(zip(SUMS, values, strict=True))
+    return {
+        name: round(float(value), 3) if name == "seconds" else int(value)
+        for name, value in sums.items()
+    }
 
 
 def _value(value: Any) -> str | int | None:

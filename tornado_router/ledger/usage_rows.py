@@ -16,7 +16,7 @@ from tornado_router.storage.sql import CharField
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import SUMS, ApiKey, UsageLog, User
 from tornado_router.storage.values import utc
-from tornado_router.usage import QUANTITIES
+from tornado_router.usage import COMMON, NO_RARE, QUANTITIES, RARE, rare
 
 DAY_SECONDS = 24 * 3600
 
@@ -70,7 +70,7 @@ class UsageRows:
         refused: set[str] = set()
         database = self._storage.database
         with database.session(lasting=True), database.writing(long=long):
-            written = self._insert([_row(call) for call in batch], refused)
+            written = self._insert(_rows(batch), refused)
             calls = {call.call_id: call for call in batch if call.call_id in written}
             self._add_to_days(take_credits(calls.values()))
             _note_use(batch)
@@ -117,7 +117,7 @@ class UsageRows:
         return {call_id for (call_id,) in inserted}
 
     def _add_to_days(self, calls: Iterable[CallRecord]) -> None:
-        days: dict[Day, dict[str, int]] = {}
+        days: dict[Day, dict[str, float]] = {}
         for call in calls:
             day = int(call.finished_at // DAY_SECONDS)
             key = (call.user_id, day, call.key_id, call.provider or "", call.model)
@@ -128,8 +128,9 @@ class UsageRows:
             sums["errors"] += call.status >= 400
             sums["unpriced"] += call.is_unpriced
             sums["cost"] += call.charge.charged
-            for name in QUANTITIES:
-                sums[name] += getattr(call.usage, name)
+            for name, number in zip(QUANTITIES, call.usage, strict=False):
+                if number:
+                    sums[name] += number
         # In order, so that two routers never wait for each other's rows crosswise.
         rows: list[Row] = []
         for key in sorted(days):
@@ -169,7 +170,19 @@ def _storable(call: CallRecord) -> CallRecord:
     return call._replace(**changes) if changes else call
 
 
-def _row(call: CallRecord) -> Row:
+def _rows(calls: Iterable[CallRecord]) -> list[Row]:
+    """The rows of calls, all with the same columns.
+
+    Rare quantities are among them only if a call has some: they are 0 by default, and each column
+    costs every row.
+    """
+    made = [(_row(call), rare(call.usage)) for call in calls]
+    if all(numbers == NO_RARE for _, numbers in made):
+        return [row for row, _ in made]
+    return [row | dict(zip(RARE, numbers, strict=True)) for row, numbers in made]
+
+
+def _row(call: CallRecord) -> dict[str, Any]:
     usage, charge, first_chunk = call.usage, call.charge, call.first_chunk
     return {
         "call_id": call.call_id,
@@ -183,7 +196,7 @@ def _row(call: CallRecord) -> Row:
         "stream": call.stream,
         "status": call.status,
         "error_code": call.error_code,
-        **{name: getattr(usage, name) for name in QUANTITIES},
+        **dict(zip(QUANTITIES, usage[:COMMON], strict=False)),
         "total_tokens": usage.total_tokens,
         "usage_estimated": usage.estimated,
         "cache_hit": call.cache_hit,

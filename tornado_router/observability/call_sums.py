@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
-from tornado_router.usage import QUANTITIES, quantities
+from tornado_router.usage import COMMON, NO_RARE, rare
 
 if TYPE_CHECKING:
     from tornado_router.ledger.record import CallRecord
@@ -71,7 +71,8 @@ class CallSums:
 
     Attributes:
         calls: how many there were.
-        quantities: in the order of `QUANTITIES`.
+        common: the common quantities, in the order of `QUANTITIES`.
+        rare: the others.
         charged: in billionths of a US dollar.
         uncharged: the same.
         unpriced: calls that cost nothing as their model has no price.
@@ -83,9 +84,10 @@ class CallSums:
     __slots__ = (
         "calls",
         "charged",
+        "common",
         "first_chunk",
         "overhead",
-        "quantities",
+        "rare",
         "seconds",
         "uncharged",
         "unpriced",
@@ -93,7 +95,8 @@ class CallSums:
 
     def __init__(self) -> None:
         self.calls = self.charged = self.uncharged = self.unpriced = 0
-        self.quantities = (0,) * len(QUANTITIES)
+        self.common: tuple[float, ...] = (0,) * COMMON
+        self.rare = NO_RARE
         self.seconds, self.first_chunk = Spread(SECONDS), Spread(SECONDS)
         self.overhead = Spread(OVERHEAD_SECONDS)
 
@@ -101,7 +104,11 @@ class CallSums:
         """Adds a finished call."""
         charge = record.charge
         self.calls += 1
-        self.quantities = tuple(map(add, self.quantities, quantities(record.usage)))
+        usage = record.usage
+        self.common = tuple(map(add, self.common, usage[:COMMON]))
+        others = rare(usage)
+        if others != NO_RARE:
+            self.rare = tuple(map(add, self.rare, others))
         self.charged += charge.charged
         self.uncharged += charge.uncharged
         if charge.prices is None:

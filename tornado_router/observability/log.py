@@ -23,6 +23,7 @@ from tornado_router.config.worker_variables import NUMBER_VARIABLE
 from tornado_router.observability.known_secrets import HidingStream, KnownSecrets
 from tornado_router.observability.redaction import redact_forms
 from tornado_router.observability.text import valid_texts
+from tornado_router.usage import NO_RARE, RARE, rare
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -153,6 +154,9 @@ def _json_line(request: CallRecord | PlainRequest, worker: int | None = None) ->
         line = {**request._asdict(), "path": redact_forms(request.path)}
     else:
         line = request.flat()
+        if rare(request.usage) == NO_RARE:
+            for name in RARE:
+                del line[name]
         line["cost"] = f"{line['cost']:f}"
         line["uncharged"] = f"{line['uncharged']:f}"
         line["prices"] = orjson.Fragment(request.charge.prices or "null")

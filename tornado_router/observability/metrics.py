@@ -41,7 +41,7 @@ from tornado_router.observability.call_sums import (
     Spread,
 )
 from tornado_router.observability.metric_labels import BoundedNames, failure_reason, refusal_code
-from tornado_router.usage import QUANTITIES
+from tornado_router.usage import AMOUNTS, QUANTITIES
 
 if TYPE_CHECKING:
     from tornado_router.ledger.record import CallRecord
@@ -51,8 +51,6 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 if NUMBER_VARIABLE in os.environ:  # before anything is counted
     _NUMBER = os.environ[NUMBER_VARIABLE]
     values.ValueClass = values.MultiProcessValue(lambda: _NUMBER)  # type: ignore[no-untyped-call]
-
-_TOKEN_KINDS = tuple(name.removesuffix("_tokens") for name in QUANTITIES)
 
 
 class _Children(dict[tuple[Any, ...], Any]):
@@ -172,9 +170,10 @@ class Metrics:
             self._cost[model, provider].inc(sums.charged / 1e9)
         if sums.unpriced:
             self._unpriced[model, provider].inc(sums.unpriced)
-        for kind, count in zip(_TOKEN_KINDS, sums.quantities, strict=True):
+        for name, count in zip(QUANTITIES, (*sums.common, *sums.rare), strict=True):
             if count:
-                self._tokens[model, provider, kind].inc(count)
+                of = self._amounts if name in AMOUNTS else self._tokens
+                of[model, provider, name.removesuffix("_tokens")].inc(count)
 
     @staticmethod
     def _observe(histogram: _Children, labels: tuple[str, ...], spread: Spread) -> None:
@@ -204,6 +203,9 @@ class Metrics:
             "cache_misses", "Cacheable calls that were not in the response cache.", ("model",)
         )
         self._tokens = counter("tokens", "Tokens of calls, by kind.", (*of, "kind"))
+        self._amounts = counter(
+            "amounts", "Images, seconds, characters and searches of calls.", (*of, "kind")
+        )
         self._cost = counter("cost_dollars", "Cost in US dollars that was charged.", of)
         self._uncharged = counter(
             "uncharged_dollars", "Cost in US dollars that was not charged to any purse.", of

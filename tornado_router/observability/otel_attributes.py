@@ -17,7 +17,7 @@ from tornado_router.observability.metric_labels import failure_reason
 from tornado_router.observability.redaction import REDACTED, holds_secret
 from tornado_router.observability.text import valid_texts
 from tornado_router.observability.trace_context import TraceContext
-from tornado_router.usage import QUANTITIES
+from tornado_router.usage import NO_RARE, RARE, rare
 
 if TYPE_CHECKING:
     from tornado_router.ledger.record import CallRecord
@@ -38,7 +38,7 @@ _QUANTITIES = {
     "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
     "reasoning_tokens": _REASONING,
 }
-"""The conventions' name of each quantity of usage."""
+"""The conventions' names of the common quantities, in their order; the others have none."""
 
 _PORTS = {"https": 443, "http": 80}
 _CLIENT_ERROR = 400
@@ -168,10 +168,15 @@ def answer_attributes(record: CallRecord, attempt: AttemptRecord) -> Attributes:
 
 def usage_attributes(record: CallRecord) -> Attributes:
     """What a call used; attributes of the winner's span."""
-    if not record.usage.prompt_tokens and not record.usage.completion_tokens:
+    usage = record.usage
+    others = rare(usage)
+    if not usage.prompt_tokens and not usage.completion_tokens and others == NO_RARE:
         return {}
-    counts = {_QUANTITIES[name]: getattr(record.usage, name) for name in QUANTITIES}
+    counts: Attributes = dict(zip(_QUANTITIES.values(), usage, strict=False))
     counts[_REASONING] = counts[_REASONING] or None
+    if others != NO_RARE:
+        more = zip(RARE, others, strict=True)
+        counts |= {f"tornado_router.usage.{name}": number for name, number in more if number}
     return _present({**counts, "tornado_router.usage_estimated": record.usage.estimated})
 
 

@@ -10,6 +10,7 @@ from peewee import (
     CharField,
     DateField,
     DateTimeField,
+    DoubleField,
     FloatField,
     ForeignKeyField,
     IntegerField,
@@ -151,8 +152,9 @@ class UsageDay(Model):
 
 
 for _name in QUANTITIES:  # each is a column of both tables
-    UsageLog._meta.add_field(_name, IntegerField(default=0))
-    UsageDay._meta.add_field(_name, BigIntegerField(default=0))
+    _is_float = _name == "seconds"
+    UsageLog._meta.add_field(_name, (DoubleField if _is_float else IntegerField)(default=0))
+    UsageDay._meta.add_field(_name, (DoubleField if _is_float else BigIntegerField)(default=0))
 
 SUMS = ("requests", "errors", "unpriced", *QUANTITIES, "cost")
 """The columns of `UsageDay` that are sums."""

@@ -57,7 +57,10 @@ if TYPE_CHECKING:
 
     class _Quantities(_Served, kw_only=True): ...
 else:
-    _QUANTITIES = [(name, Count) for name in QUANTITIES_AND_TOTAL]
+    _SECONDS = Annotated[float, Meta(ge=0, description="Of audio.")]
+    _QUANTITIES = [
+        (name, _SECONDS if name == "seconds" else Count) for name in QUANTITIES_AND_TOTAL
+    ]
     _UNPRICED = Annotated[
         int,
         Meta(description="Calls that cost 0 as their model has no price."),
@@ -73,7 +76,7 @@ class Sums(_Sums, kw_only=True):
     """Sums over calls."""
 
     @classmethod
-    def of(cls, sums: Mapping[str, int]) -> Self:
+    def of(cls, sums: Mapping[str, Any]) -> Self:
         """The object of the sums of a query."""
         return cls(**_fields(sums))
 
@@ -88,7 +91,7 @@ class UsageGroup(_GroupSums, kw_only=True):
         return cls(**_fields(group.sums) | dict(common))
 
 
-def _fields(sums: Mapping[str, int]) -> dict[str, Any]:
+def _fields(sums: Mapping[str, Any]) -> dict[str, Any]:
     total = sums["prompt_tokens"] + sums["completion_tokens"]
     cost = dollars(from_billionths(sums["cost"]))
     return {**sums, "total_tokens": total, "cost": cost}

@@ -61,6 +61,53 @@ class Usage(NamedTuple):
         return bool(tokens or self.images or self.seconds or self.characters or self.searches)
 
 
+class Amounts(NamedTuple):
+    """What a call may come to beside numbers of tokens, as far as it shows before it is made.
+
+    Attributes:
+        seen: images in its prompt.
+        has_media: whether some of its tokens may be of audio or of images.
+        images: that it may make.
+        size: of those, as the client asks for it, such as `1024x1024`; empty if it does not.
+        quality: the same.
+        seconds: of audio, at most.
+        characters: of text that it has spoken.
+        searches: units of reranking, at most.
+    """
+
+    seen: int = 0
+    has_media: bool = False
+    images: int = 0
+    size: str = ""
+    quality: str = ""
+    seconds: float = 0.0
+    characters: int = 0
+    searches: int = 0
+
+    @property
+    def is_any(self) -> bool:
+        """Whether something may be used that is not counted in tokens."""
+        return bool(self.images or self.seconds or self.characters or self.searches)
+
+    def usage(self, prompt: int) -> Usage:
+        """What a call that was sent, and cancelled, has used at most.
+
+        Args:
+            prompt: tokens of its request.
+        """
+        return Usage(
+            prompt,
+            images=self.images,
+            seconds=self.seconds,
+            characters=self.characters,
+            searches=self.searches,
+            estimated=True,
+        )
+
+
+NO_AMOUNTS = Amounts()
+"""Of most calls."""
+
 QUANTITIES = Usage._fields[:-1]
 """The quantities that are recorded and summed.
 

@@ -239,7 +239,7 @@ class TestRates:
             rated(None, 10_000), messages=[{"role": "user", "content": [picture]}], max_tokens=1
         )
         assert permit.lease.demand.tokens < 1000
-        assert permit.images == 1
+        assert permit.amounts.seen == 1
 
     def test_tokens_are_corrected(self):
         world, key = World(), rated(None, 1000)

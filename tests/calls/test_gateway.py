@@ -54,7 +54,7 @@ class TestWhole:
         assert (error.status, error.code) == (400, "target_not_found")
 
     def test_of_an_error_in_the_router_the_place_is_known(self, monkeypatch):
-        def fails(*_):
+        def fails(*_, **_options):
             raise KeyError("a prompt")
 
         world = World({"choices": [1]})

@@ -54,10 +54,3 @@ def test_a_stream_is_refused_where_there_is_none(endpoint):
     with pytest.raises(ApiError) as refused:
         read(endpoint, model="m", stream=True)
     assert (refused.value.status, refused.value.param) == (400, "stream")
-
-
-def test_an_ask_of_plain_text_needs_nothing():
-    ask = Optional().ask(read(Optional(), input="x" * 100))
-    assert ask.prompt()[0] == ask.context() == -(-len(ask.call.raw) // 4)
-    assert ask.output() == (0, 0)
-    assert (ask.needs(), ask.temperature()) == ({}, None)

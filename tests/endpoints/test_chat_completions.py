@@ -35,6 +35,7 @@ class TestAsk:
         asked.call.raw = asked.call.raw.replace(b'"image_url"', b'"\\u0069mage_url"')
         assert orjson.loads(asked.call.raw) == asked.call.body
         assert asked.prompt()[1] == 1
+        assert asked.amounts(1).has_media
 
     def test_the_data_of_an_image_is_no_text(self):
         assert ask(IMAGE).prompt()[0] < 1000
@@ -190,3 +191,15 @@ class TestBounds:
     def test_openais_own_profile_has_none(self):
         with pytest.raises(ApiError):
             CHAT_COMPLETIONS.validator("openai").check(call(max_tokens=-1).body)
+
+
+@pytest.mark.parametrize(
+    ("part", "fields", "has_media"),
+    [
+        ({"type": "text", "text": "x"}, {}, False),
+        ({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}, {}, True),
+        ({"type": "text", "text": "x"}, {"modalities": ["text", "audio"]}, True),
+    ],
+)
+def test_tokens_may_be_of_audio_where_it_is_heard_or_asked_for(part, fields, has_media):
+    assert CHAT_COMPLETIONS.ask(call(part, **fields)).amounts(0).has_media is has_media

@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tornado_router.config.options import PriceOptions, PriceTier, PricingOptions, ProviderOptions
+from tornado_router.config.options import (
+    ImagePrice,
+    PriceOptions,
+    PriceTier,
+    PricingOptions,
+    ProviderOptions,
+)
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Provider
 from tornado_router.routing.prices import Price, Prices, check_prices
-from tornado_router.usage import Usage
+from tornado_router.usage import Amounts, Usage
 
 BILLION = 10**9
 
@@ -29,7 +35,23 @@ tables = st.builds(
     reasoning=maybe,
     request=amounts,
     image=amounts,
+    audio_input=maybe,
+    audio_output=maybe,
+    image_input=maybe,
+    image_output=maybe,
     second=amounts,
+    million_characters=amounts,
+    thousand_searches=amounts,
+    images=st.lists(
+        st.builds(
+            ImagePrice,
+            price=amounts,
+            size=st.sampled_from(["", "small", "large"]),
+            quality=st.sampled_from(["", "small", "large"]),
+        ),
+        max_size=4,
+        unique_by=lambda item: (item.size, item.quality),
+    ).map(tuple),
     tiers=st.lists(
         st.builds(
             PriceTier,
@@ -46,25 +68,72 @@ tables = st.builds(
 )
 
 
+def parts(draw, whole, count):
+    """Numbers that come to a whole, or less."""
+    for _ in range(count):
+        part = draw(st.integers(0, whole))
+        whole -= part
+        yield part
+
+
 @st.composite
 def usage_of_a_call(draw):
     prompt = draw(st.integers(0, 4000) | st.integers(0, 10**7))
-    cached = draw(st.integers(0, prompt))
     completion = draw(st.integers(0, 10**7))
+    cached, written, heard, seen = parts(draw, prompt, 4)
+    reasoning, spoken, drawn = parts(draw, completion, 3)
     return Usage(
         prompt,
         completion,
-        cached_tokens=cached,
-        cache_write_tokens=draw(st.integers(0, prompt - cached)),
-        reasoning_tokens=draw(st.integers(0, completion)),
+        cached,
+        written,
+        reasoning,
+        heard,
+        spoken,
+        seen,
+        drawn,
+        images=draw(st.integers(0, 10)),
         seconds=float(draw(st.decimals(0, 10_000, places=3))),
+        characters=draw(st.integers(0, 10**6)),
+        searches=draw(st.integers(0, 10**6)),
+    )
+
+
+words = st.sampled_from(["", "small", "large"])
+
+
+@st.composite
+def amounts_of_a_call(draw, usage):
+    """What a call of a usage may have asked for: no less than that."""
+    return Amounts(
+        seen=draw(st.integers(0, 5)),
+        has_media=any(usage[5:9]),
+        images=usage.images + draw(st.integers(0, 3)),
+        size=draw(words),
+        quality=draw(words),
+        seconds=usage.seconds + draw(st.sampled_from([0.0, 1.5])),
+        characters=usage.characters,
+        searches=usage.searches + 1,
     )
 
 
 usages = usage_of_a_call()
 
 
-def exact_cost(options, usage, images):
+def exact_image(options, amounts):
+    """For one image, by the entry that says most about it, or else the dearest."""
+    entries = {(item.size, item.quality): item.price for item in options.images}
+    size, quality = amounts.size, amounts.quality
+    fitting = [key for key in ((size, quality), (size, ""), ("", quality)) if key in entries]
+    if fitting:
+        most = sum(map(bool, fitting[0]))
+        price = max(entries[key] for key in fitting if sum(map(bool, key)) == most)
+    else:
+        price = entries.get(("", ""), max(entries.values(), default=0.0))
+    return Fraction(str(price))
+
+
+def exact_cost(options, usage, amounts):
     """A second opinion, in billionths, from the words of the documentation."""
     layers = [options]
     for tier in sorted(options.tiers, key=lambda tier: tier.above):
@@ -74,21 +143,29 @@ def exact_cost(options, usage, images):
     def price(*names):
         for name in names:
             for layer in layers:
-                if getattr(layer, name) is not None:
+                if getattr(layer, name, None) is not None:
                     return Fraction(str(getattr(layer, name)))
         raise AssertionError(names)
 
     tokens = (
-        (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens) * price("input")
+        (usage.prompt_tokens - sum(usage[name] for name in (2, 3, 5, 7))) * price("input")
+        + usage.audio_prompt_tokens * price("audio_input", "input")
+        + usage.image_prompt_tokens * price("image_input", "input")
+        + usage.audio_completion_tokens * price("audio_output", "output")
+        + usage.image_completion_tokens * price("image_output", "output")
         + usage.cached_tokens * price("cached_input", "input")
         + usage.cache_write_tokens * price("cache_write", "input")
-        + (usage.completion_tokens - usage.reasoning_tokens) * price("output")
+        + (usage.completion_tokens - sum(usage[name] for name in (4, 6, 8))) * price("output")
         + usage.reasoning_tokens * price("reasoning", "output")
     )
     others = (
         Fraction(str(options.request))
-        + images * Fraction(str(options.image))
+        + amounts.seen * Fraction(str(options.image))
         + Fraction(str(usage.seconds)) * Fraction(str(options.second))
+        + Fraction(str(usage.seconds)) * Fraction(str(options.minute)) / 60
+        + usage.characters * Fraction(str(options.million_characters)) / 10**6
+        + usage.searches * Fraction(str(options.thousand_searches)) / 1000
+        + usage.images * exact_image(options, amounts)
     )
     return tokens * 1000 + others * BILLION
 
@@ -236,7 +313,7 @@ class TestCost:
             + 3 * 2_000_000
             + 250_000
         )
-        assert price.cost(usage, images=3).billionths == expected
+        assert price.cost(usage, Amounts(seen=3)).billionths == expected
 
     def test_what_has_no_price_of_its_own_costs_as_its_kind(self):
         price = Price(PriceOptions(input=1.0, output=2.0))
@@ -246,8 +323,9 @@ class TestCost:
     def test_asked_again_it_is_that_of_the_usage_and_the_images_that_are_asked_for(self):
         price = Price(PriceOptions(input=1.0, output=2.0, image=0.001))
         one, other = Usage(1000, 100), Usage(2000, 100)
-        asked = [(one, 0), (one, 0), (one, 2), (other, 2), (one, 0)]
-        costs = [price.cost(usage, images).billionths for usage, images in asked]
+        none, two = Amounts(), Amounts(seen=2)
+        asked = [(one, none), (one, none), (one, two), (other, two), (one, none)]
+        costs = [price.cost(usage, amounts).billionths for usage, amounts in asked]
         assert costs == [1_200_000, 1_200_000, 3_200_000, 4_200_000, 1_200_000]
 
     def test_half_a_billionth_is_rounded_up_once(self):
@@ -280,20 +358,21 @@ class TestCost:
     @given(st.data())
     def test_is_exact(self, data):
         options = data.draw(tables)
-        usage, images = data.draw(usages), data.draw(st.integers(0, 5))
-        cost = Price(options).cost(usage, images).billionths
-        assert cost == (exact_cost(options, usage, images) + Fraction(1, 2)) // 1
+        usage = data.draw(usages)
+        amounts = data.draw(amounts_of_a_call(usage))
+        cost = Price(options).cost(usage, amounts).billionths
+        assert cost == (exact_cost(options, usage, amounts) + Fraction(1, 2)) // 1
 
     @given(st.data())
     def test_an_estimate_is_never_too_low(self, data):
         options = data.draw(tables)
-        usage = data.draw(usages)._replace(seconds=0.0)
+        usage = data.draw(usages)
         prompt = usage.prompt_tokens + data.draw(st.integers(0, 1000))
         completion = usage.completion_tokens + data.draw(st.integers(0, 1000))
-        images = data.draw(st.integers(0, 3))
+        amounts = data.draw(amounts_of_a_call(usage))
         price = Price(options)
-        cost = price.cost(usage, images).billionths
-        assert price.estimate(prompt, completion, images) >= cost
+        cost = price.cost(usage, amounts).billionths
+        assert price.estimate(prompt, completion, amounts) >= cost
 
     def test_an_estimate_minds_what_is_read_from_a_cache(self):
         price = Price(PriceOptions(input=1.0, cached_input=3.0))

@@ -26,7 +26,7 @@ from tornado_router.provider import Call
 from tornado_router.routing.output_length import OutputBounds
 from tornado_router.routing.prices import Cost, Price, Prices
 from tornado_router.routing.routes import Target
-from tornado_router.usage import BYTES_PER_TOKEN, Usage
+from tornado_router.usage import BYTES_PER_TOKEN, NO_AMOUNTS, Amounts, Usage
 
 EXTENSION_TOKENS = 256
 """What a stream asks for at least when it has used up what was reserved: asking may take a trip
@@ -46,7 +46,7 @@ class Permit:
         targets: those that it may be sent to.
         key: whose call it is.
         prompt: tokens of the request, as estimated.
-        images: in the request.
+        amounts: what else the call may come to.
         output: tokens of the response, as estimated.
         choices: that the response may have.
         lease: what is reserved for it, or None if nothing holds for it.
@@ -57,7 +57,7 @@ class Permit:
     targets: Sequence[Target]
     key: Key
     prompt: int = 0
-    images: int = 0
+    amounts: Amounts = NO_AMOUNTS
     output: int = 0
     choices: int = 1
     lease: Lease | None = None
@@ -106,10 +106,11 @@ class Admission:
                 be checked.
         """
         ask = ENDPOINTS[call.endpoint].ask(call)
-        prompt, images = ask.prompt()
+        prompt, seen = ask.prompt()
+        amounts = ask.amounts(seen)
         asked = ask.output()
         output, known = self._output_tokens(asked, key, targets)
-        permit = Permit(targets, key, prompt, images, output, asked.choices)
+        permit = Permit(targets, key, prompt, amounts, output, asked.choices)
         if not key.rates and not key.purses:
             return permit
         tokens, cost, most = prompt + output, 0, 0
@@ -120,7 +121,7 @@ class Admission:
                 fewest = rates.fewest_tokens
                 if fewest is not None and tokens > fewest:
                     tokens = max(prompt, fewest)
-        if key.purses and (prompt or output):
+        if key.purses and (prompt or output or amounts.is_any):
             permit.targets, prices = self._priced(call.model, targets)
             cost = _dearest(prices, permit, output)
             if cost and not known:
@@ -178,7 +179,7 @@ class Admission:
             return True
         tokens = -(-generated // BYTES_PER_TOKEN)
         more = max(EXTENSION_TOKENS, tokens // 2)
-        wanted = price.estimate(permit.prompt, tokens + more, permit.images) - lease.cost
+        wanted = price.estimate(permit.prompt, tokens + more, permit.amounts) - lease.cost
         if wanted > 0:
             await self._limiter.extend(lease, wanted)
         return self.room(permit, target) >= generated
@@ -188,7 +189,7 @@ class Admission:
         price = self._prices.find(target.provider, target.model)
         if price is None:
             return 0
-        cost = permit.cost = price.cost(usage, permit.images)
+        cost = permit.cost = price.cost(usage, permit.amounts)
         lease = permit.lease
         if lease is None or not permit.key.purses or cost.billionths <= lease.cost:
             return 0
@@ -212,7 +213,7 @@ class Admission:
             price = self._prices.find(target.provider, target.model)
             if price is None:
                 return Charge()
-            cost = price.cost(usage, permit.images)
+            cost = price.cost(usage, permit.amounts)
         charged = cost.billionths
         if lease is not None and permit.key.purses and charged > lease.cost:
             charged = lease.cost
@@ -249,8 +250,8 @@ class Admission:
 
     def add_prompts(self, charge: Charge, permit: Permit, targets: Sequence[Target]) -> Charge:
         """Adds the prompt cost of hedged attempts that were cancelled; recorded as `uncharged`."""
-        prompt = Usage(prompt_tokens=permit.prompt, estimated=True)
-        costs = [price.cost(prompt, permit.images) for price in self._prices_of(targets)]
+        used = permit.amounts.usage(permit.prompt)
+        costs = [price.cost(used, permit.amounts) for price in self._prices_of(targets)]
         return charge._replace(uncharged=charge.uncharged + sum(cost.billionths for cost in costs))
 
     async def _reserve_for_guess(
@@ -355,12 +356,12 @@ class Admission:
 
 def _dearest(prices: Sequence[Price], permit: Permit, output: int) -> int:
     """What a response of so many tokens may cost at the dearest of some prices."""
-    costs = [price.estimate(permit.prompt, output, permit.images) for price in prices]
+    costs = [price.estimate(permit.prompt, output, permit.amounts) for price in prices]
     return max(costs, default=0)
 
 
 def _affordable(price: Price, permit: Permit, cost: int) -> int:
     """The tokens of a response that a cost pays for, behind the call's prompt."""
-    without = price.estimate(permit.prompt, 0, permit.images)
-    million = price.estimate(permit.prompt, 1_000_000, permit.images) - without
+    without = price.estimate(permit.prompt, 0, permit.amounts)
+    million = price.estimate(permit.prompt, 1_000_000, permit.amounts) - without
     return max(0, (cost - without) * 1_000_000 // million) if million else NO_BOUND

@@ -40,7 +40,7 @@ class Costs:
         if permit is None or target is None:
             return None
         price = self._prices.find(target.provider, target.model)
-        return from_billionths(price.cost(usage, permit.images).billionths) if price else None
+        return from_billionths(price.cost(usage, permit.amounts).billionths) if price else None
 
     def headers(self, usage: Usage) -> Mapping[str, str]:
         """The header of a whole response; none without a price."""

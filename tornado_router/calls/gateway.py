@@ -100,7 +100,12 @@ class Gateway:
             if len(permit.targets) < len(route.targets):
                 route = route.only(permit.targets)
             targets = self._selection.order(
-                route, call, permit.prompt, permit.output, envelope.headers
+                route,
+                call,
+                permit.prompt,
+                permit.output,
+                headers=envelope.headers,
+                amounts=permit.amounts,
             )
             endpoint = ENDPOINTS[call.endpoint]
             keep = partial(self._keep, asked, account) if endpoint.is_kept(asked) else None

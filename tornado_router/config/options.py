@@ -771,6 +771,15 @@ class PriceTier:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImagePrice:
+    """One of the `images` of `[prices."MODEL"]`."""
+
+    price: float = option(..., "For each image, in US dollars.", minimum=0)
+    size: str = option("", "Which size it is for, such as `1024x1024`; by default any.")
+    quality: str = option("", "Which quality it is for, such as `high`; by default any.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PriceOptions:
     """`[prices."MODEL"]`: US dollars per million tokens of one model.
 
@@ -780,7 +789,10 @@ class PriceOptions:
     """
 
     input: float | None = option(
-        None, "For prompt tokens; required unless there is `price_as`.", minimum=0
+        None,
+        "For prompt tokens; required unless there is `price_as`, or a price for something else "
+        "than tokens.",
+        minimum=0,
     )
     price_as: str = option(
         "",
@@ -802,9 +814,36 @@ class PriceOptions:
     reasoning: float | None = option(
         None, "For reasoning tokens of the response; by default as `output`.", minimum=0
     )
+    audio_input: float | None = option(
+        None, "For prompt tokens of audio; by default as `input`.", minimum=0
+    )
+    audio_output: float | None = option(
+        None, "For completion tokens of audio; by default as `output`.", minimum=0
+    )
+    image_input: float | None = option(
+        None, "For prompt tokens of images; by default as `input`.", minimum=0
+    )
+    image_output: float | None = option(
+        None, "For completion tokens of images; by default as `output`.", minimum=0
+    )
     request: float = option(0.0, "For each call, in US dollars.", minimum=0)
     image: float = option(0.0, "For each image in the prompt, in US dollars.", minimum=0)
+    images: tuple[ImagePrice, ...] = option(
+        (),
+        "For each image that is made, each `{price = DOLLARS, size = ..., quality = ...}`: the "
+        "entry that says most about an image holds. An image that none is for costs as the "
+        "dearest.",
+    )
     second: float = option(0.0, "For each second of audio, in US dollars.", minimum=0)
+    minute: float = option(
+        0.0, "For each minute of audio, to the second; instead of `second`.", minimum=0
+    )
+    million_characters: float = option(
+        0.0, "For a million characters of text that is spoken.", minimum=0
+    )
+    thousand_searches: float = option(
+        0.0, "For a thousand searches of reranking, as the vendor counts them.", minimum=0
+    )
     tiers: tuple[PriceTier, ...] = option(
         (),
         "Other prices for long prompts, each `{above = TOKENS, input = ..., output = ..., ...}`: "

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tornado_router.endpoints.base import Ask, Encoded, Endpoint, Output, StreamEncoder
+from tornado_router.endpoints.ask import Ask, Output
+from tornado_router.endpoints.base import Encoded, Endpoint, StreamEncoder
 from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS
 from tornado_router.endpoints.dialects import ANTHROPIC, OPENAI, Dialect

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from tornado_router.endpoints.ask import Ask
 from tornado_router.endpoints.dialects import Dialect
 from tornado_router.endpoints.item_references import Reference
 from tornado_router.endpoints.makers_marks import NONE, Makers
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
 from tornado_router.provider import Binary, Body, Call, Said, dump_json, replace_fields
-from tornado_router.usage import BYTES_PER_TOKEN, Usage
+from tornado_router.usage import Usage
 from tornado_router.validation import Profile, Validator
 from tornado_router.validation.validator import Rule
 
@@ -32,25 +33,6 @@ and an end. Vendors that give neither are not waited for."""
 LARGE_BODY = 32 * 1024 * 1024
 """Of agents, which send their whole conversation, with pictures and documents:
 https://platform.claude.com/docs/en/api/errors, "Request size limits"."""
-
-
-class Output(NamedTuple):
-    """What a response may come to.
-
-    Attributes:
-        choices: how many are generated.
-        bound: the most tokens of each; None if the request sets none.
-    """
-
-    choices: int
-    bound: int | None
-
-
-NO_OUTPUT = Output(0, 0)
-"""Of an endpoint that generates no tokens."""
-
-ONE_OUTPUT = Output(1, None)
-"""Of a request that sets nothing, as most do."""
 
 
 class Encoded(NamedTuple):
@@ -145,48 +127,6 @@ class StreamEncoder(Protocol):
     def error(self, error: ApiError) -> bytes | None:
         """The end of a stream that failed behind its first chunk; None as for `cut`."""
         ...
-
-
-class Ask:
-    """What one call asks for. Each value is worked out when asked for, so an `Ask` costs nothing.
-
-    This one is of an endpoint that reads text and generates none.
-
-    Args:
-        call: valid, as the client sent it.
-    """
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-
-    def prompt(self) -> tuple[int, int]:
-        """The tokens of the request, as estimated, and the images in it.
-
-        The bytes of the JSON are enough, and a little more than the text would be.
-        """
-        return -(-len(self.call.raw) // BYTES_PER_TOKEN), 0
-
-    def output(self) -> Output:
-        """What the response may come to."""
-        return NO_OUTPUT
-
-    def context(self) -> int:
-        """Tokens that a model's context window has to hold, as far as the client states them."""
-        return self.prompt()[0]
-
-    def needs(self) -> Mapping[str, str]:
-        """What a target must take, in the words of `[targets]`, each with the field that asks."""
-        return {}
-
-    def reasons(self) -> bool:
-        """Whether it asks the model to reason, and not only lets it."""
-        return False
-
-    def temperature(self) -> float | None:
-        """How much chance is in the response; None if equal calls get equal responses."""
-        return None
 
 
 class Endpoint(ABC):

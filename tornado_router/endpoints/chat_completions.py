@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
-from tornado_router.endpoints.base import ONE_OUTPUT, Ask, Documentation, Output, StreamEncoder
+from tornado_router.endpoints.ask import ONE_OUTPUT, Ask, Output
+from tornado_router.endpoints.base import Documentation, StreamEncoder
 from tornado_router.endpoints.estimates import LABELS, audio_size, byte_size, text_size
 from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, index_of, join_chunks
 from tornado_router.provider import Call, output_bounds
-from tornado_router.usage import BYTES_PER_TOKEN
+from tornado_router.usage import BYTES_PER_TOKEN, NO_AMOUNTS, Amounts
 from tornado_router.validation.validator import Rule
 
 TEMPERATURE = 1.0
@@ -95,6 +96,12 @@ class ChatAsk(Ask):
         if not media:
             return -(-len(call.raw) // BYTES_PER_TOKEN), 0
         return CHAT_COMPLETIONS.estimate_prompt(call.body), media.count("image_url")
+
+    def amounts(self, seen: int) -> Amounts:
+        """Images, and whether tokens may be of audio or of images."""
+        call = self.call
+        has_media = seen or call.body.get("modalities") or b'"input_audio"' in call.raw
+        return Amounts(seen, has_media=True) if has_media else NO_AMOUNTS
 
     def output(self) -> Output:
         """`n` choices of at most `max_completion_tokens`, or `max_tokens`: the lesser is sent."""

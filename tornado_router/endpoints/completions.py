@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
-from tornado_router.endpoints.base import Ask, Documentation, Output, StreamEncoder
+from tornado_router.endpoints.ask import Ask, Output
+from tornado_router.endpoints.base import Documentation, StreamEncoder
 from tornado_router.endpoints.estimates import byte_size, estimate_tokens, text_size
 from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, join_chunks

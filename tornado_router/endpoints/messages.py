@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 
 from tornado_router.endpoints import messages_rules as rules
 from tornado_router.endpoints.anthropic_usage import read_usage, usage_body
+from tornado_router.endpoints.ask import Ask, Output
 from tornado_router.endpoints.base import (
     LARGE_BODY,
-    Ask,
     Documentation,
     Encoded,
     Endpoint,
-    Output,
     StreamEncoder,
 )
 from tornado_router.endpoints.dialects import ANTHROPIC, Dialect

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tornado_router.endpoints.base import Ask, Documentation
+from tornado_router.endpoints.ask import Ask
+from tornado_router.endpoints.base import Documentation
 from tornado_router.endpoints.openai_format import OpenAIEndpoint
 from tornado_router.provider import Call
 from tornado_router.usage import Usage

@@ -9,15 +9,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
-from tornado_router.endpoints.base import (
-    LARGE_BODY,
-    ONE_OUTPUT,
-    Ask,
-    Documentation,
-    Encoded,
-    Output,
-    StreamEncoder,
-)
+from tornado_router.endpoints.ask import ONE_OUTPUT, Ask, Output
+from tornado_router.endpoints.base import LARGE_BODY, Documentation, Encoded, StreamEncoder
 from tornado_router.endpoints.estimates import LABELS, text_size
 from tornado_router.endpoints.item_references import Reference, is_reference, references_in
 from tornado_router.endpoints.makers_marks import Makers, makers_of, marked, unmarked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from tornado_router.config.options import PriceOptions, PriceTier
@@ -10,6 +11,9 @@ from tornado_router.plugins.registry import ConfiguredProvider
 
 PACKAGE_PROVIDERS = {"xai": "x-ai"}
 """What genai-prices calls a vendor, where our plugins' types say it otherwise."""
+
+
+_TIERED = frozenset(item.name for item in fields(PriceTier))
 
 
 class Source(NamedTuple):
@@ -48,18 +52,32 @@ def from_package(source: Source, model: str) -> PriceOptions | None:
         "output": "output_mtok",
         "cached_input": "cache_read_mtok",
         "cache_write": "cache_write_mtok",
+        "reasoning": "output_reasoning_mtok",
+        "audio_input": "input_audio_mtok",
+        "audio_output": "output_audio_mtok",
+        "image_input": "input_image_mtok",
+        "image_output": "output_image_mtok",
+        "request": "requests_kcount",
+        "second": "input_audio_hours",
+        "million_characters": "input_mchars",
+        "thousand_searches": "rerank_searches_kcount",
     }
+    per = {"request": 1000, "second": 3600}
     known: dict[str, Any] = {ours: getattr(prices, theirs, None) for ours, theirs in names.items()}
+    known["second"] = known["second"] or getattr(prices, "audio_hours", None)
     known = {name: value for name, value in known.items() if value is not None}
-    base = {name: float(getattr(value, "base", value)) for name, value in known.items()}
+    base = {
+        name: float(getattr(value, "base", value) / per.get(name, 1))
+        for name, value in known.items()
+    }
     tiers: dict[int, dict[str, Any]] = {}
     for name, value in known.items():
         for tier in getattr(value, "tiers", ()):
-            tiers.setdefault(tier.start, {})[name] = float(tier.price)
-    if not any(base.values()) or "input" not in base:
+            if name in _TIERED:
+                tiers.setdefault(tier.start, {})[name] = float(tier.price)
+    if not any(base.values()):
         return None
     return PriceOptions(
-        input=base.pop("input"),
         **base,  # type: ignore[arg-type]
         tiers=tuple(PriceTier(above=start, **rates) for start, rates in sorted(tiers.items())),
     )

@@ -21,10 +21,14 @@ from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.routing.package_prices import Source, from_package
 from tornado_router.routing.pattern_table import PatternTable, is_pattern
 from tornado_router.routing.routes import KNOWN_TARGETS
+from tornado_router.routing.unit_prices import UNITS, UnitPrices
 from tornado_router.storage.values import BILLION, dollar_text
-from tornado_router.usage import Usage
+from tornado_router.usage import NO_AMOUNTS, NO_RARE, Amounts, Usage, rare
 
 MILLION = 1_000_000
+_MEDIA = ("audio_input", "audio_output", "image_input", "image_output")
+"""The options that are prices of tokens of media."""
+
 PER_TOKEN = BILLION / MILLION
 """Billionths of a dollar for a token, of dollars for a million tokens."""
 
@@ -46,7 +50,7 @@ class Rate:
     """Billionths of a dollar for one token of each kind, and the prices as JSON.
 
     `most_input` and `most_output` are for a million tokens of the dearest kind, by this rate or by
-    one of a shorter prompt, in whole numbers.
+    one of a shorter prompt, in whole numbers; the others with `most` are so with media, too.
     """
 
     input: Decimal
@@ -54,9 +58,15 @@ class Rate:
     cached_input: Decimal
     cache_write: Decimal
     reasoning: Decimal
+    audio_input: Decimal
+    audio_output: Decimal
+    image_input: Decimal
+    image_output: Decimal
     prices: str
     most_input: int
     most_output: int
+    most_media_input: int
+    most_media_output: int
 
 
 class Price:
@@ -66,28 +76,16 @@ class Price:
         options: the `[prices."MODEL"]` table.
     """
 
-    __slots__ = (
-        "_base",
-        "_image",
-        "_last",
-        "_most_image",
-        "_most_request",
-        "_request",
-        "_second",
-        "_tiers",
-    )
+    __slots__ = ("_base", "_last", "_most_request", "_tiers", "_units")
 
     def __init__(self, options: PriceOptions) -> None:
-        self._request = _decimal(options.request) * BILLION
-        self._image = _decimal(options.image) * BILLION
-        self._second = _decimal(options.second) * BILLION
-        self._most_request = math.ceil(self._request)
-        self._most_image = math.ceil(self._image)
-        rate = self._base = _rate(options)
-        self._last: tuple[Usage, int, Cost] | None = None
+        self._units = UnitPrices(options)
+        self._most_request = math.ceil(self._units.request)
+        rate = self._base = _rate(options, self._units)
+        self._last: tuple[Usage, Amounts, Cost] | None = None
         self._tiers: list[tuple[int, Rate]] = []
         for tier in sorted(options.tiers, key=lambda tier: tier.above):
-            rate = _rate(options, tier, shorter=rate)
+            rate = _rate(options, self._units, tier, shorter=rate)
             self._tiers.append((tier.above, rate))
 
     @property
@@ -95,21 +93,21 @@ class Price:
         """JSON object of its prices, those of short prompts where there are tiers."""
         return self._base.prices
 
-    def cost(self, usage: Usage, images: int = 0) -> Cost:
+    def cost(self, usage: Usage, amounts: Amounts = NO_AMOUNTS) -> Cost:
         """What a call cost.
 
         Args:
             usage: of the call.
-            images: in its prompt.
+            amounts: what it asked for.
         """
         last = self._last
-        if last is not None and last[0] is usage and last[1] == images:
+        if last is not None and last[0] is usage and last[1] is amounts:
             return last[2]  # each call asks twice: what to charge, and what to say in a header
-        cost = self._cost(usage, images)
-        self._last = usage, images, cost
+        cost = self._cost(usage, amounts)
+        self._last = usage, amounts, cost
         return cost
 
-    def _cost(self, usage: Usage, images: int) -> Cost:
+    def _cost(self, usage: Usage, amounts: Amounts) -> Cost:
         rate = self._rate(usage.prompt_tokens) if self._tiers else self._base
         total = (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens) * rate.input
         total += (usage.completion_tokens - usage.reasoning_tokens) * rate.output
@@ -119,22 +117,28 @@ class Price:
             total += usage.cache_write_tokens * rate.cache_write
         if usage.reasoning_tokens:
             total += usage.reasoning_tokens * rate.reasoning
-        if usage.seconds:
-            total += _decimal(usage.seconds) * self._second
-        total += self._request
-        if images:
-            total += images * self._image
+        if rare(usage) != NO_RARE:
+            total += usage.audio_prompt_tokens * (rate.audio_input - rate.input)
+            total += usage.audio_completion_tokens * (rate.audio_output - rate.output)
+            total += usage.image_prompt_tokens * (rate.image_input - rate.input)
+            total += usage.image_completion_tokens * (rate.image_output - rate.output)
+            total += self._units.cost(usage, amounts)
+        total += self._units.request
+        if amounts.seen:
+            total += amounts.seen * self._units.seen
         return Cost(int(total.to_integral_value(ROUND_HALF_UP)), rate.prices)
 
-    def estimate(self, prompt: int, completion: int, images: int = 0) -> int:
-        """The most that a call of at most so many tokens may cost, in billionths of a dollar.
-
-        Seconds are not in it: they are known only when the call has ended.
-        """
+    def estimate(self, prompt: int, completion: int, amounts: Amounts = NO_AMOUNTS) -> int:
+        """The most that a call of at most so many tokens may cost, in billionths of a dollar."""
         rate = self._rate(prompt) if self._tiers else self._base
-        most = prompt * rate.most_input + completion * rate.most_output
-        most = -(-most // MILLION) + self._most_request
-        return most + images * self._most_image if images else most
+        if amounts is NO_AMOUNTS:
+            most = prompt * rate.most_input + completion * rate.most_output
+            return -(-most // MILLION) + self._most_request
+        if amounts.has_media:
+            most = prompt * rate.most_media_input + completion * rate.most_media_output
+        else:
+            most = prompt * rate.most_input + completion * rate.most_output
+        return -(-most // MILLION) + self._units.most(amounts)
 
     def _rate(self, prompt: int) -> Rate:
         for above, rate in reversed(self._tiers):
@@ -265,8 +269,10 @@ def check_prices(
             yield Fault(where, f"there is no provider '{provider}'{hint}")
         if table.price_as:
             yield from _check_price_as(where, table)
-        elif table.input is None:
+        elif table.input is None and not any(getattr(table, name) for name in (*UNITS, "images")):
             yield Fault(where, "lacks 'input', or 'price_as'")
+        if table.second and table.minute:
+            yield Fault(f"{where}.minute", "stands instead of 'second', not beside it")
         bounds = [tier.above for tier in table.tiers]
         if bounds != sorted(set(bounds)):
             yield Fault(f"{where}.tiers", "must begin above ever more tokens")
@@ -286,7 +292,10 @@ def _decimal(number: float) -> Decimal:
 
 
 def _rate(
-    options: PriceOptions, tier: PriceTier | None = None, shorter: Rate | None = None
+    options: PriceOptions,
+    units: UnitPrices,
+    tier: PriceTier | None = None,
+    shorter: Rate | None = None,
 ) -> Rate:
     def price(name: str, otherwise: str) -> Decimal:
         for source in (tier, options):
@@ -294,7 +303,7 @@ def _rate(
             if value is not None:
                 return _decimal(value)
         # What has no price of its own costs as much as its kind, by the tier's price for that.
-        return price(otherwise, otherwise)
+        return price(otherwise, otherwise) if name != otherwise else Decimal(0)
 
     prices = {
         "input": price("input", "input"),
@@ -304,18 +313,19 @@ def _rate(
         "reasoning": price("reasoning", "output"),
     }
     shown = {name: dollar_text(value) for name, value in prices.items()}
-    for name in ("request", "image", "second"):
-        if getattr(options, name):
-            shown[name] = dollar_text(_decimal(getattr(options, name)))
-    dearest_input = max(prices["input"], prices["cached_input"], prices["cache_write"])
-    most_input = math.ceil(dearest_input * BILLION)
-    most_output = math.ceil(max(prices["output"], prices["reasoning"]) * BILLION)
-    if shorter:
-        most_input = max(most_input, shorter.most_input)
-        most_output = max(most_output, shorter.most_output)
+    media = {name: price(name, name.rpartition("_")[2]) for name in _MEDIA}
+    shown |= {name: dollar_text(media[name]) for name in _MEDIA if getattr(options, name)}
+
+    def most(field: str, *names: str) -> int:
+        dearest = max((prices | media)[name] for name in names)
+        return max(math.ceil(dearest * BILLION), getattr(shorter, field, 0))
+
+    given, made = ("input", "cached_input", "cache_write"), ("output", "reasoning")
     return Rate(
-        **{name: value * PER_TOKEN for name, value in prices.items()},
-        prices=orjson.dumps(shown).decode(),
-        most_input=most_input,
-        most_output=most_output,
+        **{name: value * PER_TOKEN for name, value in (prices | media).items()},
+        prices=orjson.dumps({**shown, **units.shown}).decode(),
+        most_input=most("most_input", *given),
+        most_output=most("most_output", *made),
+        most_media_input=most("most_media_input", *given, "audio_input", "image_input"),
+        most_media_output=most("most_media_output", *made, "audio_output", "image_output"),
     )

@@ -19,6 +19,7 @@ from tornado_router.routing.health import Health
 from tornado_router.routing.pattern_table import PatternTable
 from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import KNOWN_TARGETS, Route, Target
+from tornado_router.usage import NO_AMOUNTS, Amounts
 
 _ANYTHING = TargetOptions()
 _UNKNOWN = float("inf")
@@ -89,7 +90,9 @@ class Selection:
         call: Call,
         prompt: int,
         output: int,
+        *,
         headers: Mapping[str, str] = _NO_HEADERS,
+        amounts: Amounts = NO_AMOUNTS,
     ) -> Sequence[Target]:
         """The targets of a route in the order in which to try them.
 
@@ -101,20 +104,30 @@ class Selection:
             prompt: tokens of it, as estimated.
             output: tokens of the response, as estimated.
             headers: of the request.
+            amounts: what else the call may come to.
         """
         targets = route.targets
         if len(targets) == 1:
             return targets
-        ordered = self._by_strategy(route, call, prompt, output, headers)
+
+        def cost(target: Target) -> float:
+            price = self._prices.find(target.provider, target.model)
+            return _UNKNOWN if price is None else price.estimate(prompt, output, amounts)
+
+        ordered = self._by_strategy(route, call, cost, headers)
         maker = ENDPOINTS[call.endpoint].makers(call).newest
         if maker:
             return sorted(ordered, key=lambda target: mark_of(target.provider) != maker)
         return ordered
 
     def _by_strategy(
-        self, route: Route, call: Call, prompt: int, output: int, headers: Mapping[str, str]
+        self,
+        route: Route,
+        call: Call,
+        cost: Callable[[Target], float],
+        headers: Mapping[str, str],
     ) -> Sequence[Target]:
-        """Arguments as for `order`."""
+        """Arguments as for `order`; `cost` is what the call may come to at a target."""
         targets = route.targets
         if route.sticky or route.sticky_header:
             name = route.sticky_header
@@ -125,7 +138,7 @@ class Selection:
             case "weighted":
                 return self._shuffled(route, lambda _: self._chance())
             case "cheapest":
-                return sorted(targets, key=lambda target: self._cost(target, prompt, output))
+                return sorted(targets, key=cost)
             case "fastest":  # an unknown one goes first: otherwise it would stay so
                 return sorted(targets, key=lambda target: self._health.first_byte(target) or 0.0)
             case "least-busy":
@@ -154,10 +167,6 @@ class Selection:
             for target, weight in zip(route.targets, weights, strict=True)
         }
         return sorted(route.targets, key=lambda target: -keys[target])
-
-    def _cost(self, target: Target, prompt: int, output: int) -> float:
-        price = self._prices.find(target.provider, target.model)
-        return _UNKNOWN if price is None else price.estimate(prompt, output)
 
     def _find_options(self, target: Target) -> TargetOptions:
         return self._tables.find(f"{target.provider}/{target.model}") or _ANYTHING

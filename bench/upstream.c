@@ -14,6 +14,8 @@
  *   gpt-4o-e429      an error with status 429
  *   gpt-4o-k3        a stream whose connection is closed behind its third event
  *
+ * Responses and their items have ids of their own, as the router keeps them by those.
+ *
  * A stream of N chunks has N + 4 sends. Of chat these are the role, N times content, the finish
  * reason, usage and [DONE]; other formats have the events that they have in place of these.
  */
@@ -41,6 +43,7 @@ enum {
     DEFAULT_CHUNKS = 200,
     EVENTS_BESIDE_CONTENT = 4,
     WORDS = 8,
+    ID_DIGITS = 10,
 };
 
 struct text {
@@ -79,6 +82,7 @@ struct connection {
     enum state state;
     struct wish wish;
     const struct format *format;
+    unsigned number; /* of the request */
     int event;  /* the next event of the stream to send */
     double due; /* when the answer, or its next event, is due */
     int slot;   /* in `active`, where the state is not IDLE */
@@ -89,6 +93,7 @@ static struct connection *connections[MAX_CONNECTIONS]; /* by file descriptor */
 static struct connection *active[MAX_CONNECTIONS];      /* those with something due */
 static int active_count;
 static int epoll_fd;
+static unsigned requests; /* so far */
 
 static const char STREAM_HEADERS[] = "HTTP/1.1 200 OK\r\n"
                                      "Content-Type: text/event-stream; charset=utf-8\r\n"
@@ -226,14 +231,14 @@ static void make_messages(void) {
     "\"model\":\"gpt-5-2025-08-07\",\"error\":null,\"incomplete_details\":null,"                   \
     "\"parallel_tool_calls\":true,\"tools\":[],\"tool_choice\":\"auto\",\"metadata\":{},"
 #define ITEM(status, content)                                                                      \
-    "{\"id\":\"msg_mock\",\"type\":\"message\",\"status\":\"" status                               \
+    "{\"id\":\"msg_mock0123456789\",\"type\":\"message\",\"status\":\"" status                               \
     "\",\"role\":\"assistant\",\"content\":[" content "]}"
 #define PART(text) "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"" text "\"}"
 #define RESPONSE_USAGE                                                                             \
     "\"usage\":{\"input_tokens\":212,\"input_tokens_details\":{\"cached_tokens\":0},"              \
     "\"output_tokens\":117,\"output_tokens_details\":{\"reasoning_tokens\":0},"                    \
     "\"total_tokens\":329}"
-#define AT ",\"item_id\":\"msg_mock\",\"output_index\":0,\"content_index\":0"
+#define AT ",\"item_id\":\"msg_mock0123456789\",\"output_index\":0,\"content_index\":0"
 
 static void make_responses(void) {
     make_answer(&responses.answer, "{" RESPONSE "\"status\":\"completed\",\"output\":["
@@ -336,8 +341,22 @@ static void append(struct connection *c, const char *bytes, size_t length) {
     c->out_bytes += length;
 }
 
+/* Writes the number of its request into each id of a response or an item. */
+static void put_numbers(char *bytes, size_t length, unsigned number) {
+    static const char id[] = "_mock0123456789";
+    char *end = bytes + length, *at = bytes;
+    while ((at = memmem(at, end - at, id, sizeof id - 1))) {
+        char digits[ID_DIGITS + 1];
+        sprintf(digits, "%0*u", ID_DIGITS, number);
+        at += sizeof id - 1;
+        memcpy(at - ID_DIGITS, digits, ID_DIGITS);
+    }
+}
+
 static int send_text(struct connection *c, const struct text *text) {
     append(c, text->bytes, text->length);
+    if (c->format == &responses)
+        put_numbers(c->out + c->out_bytes - text->length, text->length, c->number);
     return flush(c);
 }
 
@@ -437,6 +456,7 @@ static const struct format *format_of(const char *head) {
 static int answer_request(struct connection *c, const char *body, size_t bytes) {
     c->wish = read_wish(value_of(body, bytes, "\"model\""));
     c->format = format_of(c->in);
+    c->number = ++requests;
     int stream = strncmp(value_of(body, bytes, "\"stream\""), "true", 4) == 0;
     if (c->wish.status)
         return send_error(c, c->wish.status);

@@ -99,8 +99,8 @@ def message(model: str, *, stream: bool) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def response(model: str, *, stream: bool) -> bytes:
-    """As `small`, for `/v1/responses`."""
+def response(model: str, *, stream: bool, kept: bool = False) -> bytes:
+    """As `small`, for `/v1/responses`; it may have to be kept, as it is by default."""
     tools = [{"type": "function", **_flat(tool, "parameters")} for tool in _TOOLS]
     body = {
         "model": model,
@@ -109,7 +109,7 @@ def response(model: str, *, stream: bool) -> bytes:
         "tools": tools,
         "temperature": 0.2,
         "max_output_tokens": 256,
-        "store": False,
+        "store": kept,
         "stream": stream,
     }
     return json.dumps(body, ensure_ascii=False).encode()
@@ -132,6 +132,9 @@ def write_all(folder: Path) -> None:
         for suffix, models in (("", native), ("-by-chat", (MODELS[0], MODELS[2]))):
             bodies[f"{name}{suffix}"] = make(models[0], stream=False)
             bodies[f"{name}{suffix}-paced"] = make(models[1], stream=True)
+    for name, models in (("", RESPONSES_MODELS), ("-by-chat", (MODELS[0], MODELS[2]))):
+        bodies[f"responses-kept{name}"] = response(models[0], stream=False, kept=True)
+        bodies[f"responses-kept{name}-paced"] = response(models[1], stream=True, kept=True)
     for name, body in bodies.items():
         (folder / f"{name}.json").write_bytes(body)
 

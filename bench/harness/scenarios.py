@@ -25,9 +25,15 @@ ENDPOINTS = {
     "responses": ("/v1/responses", "responses", "responses-paced"),
     "messages_by_chat": ("/v1/messages", "messages-by-chat", "messages-by-chat-paced"),
     "responses_by_chat": ("/v1/responses", "responses-by-chat", "responses-by-chat-paced"),
+    "responses_kept": ("/v1/responses", "responses-kept", "responses-kept-paced"),
+    "responses_kept_by_chat": (
+        "/v1/responses",
+        "responses-kept-by-chat",
+        "responses-kept-by-chat-paced",
+    ),
 }
 """By name: the path, and the bodies of a whole response and of a stream. Those by chat are asked of
-a provider that has only chat completions."""
+a provider that has only chat completions; of those that are kept, the router writes a row."""
 
 _LATENCY_RATE = 50  # requests a second
 _FIRST_CHUNK_RATE = 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -244,34 +244,34 @@ class BackgroundResponses:
         Args:
             stored: where the responses are kept.
         """
-        begun = [running for running in self._running.values() if running.row.id is not None]
+        begun = {
+            row_id: running
+            for running in self._running.values()
+            if (row_id := running.row.id) is not None
+        }
         if begun and (self._look is None or self._look.done()):
             self._look = start_task("background responses", self._look_at(begun, stored))
 
-    async def _look_at(self, begun: Sequence[Running], stored: StoredResponses) -> None:
-        ids = [running.row.id for running in begun]
+    async def _look_at(self, begun: Mapping[int, Running], stored: StoredResponses) -> None:
+        """Looks at those that have begun, by their rows."""
         with suppress(DatabaseAwayError):  # later, then
-            wanted = await stored.wanted(ids)
-            for running in begun:
-                if running.row.id not in wanted:
+            wanted = await stored.wanted(list(begun))
+            for row_id, running in begun.items():
+                if row_id not in wanted:
                     running.end()
             await self._save_events(begun, stored)
             if time.monotonic() >= self._noted + ALIVE_SECONDS:
                 self._noted = time.monotonic()
-                await stored.note_alive(ids)
+                await stored.note_alive(list(begun))
 
-    async def _save_events(self, begun: Sequence[Running], stored: StoredResponses) -> None:
+    async def _save_events(self, begun: Mapping[int, Running], stored: StoredResponses) -> None:
         """Writes what has come of streams since the last time, for clients that come back."""
-        pending = {
-            running: events
-            for running in begun
-            if running.events and (events := running.events.pending())
-        }
+        streams = {row_id: running.events for row_id, running in begun.items() if running.events}
+        pending = {row_id: made for row_id, kept in streams.items() if (made := kept.pending())}
         if pending:
-            await stored.add_events({running.row.id: pending[running] for running in pending})
-            for running, events in pending.items():
-                if running.events:
-                    running.events.saved(events)
+            await stored.add_events(pending)
+            for row_id, events in pending.items():
+                streams[row_id].saved(events)
 
     async def present_ended(self) -> None:
         """Waits until those that run now are over, however many begin meanwhile."""

@@ -6,18 +6,25 @@ They block, so `Storage.run` calls them; what writes is called within a transact
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from tornado_router.calls.new_response import MOST_ITEMS, NewResponse, Place, Taken
+from tornado_router.storage import bulk_find, bulk_insert
 from tornado_router.storage.sql import chunked
 from tornado_router.storage.tables import StoredItem, StoredResponse
 from tornado_router.storage.values import now
 
-MOST_ITEMS = 1000
-"""Of one response that are found again by their ids."""
-
 _AT_ONCE = 200
 """Values in one statement: databases bound them."""
+
+VENDOR = "CASE WHEN r.content IS NULL THEN r.provider END"
+"""SQL for the vendor that keeps a response `r`; null for the router itself."""
+
+_BEFORE = (
+    f"SELECT i.id, i.item_id, i.user_id, {VENDOR} FROM stored_items i "  # noqa: S608
+    "LEFT JOIN stored_responses r ON r.id = i.stored_id WHERE i.item_id IN {}"
+)
 
 
 class Found(NamedTuple):
@@ -32,31 +39,35 @@ class Found(NamedTuple):
     others: set[str]
 
 
-def insert(row: StoredResponse, item_ids: Sequence[str]) -> None:
-    """Notes which items a response has.
+def insert(responses: Sequence[NewResponse], written: Mapping[NewResponse, int]) -> None:
+    """Notes which items some responses have.
 
-    A vendor has one item under an id, the newest: where another user's row leads to it, that row
-    goes, as it would reveal this one.
+    Where rows of other responses have the same, they go: see `Taken`.
 
     Args:
-        row: of the response, which is written.
-        item_ids: of its output.
+        responses: in the order in which they came.
+        written: those of them that are there, with the ids of their rows.
     """
-    unique = list(dict.fromkeys(item_ids[:MOST_ITEMS]))
-    replaced = StoredItem.user_id == row.user_id
-    if row.content is None:
-        at_its_vendor = StoredResponse.select(StoredResponse.id).where(at_vendor(row.provider))
-        replaced |= StoredItem.stored_id.in_(at_its_vendor)
-    for some in chunked(unique, _AT_ONCE):
-        StoredItem.delete().where(StoredItem.item_id.in_(some), replaced).execute()
-        StoredItem.insert_many(
-            {"item_id": item_id, "user_id": row.user_id, "stored_id": row.id} for item_id in some
-        ).execute()
-
-
-def at_vendor(provider: str) -> Any:
-    """The condition that a response is kept by the vendor that made it."""
-    return (StoredResponse.provider == provider) & StoredResponse.content.is_null()
+    taken = Taken()
+    rows = taken.newest(
+        (Place(item_id, new.user_id, new.vendor), (item_id, new))
+        for new in responses
+        for item_id in dict.fromkeys(new.item_ids[:MOST_ITEMS])
+    )
+    database = StoredItem._meta.database
+    before = bulk_find.find(database, _BEFORE, {item_id for item_id, _ in rows})
+    gone = [row_id for row_id, *place in before if taken.has(Place(*place))]
+    for some in chunked(gone, _AT_ONCE):
+        StoredItem.delete().where(StoredItem.id.in_(some)).execute()
+    bulk_insert.insert(
+        database,
+        "stored_items",
+        [
+            {"item_id": item_id, "user_id": new.user_id, "stored_id": written[new]}
+            for item_id, new in rows
+            if new in written
+        ],
+    )
 
 
 def delete(stored_ids: Collection[int]) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from tornado_router.calls import event_rows, item_rows
-from tornado_router.calls.item_rows import at_vendor
 from tornado_router.calls.kept_events import Events
+from tornado_router.calls.new_response import NewResponse, Place, Taken
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
-from tornado_router.storage.sql import fn
+from tornado_router.storage import bulk_find, bulk_insert
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import BackgroundResponse, StoredResponse
 from tornado_router.storage.values import now
@@ -38,17 +38,51 @@ _OLD_ROWS = 100
 _SURPLUS_ROWS = 1000
 """The same, of those that are too much for their user."""
 
+_SHARE = 100
+"""One in so many rows, or bytes, may be too much of a user for each process."""
 
-class UserBounds(NamedTuple):
+_KNOWN_USERS = 10_000
+_UNIQUE = "response_id, user_id"
+_COLUMNS = ("response_id", "user_id", "previous", "provider", "model", "content", "size")
+_BEFORE = (
+    f"SELECT r.id, r.response_id, r.user_id, {item_rows.VENDOR} "  # noqa: S608
+    "FROM stored_responses r WHERE r.response_id IN {}"
+)
+_TOO_OLD = "SELECT id FROM stored_responses WHERE expires_at <= {0} LIMIT {0}"
+_TOO_MUCH = (
+    "SELECT id FROM (SELECT id, ROW_NUMBER() OVER newest_first AS number, "
+    "SUM(size) OVER newest_first AS total FROM stored_responses WHERE user_id = {0} "
+    "WINDOW newest_first AS (ORDER BY id DESC)) AS own "
+    "WHERE (number > {0} OR total > {0}) AND id <> {0} LIMIT {0}"
+)
+"""The index on users has what this reads: no content is touched."""
+
+
+class UserBounds:
     """How much of one user is kept.
 
-    Attributes:
+    To look whether it is too much takes time for each row that the user has. So a process looks
+    once it has written a hundredth of a bound since it looked last.
+
+    Args:
         rows: responses.
-        bytes: of all of them.
+        most_bytes: of all of them.
     """
 
-    rows: int
-    bytes: int
+    def __init__(self, rows: int, most_bytes: int) -> None:
+        self.rows = rows
+        self.bytes = most_bytes
+        self._written: dict[int, tuple[int, int]] = {}
+
+    def may_be_passed(self, user_id: int, size: int) -> bool:
+        """Whether it is to be looked, as so much more of a user is written."""
+        rows, written = self._written.get(user_id, (self.rows, 0))  # who is unknown may have it all
+        rows, written = rows + 1, written + size
+        is_due = rows * _SHARE >= self.rows or written * _SHARE >= self.bytes
+        if len(self._written) >= _KNOWN_USERS:
+            self._written.clear()
+        self._written[user_id] = (0, 0) if is_due else (rows, written)
+        return is_due
 
 
 class Ends(NamedTuple):
@@ -123,39 +157,56 @@ def too_long(param: str = "previous_response_id") -> ApiError:
     )
 
 
-def insert(
-    row: StoredResponse,
-    bounds: UserBounds,
-    item_ids: Sequence[str] = (),
-    *,
-    is_being_made: bool = False,
-) -> None:
-    """Writes a row, and deletes some that are too old, and those that are too much of its user.
+def insert(responses: Sequence[NewResponse], bounds: UserBounds) -> None:
+    """Writes new responses, and deletes some that are too old, and those too much of their users.
 
-    A vendor has one response under an id, the newest: where another user's row leads to it, that
-    row goes, as it would reveal this one.
+    Where rows of others have the same ids, they go: see `Taken`.
 
     Args:
-        row: to be written.
-        bounds: of its user.
-        item_ids: of its output.
-        is_being_made: whether it is of the background, and its process gives signs of life.
+        responses: in the order in which they came; each gets the id of its row, unless another of
+            them takes its place.
+        bounds: of each user.
     """
+    taken = Taken()
+    left = taken.newest((_place_of(new), new) for new in responses)
+    database = StoredResponse._meta.database
     with transaction():
-        replaced = StoredResponse.user_id == row.user_id
-        if row.content is None:
-            replaced |= at_vendor(row.provider)
-        same = StoredResponse.response_id == row.response_id
-        _delete_some(StoredResponse.select(StoredResponse.id).where(same, replaced))
-        row.save(force_insert=True)
-        item_rows.insert(row, item_ids)
-        if is_being_made:
-            BackgroundResponse.create(stored_id=row.id, alive_at=now())
-        _delete_some(_old(), _OLD_ROWS)
-        _trim(row.user_id, row.id, bounds)
+        before = bulk_find.find(database, _BEFORE, [new.response_id for new in responses])
+        _delete_rows([row_id for row_id, *place in before if taken.has(Place(*place))])
+        written = _write(left)
+        item_rows.insert(responses, written)
+        for new, row_id in written.items():
+            if new.is_being_made:
+                BackgroundResponse.create(stored_id=row_id, alive_at=now())
+        _delete_rows(_old())
+        for new, row_id in written.items():
+            if bounds.may_be_passed(new.user_id, new.size):
+                _trim(new.user_id, row_id, bounds)
+    for new, row_id in written.items():  # not before: it might have failed
+        new.id = row_id
 
 
-def finish(row: StoredResponse, ends: Ends, bounds: UserBounds) -> None:
+def _place_of(new: NewResponse) -> Place:
+    return Place(new.response_id, new.user_id, new.vendor)
+
+
+def _write(responses: Sequence[NewResponse]) -> dict[NewResponse, int]:
+    """Writes responses; returns the ids of their rows."""
+    rows = [
+        {
+            **{name: getattr(new, name) for name in _COLUMNS},
+            "created_at": str(new.created_at),
+            "expires_at": str(new.expires_at),
+        }
+        for new in responses
+    ]
+    database = StoredResponse._meta.database
+    written = bulk_insert.insert(database, "stored_responses", rows, f"RETURNING id, {_UNIQUE}")
+    ids = {(response_id, user_id): row_id for row_id, response_id, user_id in written}
+    return {new: ids[new.response_id, new.user_id] for new in responses}
+
+
+def finish(row: NewResponse, ends: Ends, bounds: UserBounds) -> None:
     """Notes how a response came out that was made in the background, unless it was deleted.
 
     Args:
@@ -164,22 +215,26 @@ def finish(row: StoredResponse, ends: Ends, bounds: UserBounds) -> None:
         bounds: of its user.
     """
     size = len(ends.content) + ends.events_size
+    row_id = row.id
+    assert row_id is not None, "it was begun"
     with transaction():
         found = StoredResponse.update(content=ends.content, size=size).where(
-            StoredResponse.id == row.id
+            StoredResponse.id == row_id
         )
         if found.execute():
-            item_rows.insert(row, ends.item_ids)
+            row.content, row.item_ids = ends.content, ends.item_ids
+            item_rows.insert([row], {row: row_id})
             if ends.events:
-                event_rows.insert({row.id: ends.events})
-        BackgroundResponse.delete().where(BackgroundResponse.stored_id == row.id).execute()
-        _trim(row.user_id, row.id, bounds)
+                event_rows.insert({row_id: ends.events})
+        BackgroundResponse.delete().where(BackgroundResponse.stored_id == row_id).execute()
+        if bounds.may_be_passed(row.user_id, size):
+            _trim(row.user_id, row_id, bounds)
 
 
 def delete(row: StoredResponse) -> None:
     """Deletes a row; a process that still makes the response notices."""
     with transaction():
-        _delete_some(StoredResponse.select(StoredResponse.id).where(StoredResponse.id == row.id))
+        _delete_rows([row.id])
 
 
 def cancel(row: StoredResponse) -> None:
@@ -235,9 +290,9 @@ def fail_dead(cut_off: Callable[[str], str]) -> None:
 
 def delete_old() -> None:
     """Deletes some rows that are too old."""
-    if _old().exists():  # without waiting for a turn to write
+    if _old():  # without waiting for a turn to write
         with transaction():
-            _delete_some(_old(), _OLD_ROWS)
+            _delete_rows(_old())
 
 
 def after(seconds: float) -> datetime.datetime:
@@ -254,29 +309,24 @@ def _get(response_id: str, user_id: int) -> StoredResponse | None:
     return found
 
 
-def _old() -> Any:
-    return StoredResponse.select(StoredResponse.id).where(StoredResponse.expires_at <= now())
+def _old() -> list[int]:
+    """Some rows that are too old."""
+    return _ids(_TOO_OLD, str(now()), _OLD_ROWS)
 
 
 def _trim(user_id: int, newest: int, bounds: UserBounds) -> None:
-    """Deletes the oldest rows of a user that are too many, or too large together; not the newest.
-
-    The index on users has what this reads: no content is touched.
-    """
-    own = StoredResponse.user_id == user_id
-    ids = StoredResponse.select(StoredResponse.id).where(own, StoredResponse.id != newest)
-    _delete_some(ids.order_by(StoredResponse.id.desc()).offset(bounds.rows - 1), _OLD_ROWS)
-    total = fn.SUM(StoredResponse.size).over(order_by=[StoredResponse.id.desc()])
-    sums = StoredResponse.select(StoredResponse.id, total.alias("total")).where(own)
-    larger = StoredResponse.select(sums.c.id).from_(sums)
-    _delete_some(
-        larger.where(sums.c.total > bounds.bytes, sums.c.id != newest),
-        _SURPLUS_ROWS,
-    )
+    """Deletes the oldest rows of a user that are too many, or too much; not the newest."""
+    _delete_rows(_ids(_TOO_MUCH, user_id, bounds.rows, bounds.bytes, newest, _SURPLUS_ROWS))
 
 
-def _delete_some(query: Any, most: int = _OLD_ROWS) -> None:
-    ids = [found.id for found in query.limit(most)]
+def _ids(statement: str, *values: object) -> list[int]:
+    """The ids that a statement finds. Plain SQL: for each new response, Peewee would write it."""
+    database = StoredResponse._meta.database
+    found = database.execute_sql(statement.format(database.param), values).fetchall()
+    return [row_id for (row_id,) in found]
+
+
+def _delete_rows(ids: Sequence[int]) -> None:
     if ids:
         item_rows.delete(ids)
         event_rows.delete(ids)

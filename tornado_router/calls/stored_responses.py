@@ -18,6 +18,8 @@ from tornado_router.background.supervisor import start_task
 from tornado_router.calls import event_rows, item_rows
 from tornado_router.calls import response_rows as rows
 from tornado_router.calls.kept_events import Events, KeptEvents
+from tornado_router.calls.new_response import NewResponse
+from tornado_router.calls.response_batches import ResponseBatches
 from tornado_router.calls.response_rows import too_long
 from tornado_router.config.options import ResponsesOptions
 from tornado_router.endpoints import ENDPOINTS
@@ -92,6 +94,7 @@ class StoredResponses:
         self._storage = storage
         self._options = options
         self._bounds = rows.UserBounds(options.max_per_user, options.max_bytes_per_user)
+        self._batches = ResponseBatches(storage, self._bounds)
         self._tidied = time.monotonic()
 
     def tidy(self) -> None:
@@ -152,12 +155,13 @@ class StoredResponses:
             response: whole.
             by_vendor: whether the vendor keeps it.
         """
-        row = self._row(call, user_id, target, response, by_vendor)
-        if row is None:
+        new = self._new(call, user_id, target, response, by_vendor)
+        if new is None:
             return
+        new.item_ids = _item_ids(response)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._storage.run(lambda: rows.insert(row, self._bounds, _item_ids(response)))
+                await self._batches.write(new)
         except (DatabaseAwayError, TimeoutError):
             logger.error("the response to call {} is not kept: the database is away", call.id)
 
@@ -166,33 +170,29 @@ class StoredResponses:
         """Bytes of the events that are kept of one response."""
         return self._options.max_bytes
 
-    def prepare(self, call: Call, user_id: int, response: Mapping[str, Any]) -> StoredResponse:
+    def prepare(self, call: Call, user_id: int, response: Mapping[str, Any]) -> NewResponse:
         """The row of a response that is made later, which is not written yet.
 
         Raises:
             ApiError: 400, it cannot be kept.
         """
-        row = self._row(call, user_id, Target("", ""), response, False)
-        if row is None:
+        new = self._new(call, user_id, Target("", ""), response, False)
+        if new is None:
             raise Invalid.invalid_request(
                 "'background' needs a response that is stored; the router stores none of this "
                 "size, or none at all.",
                 param="background",
             )
-        return row
+        new.is_being_made = True
+        return new
 
-    async def begin(self, row: StoredResponse) -> None:
-        """Writes the row of a response that is made later.
+    async def begin(self, row: NewResponse) -> None:
+        """Writes the row of a response that is made later; raises 503, the database is away."""
+        await self._batches.write(row)
 
-        Raises:
-            ApiError: 503, the database is away.
-        """
-        bounds = self._bounds
-        await self._storage.run(lambda: rows.insert(row, bounds, is_being_made=True))
-
-    def _row(
+    def _new(
         self, call: Call, user_id: int, target: Target, response: Mapping[str, Any], by_vendor: bool
-    ) -> StoredResponse | None:
+    ) -> NewResponse | None:
         """What is written for a response; None if it is not to be kept."""
         response_id = response.get("id")
         if not self._options.keep_seconds or not isinstance(response_id, str):
@@ -204,20 +204,19 @@ class StoredResponses:
             content = _content(call, response)
             if len(content) > self._options.max_bytes:
                 return None
-        return StoredResponse(
+        return NewResponse(
             response_id=response_id[:MAX_ID],
             user_id=user_id,
             previous=_previous(call),
             provider=target.provider,
             model=target.model,
             content=content,
-            size=len(content or ""),
             expires_at=rows.after(self._options.keep_seconds),
         )
 
     async def finish(
         self,
-        row: StoredResponse,
+        row: NewResponse,
         call: Call,
         response: Mapping[str, Any],
         events: KeptEvents | None = None,

@@ -494,7 +494,9 @@ class ResponsesOptions:
         4 * 1024 * 1024, "A larger one, with what was asked, is not kept.", minimum=0
     )
     max_per_user: int = option(
-        1_000, "Of each user, so many are kept; the oldest go first.", minimum=1
+        1_000,
+        "Of each user, so many are kept, and for a moment a hundredth more; the oldest go first.",
+        minimum=1,
     )
     max_bytes_per_user: int = option(
         256 * 1024 * 1024,

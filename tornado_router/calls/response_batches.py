@@ -1,0 +1,77 @@
+"""Responses that are to be kept, written many at a time.
+
+A client waits until its response is there, so nothing is gathered for a while: those that come
+while some are written make the next transaction. Where calls come one by one, each has its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from tornado_router.background.supervisor import start_task
+from tornado_router.calls import response_rows as rows
+from tornado_router.calls.new_response import NewResponse
+from tornado_router.errors import DatabaseAwayError
+from tornado_router.storage.storage import Storage
+
+MOST_AT_ONCE = 100
+"""In one transaction: other processes wait to write meanwhile."""
+
+_Waiting = tuple[NewResponse, asyncio.Future[None]]
+
+
+class ResponseBatches:
+    """Writes responses for coroutines that wait for it.
+
+    Args:
+        storage: where.
+        bounds: of each user.
+    """
+
+    def __init__(self, storage: Storage, bounds: rows.UserBounds) -> None:
+        self._storage = storage
+        self._bounds = bounds
+        self._waiting: list[_Waiting] = []
+        self._is_writing = False
+
+    async def write(self, new: NewResponse) -> None:
+        """Returns once a response is written; who does not wait for that does not prevent it.
+
+        Raises:
+            DatabaseAwayError: the database is away.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((new, done))
+        if not self._is_writing:
+            self._is_writing = True
+            start_task("kept responses", self._write_all())
+        await done
+
+    async def _write_all(self) -> None:
+        batch: list[_Waiting] = []
+        try:
+            while batch := self._waiting[:MOST_AT_ONCE]:
+                del self._waiting[:MOST_AT_ONCE]
+                await self._write(batch)
+        finally:  # a stop may have come between
+            self._is_writing = False
+            for _, done in (*batch, *self._waiting):
+                done.cancel()
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        responses = [new for new, _ in batch]
+        try:
+            await self._storage.run(lambda: rows.insert(responses, self._bounds))
+        except Exception as error:  # noqa: BLE001 - it is of those who wait
+            if len(batch) > 1 and not isinstance(error, DatabaseAwayError):
+                for each in batch:  # one that the database refuses fails alone
+                    await self._write([each])
+                return
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(error)
+        else:
+            for _, done in batch:
+                if not done.done():
+                    done.set_result(None)

@@ -31,7 +31,7 @@ class Router:
     """A process's part in it, and what it heard."""
 
     def __init__(self, port):
-        self.options = RedisOptions(host="127.0.0.1", port=port, timeout=0.25)
+        self.options = RedisOptions(host="127.0.0.1", port=port, timeout=5.0)
         self.heard = []
 
     async def __aenter__(self):

@@ -462,7 +462,7 @@ class TestWithRedis:
     @pytest.fixture
     def redis_toml(self, redis_server):
         redis_server.ask("FLUSHALL")
-        return f'[redis]\nhost = "127.0.0.1"\nport = {redis_server.port}\ntimeout = 1.0\n'
+        return f'[redis]\nhost = "127.0.0.1"\nport = {redis_server.port}\ntimeout = 5.0\n'
 
     @pytest.mark.gen_test
     async def test_a_command_takes_nothing_that_calls_hold(self, app, over_http, over_cli):

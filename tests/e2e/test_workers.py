@@ -32,7 +32,7 @@ jwt_secret = "the secret of a test, long enough for one"
 [redis]
 host = "127.0.0.1"
 port = {port}
-timeout = 1.0
+timeout = 5.0
 [providers.up]
 type = "openai"
 api_key = "{key}"

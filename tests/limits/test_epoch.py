@@ -89,7 +89,7 @@ async def fleet_of(port, count, *, lease_seconds=30.0):
     async with AsyncExitStack() as later:
         routers = []
         for _ in range(count):
-            options = RedisOptions(host="127.0.0.1", port=port, timeout=1.0)
+            options = RedisOptions(host="127.0.0.1", port=port, timeout=5.0)
             link, subscription = RedisLink(options), RedisSubscription(options)
             books = FakeBooks(database)
             limiter = RedisLimiter(link, lease_seconds, subscription=subscription, books=books)

@@ -29,7 +29,7 @@ def told(port, story, **options):
     """Runs a story of a guarded limiter on a Redis, which may be nowhere."""
 
     async def run():
-        link = RedisLink(RedisOptions(host="127.0.0.1", port=port, timeout=0.5))
+        link = RedisLink(RedisOptions(host="127.0.0.1", port=port, timeout=5.0))
         remote = RedisLimiter(link, 30)
         limiter = GuardedLimiter(remote, MemoryLimiter(), LimitsOptions(**options))
         try:

@@ -24,7 +24,7 @@ def redis(tmp_path_factory):
 
 @pytest.fixture
 def options(redis):
-    return RedisOptions(host="127.0.0.1", port=redis[1], timeout=0.25)
+    return RedisOptions(host="127.0.0.1", port=redis[1], timeout=5.0)
 
 
 def with_memory(options, story, *, seconds=60.0, max_bytes=1000):

@@ -24,7 +24,7 @@ def redis(tmp_path_factory):
 
 class Router:
     def __init__(self, port):
-        self.options = RedisOptions(host="127.0.0.1", port=port, timeout=0.25)
+        self.options = RedisOptions(host="127.0.0.1", port=port, timeout=5.0)
         self.heard = []
 
     async def __aenter__(self):

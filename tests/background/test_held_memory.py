@@ -35,6 +35,17 @@ def test_nothing_is_given_back_twice():
     assert memory.held == 10
 
 
+def test_what_belongs_to_it_ends_with_it_once():
+    memory, disk, closed = HeldMemory(100), HeldMemory(100), []
+    hold, on_disk = Hold(memory), Hold(disk)
+    on_disk.grow(70)
+    hold.at_end(on_disk.free)
+    hold.at_end(lambda: closed.append("file"))
+    hold.free()
+    hold.free()
+    assert (closed, disk.held) == (["file"], 0)
+
+
 def test_large_bodies_take_turns_of_the_loop():
     memory, seen = HeldMemory(100), []
 

@@ -50,6 +50,7 @@ class Process:
             self.metrics,
             bounds=self.bounds,
             memory=SimpleNamespace(held=80_000, limit=2**28),
+            disk=SimpleNamespace(held=90_000, limit=2**30),
             ledger=self.ledger,
             health=SimpleNamespace(targets=lambda: iter(self.targets)),
             upstreams=self.upstreams,
@@ -91,6 +92,8 @@ def test_what_it_has_and_how_much_it_may_have(process):
     assert samples["calls_in_flight",] == 4
     assert samples["body_bytes",] == 80_000
     assert samples["body_limit_bytes",] == 2**28
+    assert samples["form_bytes",] == 90_000
+    assert samples["form_limit_bytes",] == 2**30
     assert samples["calls_limit",] == 1000
     assert samples["client_connections",] == 7
     assert samples["client_connections_limit",] == 5000

@@ -1,5 +1,7 @@
 """Forms as they arrive: every field and file, wherever the network cuts the bytes."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,12 +74,67 @@ def test_the_content_type_may_be_written_in_other_ways(content_type):
     check(read(BODY, content_type=content_type))
 
 
-def test_a_large_file_goes_to_disk(monkeypatch):
-    monkeypatch.setattr(CallFile.__init__, "__kwdefaults__", {"memory_bytes": 10})
-    form = read_form(TYPE, BODY)
+def test_a_large_file_goes_to_disk():
+    reader = FormReader(TYPE, memory_bytes=10)
+    reader.feed(BODY)
+    form = reader.finish()
     assert form.files[0].on_disk
     check(form)
     form.close()
+
+
+def test_hundreds_of_files_share_a_place_on_disk():
+    files = [CallFile("file", f"{number}.mp3") for number in range(forms.MAX_PARTS)]
+    for number, file in enumerate(files):
+        file.write(b"%d" % number * 100)
+    before = len(os.listdir("/proc/self/fd"))
+    reader = FormReader(TYPE, memory_bytes=1000)
+    reader.feed(b"".join(Parts(tuple(Part("file", file) for file in files), "XX").pieces()))
+    form = reader.finish()
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert [file.read() for file in form.files] == [file.read() for file in files]
+    assert (reader.in_memory, form.files[7].part(100, 3)) == (0, b"")
+    form.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_it_takes_of_memory_is_known():
+    reader = FormReader(TYPE)
+    reader.feed(BODY)
+    assert reader.in_memory == len(SOUND) + sum(len(text.encode()) for _, text in FIELDS)
+
+
+def test_fields_and_files_stay_in_their_order():
+    mixed = Parts(
+        (
+            Part("file", "sound", "a.mp3", "audio/mpeg; codecs=mp3"),
+            Part("model", "whisper-1"),
+            Part("x", b"\xff\x00", content_type="application/json; charset=utf-8"),
+            Part("x", "again"),
+            Part("mask", "", "", "image/png"),
+        ),
+        "XX",
+    )
+    data = b"".join(mixed.pieces())
+    form = read_form(TYPE, data)
+    assert b"".join(Parts(tuple(form.parts), "XX").pieces()) == data
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ("filename*=UTF-8''na%C3%AFve.mp3", "naïve.mp3"),
+        ("filename=\"naive.mp3\"; filename*=utf-8'en'na%C3%AFve.mp3", "naïve.mp3"),
+        ("filename=\"naive.mp3\"; filename*=nonsense''na%C3%AFve.mp3", "naive.mp3"),
+        ('filename="a%22b.mp3"', 'a"b.mp3'),
+        ("filename=plain.mp3", "plain.mp3"),
+        ('filename="C:\\\\sounds\\\\a.mp3"', "a.mp3"),
+    ],
+)
+def test_names_of_files_in_every_notation(disposition, name):
+    head = f"Content-Disposition: form-data; name=file; {disposition}\r\n\r\n".encode()
+    (file,) = read_form(TYPE, b"--XX\r\n" + head + b"sound\r\n--XX--\r\n").files
+    assert (file.name, file.read()) == (name, b"sound")
 
 
 def test_closing_a_form_closes_its_files():
@@ -94,8 +151,18 @@ def test_another_content_type_is_refused(content_type):
     assert (caught.value.status, caught.value.code) == (415, "unsupported_content_type")
 
 
-@pytest.mark.parametrize("content_type", [forms.FORM, TYPE[:-2], TYPE + "x" * 2000])
-def test_a_boundary_is_needed(content_type):
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        forms.FORM,
+        TYPE[:-2],
+        TYPE + "x" * 2000,
+        TYPE + "; boundary=XX",
+        TYPE + "; Boundary = YY",
+        f"{TYPE}, {TYPE}",
+    ],
+)
+def test_one_boundary_is_needed(content_type):
     with pytest.raises(ApiError) as caught:
         FormReader(content_type)
     assert (caught.value.status, caught.value.code) == (400, "invalid_form")
@@ -115,8 +182,9 @@ def test_a_boundary_is_needed(content_type):
         b"--XX\r\nno header\r\n\r\nx\r\n--XX--\r\n",
         b"--XX\r\n" + b"X: 1\r\n" * 100,
         b"--XX\r\nX: " + b"x" * 10_000,
+        b"--XX\r\n" + BODY,
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_is_no_form_is_refused(body):
     with pytest.raises(ApiError) as caught:

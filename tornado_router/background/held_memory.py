@@ -1,4 +1,4 @@
-"""Counts the bytes of bodies that a process holds, of requests and of responses, and bounds them.
+"""Counts the bytes of bodies that a process holds, in memory or on disk, and bounds them.
 
 A body is bounded by an option of its own; a thousand of them at once would still be too much. What
 reads a body beyond `UNCOUNTED` bytes asks here for each further piece before it keeps it.
@@ -7,6 +7,7 @@ reads a body beyond `UNCOUNTED` bytes asks here for each further piece before it
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import ContextVar
 
 SLOW_BYTES = 256 * 1024
@@ -17,7 +18,7 @@ UNCOUNTED = 64 * 1024
 
 
 class HeldMemory:
-    """The bytes that all bodies of a process hold together.
+    """The bytes that all bodies of a process hold together: of memory, or of its disk.
 
     Args:
         limit: the most that they may.
@@ -54,12 +55,17 @@ class Hold:
         over: whether it was freed; a task that outlives its request may still know it.
     """
 
-    __slots__ = ("_bytes", "_memory", "over")
+    __slots__ = ("_at_end", "_bytes", "_memory", "over")
 
     def __init__(self, memory: HeldMemory) -> None:
         self._memory = memory
         self._bytes = 0
+        self._at_end: list[Callable[[], None]] = []
         self.over = False
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Has something else given back with it, such as files."""
+        self._at_end.append(work)
 
     async def turn(self) -> None:
         """See `HeldMemory.turn`."""
@@ -85,6 +91,8 @@ class Hold:
         """Gives all of them back, at its end."""
         self.over = True
         self.shrink(self._bytes)
+        while self._at_end:
+            self._at_end.pop()()
 
 
 request_hold: ContextVar[Hold | None] = ContextVar("request_hold", default=None)

@@ -10,7 +10,7 @@ from tornado_router.calls.client import Envelope
 from tornado_router.ledger.exchange import Exchange
 from tornado_router.ledger.record import CallRecord, Charge, RunningCall
 from tornado_router.observability.redaction import MAX_SHOWN_NAME, printable_name
-from tornado_router.provider import Call
+from tornado_router.provider import Call, write_json
 from tornado_router.usage import Usage
 
 if TYPE_CHECKING:
@@ -97,4 +97,6 @@ def call_record(account: CallAccount, usage: Usage, charge: Charge) -> CallRecor
 
 def exchange(account: CallAccount, record: CallRecord) -> Exchange:
     """Request and response of a call, for the request log."""
-    return Exchange(record, account.call.raw, account.copy.data(), account.copy.size)
+    call = account.call
+    sent = write_json(call.body) if call.parts else call.raw  # of a form, its texts
+    return Exchange(record, sent, account.copy.data(), account.copy.size)

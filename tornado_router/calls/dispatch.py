@@ -230,6 +230,7 @@ class Dispatcher:
             memory,
             [*call.dropped, *changed],
             files=call.files,
+            parts=call.parts,
             headers=call.headers,
             takes_cache_marks=provider.takes_cache_marks(target.model),
             previous=call.previous,

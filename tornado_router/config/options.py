@@ -75,6 +75,13 @@ class ServerOptions:
         "together; beyond that, they are refused with status 503. Parsed, they take a multiple.",
         minimum=1024 * 1024,
     )
+    max_disk: int = option(
+        1024 * 1024 * 1024,
+        "Bytes that forms (`multipart/form-data`) over 64 KB may have in one process together, "
+        "until their calls are over; beyond that, they are refused with status 503. Files of a "
+        "form are in memory up to 1 MB, and else in `TMPDIR`, which should be on a disk.",
+        minimum=1024 * 1024,
+    )
     max_calls: int = option(
         1000,
         "Model calls that one process has in flight; more are refused with status 503.",

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tornado_router.endpoints.ask import Ask, Output
+from tornado_router.endpoints.audio_transcriptions import AUDIO_TRANSCRIPTIONS
+from tornado_router.endpoints.audio_translations import AUDIO_TRANSLATIONS
 from tornado_router.endpoints.base import Encoded, Endpoint, StreamEncoder
 from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS
@@ -21,6 +23,8 @@ from tornado_router.endpoints.responses import RESPONSES, RESPONSES_COMPACT
 
 __all__ = [
     "ANTHROPIC",
+    "AUDIO_TRANSCRIPTIONS",
+    "AUDIO_TRANSLATIONS",
     "CHAT_COMPLETIONS",
     "COMPLETIONS",
     "EMBEDDINGS",
@@ -46,6 +50,8 @@ _ALL: tuple[Endpoint, ...] = (
     COMPLETIONS,
     EMBEDDINGS,
     MODERATIONS,
+    AUDIO_TRANSCRIPTIONS,
+    AUDIO_TRANSLATIONS,
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}

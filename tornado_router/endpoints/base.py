@@ -29,7 +29,6 @@ END_SECONDS = 2.0
 """So long a stream whose choices have all ended is silent at most: what is still to come is usage,
 and an end. Vendors that give neither are not waited for."""
 
-
 LARGE_BODY = 32 * 1024 * 1024
 """Of agents, which send their whole conversation, with pictures and documents:
 https://platform.claude.com/docs/en/api/errors, "Request size limits"."""
@@ -50,7 +49,9 @@ class Documentation:
     Attributes:
         summary: what it does, in a few words.
         description: what else to know, as Markdown.
-        examples: requests as one would send them first, by their titles.
+        examples: requests as one would send them first, by their titles; as forms if it takes any.
+        json_examples: the same as JSON, where it takes both.
+        media: content types of responses that are neither JSON nor a stream of events.
         chunk: the file in `schemas/` that describes the chunks of its streams; empty without
             streams.
         ends_with_done: whether `[DONE]` follows the last chunk.
@@ -59,6 +60,8 @@ class Documentation:
     summary: str
     description: str = "As in the OpenAI API."
     examples: Mapping[str, Any] = field(default_factory=dict)
+    json_examples: Mapping[str, Any] = field(default_factory=dict)
+    media: tuple[str, ...] = ()
     chunk: str = ""
     ends_with_done: bool = True
 
@@ -143,6 +146,8 @@ class Endpoint(ABC):
         effort_fields: those that ask for an effort of reasoning, the one to do without first; a
             path may have two names.
         body_bytes: the largest body of a request, unless the operator sets a limit.
+        form_bytes: the largest form (`multipart/form-data`) likewise; 0 if it takes none.
+        takes_json: whether a request may be JSON.
         count_name: by which providers know the counting of a request's tokens; empty if clients
             cannot ask for it. The schema of such a request is `COUNT_NAME.request`.
         count_path: where clients ask for it.
@@ -162,6 +167,8 @@ class Endpoint(ABC):
     bound_fields: ClassVar[tuple[str, ...]] = ()
     effort_fields: ClassVar[tuple[str, ...]] = ()
     body_bytes: ClassVar[int] = 10 * 1024 * 1024
+    form_bytes: ClassVar[int] = 0
+    takes_json: ClassVar[bool] = True
     count_name: ClassVar[str] = ""
     count_path: ClassVar[str] = ""
     default_model: ClassVar[str] = ""

@@ -28,6 +28,12 @@ class Invalid:
         "We could not parse the form in your request: {reason}.",
         "The body is not a form (`multipart/form-data`) that can be read.",
     )
+    repeated_field = _invalid(
+        400,
+        "Invalid form: '{param}' comes more than once, or as different kinds of fields.",
+        "A field of a form that takes one value comes more than once.",
+        code="invalid_form",
+    )
     too_many_values = _invalid(
         400,
         "The JSON body of your request holds more than {limit} values.",

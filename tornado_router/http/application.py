@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, cast
 
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
@@ -16,11 +16,12 @@ from tornado_router.http import cors
 from tornado_router.http.body_limit import SMALL_BODY, BodyLimit, is_within
 from tornado_router.http.client_address import address_of
 from tornado_router.http.connection import ClientConnection, connection_of
-from tornado_router.http.handler_delegate import HandlerDelegate, RequestDelegate
+from tornado_router.http.handler_delegate import FormDelegate, HandlerDelegate, RequestDelegate
 from tornado_router.http.handlers.base import BaseHandler, NotFoundHandler, PreflightHandler
 from tornado_router.http.request_target import origin_path
 from tornado_router.http.services import Services
 from tornado_router.http.urls import ROUTES, route_table
+from tornado_router.validation.forms import is_form
 
 AT_ONCE = 16
 """So many requests begin in one turn of the event loop, some 4 ms of work."""
@@ -86,6 +87,9 @@ class RouterApplication(Application):
     ) -> HTTPMessageDelegate:
         """What runs a handler once the request is here."""
         arguments, args = target_kwargs or {}, path_args or ()
+        form_bytes = target_class.largest_form(arguments)
+        if form_bytes and is_form(request.headers.get("Content-Type", "")):
+            return self._read_form(request, target_class, arguments, args, form_bytes)
         if is_within(request.headers, self.small_body_bytes):
             return HandlerDelegate(self, request, target_class, arguments, args, turns=self._turns)
 
@@ -101,6 +105,36 @@ class RouterApplication(Application):
             admit=lambda: self._admit(request, needs_key=takes_large),
             hold=hold,
             refuse=lambda error: run(refusal=error),
+        )
+
+    def _read_form(
+        self,
+        request: HTTPServerRequest,
+        target_class: type[BaseHandler],
+        arguments: Mapping[str, Any],
+        args: Sequence[bytes],
+        form_bytes: int,
+    ) -> HTTPMessageDelegate:
+        """What reads a form, and then runs a handler: its files lie on disk, and count there."""
+        hold, on_disk = Hold(self._services.memory), Hold(self._services.disk)
+        hold.at_end(on_disk.free)
+        arguments = {**arguments, "hold": hold}
+        return BodyLimit(
+            FormDelegate(
+                self, request, target_class, arguments, args, hold=hold, turns=self._turns
+            ),
+            self._max_body_bytes or form_bytes,
+            admit=lambda: self._admit(request, needs_key=True),
+            hold=hold,
+            counted=on_disk,
+            refuse=lambda error: HandlerDelegate(
+                self,
+                request,
+                target_class,
+                {**arguments, "refusal": error},
+                args,
+                turns=self._turns,
+            ),
         )
 
     def _largest(self, target_kwargs: dict[str, Any] | None) -> int:

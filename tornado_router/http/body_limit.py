@@ -49,6 +49,7 @@ class BodyLimit(HTTPMessageDelegate):
             awaited, raises ApiError to refuse the body. None lets it in at once: to wait takes a
             task, and stops and begins to read.
         hold: counts what is held of a large body. The handler frees it, unless it gets none.
+        counted: what counts the body, if it is kept elsewhere than in memory; ends with `hold`.
         refuse: makes what gets a refused request.
     """
 
@@ -59,12 +60,14 @@ class BodyLimit(HTTPMessageDelegate):
         *,
         admit: Callable[[], Awaitable[object] | None],
         hold: Hold,
+        counted: Hold | None = None,
         refuse: Callable[[ApiError], HTTPMessageDelegate],
     ) -> None:
         self._delegate: HTTPMessageDelegate | None = delegate
         self._limit = limit
         self._admit = admit
         self._hold = hold
+        self._counted = hold if counted is None else counted
         self._make_refusal = refuse
         self._refused = False
         self._decoder: Decoder | None = None
@@ -144,7 +147,7 @@ class BodyLimit(HTTPMessageDelegate):
 
     def _hold_up_to(self, size: int) -> None:
         if size > self._held:
-            if not self._hold.grow(size - self._held):
+            if not self._counted.grow(size - self._held):
                 raise Refusal.overloaded()
             self._held = size
 

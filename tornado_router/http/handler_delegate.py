@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from loguru import logger
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
 
+from tornado_router.background.held_memory import Hold
 from tornado_router.background.supervisor import start_task
 from tornado_router.background.turns import Turns
+from tornado_router.error_codes import Refusal
+from tornado_router.errors import ApiError
 from tornado_router.http.connection import ClientConnection
 from tornado_router.http.request import Request
 from tornado_router.http.tornado_handler import TornadoHandler
+from tornado_router.validation.forms import FormReader
 
 
 class RequestDelegate(HTTPMessageDelegate):
@@ -101,6 +106,10 @@ class HandlerDelegate(HTTPMessageDelegate):
         """See `HTTPMessageDelegate`."""
         pieces, self._pieces = self._pieces, []  # a front may keep this object for longer
         self._request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self.start()
+
+    def start(self) -> None:
+        """Has the handler made and run, in its turn."""
         if self._handler_class.waits_for_none:
             self._begin()
         elif not self._turns.run(self._begin):
@@ -120,3 +129,67 @@ class HandlerDelegate(HTTPMessageDelegate):
     def _leave(self) -> None:
         """The client has left while its request waited."""
         self._has_left = True
+
+
+class FormDelegate(HandlerDelegate):
+    """Reads a form as it arrives, so that the handler gets its fields and files and no body.
+
+    Args:
+        application: that serves the request.
+        request: without its body.
+        handler_class: of the request's path.
+        arguments: of the handler; it gets the form, or the refusal of it, beside them.
+        path_args: what the path has in place of what changes in it.
+        hold: counts what the form takes of memory; the files are closed when it is freed.
+        turns: that requests take to begin.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        request: HTTPServerRequest,
+        handler_class: type[TornadoHandler],
+        arguments: Mapping[str, Any],
+        path_args: Sequence[bytes],
+        *,
+        hold: Hold,
+        turns: Turns,
+    ) -> None:
+        super().__init__(application, request, handler_class, arguments, path_args, turns=turns)
+        self._hold = hold
+        self._reader: FormReader | None = None
+        self._held = 0
+
+    def data_received(self, chunk: bytes) -> None:
+        """See `HTTPMessageDelegate`.
+
+        Raises:
+            ApiError: it is not a form, or there is no room for it.
+        """
+        reader = self._reader or self._open()
+        try:
+            reader.feed(chunk)
+        except OSError as error:
+            logger.error("a form cannot be kept on disk: {}", error.strerror)
+            raise Refusal.overloaded() from None
+        more = reader.in_memory - self._held
+        if more > 0 and not self._hold.grow(more):
+            raise Refusal.overloaded()
+        self._hold.shrink(max(0, -more))  # it went to disk
+        self._held += more
+
+    def finish(self) -> None:
+        """See `HTTPMessageDelegate`."""
+        try:
+            form = (self._reader or self._open()).finish()
+        except ApiError as error:
+            self._arguments = {**self._arguments, "refusal": error}
+        else:
+            self._arguments = {**self._arguments, "form": form}
+        self._reader = None  # a front may keep this object for longer
+        self.start()
+
+    def _open(self) -> FormReader:
+        reader = self._reader = FormReader(self._request.headers.get("Content-Type", ""))
+        self._hold.at_end(reader.close)
+        return reader

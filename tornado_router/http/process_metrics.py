@@ -43,6 +43,7 @@ class ProcessMetrics:
         metrics: that get the samples.
         bounds: calls and connections.
         memory: that bodies hold.
+        disk: that forms hold.
         ledger: usage that waits for the database.
         health: of the targets.
         upstreams: the connections to each provider; may change at any time.
@@ -58,6 +59,7 @@ class ProcessMetrics:
         *,
         bounds: ClientBounds,
         memory: HeldMemory,
+        disk: HeldMemory,
         ledger: Ledger,
         health: Health,
         upstreams: Mapping[str, Upstream],
@@ -69,6 +71,7 @@ class ProcessMetrics:
         self._metrics = metrics
         self._bounds = bounds
         self._memory = memory
+        self._disk = disk
         self._ledger = ledger
         self._health = health
         self._upstreams = upstreams
@@ -99,6 +102,8 @@ class ProcessMetrics:
         self._calls_limit.set(self._bounds.max_calls)
         self._memory_held.set(self._memory.held)
         self._memory_limit.set(self._memory.limit)
+        self._disk_held.set(self._disk.held)
+        self._disk_limit.set(self._disk.limit)
         self._clients.set(len(self._bounds.connections))
         self._clients_limit.set(self._bounds.max_connections)
         self._refused.follow(self._bounds.refused)
@@ -133,6 +138,10 @@ class ProcessMetrics:
         )
         self._memory_limit = Gauge(
             "body_limit_bytes", "Configured limit on them (server.max_memory).", **added
+        )
+        self._disk_held = Gauge("form_bytes", "Bytes of forms that are kept or due.", **added)
+        self._disk_limit = Gauge(
+            "form_limit_bytes", "Configured limit on them (server.max_disk).", **added
         )
         self._clients = Gauge("client_connections", "Open connections of clients.", **added)
         self._clients_limit = Gauge(

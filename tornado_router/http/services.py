@@ -132,6 +132,7 @@ class Services:
         metrics: count requests.
         bounds: of what clients hold of this process.
         memory: that bodies of requests and responses hold.
+        disk: that forms hold.
         accounts: for the management endpoints.
         secrets: of router.toml, which are not recorded if a client sends one.
         process: for the endpoints that report on this process.
@@ -146,6 +147,7 @@ class Services:
     metrics: Metrics
     bounds: ClientBounds
     memory: HeldMemory
+    disk: HeldMemory
     accounts: AccountServices
     secrets: KnownSecrets
     process: ProcessState

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ProviderError
 from tornado_router.provider.files import CallFile
+from tornado_router.provider.multipart import Part
 from tornado_router.provider.passing import Passing
 
 Unsupported = Literal["adapt", "reject", "drop"]
@@ -86,6 +87,7 @@ class Call:
         dropped: paths of the parameters that were dropped; reported to the client in a header.
         kept: what `keep` was called with.
         files: the files of a form, in order.
+        parts: of a form, fields and files alike, in the order in which they were sent.
         headers: those of the request that belong to the API of the endpoint, such as
             `anthropic-beta`, by their names in lower case; see `Endpoint.forwarded_headers`.
         passing: knows which events of the stream may pass unread; None if all are to be read.
@@ -106,6 +108,7 @@ class Call:
     dropped: list[str] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
     files: Sequence[CallFile] = ()
+    parts: Sequence[Part] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     passing: Passing | None = None
     takes_cache_marks: bool = False

@@ -8,12 +8,16 @@ from typing import Any
 from tornado_router.errors import bad_answer
 from tornado_router.provider.bodies import Binary, Body, Relayed
 
+_TRANSCRIPT = ("duration", "languages", "logprobs", "usage")
+"""What else of a transcript is in the last event of its stream."""
+
 
 def chunks_of(response: Body, provider: str) -> list[Body]:
     """The chunks that say what a whole response says: each choice, its end, and the usage.
 
     The response shows what it is: choices with a message become deltas, in chunks that are called
-    after the response; those with a text stay as they are, and so does what they are called.
+    after the response; those with a text stay as they are, and so does what they are called. A text
+    alone is a transcript: whisper-1 ignores `stream`.
 
     Args:
         response: in the format of the endpoint.
@@ -23,6 +27,8 @@ def chunks_of(response: Body, provider: str) -> list[Body]:
         ProviderError: 502, there are no choices that chunks could be made of.
     """
     body = response.body if isinstance(response, Relayed) else response
+    if isinstance(body, Mapping) and "choices" not in body and isinstance(body.get("text"), str):
+        return _events(body)
     choices = body.get("choices") if isinstance(body, Mapping) else None
     if isinstance(body, Binary) or not isinstance(choices, list) or not choices:
         raise bad_answer(f"The provider '{provider}' sent no stream.")
@@ -37,6 +43,14 @@ def chunks_of(response: Body, provider: str) -> list[Body]:
     if body.get("usage"):
         chunks.append({**head, "choices": [], "usage": body["usage"]})
     return chunks
+
+
+def _events(transcript: Mapping[str, Any]) -> list[Body]:
+    """A transcript as the events of a stream."""
+    text = transcript["text"]
+    kept = {name: transcript[name] for name in _TRANSCRIPT if transcript.get(name) is not None}
+    events: list[Body] = [{"type": "transcript.text.delta", "delta": text}] if text else []
+    return [*events, {"type": "transcript.text.done", "text": text, **kept}]
 
 
 def _parts(choice: Mapping[str, Any], index: int) -> tuple[dict[str, Any], dict[str, Any]]:

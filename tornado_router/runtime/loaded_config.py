@@ -183,9 +183,11 @@ def _check_workers(config: Config) -> Iterator[Fault]:
 
 
 def _check_bodies(config: Config) -> Iterator[Fault]:
-    one, together = config.server.max_body_bytes, config.server.max_memory
-    if one is not None and one > together:
-        yield Fault("server.max_memory", f"is less than max_body_bytes: {together} < {one}")
+    one = config.server.max_body_bytes
+    for name in ("max_memory", "max_disk"):
+        together: int = getattr(config.server, name)
+        if one is not None and one > together:
+            yield Fault(f"server.{name}", f"is less than max_body_bytes: {together} < {one}")
 
 
 def _check_tls(config: Config) -> list[Fault]:

@@ -116,6 +116,7 @@ class RouterProcess:
         }
         self._telemetry = self._make_telemetry(config)
         self._memory = HeldMemory(config.server.max_memory)
+        self._disk = HeldMemory(config.server.max_disk)
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._secrets: set[str] = set()
@@ -180,6 +181,7 @@ class RouterProcess:
             self.metrics,
             bounds=bounds,
             memory=self._memory,
+            disk=self._disk,
             ledger=self.ledger,
             health=self._health,
             upstreams=self._upstreams,
@@ -195,6 +197,7 @@ class RouterProcess:
             metrics=self.metrics,
             bounds=bounds,
             memory=self._memory,
+            disk=self._disk,
             accounts=self._account_services,
             secrets=self._known_secrets,
             process=ProcessState(

@@ -29,6 +29,8 @@ import orjson
 from multidict import CIMultiDict
 
 from tornado_router.endpoints import (
+    AUDIO_TRANSCRIPTIONS,
+    AUDIO_TRANSLATIONS,
     CHAT_COMPLETIONS,
     COMPLETIONS,
     EMBEDDINGS,
@@ -46,6 +48,8 @@ CREDENTIALS = "credentials"
 
 DEFAULT_MODEL = "model-1"
 DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
+    AUDIO_TRANSCRIPTIONS.name: {"model": DEFAULT_MODEL, "file": "hello.wav"},
+    AUDIO_TRANSLATIONS.name: {"model": DEFAULT_MODEL, "file": "hello.wav"},
     CHAT: {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]},
     COMPLETIONS.name: {"model": DEFAULT_MODEL, "prompt": "Hello"},
     EMBEDDINGS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
@@ -60,6 +64,7 @@ DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 _BINARY = ("audio/", "image/", "video/", "application/octet-stream")
+_TEXT = ("text/plain",)
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +(?P<status>[0-9]{3})[^\n]*\n")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
@@ -103,9 +108,9 @@ class Recording:
 
     @property
     def binary(self) -> bool:
-        """Whether the response is bytes for the client, such as speech."""
+        """Whether the response is bytes for the client, such as speech or subtitles."""
         kind = self.response.headers.get("content-type", "") if self.response else ""
-        return self.endpoint not in DEFAULT_REQUESTS and kind.startswith(_BINARY)
+        return kind.startswith(_TEXT if self.endpoint in DEFAULT_REQUESTS else _BINARY)
 
     @property
     def body(self) -> bytes:

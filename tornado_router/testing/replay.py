@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from mimetypes import guess_type
 from typing import Any, TypeVar
 
 import orjson
@@ -24,6 +23,7 @@ from tornado_router.provider import (
     UpstreamRequest,
     UpstreamResponse,
 )
+from tornado_router.testing.forms import form_parts, is_form
 from tornado_router.testing.replay_client import IssuedCredentials, Issuer, ReplayClient, lines
 
 T = TypeVar("T")
@@ -226,24 +226,21 @@ def make_call(
     """
     if stream:
         body = {**body, "stream": True}
-    raw = _dump(body)
+    raw, parts = _dump(body), []
+    if is_form(endpoint, body, files):
+        parts = list(form_parts(endpoint, body, files))
     return Call(
         id="0123456789abcdef",
         endpoint=endpoint,
         model=model or body["model"],
         body=orjson.loads(raw),
-        raw=raw,
+        raw=b"" if parts else raw,
         stream=stream,
         unsupported=unsupported,
         memory=memory or {},
-        files=[_uploaded(name, data) for name, data in files],
+        files=[part.value for part in parts if isinstance(part.value, CallFile)],
+        parts=parts,
     )
-
-
-def _uploaded(name: str, data: bytes) -> CallFile:
-    file = CallFile("file", name, guess_type(name)[0] or "application/octet-stream")
-    file.write(data)
-    return file
 
 
 def sent_body(request: UpstreamRequest) -> bytes:

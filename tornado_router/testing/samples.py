@@ -188,7 +188,57 @@ ODD_RESPONSES = (
     *AGENT_REQUESTS,
 )
 
+AUDIO_TEXTS = (
+    Sample("a sound", {"model": "m", "file": "hello.wav"}),
+    Sample("the model behind the sound", {"file": "hello.wav", "model": "m"}),
+    Sample("a format", {"model": "m", "file": "hello.wav", "response_format": "json"}),
+)
+ODD_AUDIO_TEXTS = (
+    Sample("bare text", {"model": "m", "file": "hello.wav", "response_format": "text"}),
+    Sample("subtitles", {"model": "m", "file": "hello.wav", "response_format": "srt"}),
+    Sample("subtitles for the web", {"model": "m", "file": "a.mp3", "response_format": "vtt"}),
+    Sample("all of it", {"model": "m", "file": "hello.wav", "response_format": "verbose_json"}),
+    Sample("a prompt", {"model": "m", "file": "x", "prompt": "Zürich", "temperature": 0.5}),
+    Sample("a file of no kind", {"model": "m", "file": "noise.bin"}),
+    Sample("others' parameters", {"model": "m", "file": "hello.wav", "diarize": "true"}),
+)
+ODD_TRANSCRIPTIONS = (
+    *ODD_AUDIO_TEXTS,
+    Sample("a language", {"model": "m", "file": "hello.wav", "language": "de"}),
+    Sample(
+        "words and segments",
+        {
+            "model": "m",
+            "file": "hello.wav",
+            "response_format": "verbose_json",
+            "timestamp_granularities": ["word", "segment"],
+        },
+    ),
+    Sample(
+        "speakers",
+        {
+            "model": "m",
+            "file": "hello.wav",
+            "response_format": "diarized_json",
+            "chunking_strategy": "auto",
+            "known_speaker_names": ["Ada"],
+            "known_speaker_references": [f"data:audio/wav;base64,{corpus.WAV}"],
+        },
+    ),
+    Sample(
+        "log probabilities",
+        {
+            "model": "m",
+            "file": "hello.wav",
+            "include": ["logprobs"],
+            "chunking_strategy": {"type": "server_vad", "threshold": 0.5},
+        },
+    ),
+)
+
 SAMPLES: Mapping[str, tuple[tuple[Sample, ...], tuple[Sample, ...]]] = {
+    endpoints.AUDIO_TRANSCRIPTIONS.name: (AUDIO_TEXTS, ODD_TRANSCRIPTIONS),
+    endpoints.AUDIO_TRANSLATIONS.name: (AUDIO_TEXTS, ODD_AUDIO_TEXTS),
     endpoints.CHAT_COMPLETIONS.name: (corpus.PLAIN, (*corpus.CAPABLE, *corpus.ODD)),
     endpoints.COMPLETIONS.name: (COMPLETIONS, ODD_COMPLETIONS),
     endpoints.EMBEDDINGS.name: (EMBEDDINGS, ODD_EMBEDDINGS),

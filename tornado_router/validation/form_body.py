@@ -7,6 +7,9 @@ from typing import Any
 
 import orjson
 
+from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError, clip
+from tornado_router.provider import CallFile
 from tornado_router.validation.forms import Form
 
 MAX_DEPTH = 8
@@ -24,16 +27,52 @@ def form_body(form: Form, schema: Mapping[str, Any]) -> dict[str, Any]:
     list. As OpenAI's clients have it, `name[]` is an item of a list, and `name[key]` a property of
     an object. Of a file, the object has its name.
 
+    A vendor reads the same form. What it could read otherwise than the router does is refused: a
+    field that comes twice and takes one value, names that contradict each other, and a text where
+    a file belongs, or the other way round.
+
     Args:
         form: as it was read.
         schema: of the endpoint's requests.
+
+    Raises:
+        ApiError: 400, with the field at fault.
     """
     body: dict[str, Any] = {}
-    for name, text in (*form.fields, *((file.field, file.name) for file in form.files)):
-        outer, *inner = name.replace("]", "").split("[")
-        path = [outer, *inner] if len(inner) <= MAX_DEPTH else [name]
+    for part in form.parts:
+        outer, *inner = part.name.replace("]", "").split("[")
+        path = [outer, *inner] if len(inner) <= MAX_DEPTH else [part.name]
+        value = part.value
+        is_file = isinstance(value, CallFile)
+        _check_kind(path[0], schema, is_file=is_file)
+        text = value.name if isinstance(value, CallFile) else _text(value)
         _put(body, path, text, schema, schema)
     return body
+
+
+def _check_kind(name: str, schema: Mapping[str, Any], *, is_file: bool) -> None:
+    """Refuses a text where a file belongs, and a file where a text does.
+
+    Raises:
+        ApiError: 400.
+    """
+    wanted = list(_properties(schema, schema, name))
+    if not wanted:
+        return
+    wants_file = any(map(takes_file, wanted))
+    if is_file != wants_file:
+        expected, got = ("a file", "a text") if wants_file else ("a text", "a file")
+        raise Invalid.invalid_type(
+            place=f"'{clip(name)}'", expected=expected, got=got, param=clip(name)
+        )
+
+
+def takes_file(schema: Mapping[str, Any]) -> bool:
+    """Whether the schema of a field wants a file there, or several."""
+    items = schema.get("items")
+    return schema.get("format") == "binary" or (
+        isinstance(items, Mapping) and items.get("format") == "binary"
+    )
 
 
 def _put(
@@ -43,21 +82,37 @@ def _put(
     schema: Mapping[str, Any],
     root: Mapping[str, Any],
 ) -> None:
-    """Sets one text where the brackets of its name point to."""
+    """Sets one text where the brackets of its name point to.
+
+    Raises:
+        ApiError: 400, something else is there already.
+    """
     name, *inner = path
     wanted = list(_properties(schema, root, name))
     types = {kind for each in wanted for kind in _types(each)}
     if inner and inner != [""]:
         nested = body.setdefault(name, {})
-        if isinstance(nested, dict):
-            _put(nested, inner, text, {"allOf": wanted}, root)
-    elif inner or ("array" in types and "string" not in types):
-        items = [each["items"] for each in wanted if isinstance(each.get("items"), Mapping)]
-        so_far = body.setdefault(name, [])
-        if isinstance(so_far, list):
-            so_far.append(_typed(text, {kind for each in items for kind in _types(each)}))
-    else:
+        if not isinstance(nested, dict):
+            raise _repeated(name)
+        _put(nested, inner, text, {"allOf": wanted}, root)
+        return
+    is_item = bool(inner) or ("array" in types and ("string" not in types or name in body))
+    if not is_item and name not in body:
         body[name] = _typed(text, types)
+        return
+    if not inner and types and "array" not in types:
+        raise _repeated(name)
+    so_far = body.setdefault(name, [])
+    if isinstance(so_far, str) and not inner:
+        so_far = body[name] = [so_far]
+    if not isinstance(so_far, list):
+        raise _repeated(name)
+    items = [each["items"] for each in wanted if isinstance(each.get("items"), Mapping)]
+    so_far.append(_typed(text, {kind for each in items for kind in _types(each)}))
+
+
+def _repeated(name: str) -> ApiError:
+    return Invalid.repeated_field(param=clip(name))
 
 
 def _typed(text: str, types: set[str]) -> Any:
@@ -99,3 +154,7 @@ def _parts(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[Mappi
 def _types(schema: Mapping[str, Any]) -> Sequence[str]:
     types = schema.get("type", ())
     return [types] if isinstance(types, str) else types
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

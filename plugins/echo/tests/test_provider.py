@@ -240,4 +240,5 @@ def test_a_transcription_says_what_it_got():
     file.write(b"x" * 10)
     asked = Call("r1", "audio.transcriptions", "echo", {}, b"", False, files=[file])
     answer = asyncio.run(ECHO.send(asked, None))
-    assert answer == {"text": "a.mp3 is audio/mpeg of 10 bytes."}
+    assert answer["text"] == "a.mp3 is audio/mpeg of 10 bytes."
+    assert answer["usage"]["output_tokens"] == 6

@@ -7,16 +7,20 @@ import time
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
-from tornado_router.provider import Binary, Body, Call, CallFile, HTTPClient, Provider
+from tornado_router.provider import Binary, Body, Call, HTTPClient, Provider
 from tornado_router_echo.completion import Completion
 from tornado_router_echo.embedding import embed
 from tornado_router_echo.moderation import moderate
 from tornado_router_echo.response import Response, compose
 from tornado_router_echo.speech import content_type, pieces, usage
+from tornado_router_echo.transcript import Transcript
 from tornado_router_echo.wire import FRAMINGS, Wire, WireTranslator
 
 _JSON = ("chat.completions", "completions", "embeddings", "moderations")
 """The endpoints whose responses are JSON, so that they can go through a wire."""
+
+_TASKS = {"audio.transcriptions": "transcribe", "audio.translations": "translate"}
+"""The endpoints that take sounds, and what they call what they do."""
 
 
 class EchoProvider(Provider):
@@ -38,6 +42,7 @@ class EchoProvider(Provider):
         "moderations": (),
         "audio.speech": (),
         "audio.transcriptions": (),
+        "audio.translations": (),
     }
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
@@ -85,8 +90,8 @@ class EchoProvider(Provider):
         if call.endpoint == "audio.speech":
             data = b"".join(pieces(call.body))
             return Binary(content_type(call.body), data, usage(call.body))
-        if call.endpoint == "audio.transcriptions":
-            return {"text": " ".join(map(_heard, call.files))}
+        if call.endpoint in _TASKS:
+            return _transcript(call).response()
         if call.endpoint == "embeddings":
             return embed(call.body)
         if call.endpoint == "moderations":
@@ -111,6 +116,11 @@ class EchoProvider(Provider):
         if call.endpoint == "completions":
             async for batch in self._stream_completion(call):
                 yield batch
+            return
+        if call.endpoint in _TASKS:
+            for event in _transcript(call).events():
+                await asyncio.sleep(self._delay)
+                yield [event]
             return
         response = compose(call.body)
         identity = _identity(call, "chat.completion.chunk")
@@ -163,8 +173,8 @@ class EchoProvider(Provider):
         yield [Binary(kind, b"", usage(call.body))]
 
 
-def _heard(file: CallFile) -> str:
-    return f"{file.name} is {file.content_type} of {file.size} bytes."
+def _transcript(call: Call) -> Transcript:
+    return Transcript(call.files, call.body, _TASKS[call.endpoint])
 
 
 def _identity(call: Call, kind: str) -> dict[str, Any]:

@@ -177,10 +177,8 @@ def test_deployments_that_cannot_be_served(name, model):
 
 @pytest.mark.parametrize(
     ("model", "mode", "endpoint"),
-    [("openai/whisper-1", "audio_transcription", "audio.transcriptions"),
-     ("openai/whisper-1", None, "audio.transcriptions"), ("groq/whisper-large-v3", None, "audio."),
-     ("openai/gpt-4o-mini-transcribe", None, "audio."), ("openai/tts-1", None, "audio.speech"),
-     ("openai/dall-e-3", None, "images."), ("openai/sora-2", "video_generation", "video_")],
+    [("openai/tts-1", None, "audio.speech"), ("openai/dall-e-3", None, "images."),
+     ("openai/sora-2", "video_generation", "video_")],
 )  # fmt: skip
 def test_models_of_endpoints_that_are_not_served_are_left_out(model, mode, endpoint):
     chat = {"model_name": "a", "litellm_params": {"model": "openai/gpt-4o-mini"}}
@@ -196,7 +194,9 @@ def test_models_of_endpoints_that_are_not_served_are_left_out(model, mode, endpo
     assert told["litellm_settings.fallbacks[0].a"] == "'b' is no model of the file: left out"
 
 
-@pytest.mark.parametrize("mode", ["chat", "completion", "embedding", "moderation", None])
+@pytest.mark.parametrize(
+    "mode", ["audio_transcription", "chat", "completion", "embedding", "moderation", None]
+)
 def test_models_of_endpoints_that_are_served(mode):
     item = {"model_name": "a", "litellm_params": {"model": "openai/x"}, "model_info": {}}
     if mode:

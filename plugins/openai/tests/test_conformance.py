@@ -36,7 +36,7 @@ class TestOpenAI(ProviderConformance):
 class TestMistral(TestOpenAI):
     """One that is strict about fields, ids and arguments."""
 
-    recordings = recordings_without("logprobs")
+    recordings = recordings_without("logprobs", endpoints=("audio.translations",))
     kind = Mistral
     examples = 40
 
@@ -52,6 +52,6 @@ class TestGroq(TestOpenAI):
 class TestDeepSeek(TestOpenAI):
     """One that wants its reasoning back."""
 
-    recordings = recordings_without(endpoints=("moderations",))
+    recordings = recordings_without(endpoints=("moderations", "audio.*"))
     kind = DeepSeek
     examples = 40

@@ -17,6 +17,10 @@ _WITH_COMPLETIONS: Mapping[str, Collection[str]] = {
     "completions": (),
 }
 _WITH_RESPONSES: Mapping[str, Collection[str]] = {**_WITH_COMPLETIONS, "responses": ()}
+_AUDIO_TEXTS: Mapping[str, Collection[str]] = {
+    "audio.transcriptions": (),
+    "audio.translations": (),
+}
 _CHAT: Collection[str] = OpenAIProvider.capabilities["chat.completions"]
 _LOGPROBS = ("logprobs", "top_logprobs")
 _OLD_NAMES = {"max_completion_tokens": "max_tokens"}
@@ -35,6 +39,7 @@ class Azure(OpenAIProvider):
     otel_provider_name = "azure.ai.openai"
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **_WITH_RESPONSES,
+        **_AUDIO_TEXTS,
         "responses.compact": (),
     }
     takes_cache_control: ClassVar[bool] = False
@@ -56,6 +61,7 @@ class Mistral(OpenAIProvider):
     otel_provider_name = "mistral_ai"
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **OpenAIProvider.capabilities,
+        "audio.transcriptions": (),
         "chat.completions": tuple(word for word in _CHAT if word != "logprobs"),
         "moderations": (),
     }
@@ -109,6 +115,7 @@ class Groq(OpenAIProvider):
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **OpenAIProvider.capabilities,
+        **_AUDIO_TEXTS,
         "chat.completions": tuple(word for word in _CHAT if word not in ("logprobs", "n")),
     }
     takes_cache_control: ClassVar[bool] = False
@@ -175,7 +182,7 @@ class XAI(OpenAIProvider):
 class Together(OpenAIProvider):
     """https://docs.together.ai/docs/openai-api-compatibility."""
 
-    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {**_WITH_COMPLETIONS, **_AUDIO_TEXTS}
     takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.together.xyz/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
@@ -236,6 +243,7 @@ class VLLM(_Local):
     Arguments that are not an object are a 400: https://github.com/vllm-project/vllm/pull/48922.
     """
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {**_WITH_COMPLETIONS, **_AUDIO_TEXTS}
     default_base_url: ClassVar[str] = "http://127.0.0.1:8000/v1"
     chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True, system_first=True)
 

@@ -13,6 +13,7 @@ from tornado_router.provider import (
     header_value,
     header_values,
 )
+from tornado_router_openai.audio_texts import Transcriptions, Translations
 from tornado_router_openai.caching import has_breakpoints
 from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.chat_rules import ChatRules
@@ -29,6 +30,8 @@ _OPENAI = "https://api.openai.com/v1"
 _ACCOUNT = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
 
 _TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
+    "audio.transcriptions": Transcriptions,
+    "audio.translations": Translations,
     "chat.completions": ChatCompletions,
     "completions": Completions,
     "embeddings": Embeddings,
@@ -138,6 +141,9 @@ class OpenAIProvider(Provider):
         self.has_openai_models = self.is_openai or self.hosts_openai
         self.takes_unlimited = self.chat.takes_unlimited and not self.is_openai
         self.headers = self._headers(options)
+        self.form_headers = {
+            name: value for name, value in self.headers.items() if name.lower() != "content-type"
+        }
         self.stream_usage: bool = options.get("stream_usage", self.asks_usage)
         self.endpoints: dict[str, Translator] = {
             name: translator(self)
@@ -173,6 +179,8 @@ class OpenAI(OpenAIProvider):
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **OpenAIProvider.capabilities,
+        "audio.transcriptions": (),
+        "audio.translations": (),
         "completions": (),
         "moderations": (),
         "responses": (),

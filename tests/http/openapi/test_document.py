@@ -19,7 +19,9 @@ from tornado_router.http.openapi.components import own_schemas
 from tornado_router.http.openapi.operations import OPERATIONS
 from tornado_router.http.openapi.schemas import schema_name
 from tornado_router.http.urls import ROUTES
+from tornado_router.provider import Parts
 from tornado_router.sse import Decoder
+from tornado_router.testing.forms import form_parts
 from tornado_router.validation import PROFILES, load_schema
 
 PASSWORD = "correct horse 7 battery"
@@ -279,6 +281,14 @@ STORY = [
         {"model": "echo", "messages": [{"role": "user", "content": "x"}]},
     ),
     ("post", "/v1/moderations", {"model": "echo", "input": "x"}),
+    ("post", "/v1/audio/transcriptions", {"model": "echo", "file": "a.wav"}),
+    ("post", "/v1/audio/transcriptions", {"model": "echo", "file": "a.wav", "stream": True}),
+    (
+        "post",
+        "/v1/audio/transcriptions",
+        {"model": "echo", "file": "a.wav", "response_format": "srt"},
+    ),
+    ("post", "/v1/audio/translations", {"model": "echo", "file": "a.wav"}),
     ("post", "/v1/embeddings", {"model": "echo", "input": "x"}),
     ("get", "/usage", None),
     ("get", "/usage?group_by=key", None),
@@ -331,14 +341,12 @@ async def test_answers_are_as_described(app, http_client, base_url, described, r
         template, operation = _find(described, method, path)
         done.add((method, template))
         wanted = next((name for item in operation["security"] for name in item), "")
+        media, data = _sent(operation, path, body)
         answer = await http_client.fetch(
             base_url + path,
             method=method.upper(),
-            headers={
-                "Authorization": f"Bearer {tokens.get(wanted)}",
-                "Content-Type": "application/json",
-            },
-            body=None if body is None else orjson.dumps(body),
+            headers={"Authorization": f"Bearer {tokens.get(wanted)}", "Content-Type": media},
+            body=data,
             raise_error=False,
             follow_redirects=False,
             allow_nonstandard_methods=True,
@@ -361,6 +369,15 @@ async def test_answers_are_as_described(app, http_client, base_url, described, r
             await asyncio.sleep(0.7)  # until the calls are in the books
     every = {(m, path) for path, item in described["paths"].items() for m in METHODS if m in item}
     assert done == every
+
+
+def _sent(operation, path, body):
+    """The content type and the bytes of a body: of a form, with samples in place of its files."""
+    if body is None or "application/json" in operation["requestBody"]["content"]:
+        return "application/json", None if body is None else orjson.dumps(body)
+    endpoint = path.removeprefix("/v1/").replace("/", ".")
+    form = Parts(tuple(form_parts(endpoint, body, ())))
+    return form.content_type, b"".join(form.pieces())
 
 
 def _find(described, method, path):

@@ -10,6 +10,7 @@ import pytest
 
 from tornado_router.endpoints import ENDPOINTS, RESPONSES_COMPACT
 from tornado_router.http.openapi import example_models
+from tornado_router.provider import Part, Parts
 from tornado_router.runtime.loaded_config import load_config
 
 
@@ -68,8 +69,8 @@ async def test_the_page_and_the_document_have_them(http_client, base_url):
     served = [it for it in ENDPOINTS.values() if it is not RESPONSES_COMPACT]
     assert len(served) > 4
     for endpoint in served:
-        body = paths[endpoint.path]["post"]["requestBody"]["content"]["application/json"]
-        assert {it["value"]["model"] for it in body["examples"].values()} == {"echo"}
+        for body in paths[endpoint.path]["post"]["requestBody"]["content"].values():
+            assert {it["value"]["model"] for it in body["examples"].values()} == {"echo"}
 
 
 @pytest.mark.gen_test
@@ -83,11 +84,22 @@ async def test_examples_of_calls_run_as_they_are(http_client, base_url, key):
         if "/v1/responses/" in url and not url.endswith("/input_tokens"):
             continue  # of a response that was never made, or that no provider here can compact
         given = [word for flag, word in pairwise(words) if flag == "-H"]
+        body = words[words.index("-d") + 1] if "-d" in words else None
+        if "-F" in words:
+            form = Parts(tuple(_part(word) for flag, word in pairwise(words) if flag == "-F"))
+            given.append(f"Content-Type: {form.content_type}")
+            body = b"".join(form.pieces())
         answer = await http_client.fetch(
             url.replace("$BASE_URL", base_url),
-            method="POST" if "-d" in words else "GET",
+            method="GET" if body is None else "POST",
             headers=dict(it.replace("$API_KEY", key).split(": ") for it in given),
-            body=words[words.index("-d") + 1] if "-d" in words else None,
+            body=body,
             raise_error=False,
         )
         assert answer.code == 200, (command, answer.body)
+
+
+def _part(word):
+    """A field of a form as curl takes it, with a sample in place of a file."""
+    name, _, value = word.partition("=")
+    return Part(name, b"sample", value[1:]) if value.startswith("@") else Part(name, value)

@@ -32,6 +32,7 @@ from tornado_router.observability.log import PlainRequest
 from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
 from tornado_router.validation import parse_json
+from tornado_router.validation.forms import Form
 
 JSON = "application/json"
 
@@ -54,6 +55,7 @@ class BaseHandler(TornadoHandler):
         takes_large_bodies: whether a body may have `max_body_bytes` rather than `SMALL_BODY`.
         hold: counts its body if that is large, and whatever else is large until it is over.
         refusal: why the request is refused, if that was known before all of it was here.
+        form: what was sent, if that was a form; its files are closed with `hold`.
         own_id: the router's own, unique id of the request.
         request_id: the client's `x-request-id` if it sent a sane one, else `own_id`.
         key: that it was sent with, once that is known.
@@ -73,10 +75,12 @@ class BaseHandler(TornadoHandler):
         request: HTTPServerRequest,
         refusal: ApiError | None = None,
         hold: Hold | None = None,
+        form: Form | None = None,
         **kwargs: Any,
     ) -> None:
         self.refusal = refusal
         self.hold = hold
+        self.form = form
         self.own_id = _new_id()
         given = header(request.headers, "X-Request-Id")
         services: Services = kwargs["services"]
@@ -105,6 +109,15 @@ class BaseHandler(TornadoHandler):
                 "X-Content-Type-Options": "nosniff",
             }
         )
+
+    @classmethod
+    def largest_form(cls, arguments: Mapping[str, Any]) -> int:
+        """The bytes of the largest form that it takes; 0 if it takes none.
+
+        Args:
+            arguments: of the route.
+        """
+        return 0
 
     @property
     def client_address(self) -> str:

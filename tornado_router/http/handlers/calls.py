@@ -11,7 +11,8 @@ from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError, Envelop
 from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
 from tornado_router.endpoints.bridges.astray import form_of, led_back
-from tornado_router.error_codes import Refusal
+from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.errors import MAX_QUOTED
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.response_writer import ResponseWriter
 from tornado_router.http.request_header import header
@@ -19,6 +20,8 @@ from tornado_router.http.services import Services
 from tornado_router.observability.redaction import REDACTED, printable_name
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
+from tornado_router.validation.form_body import form_body
+from tornado_router.validation.forms import FORM, Form
 
 MAX_CLIENT = 100
 """Characters of a client's name, and of its session, that are recorded."""
@@ -38,6 +41,12 @@ class CallHandler(BaseHandler):
         self._task: asyncio.Task[None] | None = None
         self._client_left = False
         self._writer: ResponseWriter | None = None
+
+    @classmethod
+    def largest_form(cls, arguments: Mapping[str, Any]) -> int:
+        """As the endpoint has it."""
+        endpoint: Endpoint = arguments["endpoint"]
+        return endpoint.form_bytes
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
@@ -105,6 +114,11 @@ class CallHandler(BaseHandler):
         return call
 
     def _read_call(self) -> Call:
+        if self.form is not None:
+            return self._read_form(self.form)
+        if not self.endpoint.takes_json:
+            got = self.request.headers.get("Content-Type", "")
+            raise Invalid.unsupported_content_type(got=got[:MAX_QUOTED], expected=FORM)
         body: dict[str, Any] = self.read_json()
         endpoint = self.endpoint
         if type(body) is dict and endpoint.prompt_field not in body:
@@ -113,6 +127,19 @@ class CallHandler(BaseHandler):
         call = endpoint.read(self.own_id, body, self.request.body)
         if endpoint is not self.endpoint:
             call = led_back(call)
+        return self._with_headers(call)
+
+    def _read_form(self, form: Form) -> Call:
+        endpoint = self.endpoint
+        validator = self.services.serving.validators[endpoint.name]
+        body = form_body(form, validator.schema)
+        validator.check(body)
+        call = endpoint.read(self.own_id, body, b"")
+        call.raw, call.files, call.parts = b"", form.files, form.parts
+        return self._with_headers(call)
+
+    def _with_headers(self, call: Call) -> Call:
+        """A call with what its request says beside the body."""
         if self.services.secrets.holds(call.model):  # no model has such a name, and it is recorded
             call.model = REDACTED
         if self.endpoint.forwarded_headers:

@@ -35,6 +35,7 @@ from tornado_router.http.openapi.headers import (
 from tornado_router.http.openapi.operations import JSON, OPERATIONS, VENDOR, Operation, schema_of
 from tornado_router.http.openapi.schemas import ID, TEXT, error_name, reference
 from tornado_router.validation import Profile
+from tornado_router.validation.forms import FORM
 from tornado_router.validation.schema import Schema
 
 _PARAMETERS: Mapping[str, Schema] = {
@@ -70,7 +71,7 @@ _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
     404: ("Not found, or not visible with these credentials.", ()),
     409: ("Conflicts with the current state.", ()),
     413: ("The body is too large.", ()),
-    415: ("`Content-Type` must be `application/json`; the body may be compressed.", ()),
+    415: ("`Content-Type` must be one that is taken; the body may be compressed.", ()),
     429: ("A rate limit, or the credits or budget, is exhausted.", (*RETRY, *RATE_LIMITS)),
     500: ("The router failed.", ()),
     502: ("The provider failed.", (*ROUTING, *RATE_LIMITS)),
@@ -220,16 +221,22 @@ class _Describer:
         ]
 
     def _body(self, schema: Schema) -> dict[str, Any]:
-        content: dict[str, Any] = {"schema": schema}
-        if self._operation.examples:
-            content["examples"] = {
-                title.lower().replace(" ", "-").replace("'", ""): {
-                    "summary": title,
-                    "value": {**value, **self._model},
-                }
-                for title, value in self._operation.examples.items()
+        operation, content = self._operation, {}
+        if operation.takes_json:
+            content[JSON] = {"schema": schema, **self._examples(operation.examples)}
+        if operation.forms is not None:
+            content[FORM] = {"schema": schema, **self._examples(operation.forms)}
+        return {"required": operation.body_required, "content": content}
+
+    def _examples(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        examples = {
+            title.lower().replace(" ", "-").replace("'", ""): {
+                "summary": title,
+                "value": {**value, **self._model},
             }
-        return {"required": self._operation.body_required, "content": {JSON: content}}
+            for title, value in values.items()
+        }
+        return {"examples": examples} if examples else {}
 
     def _responses(self) -> dict[str, Any]:
         operation, dialect = self._operation, self._operation.dialect

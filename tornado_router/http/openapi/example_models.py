@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tornado_router.endpoints import EMBEDDINGS, ENDPOINTS, MODERATIONS, Endpoint
+from tornado_router.endpoints import (
+    AUDIO_TRANSCRIPTIONS,
+    AUDIO_TRANSLATIONS,
+    EMBEDDINGS,
+    ENDPOINTS,
+    MODERATIONS,
+    Endpoint,
+)
 from tornado_router.errors import ApiError
 from tornado_router.routing.routes import Router
 
-_WORDS = {EMBEDDINGS.name: "embed", MODERATIONS.name: "moderation"}
+_WORDS = {
+    AUDIO_TRANSCRIPTIONS.name: "transcribe",
+    AUDIO_TRANSLATIONS.name: "whisper",
+    EMBEDDINGS.name: "embed",
+    MODERATIONS.name: "moderation",
+}
 """What is in the names of models for these endpoints, and in no others."""
 
 _OTHER_WORDS = ("audio", "dall-e", "image", "realtime", "rerank", "sora", "tts", "whisper")

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import orjson
 from tornado.template import DictLoader
 
+from tornado_router.http.openapi.curl import curl_commands, sent_by
 from tornado_router.http.openapi.headers import SENT_AS
 from tornado_router.http.openapi.page_parts import SCRIPT, STYLE, read_part
+from tornado_router.validation.form_body import takes_file
 from tornado_router.validation.schema import Schema
 
 _TEMPLATES = ("page.html", "fields.html")
@@ -191,7 +192,8 @@ class _Reader:
         parameters = [self._resolve(it) for it in given if it.get("$ref") not in self._parameters]
         schemes = [self._scheme(name) for way in operation["security"] for name in way]
         body = operation.get("requestBody")
-        content = body["content"]["application/json"] if body else {}
+        contents = body["content"] if body else {"": {}}
+        schema = next(iter(contents.values())).get("schema", {})
         return Shown(
             id=operation["operationId"],
             method=method,
@@ -205,17 +207,30 @@ class _Reader:
                 for place, title in _PLACES.items()
                 if any(it["in"] == place for it in parameters)
             },
-            body=_fields(content["schema"]) if body else None,
-            body_type=_type(content["schema"]) if "$ref" in content.get("schema", {}) else "",
+            body=_fields(schema) if body else None,
+            body_type=_type(schema) if "$ref" in schema else "",
             body_required=bool(body and body["required"]),
-            commands=list(
-                _commands(method, path, parameters, schemes, content.get("examples", {}))
-            ),
+            commands=[
+                command
+                for media, content in contents.items()
+                for command in curl_commands(
+                    method,
+                    path,
+                    parameters,
+                    schemes[0].variable if schemes else "",
+                    sent_by(media, content.get("examples", {}), self._files(schema)),
+                )
+            ],
             responses=[
                 self._response(status, self._resolve(response))
                 for status, response in operation["responses"].items()
             ],
         )
+
+    def _files(self, schema: Schema) -> set[str]:
+        """The fields of a body that are files."""
+        properties = self._resolve(schema).get("properties", {})
+        return {name for name, wanted in properties.items() if takes_file(wanted)}
 
     def _response(self, status: str, response: Mapping[str, Any]) -> ShownResponse:
         headers = (it["$ref"] for it in response.get("headers", {}).values())
@@ -249,36 +264,6 @@ def _in_all(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[str]:
     """The references that each of the lists has, in the order of the first."""
     named = [[it["$ref"] for it in entries if "$ref" in it] for entries in lists]
     return [it for it in named[0] if all(it in other for other in named)] if named else []
-
-
-def _commands(
-    method: str,
-    path: str,
-    parameters: Sequence[Mapping[str, Any]],
-    schemes: Sequence[Scheme],
-    examples: Mapping[str, Any],
-) -> Iterable[tuple[str, str]]:
-    """A `curl` for each example body, or the one without a body."""
-    query = {}
-    for it in parameters:
-        if it["in"] == "path":
-            path = path.replace(f"{{{it['name']}}}", str(it["example"]))
-        elif it["in"] == "query" and "examples" in it["schema"]:
-            query[it["name"]] = it["schema"]["examples"][0]
-    url = f'"$BASE_URL{path}{"?" if query else ""}{urlencode(query)}"'
-    lines = ["curl " + ("" if method in ("get", "post") else f"-X {method.upper()} ") + url]
-    if schemes:
-        lines.append(f'-H "Authorization: Bearer ${schemes[0].variable}"')
-    if not examples:
-        post = ["-X POST"] if method == "post" else []
-        yield "", " \\\n  ".join(lines[:1] + post + lines[1:])
-    for example in examples.values():
-        body = orjson.dumps(example["value"], option=orjson.OPT_INDENT_2).decode()
-        quoted = body.replace("'", "'\\''")
-        more = ['-H "Content-Type: application/json"', f"-d '{quoted}'"]
-        if example["value"].get("stream"):
-            more.insert(0, "--no-buffer")
-        yield example["summary"], " \\\n  ".join(lines + more)
 
 
 def _schema(name: str, schema: Schema) -> SchemaShown:

@@ -231,7 +231,7 @@ def _suits(recording: Recording, argument: str) -> bool:
             return recording.endpoint == EMBEDDINGS.name and not recording.failed
         case "other":
             known = recording.endpoint in ENDPOINTS and recording.endpoint != CHAT
-            return known and not recording.failed
+            return known and not recording.failed and not recording.binary
         case _:
             return True
 

@@ -31,9 +31,11 @@ class Operation:
     Attributes:
         summary: what it does, in a few words.
         description: what else to know, as Markdown.
-        body: the JSON that it takes, as a class or a schema; None if it takes none.
+        body: what it takes, as a class or a schema; None if it takes nothing.
         body_required: whether a body has to be sent.
         examples: bodies to send, by their titles.
+        forms: the same of forms with the names of files; None if it takes no forms.
+        takes_json: whether a body may be JSON.
         query: schemas of its query parameters, by name.
         content: the successful response by media type, as a class or a schema; none without a body.
         status: of the successful response.
@@ -47,6 +49,8 @@ class Operation:
     body: Content | None = None
     body_required: bool = True
     examples: Mapping[str, Any] = field(default_factory=dict)
+    forms: Mapping[str, Any] | None = None
+    takes_json: bool = True
     query: Mapping[str, Schema] = field(default_factory=dict)
     content: Mapping[str, Content] = field(default_factory=dict)
     status: int = 200

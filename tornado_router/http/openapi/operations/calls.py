@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado_router.endpoints import ENDPOINTS, Endpoint
 from tornado_router.http.openapi.operations.base import VENDOR, Operation, Operations, json
-from tornado_router.http.openapi.schemas import event_name, reference, schema_name
+from tornado_router.http.openapi.schemas import TEXT, event_name, reference, schema_name
 
 
 def _call(endpoint: Endpoint) -> Operation:
@@ -12,11 +12,16 @@ def _call(endpoint: Endpoint) -> Operation:
     content = json(reference(schema_name(f"{endpoint.name}.response")))
     if documentation.chunk:
         content["text/event-stream"] = reference(event_name(endpoint))
+    for media in documentation.media:
+        content[media] = TEXT
+    takes_forms = endpoint.form_bytes > 0
     return Operation(
         summary=documentation.summary,
         description=documentation.description,
         body=reference(schema_name(f"{endpoint.name}.request")),
-        examples=documentation.examples,
+        examples=documentation.json_examples if takes_forms else documentation.examples,
+        forms=documentation.examples if takes_forms else None,
+        takes_json=endpoint.takes_json,
         content=content,
         errors=(403, 404, 429, 502, 504, VENDOR),
         dialect=endpoint.dialect,

@@ -6,7 +6,14 @@ import pytest
 
 from tornado_router.accounts import credits, invites, registration, sign_in, users
 from tornado_router.accounts.keys import create_key
-from tornado_router.storage.tables import ApiKey, StoredEvents, StoredItem, StoredResponse, User
+from tornado_router.storage.tables import (
+    ApiKey,
+    Resource,
+    StoredEvents,
+    StoredItem,
+    StoredResponse,
+    User,
+)
 from tornado_router.storage.values import now
 
 from .people import HASH, PLANS, at_once, refused, register
@@ -154,9 +161,13 @@ class TestDeleting:
             )
             StoredItem.create(item_id="msg_1", user_id=user.id, stored_id=stored.id)
             StoredEvents.create(stored_id=stored.id, first_number=0, last_number=1, data="x")
+            Resource.create(
+                resource_id=f"file-{user.id}", provider="p", kind="files", user_id=user.id, key_id=1
+            )
         users.delete_user(ann.id)
         assert [row.user_id for row in StoredResponse.select()] == [admin.id]
         assert [row.user_id for row in StoredItem.select()] == [admin.id]
+        assert [row.user_id for row in Resource.select()] == [admin.id]
         assert [row.stored_id for row in StoredEvents.select()] == [stored.id]
 
     def test_the_first_administrators_address_is_nobody_elses(self):

@@ -60,6 +60,31 @@ def test_an_endpoint_that_the_router_has_not(path, prefix):
     assert error.message.endswith("/v1/models.")
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/files", "Did you mean /v1/files? "),
+        ("/v1/v1/files/file-1/content", "Did you mean /v1/files/file-1/content? "),
+        ("/v1/files/", "Did you mean /v1/files? "),
+        ("/v1/files/a%2fb", ""),
+        ("/v1/files//x", ""),
+        ("/v1/fine_tuning/jobs/x", "Did you mean"),
+        ("/v1/fine_tuning/checkpoints", "This router does not serve /v1/fine_tuning/checkpoints."),
+        ("/v1/filesystem", ""),
+        ("/v1/organization/costs", "It serves /v1/"),
+    ],
+)
+def test_what_is_passed_on_is_known_here_too(path, message):
+    error = unknown_path("GET", path, ["/v1/files"])
+    if not message:
+        assert error.message == f"Invalid URL (GET {path})"
+    elif path == "/v1/fine_tuning/jobs/x":
+        assert error.code == "endpoint_not_served"
+        assert "/v1/files, /v1/models" in error.message
+    else:
+        assert message in error.message
+
+
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/chat", "/nope", "/auth/files", "//", ""])
 def test_a_path_of_no_api(path):
     error = unknown_path("GET", path)

@@ -126,6 +126,9 @@ class TestTables:
             ("stored_items", ("item_id", "user_id")): True,
             ("stored_items", ("stored_id",)): False,
             ("stored_events", ("stored_id", "last_number")): False,
+            ("resources", ("resource_id", "provider")): True,
+            ("resources", ("user_id", "provider", "kind")): False,
+            ("resources", ("expires_at",)): False,
         }
 
     def test_defaults(self, storage):

@@ -19,7 +19,7 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import clean_email, clean_text, known_email, parse_dollars
 from tornado_router.accounts.throttle import Throttle
 from tornado_router.config.options import AuthOptions
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints import PERMISSIONS
 from tornado_router.error_codes import Refusal
 from tornado_router.limits.limiter import Limiter
 from tornado_router.storage.storage import Storage
@@ -191,13 +191,13 @@ class Accounts:
     ) -> tuple[ApiKey, str]:
         """Creates an API key; see `keys.create`."""
         _check_recording(actor, values)
-        return await self._run(lambda: keys.create(user_id, values, ENDPOINTS))
+        return await self._run(lambda: keys.create(user_id, values, PERMISSIONS))
 
     async def change_key(self, actor: Actor, key_id: int, values: Mapping[str, Any]) -> ApiKey:
         """Changes an API key; see `keys.change`."""
         _check_recording(actor, values)
         return await self._publish(
-            await self._run(lambda: keys.change(key_id, values, ENDPOINTS, actor.owner))
+            await self._run(lambda: keys.change(key_id, values, PERMISSIONS, actor.owner))
         )
 
     async def rotate_key(

@@ -16,6 +16,7 @@ from tornado_router.storage.tables import (
     CreditEntry,
     Invite,
     RequestLog,
+    Resource,
     StoredEvents,
     StoredItem,
     StoredResponse,
@@ -156,6 +157,7 @@ def delete_user(user_id: int) -> None:
         ).execute()
         ApiKey.update(name="").where(ApiKey.user == user_id).execute()
         RequestLog.delete().where(RequestLog.user_id == user_id).execute()
+        Resource.delete().where(Resource.user_id == user_id).execute()
         StoredItem.delete().where(StoredItem.user_id == user_id).execute()
         stored = StoredResponse.select(StoredResponse.id).where(StoredResponse.user_id == user_id)
         StoredEvents.delete().where(StoredEvents.stored_id.in_(stored)).execute()

@@ -23,7 +23,7 @@ from tornado_router.calls.client import ClientLeftError, Envelope
 from tornado_router.calls.response_cache import CachedResponse
 from tornado_router.calls.response_copy import ResponseCopy
 from tornado_router.calls.response_headers import cache_headers, change_headers, target_headers
-from tornado_router.endpoints import ENDPOINTS, StreamEncoder
+from tornado_router.endpoints import KNOWN, StreamEncoder
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
 from tornado_router.ledger.record import CallRecord, Charge
@@ -281,7 +281,7 @@ class CallAccount:
             if error is None:
                 self.outcome.status, self.outcome.error_code = CLIENT_CLOSED, "client_closed"
             else:
-                dialect = ENDPOINTS[self.call.endpoint].dialect
+                dialect = KNOWN[self.call.endpoint].dialect
                 self.outcome.status = dialect.status(error)
                 self.outcome.error_code = error.code or error.type
                 error.headers = {**self.headers(), **error.headers}
@@ -309,7 +309,7 @@ class CallAccount:
 
     def limit_headers(self) -> dict[str, str]:
         """The client's limits; none before it is admitted."""
-        dialect = ENDPOINTS[self.call.endpoint].dialect
+        dialect = KNOWN[self.call.endpoint].dialect
         return self.permit.headers(dialect) if self.permit else {}
 
     def response_headers(self) -> dict[str, str]:
@@ -348,7 +348,7 @@ class CallAccount:
 
     def _copy_error(self, error: ApiError) -> None:
         """What the client gets of an error is in the request log, too."""
-        dialect, request_id = ENDPOINTS[self.call.endpoint].dialect, self.envelope.request_id
+        dialect, request_id = KNOWN[self.call.endpoint].dialect, self.envelope.request_id
         if self.copy.size:
             self.copy.add(dialect.error_event(error, request_id))
         elif self.is_logged:
@@ -359,7 +359,7 @@ class CallAccount:
         if self._meter is not None:
             return self._meter.usage()
         if is_cut_off and self.attempts.made:  # the provider may charge for the prompt
-            return ENDPOINTS[self.call.endpoint].estimate(self.call)
+            return KNOWN[self.call.endpoint].estimate(self.call)
         return Usage()
 
     async def _bill(self, usage: Usage) -> None:

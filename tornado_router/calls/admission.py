@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.refusals import level_headers, refusal_of
 from tornado_router.calls.sent_bounds import SentBounds
-from tornado_router.endpoints import ENDPOINTS, OPENAI, Ask, Dialect, Output
+from tornado_router.endpoints import KNOWN, OPENAI, Ask, Dialect, Output
 from tornado_router.error_codes import Refusal
 from tornado_router.ledger.record import Charge
 from tornado_router.limits.holders import HolderKind
@@ -105,7 +105,7 @@ class Admission:
             ApiError: 403, no target has a price; 429, a limit has no room; 503, the limits cannot
                 be checked.
         """
-        ask = ENDPOINTS[call.endpoint].ask(call)
+        ask = KNOWN[call.endpoint].ask(call)
         prompt, seen = ask.prompt()
         amounts = ask.amounts(seen)
         asked = ask.output()
@@ -298,7 +298,7 @@ class Admission:
                 tokens = max(1, _affordable(price, permit, cost) // permit.choices)
                 if tokens < self._bounds.ceiling(target):
                     bounds[target] = tokens
-        return SentBounds(ENDPOINTS[call.endpoint], bounds, self._bounds)
+        return SentBounds(KNOWN[call.endpoint], bounds, self._bounds)
 
     def _unseen(self, ask: Ask, targets: Sequence[Target]) -> Sequence[Target]:
         """The targets whose responses may cost more than is seen before they end."""

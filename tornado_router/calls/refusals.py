@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tornado_router.endpoints import ENDPOINTS, Dialect
+from tornado_router.endpoints import KNOWN, Dialect
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
 from tornado_router.limits.holders import HolderKind
@@ -43,7 +43,7 @@ def refusal_of(reached: LimitReachedError, call: Call, purses: Sequence[Purse] =
         row, (message, kind) = Refusal.insufficient_quota, (_no_money(reached, purses), "")
     else:
         row, (message, kind) = Refusal.rate_limit_exceeded, _no_room(reached, call.model)
-    headers = level_headers(reached.levels, ENDPOINTS[call.endpoint].dialect)
+    headers = level_headers(reached.levels, KNOWN[call.endpoint].dialect)
     return row(message, type=kind, headers={**headers, **retry_headers(reached.retry_after)})
 
 

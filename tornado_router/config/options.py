@@ -15,6 +15,12 @@ from tornado_router.config.declaration import DURATION, option, table_schema
 MAX_RATE = 100_000_000
 """Of a limit in a minute: the counters of both engines are exact up to there."""
 
+PASSED_PATHS = (
+    *("assistants", "containers", "conversations", "evals", "files", "fine_tuning/jobs"),
+    *("skills", "threads", "uploads", "vector_stores", "videos"),
+)
+"""What of OpenAI's API is passed on unless router.toml says otherwise."""
+
 MAX_DOLLARS = 1_000_000
 """Of an amount: billionths of it are exact even where numbers are doubles."""
 
@@ -59,6 +65,12 @@ class ServerOptions:
         "Larger request bodies are refused with status 413. Only calls may have more than 64 KB, "
         "and only with an API key. Default: 32 MB for messages and responses, 10 MB for the "
         "others.",
+        minimum=1024,
+    )
+    max_upload_bytes: int = option(
+        513 * 1024 * 1024,
+        "Larger uploads are refused with status 413, such as files on their way to a vendor: see "
+        "`[passthrough]`. They pass through, and are never held whole.",
         minimum=1024,
     )
     max_json_values: int = option(
@@ -519,6 +531,31 @@ class ResponsesOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PassthroughOptions:
+    """`[passthrough]`: what of vendors' APIs is passed on as it is, with an owner for each id.
+
+    A key that may not use all endpoints needs the permission `passthrough`, or that of the kind,
+    such as `files`.
+    """
+
+    provider: str = option(
+        "",
+        "Name of the provider that serves OpenAI's paths beside those of the router's own, such as "
+        "`/v1/files`; empty for none.",
+    )
+    paths: tuple[str, ...] = option(
+        PASSED_PATHS,
+        "Which of them, by what they begin with behind `/v1/`; methods may stand before, as in "
+        "`GET,DELETE files`. Those of organizations and administration are never passed on.",
+    )
+    vendors: tuple[str, ...] = option(
+        (),
+        "Names of providers whose vendors' own APIs are passed on below `/NAME/`, such as "
+        "`/anthropic/v1/files`. The router puts the key in.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class CacheOptions:
     """`[cache]`: the response cache, for routes that have `cache_seconds`."""
 
@@ -876,6 +913,7 @@ SECTIONS: Mapping[str, type] = {
     "otel": OtelOptions,
     "memory": MemoryOptions,
     "responses": ResponsesOptions,
+    "passthrough": PassthroughOptions,
     "cache": CacheOptions,
     "request_log": RequestLogOptions,
     "validation": ValidationOptions,

@@ -28,6 +28,7 @@ from tornado_router.config.options import (
     MemoryOptions,
     MetricsOptions,
     OtelOptions,
+    PassthroughOptions,
     PlanOptions,
     PriceOptions,
     PricingOptions,
@@ -87,6 +88,7 @@ class Config:
     otel: OtelOptions
     memory: MemoryOptions
     responses: ResponsesOptions
+    passthrough: PassthroughOptions
     cache: CacheOptions
     request_log: RequestLogOptions
     validation: ValidationOptions

@@ -7,7 +7,7 @@ beside its schema and a plugin's translator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tornado_router.endpoints.ask import Ask, Output
 from tornado_router.endpoints.audio_transcriptions import AUDIO_TRANSCRIPTIONS
@@ -19,6 +19,7 @@ from tornado_router.endpoints.dialects import ANTHROPIC, OPENAI, Dialect
 from tornado_router.endpoints.embeddings import EMBEDDINGS
 from tornado_router.endpoints.messages import MESSAGES
 from tornado_router.endpoints.moderations import MODERATIONS
+from tornado_router.endpoints.passed import KINDS, PASSED, PASSTHROUGH
 from tornado_router.endpoints.responses import RESPONSES, RESPONSES_COMPACT
 
 __all__ = [
@@ -29,9 +30,12 @@ __all__ = [
     "COMPLETIONS",
     "EMBEDDINGS",
     "ENDPOINTS",
+    "KNOWN",
     "MESSAGES",
     "MODERATIONS",
     "OPENAI",
+    "PASSTHROUGH",
+    "PERMISSIONS",
     "RESPONSES",
     "RESPONSES_COMPACT",
     "Ask",
@@ -55,4 +59,10 @@ _ALL: tuple[Endpoint, ...] = (
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}
-"""Every endpoint, by name."""
+"""Every endpoint whose requests the router reads, by name."""
+
+KNOWN: Mapping[str, Endpoint] = {**ENDPOINTS, **PASSED}
+"""The same, and those whose requests are passed to a vendor as they are."""
+
+PERMISSIONS: Sequence[str] = (*ENDPOINTS, *(kind.name for kind in KINDS), PASSTHROUGH)
+"""What keys may be permitted, by name."""

@@ -175,6 +175,11 @@ class Invalid:
         "OpenAI or Anthropic have this endpoint, but the router has not; the message lists those "
         "that it serves.",
     )
+    passed_to_none = _invalid(
+        404,
+        "The provider '{provider}', which serves this path, is off.",
+        code="endpoint_not_served",
+    )
     docs_are_off = _invalid(
         404, "The API reference is off: [server] docs = false.", code="unknown_url"
     )

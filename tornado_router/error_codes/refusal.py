@@ -71,6 +71,13 @@ class Refusal:
         "This API key may not use this endpoint ({endpoint}).",
         "The key may not use this endpoint.",
     )
+    endpoint_not_priced = _refusal(
+        403,
+        "The vendor does not report what this request costs ({endpoint}), so it cannot be paid "
+        "from credits or a budget. Ask the router's administrator.",
+        "The cost of the request is not known, so it is refused for callers who pay from credits "
+        "or a budget.",
+    )
     model_not_permitted = _refusal(
         403,
         "This API key may not use the model '{model}'.",
@@ -231,6 +238,18 @@ class Refusal:
         404,
         "Response with id '{id}' not found.",
         "There is no such response, it is too old, or it belongs to another user.",
+    )
+    resource_not_found = _refusal(
+        404,
+        "No such {what} object: {id}",
+        "There is no such thing at the vendor, or it belongs to another user. Nothing that was "
+        "made behind the router's back is there, either.",
+    )
+    list_too_long = _refusal(
+        503,
+        "The list holds too much of other users to find yours in it. Ask for each by its id.",
+        "The vendor's list, which all users of the router share, is too long to be searched.",
+        retry=False,
     )
     invite_not_found = _refusal(
         404, "There is no unused invite {id}.", "There is no such unused invite."

@@ -11,6 +11,7 @@ from tornado.web import Application
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.background.held_memory import Hold
 from tornado_router.background.turns import Turns
+from tornado_router.calls.passed.rules import Match
 from tornado_router.endpoints import Endpoint
 from tornado_router.http import cors
 from tornado_router.http.body_limit import SMALL_BODY, BodyLimit, is_within
@@ -18,8 +19,10 @@ from tornado_router.http.client_address import address_of
 from tornado_router.http.connection import ClientConnection, connection_of
 from tornado_router.http.handler_delegate import FormDelegate, HandlerDelegate, RequestDelegate
 from tornado_router.http.handlers.base import BaseHandler, NotFoundHandler, PreflightHandler
+from tornado_router.http.handlers.passed import PassedHandler
 from tornado_router.http.request_target import origin_path
 from tornado_router.http.services import Services
+from tornado_router.http.streamed_body import StreamedBody, StreamedRequest
 from tornado_router.http.urls import ROUTES, route_table
 from tornado_router.validation.forms import is_form
 
@@ -75,7 +78,19 @@ class RouterApplication(Application):
         route = self._fixed.get(request.path)
         if route is not None:
             return self.get_handler_delegate(request, route.handler_class, route.kwargs)
+        match = self._services.serving.passed.rules.match(request.path)
+        if match is not None:
+            return self._streamed(request, match)
         return super().find_handler(request, **kwargs)
+
+    def _streamed(self, request: HTTPServerRequest, match: Match) -> HTTPMessageDelegate:
+        """What runs the handler of a request that is passed on, from its head on."""
+        options = self._services.serving.config.server
+        body = StreamedBody(
+            request.headers, options.max_upload_bytes, options.body_seconds, connection_of(request)
+        )
+        arguments = {"services": self._services, "match": match}
+        return StreamedRequest(self, request, PassedHandler, arguments, body)
 
     def get_handler_delegate(  # type: ignore[override]  # Tornado names a private class there
         self,

@@ -16,6 +16,7 @@ from tornado_router.accounts.sessions import Sessions
 from tornado_router.background.held_memory import HeldMemory
 from tornado_router.calls.background_responses import BackgroundResponses
 from tornado_router.calls.gateway import Gateway
+from tornado_router.calls.passed.story import PassThroughs
 from tornado_router.calls.token_counts import TokenCounts
 from tornado_router.config.reader import Config
 from tornado_router.http.client_bounds import ClientBounds
@@ -53,6 +54,7 @@ class Serving:
         gateway: serves calls.
         validators: of requests, by endpoint, and of counts, by their names.
         counts: counts tokens.
+        passed: passes requests on to vendors.
     """
 
     config: Config
@@ -64,6 +66,7 @@ class Serving:
     gateway: Gateway
     validators: Mapping[str, Validator]
     counts: TokenCounts
+    passed: PassThroughs
 
 
 @dataclass

@@ -88,7 +88,9 @@ class TornadoFront:
         self._server = _Server(
             application,
             observer=observer,
-            max_body_size=(options.max_body_bytes or LARGE_BODY) * discarded_bodies,
+            max_body_size=max(
+                (options.max_body_bytes or LARGE_BODY) * discarded_bodies, options.max_upload_bytes
+            ),
             max_header_size=options.max_header_bytes,
             ssl_options=tls.context if tls else None,
         )

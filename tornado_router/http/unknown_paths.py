@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tornado_router.config.check import nearest
 from tornado_router.endpoints import ANTHROPIC, ENDPOINTS, MESSAGES, OPENAI, Dialect
@@ -30,21 +30,24 @@ def dialect_of(path: str, headers: Mapping[str, str]) -> Dialect:
     return OPENAI
 
 
-def unknown_path(method: str, path: str) -> ApiError:
-    """The refusal of a path that is not in the route table.
+def unknown_path(method: str, path: str, passed: Sequence[str] = ()) -> ApiError:
+    """The refusal of a path that is not in the route table, nor passed on to a vendor.
 
     Args:
         method: of the request.
         path: as the client sent it.
+        passed: what paths begin with that are passed on; one of them may be spoilt.
     """
     shown = path[:MAX_SHOWN]
     meant = None if path.startswith(_OWN) else path_within(path)
-    served = [*(endpoint.path for endpoint in ENDPOINTS.values()), _MODELS]
+    served = [*(endpoint.path for endpoint in ENDPOINTS.values()), *passed, _MODELS]
     if meant is None:
         near = nearest(shown, [*served, _KEY], _LIKENESS)
         if near:
             return Invalid.misspelt_url(method=method, path=shown, meant=near)
         return Invalid.unknown_url(method=method, path=shown)
-    if meant in served:
-        return Invalid.mistaken_url(method=method, path=shown, meant=meant)
+    if any(f"{meant}/".startswith(f"{begin}/") for begin in passed) and meant == path:
+        return Invalid.unknown_url(method=method, path=shown)  # it is not one that could be read
+    if meant in served or any(meant.startswith(f"{begin}/") for begin in passed):
+        return Invalid.mistaken_url(method=method, path=shown, meant=meant[:MAX_SHOWN])
     return Invalid.endpoint_not_served(path=meant[:MAX_SHOWN], served=", ".join(served))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from loguru import logger
 
 from tornado_router.config.options import RequestLogOptions
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints import KNOWN
 from tornado_router.ledger.record import CallRecord
 from tornado_router.observability.redaction import Redaction, as_json
 from tornado_router.observability.text import storable_text
@@ -80,7 +80,7 @@ class ExchangeRedaction:
         whole = len(response) == exchange.response_bytes
         if not record.stream or response.startswith(b"{"):
             return self._redaction.body(response, whole=whole)
-        endpoint = ENDPOINTS[record.endpoint]
+        endpoint = KNOWN[record.endpoint]
         joined = self._redaction.value(endpoint.join(response))
         if not whole:
             # What was cut off may end with half a secret, or half a property, which no rule knows.

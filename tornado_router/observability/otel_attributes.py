@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints import KNOWN
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import failure_reason
 from tornado_router.observability.redaction import REDACTED, holds_secret
@@ -76,7 +76,7 @@ class TracedCall(NamedTuple):
 
 def operation(record: CallRecord) -> str:
     """The value of `gen_ai.operation.name`."""
-    return ENDPOINTS[record.endpoint].otel_operation or record.endpoint
+    return KNOWN[record.endpoint].otel_operation or record.endpoint
 
 
 def winner(record: CallRecord, attempts: Sequence[AttemptRecord]) -> AttemptRecord | None:

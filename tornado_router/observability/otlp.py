@@ -35,7 +35,7 @@ from opentelemetry.trace import (
 
 from tornado_router import __version__
 from tornado_router.config.options import OtelOptions
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints import KNOWN
 from tornado_router.observability import otel_attributes
 from tornado_router.observability.attempt_record import AttemptRecord
 from tornado_router.observability.metric_labels import BoundedNames
@@ -135,7 +135,7 @@ class CallTraces:
     def _make_spans(self, call: TracedCall) -> None:
         record, trace = call.record, call.trace
         assert trace is not None, "it was sampled"
-        path = ENDPOINTS[record.endpoint].path
+        path = KNOWN[record.endpoint].path
         self._ids.trace_id = int(trace.trace_id, 16)
         attributes = otel_attributes.call_attributes(record, path, self._scheme)
         span = self._tracer.start_span(

@@ -13,6 +13,7 @@ provider. A change that would break one raises `PLUGIN_API_VERSION`.
 | `header_values` | keys and headers as operators write them |
 | `http` | requests, responses and connections to the vendor |
 | `bodies` | responses on their way to the client: `Body` |
+| `pass_through` | requests for the vendor's own API that go there as they are |
 | `passing` | events of a stream that go on unread |
 | `chunk_reader` | the chunks in the bytes of a stream |
 | `error_reader`, `error_statuses` | what a vendor says of a failure, in whatever shape |
@@ -63,6 +64,7 @@ from tornado_router.provider.files import CallFile
 from tornado_router.provider.header_values import header_value, header_values
 from tornado_router.provider.http import (
     HTTPClient,
+    Upload,
     UpstreamRequest,
     UpstreamResponse,
     UpstreamSocket,
@@ -70,6 +72,7 @@ from tornado_router.provider.http import (
 )
 from tornado_router.provider.media import sniffed_type
 from tornado_router.provider.multipart import Part, Parts
+from tornado_router.provider.pass_through import PassThrough
 from tornado_router.provider.passing import Passed, Passing, Said
 from tornado_router.provider.tool_names import SafeNames, rename_tools, tool_names
 from tornado_router.provider.translator import StreamParser, Translator
@@ -101,6 +104,7 @@ __all__ = [
     "Params",
     "Part",
     "Parts",
+    "PassThrough",
     "Passed",
     "Passing",
     "Provider",
@@ -116,6 +120,7 @@ __all__ = [
     "Translator",
     "Unsupported",
     "UnsupportedKind",
+    "Upload",
     "UpstreamRequest",
     "UpstreamResponse",
     "UpstreamSocket",

@@ -13,6 +13,7 @@ from tornado_router.provider.chunk_reader import ChunkReader
 from tornado_router.provider.credentials import AuthorizedClient, Credentials
 from tornado_router.provider.error_reader import vendor_error
 from tornado_router.provider.http import HTTPClient, UpstreamRequest, UpstreamResponse
+from tornado_router.provider.pass_through import PassThrough
 from tornado_router.provider.translator import Translator
 from tornado_router.provider.whole_streams import chunks_of
 from tornado_router.sse import FramingError
@@ -97,6 +98,15 @@ class Provider:
 
         `tornado-router check --connect` sends it, by `authorized`; a list of models is one. None,
         the default, if there is none: then only the connection to `base_url` is tried.
+        """
+        return None
+
+    def pass_through(self, request: PassThrough) -> UpstreamRequest | None:
+        """The vendor's request for one of its own API that the core passes on as it is.
+
+        It sets the address and the key, often by `request.to`, and changes nothing else. The core
+        reads the path strictly, keeps credentials of the client out, holds who owns what, and
+        takes the provider's secrets out of the response. None, the default, if nothing is passed.
         """
         return None
 

@@ -15,6 +15,7 @@ from loguru import logger
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider.http import (
     HTTPClient,
+    Upload,
     UpstreamRequest,
     UpstreamResponse,
     UpstreamSocket,
@@ -192,7 +193,7 @@ class AuthorizedClient:
         """Sends a request and reads the whole response; raises as `HTTPClient.send`."""
         authorized = await self._authorized(request)
         response = await self._http.send(authorized)
-        if response.status == _UNAUTHORIZED and self._credentials.refused(authorized):
+        if response.status == _UNAUTHORIZED and self._may_again(authorized):
             response = await self._http.send(await self._authorized(request))
         return response
 
@@ -201,7 +202,7 @@ class AuthorizedClient:
         """Sends a request; the body is read inside the `async with`."""
         authorized = await self._authorized(request)
         async with self._http.stream(authorized) as response:
-            if response.status != _UNAUTHORIZED or not self._credentials.refused(authorized):
+            if response.status != _UNAUTHORIZED or not self._may_again(authorized):
                 yield response
                 return
         async with self._http.stream(await self._authorized(request)) as response:
@@ -223,9 +224,13 @@ class AuthorizedClient:
                 socket = await stack.enter_async_context(again)
             yield socket
 
+    def _may_again(self, request: UpstreamRequest) -> bool:
+        """Whether a request that was refused is worth sending again, and can be."""
+        return self._credentials.refused(request) and not isinstance(request.body, Upload)
+
     async def _authorized(self, request: UpstreamRequest) -> UpstreamRequest:
         headers = dict(request.headers)
-        if isinstance(request.body, Parts):  # a signature may cover it
+        if isinstance(request.body, Parts | Upload):  # a signature may cover it
             headers["Content-Type"] = request.body.content_type
         final = UpstreamRequest(request.url, request.body, headers, request.method)
         added = await self._credentials.headers(final, self._http)

@@ -11,15 +11,31 @@ from tornado_router.provider.multipart import Parts
 
 
 @dataclass(slots=True)
+class Upload:
+    """A body that goes to the vendor as its client sends it: once, and in pieces.
+
+    Attributes:
+        content_type: of the body.
+        size: in bytes; None if that is not known, and then it is sent in chunks.
+        pieces: of the body; one is asked for once the vendor has taken those before.
+    """
+
+    content_type: str
+    size: int | None
+    pieces: AsyncIterator[bytes] = field(repr=False)
+
+
+@dataclass(slots=True)
 class UpstreamRequest:
     """An HTTP request to the vendor; the core sends it.
 
     The URL, the headers and the body are sent as they are, so a signature over them holds. The core
-    adds `Host`, `Content-Length`, `User-Agent` and `Accept-Encoding`, and `Content-Type` of a form.
+    adds `Host`, `Content-Length`, `User-Agent` and `Accept-Encoding`, and `Content-Type` of a form
+    and of an upload.
     """
 
     url: str
-    body: bytes | Parts = field(repr=False)
+    body: bytes | Parts | Upload = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)  # among them the provider's key
     method: str = "POST"
 

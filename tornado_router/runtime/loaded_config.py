@@ -13,6 +13,7 @@ from loguru import logger
 from tornado_router.accounts.keys import KEY_PREFIX
 from tornado_router.accounts.plans import check_plans
 from tornado_router.accounts.sessions import check_secret
+from tornado_router.calls.passed.rules import check_passthrough
 from tornado_router.config import check
 from tornado_router.config.credentials import header_secrets, in_all_forms, secrets_in
 from tornado_router.config.declaration import table_schema
@@ -130,6 +131,7 @@ def load_config(
     faults += _check_vendor_proxies(config, environ)
     faults += check_routes(providers, config.routes)
     faults += check_targets(providers, config.targets)
+    faults += check_passthrough(config.passthrough, providers)
     faults += check_prices(config.prices, providers)
     if faults:
         raise ConfigError(faults)

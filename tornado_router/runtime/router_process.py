@@ -22,6 +22,10 @@ from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway
+from tornado_router.calls.passed.gate import Gate
+from tornado_router.calls.passed.rules import Rules
+from tornado_router.calls.passed.story import PassThroughs
+from tornado_router.calls.resources import Resources
 from tornado_router.calls.response_cache import ResponseCache
 from tornado_router.calls.stored_responses import StoredResponses
 from tornado_router.calls.token_counts import TokenCounts
@@ -120,6 +124,7 @@ class RouterProcess:
         self._upstreams: dict[str, Upstream] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._secrets: set[str] = set()
+        self._resources = Resources(storage)
         self.services = self._make_services(loaded)
         self.application = RouterApplication(self.services, config.server.max_body_bytes)
 
@@ -227,7 +232,8 @@ class RouterProcess:
         self.metrics.models.keep(router.names())
         self.metrics.targets.keep(target.model for target in router.targets())
         plans, services = _plans(config), self._account_services
-        gateway = self._make_gateway(loaded, router)
+        accounts = self._call_accounts(config, loaded.prices)
+        gateway = self._make_gateway(loaded, router, accounts)
         return Serving(
             config=config,
             providers=loaded.providers,
@@ -251,9 +257,26 @@ class RouterProcess:
                 self.shared.limiter,
                 gateway.stored.origin,
             ),
+            passed=self._make_passed(loaded, router, accounts),
         )
 
-    def _make_gateway(self, loaded: LoadedConfig, router: Router) -> Gateway:
+    def _make_passed(
+        self, loaded: LoadedConfig, router: Router, accounts: CallAccounts
+    ) -> PassThroughs:
+        refuses = loaded.config.pricing.unpriced == "refuse"
+        return PassThroughs(
+            loaded.providers,
+            dict(self._upstreams),
+            accounts,
+            resources=self._resources,
+            gate=Gate(self._resources, refuse_unpriced=refuses),
+            router=router,
+            rules=Rules(loaded.config.passthrough),
+        )
+
+    def _make_gateway(
+        self, loaded: LoadedConfig, router: Router, accounts: CallAccounts
+    ) -> Gateway:
         config = loaded.config
         prices = loaded.prices
         selection = Selection(config.targets, self._health, prices)
@@ -275,7 +298,7 @@ class RouterProcess:
             selection,
             cache,
             dispatcher,
-            self._call_accounts(config, prices),
+            accounts,
             prices=prices,
             stored=StoredResponses(self.storage, config.responses),
             answer_model=config.routing.answer_model,

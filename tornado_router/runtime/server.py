@@ -100,6 +100,7 @@ class Server:
         self._router.recorder.tidy()
         stored = self._router.services.serving.gateway.stored
         stored.tidy()
+        self._router.services.serving.passed.resources.tidy()
         self._router.services.background.look_after(stored)
         self._router.services.process.measure()
 

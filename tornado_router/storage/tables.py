@@ -290,10 +290,36 @@ class StoredEvents(Model):
         indexes = ((("stored_id", "last_number"), False),)
 
 
+class Resource(Model):
+    """Whose a thing is that a vendor keeps under an id: a file, a vector store, a thread.
+
+    `kind` is the endpoint that made it. A vendor has one thing under an id, and it has one owner.
+    `expires_at` is when the vendor deletes it, where that is known for good.
+    Rows hold no foreign keys; a user's are deleted with the user.
+    """
+
+    id = BigAutoField()
+    resource_id = CharField(max_length=256)
+    provider = CharField()
+    kind = CharField(max_length=64)
+    user_id = IntegerField()
+    key_id = IntegerField()
+    created_at = DateTimeField(default=now)
+    expires_at = DateTimeField(null=True, index=True)
+
+    class Meta:
+        table_name = "resources"
+        indexes = (
+            (("resource_id", "provider"), True),
+            (("user_id", "provider", "kind"), False),
+        )
+
+
 MAX_ID = 2**31 - 1
 """Of a row: larger numbers do not fit into the column on every database."""
 
 TABLES = (
     *(User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite, RequestLog),
     *(StoredResponse, BackgroundResponse, StoredItem, StoredEvents),
+    Resource,
 )

@@ -20,6 +20,7 @@ from tornado_router.provider import (
     Provider,
     Relayed,
     Unsupported,
+    Upload,
     UpstreamRequest,
     UpstreamResponse,
 )
@@ -245,6 +246,7 @@ def make_call(
 
 def sent_body(request: UpstreamRequest) -> bytes:
     """The bytes of a request's body; of a form, what is sent of it."""
+    assert not isinstance(request.body, Upload), "no call is passed on as it is"
     return b"".join(request.body.pieces()) if isinstance(request.body, Parts) else request.body
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from tornado_router.provider import (
     ApiError,
     OptionError,
+    PassThrough,
     Provider,
     UpstreamRequest,
     UpstreamResponse,
@@ -70,6 +71,16 @@ class AnthropicProvider(Provider):
     def probe(self) -> UpstreamRequest:
         """https://platform.claude.com/docs/en/api/models/list."""
         return UpstreamRequest(f"{self.base_url}/v1/models?limit=1", b"", self.headers, "GET")
+
+    def pass_through(self, request: PassThrough) -> UpstreamRequest:
+        """The same path, with the client's version and betas beside those of the table."""
+        headers = dict(self.headers)
+        if version := request.headers.get("anthropic-version"):
+            headers["anthropic-version"] = version
+        betas = [*self.betas, request.headers.get("anthropic-beta", "")]
+        if any(betas):
+            headers["anthropic-beta"] = ",".join(filter(None, betas))
+        return request.to(self.base_url, headers)
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
         """The error behind a response whose status is not a success."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 from tornado_router.provider import (
     ApiError,
     OptionError,
+    PassThrough,
     Provider,
     UpstreamRequest,
     UpstreamResponse,
@@ -18,6 +20,8 @@ from tornado_router.provider import (
 from tornado_router_google.chat import ChatCompletions
 from tornado_router_google.embeddings import Embeddings
 from tornado_router_google.errors import read_error
+
+_VERSION = re.compile(r"/v[0-9]+[a-z0-9]*$")
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 
@@ -106,6 +110,12 @@ class GoogleProvider(Provider):
         if self.on_vertex:
             return None
         return UpstreamRequest(f"{self.base_url}/models?pageSize=1", b"", self.headers, "GET")
+
+    def pass_through(self, request: PassThrough) -> UpstreamRequest | None:
+        """The same path of the Gemini API. Vertex AI shares its host with all of Google Cloud."""
+        if self.on_vertex:
+            return None
+        return request.to(_VERSION.sub("", self.base_url), self.headers)
 
     def parse_error(self, response: UpstreamResponse) -> ApiError:
         """The error behind a response whose status is not a success."""

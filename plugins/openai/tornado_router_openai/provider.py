@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from tornado_router.provider import (
     OptionError,
+    PassThrough,
     Provider,
     Translator,
     UpstreamRequest,
@@ -160,6 +162,11 @@ class OpenAIProvider(Provider):
     def probe(self) -> UpstreamRequest:
         """https://platform.openai.com/docs/api-reference/models/list."""
         return UpstreamRequest(self.base_url + self.probe_path, b"", self.headers, "GET")
+
+    def pass_through(self, request: PassThrough) -> UpstreamRequest:
+        """The same path behind the base URL, which has the version already."""
+        below = request.path.removeprefix("/v1")
+        return replace(request, path=below).to(self.base_url, self.headers)
 
     def _headers(self, options: Mapping[str, Any]) -> dict[str, str]:
         """https://platform.openai.com/docs/api-reference/authentication."""

@@ -23,7 +23,7 @@ from tornado_router.calls.upstream.websocket import WebSocket, WebSocketConnecto
 from tornado_router.config.options import ProviderOptions
 from tornado_router.config.proxy import Proxies
 from tornado_router.error_codes import Failure
-from tornado_router.provider import Parts, UpstreamRequest, UpstreamResponse
+from tornado_router.provider import Parts, Upload, UpstreamRequest, UpstreamResponse
 
 
 class AiohttpUpstream:
@@ -117,7 +117,9 @@ class AiohttpUpstream:
         body: bytes | AsyncIterator[bytes]
         body, headers = request.body, request.headers  # type: ignore[assignment]
         if isinstance(request.body, Parts):
-            body, headers = form_pieces(request.body), _form_headers(request)
+            body, headers = form_pieces(request.body), _body_headers(request)
+        elif isinstance(request.body, Upload):
+            body, headers = request.body.pieces, _body_headers(request)
         response = await self._session.request(
             request.method,
             request.url,
@@ -135,8 +137,9 @@ class AiohttpUpstream:
 
 
 class _Stream:
-    """A response that is read as it arrives (`UpstreamStream`)."""
+    """A response that is read as it arrives (`ByteStream`)."""
 
+    piece_bytes = bounds.PIECE
     status: int
     headers: Mapping[str, str]
 
@@ -182,7 +185,7 @@ class _Stream:
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._response.content.read(bounds.PIECE)
+            piece = await self._response.content.read(self.piece_bytes)
         except FAILURES as error:
             piece = unread(self._response)  # a slow client may be behind, and all may be there
             if not piece:
@@ -202,9 +205,11 @@ class _Stream:
             raise failure(self._upstream._name, error, self._request.url) from None
 
 
-def _form_headers(request: UpstreamRequest) -> Mapping[str, str]:
-    assert isinstance(request.body, Parts)
+def _body_headers(request: UpstreamRequest) -> Mapping[str, str]:
+    """The headers of a request whose body comes in pieces; without a length, in chunks."""
+    assert not isinstance(request.body, bytes)
     headers = CIMultiDict(request.headers)
     headers["Content-Type"] = request.body.content_type
-    headers["Content-Length"] = str(request.body.size)
+    if request.body.size is not None:
+        headers["Content-Length"] = str(request.body.size)
     return headers

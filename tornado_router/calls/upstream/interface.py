@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tornado_router.provider import HTTPClient
+from tornado_router.provider import HTTPClient, UpstreamStream
 
 
 class PoolNumbers(Protocol):
@@ -42,3 +42,10 @@ class Upstream(HTTPClient, Protocol):
     async def close(self) -> None:
         """Closes every connection."""
         ...
+
+
+class ByteStream(UpstreamStream, Protocol):
+    """A response of these clients, which comes in pieces of a size that may be chosen."""
+
+    piece_bytes: int
+    """The most of one piece."""

@@ -26,11 +26,17 @@ from tornado_router.calls.upstream.failures import (
 from tornado_router.calls.upstream.pool import Pool
 from tornado_router.calls.upstream.request_head import Heads, Origin
 from tornado_router.calls.upstream.response_headers import ResponseHeaders
-from tornado_router.calls.upstream.uploads import form_pieces
+from tornado_router.calls.upstream.uploads import chunks_of, form_pieces
 from tornado_router.config.options import ProviderOptions
 from tornado_router.config.proxy import Proxies
 from tornado_router.error_codes import Failure
-from tornado_router.provider import Parts, UpstreamRequest, UpstreamResponse, UpstreamSocket
+from tornado_router.provider import (
+    Parts,
+    Upload,
+    UpstreamRequest,
+    UpstreamResponse,
+    UpstreamSocket,
+)
 
 if TYPE_CHECKING:
     from tornado_router.calls.upstream.websocket import WebSocketConnector
@@ -108,22 +114,23 @@ class LlhttpUpstream:
     async def _begin(self, request: UpstreamRequest, count: BodyCount | None) -> Exchange:
         """Sends a request, and waits for the response to begin, or to end if it is wanted whole."""
         head, body = self._heads.find(request), request.body
-        size = body.size if isinstance(body, Parts) else len(body)
-        lines = head.ended(size)
+        lines = head.ended(len(body) if isinstance(body, bytes) else body.size)
         until = self._loop.time() + self._options.total_timeout
-        connection = self.pool.take(head.origin)
+        once = isinstance(body, Upload)  # so not by a connection that may be closed by now
+        connection = None if once else self.pool.take(head.origin)
         again = False
         while True:
             if connection is None:
-                connection = await self._connect(head.origin, until, instead=again)
+                connection = await self._connect(head.origin, until, instead=again, fresh=once)
             exchange = Exchange(self._loop, count, has_body=request.method.upper() != "HEAD")
             try:
-                if isinstance(body, Parts):
-                    connection.send(exchange, lines, None, until)
-                    async with aclosing(form_pieces(body)) as pieces:
-                        await connection.upload(exchange, pieces)
-                else:
+                if isinstance(body, bytes):
                     connection.send(exchange, lines, body, until)
+                else:
+                    connection.send(exchange, lines, None, until)
+                    made = form_pieces(body) if isinstance(body, Parts) else chunks_of(body)
+                    async with aclosing(made) as pieces:
+                        await connection.upload(exchange, pieces)
                 await exchange.begun()
             except BaseException as error:
                 exchange.abandon()
@@ -141,8 +148,10 @@ class LlhttpUpstream:
             raise Failure.proxy_refused(provider=self._name, status=PROXY_REFUSED)
         return exchange
 
-    async def _connect(self, origin: Origin, until: float, *, instead: bool) -> Connection:
-        get = self.pool.replace if instead else self.pool.get
+    async def _connect(
+        self, origin: Origin, until: float, *, instead: bool, fresh: bool = False
+    ) -> Connection:
+        get = self.pool.replace if instead else self.pool.get_new if fresh else self.pool.get
         seconds = min(self._options.connect_timeout, until - self._loop.time())
         try:
             async with asyncio.timeout(seconds):
@@ -152,8 +161,9 @@ class LlhttpUpstream:
 
 
 class _Stream:
-    """A response that is read as it arrives (`UpstreamStream`)."""
+    """A response that is read as it arrives (`ByteStream`)."""
 
+    piece_bytes = bounds.PIECE
     status: int
     headers: Mapping[str, str]
 
@@ -194,7 +204,7 @@ class _Stream:
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._exchange.read(bounds.PIECE)
+            piece = await self._exchange.read(self.piece_bytes)
         except FAILURES as error:
             raise failure(self._upstream._name, error, self._request.url) from None
         if not piece:

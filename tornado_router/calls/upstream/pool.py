@@ -63,6 +63,15 @@ class Pool:
         await self._take_place()
         return self._kept(origin) or await self.replace(origin)
 
+    async def get_new(self, origin: Origin) -> Connection:
+        """A new connection, as soon as there may be one, for what can be sent only once.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        await self._take_place()
+        return await self.replace(origin)
+
     async def replace(self, origin: Origin) -> Connection:
         """A new connection in the place of one that refused a request.
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from tornado_router.calls.upstream import bounds
 from tornado_router.calls.upstream.failures import BrokenResponseError
-from tornado_router.provider import Parts, UpstreamRequest
+from tornado_router.provider import Parts, Upload, UpstreamRequest
 
 MAX_KEPT = 256
 """So many heads are kept: some hold a value that no other request has."""
@@ -60,8 +60,14 @@ class Head(NamedTuple):
     data: bytes
     has_length: bool
 
-    def ended(self, size: int) -> bytes:
-        """The whole head of a request with a body of so many bytes."""
+    def ended(self, size: int | None) -> bytes:
+        """The whole head of a request.
+
+        Args:
+            size: of its body, in bytes; None for one in chunks.
+        """
+        if size is None:
+            return self.data + b"Transfer-Encoding: chunked\r\n\r\n"
         if size or self.has_length:
             return b"%bContent-Length: %d\r\n\r\n" % (self.data, size)
         return self.data + b"\r\n"
@@ -81,7 +87,7 @@ class Heads:
             ValueError: a header would end its line, or the method is none.
         """
         body = request.body
-        if isinstance(body, Parts):  # the boundary is another each time
+        if isinstance(body, Parts | Upload):  # the boundary is another each time
             return _head(request, {"Content-Type": body.content_type})
         key = (request.method, request.url, *request.headers.items())
         head = self._kept.get(key)

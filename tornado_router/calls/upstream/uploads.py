@@ -1,11 +1,11 @@
-"""Forms as they are sent to a vendor: piece by piece, read from disk by another thread."""
+"""Bodies that are sent to a vendor piece by piece: forms, and what a client is still sending."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 
-from tornado_router.provider import Parts
+from tornado_router.provider import Parts, Upload
 
 
 async def form_pieces(parts: Parts) -> AsyncGenerator[bytes, None]:
@@ -17,3 +17,15 @@ async def form_pieces(parts: Parts) -> AsyncGenerator[bytes, None]:
         return
     while (read := await asyncio.to_thread(next, pieces, None)) is not None:
         yield read
+
+
+async def chunks_of(upload: Upload) -> AsyncGenerator[bytes, None]:
+    """An upload in pieces, as they are written: in chunks if its size is not known."""
+    if upload.size is not None:
+        async for piece in upload.pieces:
+            yield piece
+        return
+    async for piece in upload.pieces:
+        if piece:
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"

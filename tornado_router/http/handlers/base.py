@@ -319,7 +319,8 @@ class NotFoundHandler(BaseHandler):
         Raises:
             ApiError: 404.
         """
-        raise unknown_path(self.request.method or "", self.request.path)
+        passed = self.services.serving.passed.rules.shown
+        raise unknown_path(self.request.method or "", self.request.path, passed)
 
 
 def _has_method(handler: type[RequestHandler], method: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from tornado_router.background.held_memory import SLOW_BYTES, Hold, request_hold
 from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError, Envelope
@@ -22,6 +23,8 @@ from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
 from tornado_router.validation.form_body import form_body
 from tornado_router.validation.forms import FORM, Form
+
+W = TypeVar("W", bound=ResponseWriter)
 
 MAX_CLIENT = 100
 """Characters of a client's name, and of its session, that are recorded."""
@@ -56,14 +59,23 @@ class CallHandler(BaseHandler):
 
     async def serve(self, call: Call) -> None:
         """Serves a call that has begun."""
+        await self.run(partial(self.services.serving.gateway.run, call), ResponseWriter(self))
+
+    async def run(self, work: Callable[[Envelope, W], Awaitable[None]], writer: W) -> None:
+        """Does what a call that has begun is about.
+
+        Args:
+            work: does it; it accounts for the call, whatever becomes of it.
+            writer: takes the response.
+        """
         self._task = asyncio.current_task()
         self.logged = True  # the gateway accounts for it from here on
-        writer = self._writer = ResponseWriter(self)
+        self._writer = writer
         if self.hold is None:
             self.hold = Hold(self.services.memory)
         request_hold.set(self.hold)
         try:
-            await self.services.serving.gateway.run(call, self.envelope(), writer)
+            await work(self.envelope(), writer)
         except ClientLeftError:
             pass
         except asyncio.CancelledError:

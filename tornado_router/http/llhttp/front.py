@@ -53,7 +53,8 @@ class LlhttpFront:
     ) -> None:
         self.application = application
         self.max_header_bytes = options.max_header_bytes
-        self.max_body_bytes = (options.max_body_bytes or LARGE_BODY) * discarded_bodies
+        discarded = (options.max_body_bytes or LARGE_BODY) * discarded_bodies
+        self.max_body_bytes = max(discarded, options.max_upload_bytes)
         self.half_closed: HalfClosed | None = None
         self.read_buffer = memoryview(bytearray(READ_BYTES))
         self.clients: set[LlhttpConnection] = set()

@@ -255,7 +255,7 @@ def _or_skip(player: Player, call: Call) -> UpstreamRequest:
 
 
 def _is_json(request: UpstreamRequest) -> bool:
-    if isinstance(request.body, Parts):
+    if not isinstance(request.body, bytes):
         return False
     try:
         json.loads(request.body)

@@ -1,0 +1,175 @@
+"""Lists of what a vendor keeps: a user's own things alone, in whole pages.
+
+The vendor lists what all users of its account have. So its pages are read, one after the other,
+until there are as many of the user's own as were asked for, or no more can come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tornado_router.calls.passed.request import Query
+from tornado_router.endpoints.dialects import ANTHROPIC, Dialect
+from tornado_router.endpoints.made_resources import id_of
+from tornado_router.error_codes import Failure, Invalid, Refusal
+
+DEFAULT_PAGE, LARGEST_PAGE = 20, 100
+
+MOST_PAGES = 100
+"""Of a vendor's, that are read for one page of a user's."""
+
+_TOKEN, _NEXT_TOKEN = "pageToken", "nextPageToken"
+
+Ask = Callable[[Query], Awaitable[Mapping[str, Any]]]
+"""Has the vendor list a page."""
+
+
+class Cursors(NamedTuple):
+    """What a vendor's lists call the places where a page begins or ends."""
+
+    after: str
+    before: str
+
+
+_OPENAI, _ANTHROPIC = Cursors("after", "before"), Cursors("after_id", "before_id")
+
+
+class Asked(NamedTuple):
+    """What a client asks of a list.
+
+    Attributes:
+        limit: items of a page at most.
+        after: the id behind which to begin; empty for the first page.
+        before: the id before which to end; empty for none.
+        rest: all else of the query.
+    """
+
+    limit: int
+    after: str
+    before: str
+    rest: Query
+
+
+class Lists:
+    """Lists the things of one user.
+
+    Args:
+        ask: has the vendor list a page.
+        mine: the ids that the user has of what is listed.
+        dialect: that the client speaks.
+    """
+
+    def __init__(self, ask: Ask, mine: set[str], dialect: Dialect) -> None:
+        self._ask = ask
+        self._mine = mine
+        self._cursors = _ANTHROPIC if dialect is ANTHROPIC else _OPENAI
+
+    async def page(self, query: Query) -> Mapping[str, Any]:
+        """One page.
+
+        Args:
+            query: of the request.
+
+        Raises:
+            ApiError: 400 or 404, the query cannot be used; or as the vendor says.
+        """
+        names = {name for name, _ in query}
+        if "pageSize" in names or _TOKEN in names:
+            return await self._by_tokens(query)
+        asked = self._read(query)
+        for cursor, name in zip((asked.after, asked.before), self._cursors, strict=True):
+            if cursor and cursor not in self._mine:
+                raise Refusal.resource_not_found(what="Resource", id=cursor[:100], param=name)
+        found: list[Any] = []
+        cursor, pages = asked.before or asked.after, 0
+        left = set(self._mine)
+        while True:
+            body = await self._ask(self._query(asked, cursor))
+            if _NEXT_TOKEN in body or not _listed(body):
+                return await self._by_tokens(query, body)
+            items = body["data"]
+            own = [item for item in items if id_of(item) in self._mine]
+            found = [*own, *found] if asked.before else [*found, *own]
+            left -= {id_of(item) for item in own}
+            pages += 1
+            is_last = not body.get("has_more") or not items
+            if is_last or len(found) > asked.limit or not left:
+                return self._made(body, found, asked)
+            if pages >= MOST_PAGES:
+                if not found:
+                    raise Refusal.list_too_long()
+                return self._made(body, found, asked, has_more=True)
+            cursor = id_of(items[0] if asked.before else items[-1])
+
+    def _read(self, query: Query) -> Asked:
+        values = dict(query)
+        used = ("limit", *self._cursors)
+        given = values.get("limit", str(DEFAULT_PAGE))
+        if not (given.isascii() and given.isdecimal() and len(given) < 6 and int(given) > 0):
+            raise Invalid.invalid_value(
+                "Invalid 'limit': expected a number of items, 1 at least.", param="limit"
+            )
+        after, before = (values.get(name, "") for name in self._cursors)
+        if after and before:
+            raise Invalid.invalid_value(
+                f"Invalid '{self._cursors.before}': a page begins or ends at an id, not both.",
+                param=self._cursors.before,
+            )
+        rest = [(name, value) for name, value in query if name not in used]
+        return Asked(min(int(given), LARGEST_PAGE), after, before, rest)
+
+    def _query(self, asked: Asked, cursor: str) -> Query:
+        name = self._cursors.before if asked.before else self._cursors.after
+        at = [(name, cursor)] if cursor else []
+        return [*asked.rest, ("limit", str(LARGEST_PAGE)), *at]
+
+    def _made(
+        self, body: Mapping[str, Any], found: Sequence[Any], asked: Asked, *, has_more: bool = False
+    ) -> Mapping[str, Any]:
+        """The page as the client gets it, in the vendor's form."""
+        shown = found[-asked.limit :] if asked.before else found[: asked.limit]
+        made = {**body, "data": list(shown), "has_more": has_more or len(found) > asked.limit}
+        for name, place in (("first_id", 0), ("last_id", -1)):
+            if name in body or body.get("object") == "list":
+                made[name] = id_of(shown[place]) if shown else None
+        return made
+
+    async def _by_tokens(
+        self, query: Query, body: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        """A page of a vendor's that has more by tokens: those of the user's own in one of them.
+
+        A page may have fewer items than were asked for: https://google.aip.dev/158.
+        """
+        rest = [(name, value) for name, value in query if name != _TOKEN]
+        for _ in range(MOST_PAGES):
+            if body is None:
+                body = await self._ask(query)
+            made, token = self._own(body), body.get(_NEXT_TOKEN)
+            if not token or not self._mine:
+                return {name: made[name] for name in made if name != _NEXT_TOKEN}
+            if any(made[name] for name in made if isinstance(made[name], list)):
+                return made
+            query, body = [*rest, (_TOKEN, str(token))], None
+        raise Refusal.list_too_long()
+
+    def _own(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A page with the user's own items alone. Beside lists and texts, it has nothing.
+
+        Raises:
+            ProviderError: 502, it is another kind of response.
+        """
+        made: dict[str, Any] = {}
+        for name, value in body.items():
+            if isinstance(value, list):
+                made[name] = [item for item in value if id_of(item) in self._mine]
+            elif isinstance(value, Mapping):
+                raise Failure.bad_provider_answer("The provider's list is not one.")
+            else:
+                made[name] = value
+        return made
+
+
+def _listed(body: Mapping[str, Any]) -> bool:
+    return isinstance(body.get("data"), list)

@@ -12,6 +12,7 @@ writes its sockets by hand, so that it can break every rule of HTTP. Tests ask i
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import socket
@@ -180,6 +181,26 @@ def moderations(request):
     return {"id": "modr-upstream", "model": request.get("model"), "results": results}
 
 
+async def speech(x):
+    """Three pieces of audio, as bytes or as events."""
+    pieces = [b"ID3\x00", b"\xff\xf3\x64\xc4", b"\x00" * 8]
+    if x.json.get("stream_format") == "sse":
+        audio = [
+            {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
+            for piece in pieces
+        ]
+        usage = {"input_tokens": 14, "output_tokens": 101, "total_tokens": 115}
+        await x.begin_stream()
+        for event in [*audio, {"type": "speech.audio.done", "usage": usage}]:
+            await x.event(event)
+        return await x.end_stream()
+    await x.begin_stream(content_type="audio/mpeg")
+    for piece in pieces:
+        await x.piece(piece)
+        await asyncio.sleep(PAUSE)
+    return await x.end_stream()
+
+
 def text_completion(request, text=TEXT, finish_reason="stop", **more):
     prompts = request["prompt"]
     prompts = (
@@ -269,6 +290,8 @@ async def ok(x):
         return await x.answer(embeddings(x.json))
     if x.target.endswith("/moderations"):
         return await x.answer(moderations(x.json))
+    if x.target.endswith("/audio/speech"):
+        return await speech(x)
     if not x.target.endswith("/chat/completions"):
         if x.json.get("stream"):
             return await stream_all(x, text_chunks(x.json))

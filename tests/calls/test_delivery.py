@@ -13,7 +13,6 @@ from tornado_router.errors import ProviderError
 from tornado_router.provider import Binary
 from tornado_router.sse import Decoder
 
-from ..speech_endpoint import register_speech
 from .story import LAST, LIMITED, USAGE, Reader, Scripted, World, chunk
 
 REPORTED = {"prompt_tokens": 11, "completion_tokens": 0, "total_tokens": 11}
@@ -260,10 +259,6 @@ class TestStop:
 class TestBytes:
     """A response that is no JSON: its bytes reach the client as they are."""
 
-    @pytest.fixture(autouse=True)
-    def speech(self, monkeypatch):
-        register_speech(monkeypatch)
-
     def ask(self, world, **asked):
         asked = {"endpoint": "audio.speech", "input": "hello", **asked}
         return world.ask(**asked)
@@ -296,7 +291,7 @@ class TestBytes:
     def test_without_usage_it_is_estimated(self):
         world = World([Binary("audio/wav", b"a")])
         self.ask(world, stream=True)
-        assert (world.account.usage.prompt_tokens, world.account.usage.estimated) == (5, True)
+        assert (world.account.usage.prompt_tokens, world.account.usage.estimated) == (2, True)
 
     def test_a_failure_on_the_way_breaks_it_off(self):
         """Bytes cannot say that something is missing, and an end would look as if nothing was."""

@@ -8,7 +8,6 @@ import pytest
 from tornado_router.errors import ProviderError
 from tornado_router.provider import Binary
 
-from ..speech_endpoint import register_speech
 from .story import LAST, Reader, Scripted, World, chunk
 
 COMMENT = b": keep-alive\n\n"
@@ -205,8 +204,7 @@ class TestKeepAlive:
         assert COMMENT in first.body
         assert world.provider.calls == 1
 
-    def test_bytes_have_no_place_for_them(self, monkeypatch):
-        register_speech(monkeypatch)
+    def test_bytes_have_no_place_for_them(self):
         client = World([Binary("audio/wav", b"a")]).ask(
             stream=True, endpoint="audio.speech", input="x"
         )

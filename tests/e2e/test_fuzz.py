@@ -62,12 +62,14 @@ MODELS = {
     "/v1/completions": "echo",
     "/v1/embeddings": "ok",
     "/v1/moderations": "echo",
+    "/v1/audio/speech": "echo",
 }
 CALLS = {
     "/v1/chat/completions": {"model": "echo", "messages": [{"role": "user", "content": "x"}]},
     "/v1/completions": {"model": "echo", "prompt": "x"},
     "/v1/embeddings": {"model": "ok", "input": "x"},
     "/v1/moderations": {"model": "echo", "input": "x"},
+    "/v1/audio/speech": {"model": "echo", "input": "x", "voice": "alloy"},
 }
 
 OPEN = {

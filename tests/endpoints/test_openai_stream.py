@@ -7,14 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tornado_router.endpoints import CHAT_COMPLETIONS, COMPLETIONS
+from tornado_router.endpoints import AUDIO_SPEECH, CHAT_COMPLETIONS, COMPLETIONS
 from tornado_router.endpoints.openai_usage import usage_body
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import Binary, Call, Relayed, load_json
 from tornado_router.sse import Decoder
 from tornado_router.usage import Usage
-
-from ..speech_endpoint import SPEECH
 
 IDENTITY = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "cost": 0.5}
@@ -393,8 +391,8 @@ class TestContent:
         assert COMPLETIONS.has_content({"choices": [{"text": "a"}]})
 
     def test_of_bytes_it_is_any(self):
-        assert SPEECH.has_content(Binary("audio/wav", b"a"))
-        assert not SPEECH.has_content(Binary("audio/wav", b"", USAGE))
+        assert AUDIO_SPEECH.has_content(Binary("audio/wav", b"a"))
+        assert not AUDIO_SPEECH.has_content(Binary("audio/wav", b"", USAGE))
 
     @pytest.mark.parametrize("nonsense", ["x", 5, [5], {"choices": "x"}])
     def test_nonsense_is_left_to_the_encoder(self, nonsense):

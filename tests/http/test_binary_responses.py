@@ -1,6 +1,7 @@
-"""Responses that are bytes over HTTP: an endpoint for tests, and the echo's speech."""
+"""Responses that are bytes over HTTP: the echo's speech."""
 
 import asyncio
+import base64
 import io
 import json
 import wave
@@ -9,25 +10,15 @@ import pytest
 from tornado.httpclient import HTTPError
 
 from tornado_router.errors import ProviderError
-from tornado_router.http import urls
 from tornado_router.http.fronts import FRONTS
-from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.provider import Binary
-
-from ..speech_endpoint import SPEECH, register_speech
+from tornado_router.sse import Decoder
 
 
 @pytest.fixture(params=FRONTS)
 def http_front(request):
     """Every front."""
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def speech(monkeypatch):
-    register_speech(monkeypatch)
-    route = urls.Route(SPEECH.name, SPEECH.path, CallHandler, {"endpoint": SPEECH})
-    monkeypatch.setattr(urls, "ROUTES", (*urls.ROUTES, route))
 
 
 BODY = {"model": "echo", "input": "hello there world", "voice": "alloy"}
@@ -47,21 +38,25 @@ def ask(http_client, base_url, key):
 
 
 @pytest.mark.gen_test
-async def test_a_whole_response(ask):
+async def test_bytes_come_as_they_are_made(ask):
     response = await ask()
     assert response.headers["Content-Type"] == "audio/wav"
-    assert int(response.headers["Content-Length"]) == len(response.body)
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert "Content-Length" not in response.headers
     with wave.open(io.BytesIO(response.body)) as sound:
         assert len(sound.readframes(10**6)) == 3 * 800
 
 
 @pytest.mark.gen_test
-async def test_a_stream_is_the_same_bytes(ask):
-    whole, streamed = await ask(), await ask(stream_format="audio")
-    assert streamed.headers["Content-Type"] == "audio/wav"
-    assert streamed.headers["Cache-Control"] == "no-cache"
-    assert "Content-Length" not in streamed.headers
-    assert streamed.body == whole.body
+async def test_events_have_the_same_bytes(ask):
+    whole, streamed = await ask(), await ask(stream_format="sse")
+    assert streamed.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    events = [json.loads(event.data) for event in Decoder().feed(streamed.body)]
+    *deltas, done = events
+    assert b"".join(base64.b64decode(delta["audio"]) for delta in deltas) == whole.body
+    assert {delta["type"] for delta in deltas} == {"speech.audio.delta"}
+    assert done["type"] == "speech.audio.done"
+    assert done["usage"] == {"input_tokens": 3, "output_tokens": 0, "total_tokens": 3}
 
 
 @pytest.mark.gen_test

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.schemas.build import build
+from tools.schemas.own import own_schemas
 from tools.schemas.targets import PACKAGES, sdk_types
 
 _WIDTH = 100
@@ -19,7 +20,8 @@ _MOST_LINES = 40
 
 def render_all() -> dict[str, str]:
     """The text of every file, the manifest included, by file name."""
-    files = {f"{name}.json": render(build(name, type_)) for name, type_ in sdk_types().items()}
+    schemas = {name: build(name, type_) for name, type_ in sdk_types().items()} | own_schemas()
+    files = {f"{name}.json": render(schemas[name]) for name in sorted(schemas)}
     manifest = {
         "sources": {package: metadata.version(package) for package in PACKAGES},
         "sha256": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},

@@ -243,7 +243,8 @@ class Admission:
             tokens = usage.completion_tokens // (permit.choices or 1)
             unpaid = charge.uncharged > 0
             self._bounds.learn(permit.key.user_id, target, tokens, unpaid=unpaid)
-            if streamed is not None:
+            is_media = usage.audio_completion_tokens or usage.image_completion_tokens
+            if streamed is not None and not is_media:  # of which no text shows
                 shown = streamed // BYTES_PER_TOKEN
                 self._bounds.compare(target, usage.completion_tokens, shown)
         return charge

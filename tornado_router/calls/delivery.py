@@ -20,7 +20,7 @@ from tornado_router.calls.attempt import Attempt
 from tornado_router.calls.client import NO_HEADERS, Client, ClientLeftError
 from tornado_router.calls.costs import COST_HEADER, Costs
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
-from tornado_router.endpoints import Encoded, StreamEncoder
+from tornado_router.endpoints import ENDPOINTS, Encoded, StreamEncoder
 from tornado_router.endpoints.base import END_SECONDS, EVENT_STREAM
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError, ProviderError
@@ -203,10 +203,12 @@ class Delivery:
         self, content_type: str, *, stream: bool, more: Mapping[str, str] = NO_HEADERS
     ) -> None:
         self._begun = True
-        if content_type not in (EVENT_STREAM, JSON):  # a cached or logged response is text
-            self._entry = None
-            self._account.copy.drop()
-        headers = self._account.response_headers()
+        account = self._account
+        is_text = content_type in (EVENT_STREAM, JSON)
+        if not is_text or ENDPOINTS[account.call.endpoint].is_media:
+            self._entry = None  # what is cached or logged is text
+            account.copy.drop()
+        headers = account.response_headers()
         headers.update(more)
         self._client.begin(headers, content_type, stream=stream)
 

@@ -143,7 +143,10 @@ class ResponseCache:
         """
         if not route.cache_seconds or not (control.read or control.write) or call.files:
             return None
-        temperature = ENDPOINTS[call.endpoint].ask(call).temperature()
+        endpoint = ENDPOINTS[call.endpoint]
+        if endpoint.is_media:
+            return None
+        temperature = endpoint.ask(call).temperature()
         if temperature is not None and temperature > route.cache_max_temperature:
             return None
         targets = [

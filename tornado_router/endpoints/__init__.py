@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tornado_router.endpoints.ask import Ask, Output
+from tornado_router.endpoints.audio_speech import AUDIO_SPEECH
 from tornado_router.endpoints.audio_transcriptions import AUDIO_TRANSCRIPTIONS
 from tornado_router.endpoints.audio_translations import AUDIO_TRANSLATIONS
 from tornado_router.endpoints.base import Encoded, Endpoint, StreamEncoder
@@ -24,6 +25,7 @@ from tornado_router.endpoints.responses import RESPONSES, RESPONSES_COMPACT
 
 __all__ = [
     "ANTHROPIC",
+    "AUDIO_SPEECH",
     "AUDIO_TRANSCRIPTIONS",
     "AUDIO_TRANSLATIONS",
     "CHAT_COMPLETIONS",
@@ -56,6 +58,7 @@ _ALL: tuple[Endpoint, ...] = (
     MODERATIONS,
     AUDIO_TRANSCRIPTIONS,
     AUDIO_TRANSLATIONS,
+    AUDIO_SPEECH,
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}

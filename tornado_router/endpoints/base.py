@@ -55,6 +55,7 @@ class Documentation:
         chunk: the file in `schemas/` that describes the chunks of its streams; empty without
             streams.
         ends_with_done: whether `[DONE]` follows the last chunk.
+        content: the content types of its whole responses, where these are bytes; none for JSON.
     """
 
     summary: str
@@ -64,6 +65,7 @@ class Documentation:
     media: tuple[str, ...] = ()
     chunk: str = ""
     ends_with_done: bool = True
+    content: tuple[str, ...] = ()
 
 
 class StreamEncoder(Protocol):
@@ -153,6 +155,8 @@ class Endpoint(ABC):
         count_path: where clients ask for it.
         default_model: the model of a request that names none; empty if every request has to.
         streams: whether a response may be a stream.
+        is_media: whether its responses are media, of many MB: they are neither in the response
+            cache nor in the request log.
         forwarded_headers: of a request, those that are part of the API and meant for the vendor,
             in lower case; a call carries them.
         otel_operation: OpenTelemetry's `gen_ai.operation.name`; empty for the endpoint's name.
@@ -173,6 +177,7 @@ class Endpoint(ABC):
     count_path: ClassVar[str] = ""
     default_model: ClassVar[str] = ""
     streams: ClassVar[bool] = False
+    is_media: ClassVar[bool] = False
     forwarded_headers: ClassVar[tuple[str, ...]] = ()
     otel_operation: ClassVar[str] = ""
     documentation: ClassVar[Documentation]

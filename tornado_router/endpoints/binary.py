@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tornado_router.endpoints.base import Encoded
-from tornado_router.endpoints.openai_usage import read_usage
+from tornado_router.endpoints.media_usage import read_media_usage
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
 from tornado_router.provider import Binary, Body, Said
 from tornado_router.usage import Usage
+
+BYTES = "application/octet-stream"
+"""The content type of bytes of which nothing is known."""
 
 
 class BytesEncoder:
@@ -19,7 +22,8 @@ class BytesEncoder:
     Bytes have no place for an error, nor for a reason why they end: such a stream is broken off.
 
     Args:
-        estimate: the usage of a stream whose vendor reports none.
+        measured: makes the usage of what the vendor reported, or of None if it reports none.
+        asked: the content type that was asked for, where the vendor only says that it is bytes.
 
     Attributes:
         content_type: of the first piece.
@@ -38,8 +42,9 @@ class BytesEncoder:
     complete = False
     response: Mapping[str, Any] | None = None
 
-    def __init__(self, estimate: Callable[[], Usage]) -> None:
-        self._estimate = estimate
+    def __init__(self, measured: Callable[[Usage | None], Usage], asked: str = BYTES) -> None:
+        self._measured = measured
+        self._asked = asked
         self._reported: Usage | None = None
         self.content_type = ""
         self.generated = 0
@@ -51,8 +56,10 @@ class BytesEncoder:
             ProviderError: it is not a `Binary`.
         """
         piece = _binary(chunk)
-        self.content_type = self.content_type or piece.content_type
-        self._reported = read_usage(piece.usage) or self._reported
+        if not self.content_type:
+            is_known = not piece.content_type.startswith(BYTES)
+            self.content_type = piece.content_type if is_known else self._asked
+        self._reported = read_media_usage(piece.usage) or self._reported
         return piece.data
 
     def said(self, chunk: Body) -> Said | None:
@@ -61,7 +68,7 @@ class BytesEncoder:
 
     def usage(self, prompt: int | None = None) -> Usage:
         """What the vendor reported, or an estimate."""
-        return self._reported or self._estimate()
+        return self._measured(self._reported)
 
     def finish(self) -> bytes:
         """Nothing: the bytes are complete."""
@@ -74,18 +81,18 @@ class BytesEncoder:
         """Nothing can be said; see the class."""
 
 
-def whole_bytes(response: Body, estimate: Callable[[], Usage]) -> Encoded:
+def whole_bytes(response: Body, measured: Callable[[Usage | None], Usage]) -> Encoded:
     """A whole response for the client.
 
     Args:
         response: the provider's.
-        estimate: the usage, if the vendor reports none.
+        measured: makes the usage of what the vendor reported, or of None if it reports none.
 
     Raises:
         ProviderError: it is not a `Binary`.
     """
     binary = _binary(response)
-    return Encoded(binary.data, binary.content_type, read_usage(binary.usage) or estimate())
+    return Encoded(binary.data, binary.content_type, measured(read_media_usage(binary.usage)))
 
 
 def _binary(body: Body) -> Binary:

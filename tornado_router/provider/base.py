@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.errors import ApiError
-from tornado_router.framing import ServerSentEvents
+from tornado_router.framing import Framing, ServerSentEvents
 from tornado_router.provider.bodies import Body
 from tornado_router.provider.call import Call
 from tornado_router.provider.chunk_reader import ChunkReader
@@ -145,8 +145,9 @@ class Provider:
                 raise self.parse_error(head)
             hold = getattr(response, "hold", _hold_nothing)
             parser = translator.open_stream(call, head)
-            reader = ChunkReader(translator.framing(), parser, hold, call.passing)
-            is_known = not issubclass(translator.framing, ServerSentEvents)
+            framing: type[Framing] = getattr(parser, "framing", translator.framing)
+            reader = ChunkReader(framing(), parser, hold, call.passing)
+            is_known = not issubclass(framing, ServerSentEvents)
             try:
                 async for piece in response:
                     if not is_known and (start := piece.lstrip()):

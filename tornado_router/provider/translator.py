@@ -19,6 +19,9 @@ class StreamParser(Protocol):
     One that gives events on as `Relayed`, and has nothing to do for an event that differs from one
     before in a text alone, may say so by an attribute `passes = True`: then such events may go to
     the client without being fed to it.
+
+    One whose framing depends on the call has it as an attribute `framing`, in place of the
+    translator's.
     """
 
     done: bool

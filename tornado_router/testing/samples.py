@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tornado_router import endpoints
-from tornado_router.testing import corpus
+from tornado_router.testing import corpus, media_samples
 from tornado_router.testing.agent_messages import AGENT_MESSAGES
 from tornado_router.testing.agent_requests import AGENT_REQUESTS
 from tornado_router.testing.corpus import Sample
@@ -239,6 +239,7 @@ ODD_TRANSCRIPTIONS = (
 SAMPLES: Mapping[str, tuple[tuple[Sample, ...], tuple[Sample, ...]]] = {
     endpoints.AUDIO_TRANSCRIPTIONS.name: (AUDIO_TEXTS, ODD_TRANSCRIPTIONS),
     endpoints.AUDIO_TRANSLATIONS.name: (AUDIO_TEXTS, ODD_AUDIO_TEXTS),
+    endpoints.AUDIO_SPEECH.name: (media_samples.SPEECH, media_samples.ODD_SPEECH),
     endpoints.CHAT_COMPLETIONS.name: (corpus.PLAIN, (*corpus.CAPABLE, *corpus.ODD)),
     endpoints.COMPLETIONS.name: (COMPLETIONS, ODD_COMPLETIONS),
     endpoints.EMBEDDINGS.name: (EMBEDDINGS, ODD_EMBEDDINGS),

@@ -14,7 +14,7 @@ RECORDINGS = Path(__file__).parent / "recordings"
 THINKING = Path(__file__).parent / "vendor_recordings"
 
 
-def recordings_without(*names, endpoints=()):
+def recordings_without(*names, endpoints=("audio.speech",)):
     """OpenAI's recordings but some, and one of a tool call with reasoning."""
     folder = Path(tempfile.mkdtemp(prefix="recordings-"))
     others = ("completions", "responses*", *endpoints)

@@ -116,6 +116,7 @@ class Groq(OpenAIProvider):
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **OpenAIProvider.capabilities,
         **_AUDIO_TEXTS,
+        "audio.speech": (),  # https://console.groq.com/docs/text-to-speech
         "chat.completions": tuple(word for word in _CHAT if word not in ("logprobs", "n")),
     }
     takes_cache_control: ClassVar[bool] = False
@@ -182,7 +183,11 @@ class XAI(OpenAIProvider):
 class Together(OpenAIProvider):
     """https://docs.together.ai/docs/openai-api-compatibility."""
 
-    capabilities: ClassVar[Mapping[str, Collection[str]]] = {**_WITH_COMPLETIONS, **_AUDIO_TEXTS}
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **_WITH_COMPLETIONS,
+        **_AUDIO_TEXTS,
+        "audio.speech": (),  # https://docs.together.ai/docs/text-to-speech
+    }
     takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.together.xyz/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES

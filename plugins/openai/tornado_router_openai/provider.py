@@ -20,6 +20,7 @@ from tornado_router_openai.caching import has_breakpoints
 from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.embeddings import Embeddings
+from tornado_router_openai.media import Speech
 from tornado_router_openai.relay import Completions, Moderations
 from tornado_router_openai.responses import (
     InputTokens,
@@ -34,6 +35,7 @@ _ACCOUNT = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
 _TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
     "audio.transcriptions": Transcriptions,
     "audio.translations": Translations,
+    "audio.speech": Speech,
     "chat.completions": ChatCompletions,
     "completions": Completions,
     "embeddings": Embeddings,
@@ -47,8 +49,8 @@ _TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
 class OpenAIProvider(Provider):
     """An API in OpenAI's format with what every vendor of it has: chat and embeddings.
 
-    A vendor of its own name is a subclass that sets what differs; one that has `completions` or
-    `moderations`, too, adds them to `capabilities`.
+    A vendor of its own name is a subclass that sets what differs; one that has `completions`,
+    `moderations` or `audio.speech`, too, adds them to `capabilities`.
 
     Attributes:
         default_base_url: where the API is; empty if the table has to say.
@@ -188,6 +190,7 @@ class OpenAI(OpenAIProvider):
         **OpenAIProvider.capabilities,
         "audio.transcriptions": (),
         "audio.translations": (),
+        "audio.speech": (),
         "completions": (),
         "moderations": (),
         "responses": (),

@@ -289,6 +289,12 @@ STORY = [
         {"model": "echo", "file": "a.wav", "response_format": "srt"},
     ),
     ("post", "/v1/audio/translations", {"model": "echo", "file": "a.wav"}),
+    ("post", "/v1/audio/speech", {"model": "echo", "input": "x y", "voice": "alloy"}),
+    (
+        "post",
+        "/v1/audio/speech",
+        {"model": "echo", "input": "x y", "voice": "alloy", "stream_format": "sse"},
+    ),
     ("post", "/v1/embeddings", {"model": "echo", "input": "x"}),
     ("get", "/usage", None),
     ("get", "/usage?group_by=key", None),

@@ -35,7 +35,8 @@ def component_schemas(profile: Profile) -> dict[str, Schema]:
     described = [*ENDPOINTS, *counts]
     loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in described}
     # Vendors write the responses, so nothing is promised that they may not keep.
-    responses = [f"{name}.response" for name in described]
+    of_bytes = [it.name for it in ENDPOINTS.values() if it.documentation.content]
+    responses = [f"{name}.response" for name in described if name not in of_bytes]
     responses += [it.documentation.chunk for it in ENDPOINTS.values() if it.documentation.chunk]
     loaded |= {name: load_schema(name, "open") for name in responses}
     shared = _shared([schema.get("$defs", {}) for schema in loaded.values()])

@@ -230,10 +230,16 @@ def _suits(recording: Recording, argument: str) -> bool:
         case "embedded":
             return recording.endpoint == EMBEDDINGS.name and not recording.failed
         case "other":
-            known = recording.endpoint in ENDPOINTS and recording.endpoint != CHAT
-            return known and not recording.failed and not recording.binary
+            known = ENDPOINTS.get(recording.endpoint)
+            return bool(known) and recording.endpoint != CHAT and not _is_bytes(recording)
         case _:
             return True
+
+
+def _is_bytes(recording: Recording) -> bool:
+    """Whether a response is bytes, or may be some as nothing is recorded."""
+    may_be = bool(ENDPOINTS[recording.endpoint].documentation.content)
+    return recording.failed or recording.binary or (may_be and recording.response is None)
 
 
 def _skip_unread(recording: Recording, error: Exception) -> NoReturn:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from tornado_router.endpoints import ENDPOINTS, Endpoint
-from tornado_router.http.openapi.operations.base import VENDOR, Operation, Operations, json
+from tornado_router.http.openapi.operations.base import VENDOR, Content, Operation, Operations, json
 from tornado_router.http.openapi.schemas import TEXT, event_name, reference, schema_name
+from tornado_router.validation.schema import Schema
+
+_BYTES: Schema = {"type": "string", "format": "binary"}
 
 
 def _call(endpoint: Endpoint) -> Operation:
     documentation = endpoint.documentation
-    content = json(reference(schema_name(f"{endpoint.name}.response")))
+    if documentation.content:
+        content: dict[str, Content] = dict.fromkeys(documentation.content, _BYTES)
+    else:
+        content = json(reference(schema_name(f"{endpoint.name}.response")))
     if documentation.chunk:
         content["text/event-stream"] = reference(event_name(endpoint))
     for media in documentation.media:

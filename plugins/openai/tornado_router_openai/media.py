@@ -1,0 +1,140 @@
+"""Speech: bytes pass through as they come, and so do events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from tornado_router.provider import (
+    Binary,
+    Body,
+    Call,
+    Event,
+    Framing,
+    ProviderError,
+    RawBytes,
+    Relayed,
+    ServerSentEvents,
+    StreamParser,
+    UpstreamResponse,
+    bad_answer,
+    is_error,
+    load_json_object,
+    reported_error,
+)
+from tornado_router_openai.relay import Relay
+
+if TYPE_CHECKING:
+    from tornado_router_openai.provider import OpenAIProvider
+
+_AUDIO = ("audio/", "application/octet-stream")
+_EVENTS = "text/event-stream"
+
+
+class Speech(Relay):
+    """https://platform.openai.com/docs/api-reference/audio/createSpeech."""
+
+    framing = RawBytes
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/audio/speech", "audio")
+
+    def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
+        """The vendor's bytes, with their content type."""
+        return Binary(self._kind(response), response.body)
+
+    def parse_stream(self, call: Call) -> StreamParser:
+        """A parser of events; that of bytes has to know their content type."""
+        return TypedEvents(self._provider.name, ".done", {})
+
+    def open_stream(self, call: Call, response: UpstreamResponse) -> StreamParser:
+        """A parser of what the vendor sends: bytes, or events if the client wants some."""
+        is_events = response.headers.get("content-type", "").startswith(_EVENTS)
+        if is_events and call.body.get("stream_format") == "sse":
+            return TypedEvents(self._provider.name, ".done", response.headers)
+        return Pieces(self._kind(response))
+
+    def _kind(self, response: UpstreamResponse) -> str:
+        """The content type of a response.
+
+        Raises:
+            ProviderError: it is not that of audio.
+        """
+        kind = response.headers.get("content-type", "")
+        if kind.startswith(_AUDIO):
+            return kind
+        raise self._no_audio(response)
+
+    def _no_audio(self, response: UpstreamResponse) -> ProviderError:
+        """Why there is no audio, as far as a body with status 200 says it."""
+        name = self._provider.name
+        if response.body.lstrip().startswith(b"{"):
+            body = load_json_object(response.body, name)
+            if is_error(body):
+                return reported_error(name, body, response.headers)
+        return bad_answer(f"The provider '{name}' sent something else than audio.")
+
+
+class Pieces:
+    """Passes the bytes of one stream through; only its end shows that they are whole.
+
+    Args:
+        content_type: of the bytes.
+    """
+
+    done = False
+    framing: ClassVar[type[Framing]] = RawBytes
+
+    def __init__(self, content_type: str) -> None:
+        self._content_type = content_type
+
+    def feed(self, event: Event) -> Iterable[Body]:
+        """The next bytes."""
+        return (Binary(self._content_type, event.data),)
+
+    def finish(self) -> Iterable[Body]:
+        """Nothing is held back."""
+        return ()
+
+
+class TypedEvents:
+    """Passes the events of one stream through, up to the last.
+
+    Args:
+        provider: the name of its table.
+        last: the end of the type of an event that is the last.
+        headers: of the response.
+        count: how many last events there are to be.
+    """
+
+    framing: ClassVar[type[Framing]] = ServerSentEvents
+
+    def __init__(
+        self, provider: str, last: str, headers: Mapping[str, str], count: int = 1
+    ) -> None:
+        self.done = False
+        self._provider = provider
+        self._last = last
+        self._headers = headers
+        self._left = count
+
+    def feed(self, event: Event) -> Iterable[Body]:
+        """The event as a chunk."""
+        if event.data == b"[DONE]":  # some copies of the API send one
+            return ()
+        chunk = load_json_object(event.data, self._provider)
+        kind = chunk.get("type")
+        if event.name == "error" or is_error(chunk):
+            raise reported_error(self._provider, chunk, self._headers)
+        if not isinstance(kind, str):
+            raise bad_answer(f"The provider '{self._provider}' sent an event without a type.")
+        if kind.endswith(self._last):
+            self._left -= 1
+            self.done = self._left <= 0
+        return (Relayed(chunk, event.data),)
+
+    def finish(self) -> Iterable[Body]:
+        """Nothing is held back; only checks that the stream is whole."""
+        if not self.done:
+            raise bad_answer(f"The provider '{self._provider}' broke off its stream.")
+        return ()

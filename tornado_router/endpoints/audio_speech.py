@@ -1,0 +1,184 @@
+"""`POST /v1/audio/speech`: https://platform.openai.com/docs/api-reference/audio/createSpeech."""
+
+from __future__ import annotations
+
+import math
+from binascii import b2a_base64
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from tornado_router.endpoints.ask import Ask, Output
+from tornado_router.endpoints.base import Documentation, Encoded, Endpoint, StreamEncoder
+from tornado_router.endpoints.binary import BYTES, BytesEncoder, whole_bytes
+from tornado_router.endpoints.dialects import OPENAI, Dialect
+from tornado_router.endpoints.estimates import AUDIO_TOKENS_PER_SECOND, byte_size, tokens_of
+from tornado_router.endpoints.typed_events import TypedEventsEncoder
+from tornado_router.provider import Binary, Body, Call
+from tornado_router.usage import Amounts, Usage
+
+FORMATS = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/opus",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
+"""The content types of what `response_format` names."""
+
+BYTES_PER_SECOND = 15
+"""Of text that is spoken: some 150 English words a minute."""
+
+_SLOW = 2
+"""Speech takes so many times as long as estimated, at most."""
+
+
+class SpeechAsk(Ask):
+    """What speech asks for."""
+
+    __slots__ = ()
+
+    def prompt(self) -> tuple[int, int]:
+        """Of the text, and of how it is to be spoken."""
+        return _prompt(self.call.body), 0
+
+    def amounts(self, seen: int) -> Amounts:
+        """The characters of the text, which many vendors charge for."""
+        return Amounts(has_media=True, characters=_characters(self.call.body))
+
+    def output(self) -> Output:
+        """What slow speech comes to."""
+        return Output(1, _SLOW * _spoken(self.call.body))
+
+
+class AudioSpeech(Endpoint):
+    """Speech of a text: bytes as they come, or events."""
+
+    name: ClassVar[str] = "audio.speech"
+    path: ClassVar[str] = "/v1/audio/speech"
+    dialect: ClassVar[Dialect] = OPENAI
+    prompt_field: ClassVar[str] = "input"
+    streams: ClassVar[bool] = True
+    is_media: ClassVar[bool] = True
+    otel_operation: ClassVar[str] = "text_to_speech"
+    documentation: ClassVar[Documentation] = Documentation(
+        summary="Make speech of a text",
+        description="As in the OpenAI API: the response has the bytes as they are made, in the "
+        "format of `response_format` (`mp3` by default), or events with `stream_format: sse`.",
+        examples={
+            "A sentence": {"model": "gpt-4o-mini-tts", "input": "Good morning.", "voice": "alloy"},
+            "As events": {
+                "model": "gpt-4o-mini-tts",
+                "input": "Good morning.",
+                "voice": "coral",
+                "instructions": "Speak slowly, and smile.",
+                "response_format": "wav",
+                "stream_format": "sse",
+            },
+        },
+        chunk="audio.speech.event",
+        ends_with_done=False,
+        content=tuple(FORMATS.values()),
+    )
+
+    def read(self, call_id: str, body: Mapping[str, Any], raw: bytes) -> Call:
+        """As everywhere; and it is a stream, as speech can be played from its first byte on."""
+        call = super().read(call_id, body, raw)
+        call.stream = True
+        return call
+
+    def ask(self, call: Call) -> Ask:
+        """What a call asks for."""
+        return SpeechAsk(call)
+
+    def estimate(self, call: Call, generated: int = 0) -> Usage:
+        """By the length of the text: the characters are exact, tokens are a guess."""
+        body = call.body
+        spoken = _spoken(body)
+        return Usage(
+            _prompt(body),
+            spoken,
+            audio_completion_tokens=spoken,
+            characters=_characters(body),
+            estimated=True,
+        )
+
+    def measured(self, call: Call, reported: Usage | None) -> Usage:
+        """What a vendor reported, with what it leaves out; or an estimate."""
+        if reported is None:
+            return self.estimate(call)
+        heard = reported.audio_completion_tokens or reported.completion_tokens
+        characters = reported.characters or _characters(call.body)
+        return reported._replace(audio_completion_tokens=heard, characters=characters)
+
+    def whole(self, call: Call, response: Body, model: str | None = None) -> Encoded:
+        """A provider's bytes as they are."""
+        return whole_bytes(response, lambda reported: self.measured(call, reported))
+
+    def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
+        """What passes bytes on, or events."""
+        if asks_for_events(call.body):
+            return SpeechEventsEncoder(call)
+        asked = FORMATS.get(call.body.get("response_format") or "mp3", BYTES)
+        return BytesEncoder(lambda reported: self.measured(call, reported), asked)
+
+
+class SpeechEventsEncoder(TypedEventsEncoder):
+    """Streams of `speech.audio.delta` and `speech.audio.done`.
+
+    Of a provider that gives bytes, these are put into events.
+    """
+
+    last: ClassVar[str] = ".done"
+
+    def encode(self, chunk: Body) -> bytes:
+        """One event, or some bytes as one. Raises as everywhere."""
+        if not isinstance(chunk, Binary):
+            return super().encode(chunk)
+        self._take_usage(chunk.usage)
+        if not chunk.data:
+            return b""
+        audio = b2a_base64(chunk.data, newline=False).decode()
+        return super().encode({"type": "speech.audio.delta", "audio": audio})
+
+    def finish(self) -> bytes:
+        """The last event, if the provider gave bytes."""
+        if self.complete:
+            return b""
+        usage = self.usage()
+        body = {
+            "input_tokens": usage.prompt_tokens,
+            "output_tokens": usage.completion_tokens,
+            "total_tokens": usage.total_tokens,
+        }
+        reported = self._reported
+        done = super().encode({"type": "speech.audio.done", "usage": body})
+        self._reported = reported  # and no estimate in its place
+        return done
+
+    def measured(self, reported: Usage | None) -> Usage:
+        """As of bytes."""
+        return AUDIO_SPEECH.measured(self._call, reported)
+
+
+def asks_for_events(body: Mapping[str, Any]) -> bool:
+    """Whether a request wants events in place of bytes."""
+    return body.get("stream_format") == "sse"
+
+
+def _prompt(body: Mapping[str, Any]) -> int:
+    texts = (body.get("input"), body.get("instructions"))
+    return tokens_of(sum(byte_size(text) for text in texts if isinstance(text, str)))
+
+
+def _characters(body: Mapping[str, Any]) -> int:
+    return len(body.get("input") or "")
+
+
+def _spoken(body: Mapping[str, Any]) -> int:
+    """Tokens of the speech."""
+    seconds = byte_size(body.get("input") or "") / BYTES_PER_SECOND / (body.get("speed") or 1)
+    return math.ceil(seconds * AUDIO_TOKENS_PER_SECOND)
+
+
+AUDIO_SPEECH = AudioSpeech()

@@ -115,6 +115,10 @@ class FileVendor:
         collection, *rest = words
         if collection == "messages":
             return self.message(body)
+        if collection == "responses":
+            return self.response(body)
+        if collection == "chat":
+            return self.chat(body)
         if "echo" in request.query:
             return web.json_response({"id": "", "object": "list", "data": [], "sent": KEY})
         if collection not in PREFIXES:
@@ -205,6 +209,22 @@ class FileVendor:
         usage = {"input_tokens": 11, "output_tokens": 7}
         made = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
         return web.json_response({**made, "model": body.get("model"), "usage": usage})
+
+    def response(self, body):
+        text = {"type": "output_text", "text": "Hi.", "annotations": []}
+        item = {"id": "msg_" + secrets.token_hex(12), "type": "message", "role": "assistant"}
+        item |= {"status": "completed", "content": [text]}
+        made = {"id": "resp_" + secrets.token_hex(12), "object": "response", "created_at": 1}
+        made |= {"status": "completed", "model": body["model"], "output": [item]}
+        usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+        return web.json_response({**made, "usage": usage})
+
+    def chat(self, body):
+        message = {"role": "assistant", "content": "Hi."}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        made = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "choices": [choice]}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return web.json_response({**made, "model": body["model"], "usage": usage})
 
     async def upload(self, request, words, note):
         """Takes a form; nothing is made of one that does not come to its end."""

@@ -45,6 +45,8 @@ ELSEWHERE = {
     "endpoints/audio_transcriptions": "endpoints/test_audio_texts.py",
     "endpoints/audio_translations": "endpoints/test_audio_texts.py",
     "endpoints/openai_events": "endpoints/test_audio_texts.py",
+    "calls/origins": "http/handlers/passed/test_named.py",
+    "endpoints/named_resources": "http/handlers/passed/test_named.py",
     "calls/passed/gate": "http/handlers/passed/test_passed.py",
     "calls/passed/lists": "http/handlers/passed/test_lists.py",
     "calls/passed/request": "http/handlers/passed/test_passed.py",

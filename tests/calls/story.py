@@ -240,6 +240,7 @@ class World:
             self.accounts,
             prices=prices,
             stored=None,  # no endpoint of these stories keeps responses
+            origins=None,
         )
 
     def observe(self, call):

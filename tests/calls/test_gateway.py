@@ -136,9 +136,9 @@ def test_a_response_is_recorded_before_its_last_byte_goes_out(stream):
 
 
 class NothingIsAsked:
-    """Stands for what is stored; whoever asks it fails."""
+    """Stands for what is kept; whoever asks for it fails."""
 
-    async def origin(self, call, user_id):
+    async def find(self, call, user_id):
         raise AssertionError("no query for who may not use the model")
 
 
@@ -161,7 +161,7 @@ class TestPermissions:
 
     def test_without_one_nothing_is_looked_up_that_went_before(self):
         world = World(WHOLE, key=self.OTHER)
-        world.gateway.stored = NothingIsAsked()
+        world.gateway.origins = NothingIsAsked()
         error = world.refused(endpoint="responses", previous_response_id="resp_1")
         assert (error.status, error.code) == (403, "model_not_permitted")
 

@@ -13,9 +13,10 @@ from tornado_router.calls.costs import Costs
 from tornado_router.calls.delivery import Delivery
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.missing_model import missing_model
+from tornado_router.calls.origins import Origins, names_kept
 from tornado_router.calls.permissions import check_permissions
 from tornado_router.calls.response_cache import CacheEntry, ResponseCache
-from tornado_router.calls.stored_responses import Origin, StoredResponses, goes_on
+from tornado_router.calls.stored_responses import Origin, StoredResponses
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
@@ -36,10 +37,12 @@ class Gateway:
         accounts: of the calls.
         prices: of the targets, for clients that want to know what a call costs.
         stored: responses that clients go on from.
+        origins: finds what calls go on from.
         answer_model: what responses call their model: `vendor`, as it does, or `asked`.
 
     Attributes:
         stored: responses that clients go on from.
+        origins: finds what calls go on from.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Gateway:
         *,
         prices: Prices,
         stored: StoredResponses,
+        origins: Origins,
         answer_model: str = "vendor",
     ) -> None:
         self._router = router
@@ -61,6 +65,7 @@ class Gateway:
         self._accounts = accounts
         self._prices = prices
         self.stored = stored
+        self.origins = origins
         self._names_as_asked = answer_model == "asked"
         self._variant = answer_model
 
@@ -144,10 +149,10 @@ class Gateway:
         call, key, control = account.call, account.envelope.key, account.envelope.cache_control
         try:
             origin = Origin(call)
-            if goes_on(call):
+            if names_kept(call):
                 # First: what went before is not looked up for who may not go on from it.
                 check_permissions(call.endpoint, call.model, key)
-                origin = await self.stored.origin(call, key.user_id)
+                origin = await self.origins.find(call, key.user_id)
                 call = account.call = origin.call
             route = origin.of(self._route(call, account.envelope.chosen, key))
             if route.log_requests:

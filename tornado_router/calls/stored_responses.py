@@ -76,12 +76,6 @@ class Origin(NamedTuple):
         return route.only(targets)
 
 
-def goes_on(call: Call) -> bool:
-    """Whether a call goes on from what is kept: see `StoredResponses.origin`."""
-    endpoint = ENDPOINTS[call.endpoint]
-    return endpoint.previous(call) is not None or bool(endpoint.references(call))
-
-
 class StoredResponses:
     """Keeps responses for the users who made them.
 

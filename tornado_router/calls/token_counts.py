@@ -9,8 +9,9 @@ from loguru import logger
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.missing_model import missing_model
+from tornado_router.calls.origins import names_kept
 from tornado_router.calls.permissions import check_permissions
-from tornado_router.calls.stored_responses import Origin, goes_on
+from tornado_router.calls.stored_responses import Origin
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
@@ -70,7 +71,7 @@ class TokenCounts:
         """
         await self._bound(key)
         check_permissions(call.endpoint, call.model, key)
-        origin = await self._origin(call, key.user_id) if goes_on(call) else Origin(call)
+        origin = await self._origin(call, key.user_id) if names_kept(call) else Origin(call)
         call, target = origin.call, self._target(origin, key)
         counted = await self._counted(call, target)
         return ENDPOINTS[call.endpoint].count(call, target.model) if counted is None else counted

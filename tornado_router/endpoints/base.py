@@ -15,6 +15,7 @@ from tornado_router.endpoints.ask import Ask
 from tornado_router.endpoints.dialects import Dialect
 from tornado_router.endpoints.item_references import Reference
 from tornado_router.endpoints.makers_marks import NONE, Makers
+from tornado_router.endpoints.resource_ids import Named
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
 from tornado_router.provider import Binary, Body, Call, Said, dump_json, replace_fields
@@ -239,6 +240,10 @@ class Endpoint(ABC):
 
     def references(self, call: Call) -> Sequence[Reference]:
         """What a call names by an id, of an endpoint whose responses are kept."""
+        return ()
+
+    def resources(self, call: Call) -> Sequence[Named]:
+        """What a call names by ids of the things that vendors keep, such as files."""
         return ()
 
     def items(self, call: Call) -> list[dict[str, Any]]:

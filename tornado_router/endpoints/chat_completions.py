@@ -9,8 +9,10 @@ from tornado_router.endpoints import rules
 from tornado_router.endpoints.ask import ONE_OUTPUT, Ask, Output
 from tornado_router.endpoints.base import Documentation, StreamEncoder
 from tornado_router.endpoints.estimates import LABELS, audio_size, byte_size, text_size
+from tornado_router.endpoints.named_resources import of_chat
 from tornado_router.endpoints.openai_format import ChoicesEndpoint
 from tornado_router.endpoints.openai_stream import ChunkEncoder, add_piece, index_of, join_chunks
+from tornado_router.endpoints.resource_ids import Named
 from tornado_router.provider import Call, output_bounds
 from tornado_router.usage import BYTES_PER_TOKEN, NO_AMOUNTS, Amounts
 from tornado_router.validation.validator import Rule
@@ -172,6 +174,10 @@ class ChatCompletions(ChoicesEndpoint):
     def ask(self, call: Call) -> Ask:
         """What a call asks for."""
         return ChatAsk(call)
+
+    def resources(self, call: Call) -> Sequence[Named]:
+        """Files."""
+        return of_chat(call)
 
     def tool_call_ids(self, call: Call) -> list[str]:
         """The ids in the messages of assistants."""

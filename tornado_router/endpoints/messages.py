@@ -25,7 +25,9 @@ from tornado_router.endpoints.messages_blocks import (
 )
 from tornado_router.endpoints.messages_join import join_events, trim_message
 from tornado_router.endpoints.messages_stream import MessagesEncoder, is_content
+from tornado_router.endpoints.named_resources import of_messages
 from tornado_router.endpoints.openai_format import JSON, body_of, written
+from tornado_router.endpoints.resource_ids import Named
 from tornado_router.error_codes import Failure
 from tornado_router.provider import Body, Call, Relayed
 from tornado_router.usage import BYTES_PER_TOKEN, Usage
@@ -188,6 +190,10 @@ class Messages(Endpoint):
             for block in all_blocks(call.body)
             if block.get("type") == "tool_use" and isinstance(block.get("id"), str)
         ]
+
+    def resources(self, call: Call) -> Sequence[Named]:
+        """Files, and a container."""
+        return of_messages(call)
 
     def estimate(self, call: Call, generated: int = 0) -> Usage:
         """A guess: of the prompt by its texts, of the output by its bytes."""

@@ -14,7 +14,9 @@ from tornado_router.endpoints.base import LARGE_BODY, Documentation, Encoded, St
 from tornado_router.endpoints.estimates import LABELS, text_size
 from tornado_router.endpoints.item_references import Reference, is_reference, references_in
 from tornado_router.endpoints.makers_marks import Makers, makers_of, marked, unmarked
+from tornado_router.endpoints.named_resources import of_responses
 from tornado_router.endpoints.openai_format import JSON, OpenAIEndpoint, body_of, written
+from tornado_router.endpoints.resource_ids import Named
 from tornado_router.endpoints.responses_stream import ResponsesEncoder, join_events
 from tornado_router.endpoints.responses_usage import read_response_usage, response_usage_body
 from tornado_router.error_codes import Failure
@@ -195,6 +197,10 @@ class Responses(OpenAIEndpoint):
     def references(self, call: Call) -> Sequence[Reference]:
         """The items of its input that are named by an id."""
         return references_in(_items(call.body))
+
+    def resources(self, call: Call) -> Sequence[Named]:
+        """Files, vector stores, containers and a conversation."""
+        return of_responses(call)
 
     def items(self, call: Call) -> list[dict[str, Any]]:
         """The input; a text is the message of a user."""

@@ -22,6 +22,7 @@ from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway
+from tornado_router.calls.origins import Origins
 from tornado_router.calls.passed.gate import Gate
 from tornado_router.calls.passed.rules import Rules
 from tornado_router.calls.passed.story import PassThroughs
@@ -255,7 +256,7 @@ class RouterProcess:
                 loaded.providers,
                 gateway.ask_provider,
                 self.shared.limiter,
-                gateway.stored.origin,
+                gateway.origins.find,
             ),
             passed=self._make_passed(loaded, router, accounts),
         )
@@ -293,6 +294,8 @@ class RouterProcess:
             config.cache,
             {item.name: item.fingerprint for item in loaded.providers.values()},
         )
+        stored = StoredResponses(self.storage, config.responses)
+        is_strict = bool(config.passthrough.provider or config.passthrough.vendors)
         return Gateway(
             router,
             selection,
@@ -300,7 +303,8 @@ class RouterProcess:
             dispatcher,
             accounts,
             prices=prices,
-            stored=StoredResponses(self.storage, config.responses),
+            stored=stored,
+            origins=Origins(stored, self._resources, is_strict=is_strict),
             answer_model=config.routing.answer_model,
         )
 

@@ -34,6 +34,16 @@ def app_files(file_vendor):
         base_url = "{file_vendor.url}"
         responses = true
         models = ["gpt-4o", "gpt-*"]
+        [providers.second]
+        type = "openai"
+        api_key = "{KEY}"
+        base_url = "{file_vendor.url}"
+        responses = true
+        models = ["gpt-4o", "gpt-*"]
+        [routes.any]
+        targets = ["second/gpt-4o", "openai/gpt-4o"]
+        [routes.elsewhere]
+        targets = ["second/gpt-4o"]
         [providers.claude]
         type = "anthropic"
         api_key = "{KEY}"

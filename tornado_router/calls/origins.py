@@ -1,0 +1,77 @@
+"""What a call goes on from, and what it names of all that is kept: whose it is, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tornado_router.calls.resources import Resources
+from tornado_router.calls.stored_responses import Origin, StoredResponses
+from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints.resource_ids import Named
+from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.observability.redaction import printable_name
+from tornado_router.provider import Call
+
+MOST_NAMED = 1000
+"""Things that one call may name by their ids."""
+
+_SHOWN = 100
+
+
+def names_kept(call: Call) -> bool:
+    """Whether a call names by an id what is kept; most do not, and nothing is looked up."""
+    endpoint = ENDPOINTS[call.endpoint]
+    return (
+        endpoint.previous(call) is not None
+        or bool(endpoint.references(call))
+        or bool(endpoint.resources(call))
+    )
+
+
+class Origins:
+    """Finds what calls name.
+
+    Args:
+        stored: responses that are kept.
+        resources: whose the things are that vendors keep.
+        is_strict: whether things have owners: then an unknown one is not there.
+    """
+
+    def __init__(self, stored: StoredResponses, resources: Resources, *, is_strict: bool) -> None:
+        self._stored = stored
+        self._resources = resources
+        self._is_strict = is_strict
+
+    async def find(self, call: Call, user_id: int) -> Origin:
+        """What a call goes on from, and the one provider that has all that it names.
+
+        Raises:
+            ApiError: 400 or 404, that is not there; 503, the database is away.
+        """
+        origin = await self._stored.origin(call, user_id)
+        named = ENDPOINTS[call.endpoint].resources(origin.call)
+        return await self._led(origin, named, user_id) if named else origin
+
+    async def _led(self, origin: Origin, named: Sequence[Named], user_id: int) -> Origin:
+        if len(named) > MOST_NAMED:
+            raise Invalid.invalid_value(
+                f"The request names more than {MOST_NAMED} things by their ids.",
+                param=named[0].param,
+            )
+        owned = await self._resources.find(user_id, {item.id for item in named})
+        places = {origin.provider} if origin.provider else None
+        for item in named:
+            providers = owned.own.get(item.id)
+            if providers is None:
+                if self._is_strict or item.id in owned.others:
+                    raise Refusal.resource_not_found(
+                        what="Resource", id=printable_name(item.id)[:_SHOWN], param=item.param
+                    )
+                continue
+            left = set(providers) if places is None else places & set(providers)
+            if not left:
+                raise Invalid.item_elsewhere(id=item.id[:_SHOWN], param=item.param)
+            if places is None:
+                origin = origin._replace(param=item.param)
+            places = left
+        return origin._replace(provider=min(places)) if places else origin

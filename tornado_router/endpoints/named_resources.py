@@ -1,0 +1,109 @@
+"""What calls of models name of the things that vendors keep: files, vector stores, containers.
+
+Only the places are looked at where an API has such ids: a text of a conversation may speak of any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tornado_router.endpoints.resource_ids import Named
+from tornado_router.provider import Call
+
+_CHAT = (b'"file_id"',)
+_RESPONSES = (b'"file_id', b'"vector_store_ids"', b'"container"', b'"conversation"')
+_MESSAGES = (b'"file_id"', b'"container"')
+
+_ESCAPE = b"\\u00"
+
+MAX_DEPTH = 8
+"""Of blocks within blocks; no API has as many."""
+
+
+def of_chat(call: Call) -> Sequence[Named]:
+    """The files that parts of a chat completion's messages name."""
+    if not _speaks_of(call, _CHAT):
+        return ()
+    return list(_in_contents(call.body.get("messages"), "messages"))
+
+
+def of_responses(call: Call) -> Sequence[Named]:
+    """What the input of a response names, and its tools, and its conversation."""
+    if not _speaks_of(call, _RESPONSES):
+        return ()
+    body = call.body
+    return [
+        *_in_contents(body.get("input"), "input"),
+        *_in_tools(body.get("tools")),
+        *_id(body.get("conversation"), "conversation"),
+    ]
+
+
+def of_messages(call: Call) -> Sequence[Named]:
+    """What blocks of a message name, and the container that it goes on with."""
+    if not _speaks_of(call, _MESSAGES):
+        return ()
+    body = call.body
+    return [
+        *_in_contents(body.get("messages"), "messages"),
+        *_id(body.get("container"), "container"),
+    ]
+
+
+def _speaks_of(call: Call, words: Sequence[bytes]) -> bool:
+    """Whether it is worth looking: most calls name nothing, and their bytes say so.
+
+    The name of a field may be escaped, and means the same.
+    """
+    return any(word in call.raw for word in words) or _ESCAPE in call.raw
+
+
+def _in_contents(items: Any, path: str, depth: int = 0) -> Iterator[Named]:
+    """Those of messages, items, parts and blocks, which may have others within."""
+    if not isinstance(items, list) or depth > MAX_DEPTH:
+        return
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            continue
+        at = f"{path}[{index}]"
+        yield from _text(item.get("file_id"), f"{at}.file_id")
+        for name in ("file", "source"):
+            inner = item.get(name)
+            if isinstance(inner, Mapping):
+                yield from _text(inner.get("file_id"), f"{at}.{name}.file_id")
+        for name in ("content", "output"):
+            yield from _in_contents(item.get(name), f"{at}.{name}", depth + 1)
+
+
+def _in_tools(tools: Any) -> Iterator[Named]:
+    if not isinstance(tools, list):
+        return
+    for index, tool in enumerate(tools):
+        if not isinstance(tool, Mapping):
+            continue
+        at, container = f"tools[{index}]", tool.get("container")
+        yield from _texts(tool.get("vector_store_ids"), f"{at}.vector_store_ids")
+        yield from _text(container, f"{at}.container")
+        if isinstance(container, Mapping):
+            yield from _texts(container.get("file_ids"), f"{at}.container.file_ids")
+        mask = tool.get("input_image_mask")
+        if isinstance(mask, Mapping):
+            yield from _text(mask.get("file_id"), f"{at}.input_image_mask.file_id")
+
+
+def _id(value: Any, path: str) -> Iterator[Named]:
+    """An id, or an object that has one."""
+    yield from _text(value, path)
+    if isinstance(value, Mapping):
+        yield from _text(value.get("id"), f"{path}.id")
+
+
+def _texts(values: Any, path: str) -> Iterator[Named]:
+    for index, value in enumerate(values if isinstance(values, list) else ()):
+        yield from _text(value, f"{path}[{index}]")
+
+
+def _text(value: Any, path: str) -> Iterator[Named]:
+    if isinstance(value, str) and value:
+        yield Named(value.strip(), path, is_certain=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from tornado_router.calls.kept_events import Events
+from tornado_router.storage import bulk_values
 from tornado_router.storage.tables import StoredEvents, StoredResponse
 
 
@@ -29,7 +30,8 @@ def insert(events: Mapping[int, Events]) -> None:
 
 def delete(stored_ids: Collection[int]) -> None:
     """Deletes the events of some responses."""
-    StoredEvents.delete().where(StoredEvents.stored_id.in_(list(stored_ids))).execute()
+    statement = "DELETE FROM stored_events WHERE stored_id IN {}"
+    bulk_values.change(StoredEvents._meta.database, statement, stored_ids)
 
 
 def read(stored_id: int, after: int) -> Sequence[Events]:

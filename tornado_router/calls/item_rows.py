@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tornado_router.calls.new_response import MOST_ITEMS, NewResponse, Place, Taken
-from tornado_router.storage import bulk_find, bulk_insert
+from tornado_router.storage import bulk_insert, bulk_values
 from tornado_router.storage.sql import chunked
 from tornado_router.storage.tables import StoredItem, StoredResponse
 from tornado_router.storage.values import now
@@ -55,10 +55,9 @@ def insert(responses: Sequence[NewResponse], written: Mapping[NewResponse, int])
         for item_id in dict.fromkeys(new.item_ids[:MOST_ITEMS])
     )
     database = StoredItem._meta.database
-    before = bulk_find.find(database, _BEFORE, {item_id for item_id, _ in rows})
+    before = bulk_values.find(database, _BEFORE, {item_id for item_id, _ in rows})
     gone = [row_id for row_id, *place in before if taken.has(Place(*place))]
-    for some in chunked(gone, _AT_ONCE):
-        StoredItem.delete().where(StoredItem.id.in_(some)).execute()
+    bulk_values.change(database, "DELETE FROM stored_items WHERE id IN {}", gone)
     bulk_insert.insert(
         database,
         "stored_items",
@@ -72,8 +71,8 @@ def insert(responses: Sequence[NewResponse], written: Mapping[NewResponse, int])
 
 def delete(stored_ids: Collection[int]) -> None:
     """Deletes the items of some responses."""
-    for some in chunked(stored_ids, _AT_ONCE):
-        StoredItem.delete().where(StoredItem.stored_id.in_(some)).execute()
+    statement = "DELETE FROM stored_items WHERE stored_id IN {}"
+    bulk_values.change(StoredItem._meta.database, statement, stored_ids)
 
 
 def find(user_id: int, item_ids: Collection[str]) -> Found:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from tornado_router.endpoints.estimates import IMAGE_TOKENS, estimate_tokens, text_size, tokens_of
+from tornado_router.endpoints.estimates import (
+    IMAGE_TOKENS,
+    MOST_VALUES,
+    estimate_tokens,
+    text_size,
+    tokens_of,
+)
 
 
 def prompt_tokens(*content, **fields):
@@ -66,6 +72,10 @@ def test_text_of_a_response_is_found_at_any_depth():
     assert text_size(value) == 1
     while isinstance(value, list):  # or its end recurses, too
         value = value[0].pop("content")
+
+
+def test_so_much_is_looked_at_of_a_list():
+    assert text_size(["x"] * 2 * MOST_VALUES) == MOST_VALUES - 1
 
 
 def test_the_search_for_it_ends():

@@ -138,6 +138,20 @@ class TestLimit:
         }
 
     @pytest.mark.gen_test
+    @pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/v1/messages/count_tokens"])
+    async def test_values_of_a_large_one_are_counted_before_it_is_read(self, client, key, path):
+        headers = {"Authorization": f"Bearer {key}", "Content-Length": LIMIT}
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        for kind, refusal in (
+            ("application/json", (400, "too_many_values")),
+            ("text/plain", (415, "unsupported_content_type")),
+        ):
+            sender = await client().begin(*lines, path=path, kind=kind)
+            await sender.send(b"[" * LIMIT)
+            status, code = await sender.response()
+            assert (status, code if path == CHAT else refusal[1]) == refusal
+
+    @pytest.mark.gen_test
     @pytest.mark.parametrize("chunked", [False, True])
     @pytest.mark.parametrize("method", ["POST", "PATCH"])
     async def test_is_small_where_no_model_is_called(self, post, chunked, method):

@@ -1,5 +1,4 @@
 import json
-import re
 
 import orjson
 import pytest
@@ -8,8 +7,7 @@ from hypothesis import strategies as st
 
 from tornado_router.config.options import ServerOptions
 from tornado_router.errors import ApiError
-from tornado_router.validation import parse_json, parsing
-from tornado_router.validation.parsing import holds_more
+from tornado_router.validation import parse_json
 
 from .json_values import json_values
 
@@ -178,28 +176,3 @@ def read_or_refused(raw):
     except ApiError as error:
         return error.status == 400 and error.message.startswith("We could not parse the JSON body")
     return True
-
-
-def counted(value):
-    """The values in a JSON value as they count against the limit, but for commas."""
-    if isinstance(value, dict):
-        return 1 + len(value) + sum(map(counted, value.values()))
-    if isinstance(value, list):
-        return 1 + sum(map(counted, value))
-    return isinstance(value, str)
-
-
-@given(json_values, st.integers(1, 9), st.booleans())
-def test_it_is_counted_the_same_whatever_is_looked_at_together(value, size, ascii_only):
-    raw = json.dumps(value, ensure_ascii=ascii_only).encode()
-    outside = re.sub(rb'"(\\.|[^"\\])*"', b"", raw)
-    values = counted(value) + outside.count(b",") // 10
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parsing, "_PIECE", size)
-        found = [holds_more(raw, limit) for limit in range(values + 2)]
-    assert found == [True] * values + [False] * 2
-
-
-@pytest.mark.parametrize("end", [b"", b'"', b"\\", b'\\"', b"[" * 300])
-def test_odd_ends_are_counted_to_the_end(end):
-    assert not holds_more(b'["' + b"\\" * 70_000 + end, 60_000)

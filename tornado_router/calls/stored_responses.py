@@ -31,7 +31,7 @@ from tornado_router.provider import Call, load_json, write_json
 from tornado_router.routing.routes import Route, Target
 from tornado_router.storage.storage import Storage, transaction
 from tornado_router.storage.tables import StoredResponse
-from tornado_router.validation.parsing import holds_more
+from tornado_router.validation.value_count import holds_more
 
 PATIENCE_SECONDS = 5.0
 """So long a client waits at most for its response to be kept."""

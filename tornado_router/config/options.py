@@ -669,6 +669,13 @@ class ProviderOptions:
     max_error_bytes: int = option(
         1024 * 1024, "The same for a response that reports an error.", minimum=65_536
     )
+    max_response_values: int = option(
+        600_000,
+        "How many values the JSON of a response that is not streamed may hold; ten numbers count "
+        "as one. 600,000 are more than the most embeddings that fit into 64 MB. All other calls "
+        "wait while it is parsed: 0.1 µs for a value.",
+        minimum=1000,
+    )
     max_connections: int = option(
         1000, "Connections to this provider at once; further calls wait.", minimum=1
     )

@@ -92,7 +92,7 @@ def text_size(value: object) -> int:
                 elif item and name not in LABELS:
                     left.append((item, name == "arguments"))
         elif isinstance(value, list | tuple):
-            left += [(item, counts_names) for item in value]
+            left += [(item, counts_names) for item in value[:MOST_VALUES]]
         elif isinstance(value, int | float) and not isinstance(value, bool):
             size += BYTES_PER_TOKEN
     return size

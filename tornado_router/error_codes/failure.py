@@ -62,7 +62,13 @@ class Failure:
     response_too_large = _failure(
         502,
         "The provider '{provider}' sent a response larger than the limit of {limit} bytes.",
-        "Its response is larger than the provider's `max_response_bytes`, or `max_error_bytes`.",
+        "Its response is larger than the provider's `max_response_bytes` or"
+        " `max_error_bytes`, or holds more than its `max_response_values`.",
+    )
+    too_many_values_in_response = _failure(
+        502,
+        "The provider '{provider}' sent a response with more than the limit of {limit} values.",
+        code="response_too_large",
     )
     provider_fault = _failure(502, "The provider '{provider}' failed.", "Its plugin failed.")
     unreadable_response = _failure(

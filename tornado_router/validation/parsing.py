@@ -9,12 +9,10 @@ import jiter
 
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError, clip
+from tornado_router.validation.value_count import holds_more
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _NOT_NUMBERS = (b"NaN", b"Infinity")  # of -Infinity, jiter reports what is behind the sign
-_PIECE = 2**16
-"""So many bytes are looked at together: a text that holds far too much is not read much further."""
-
 _POSITION = re.compile(r"(?P<reason>.*) at line (?P<line>\d+) column (?P<column>\d+)", re.DOTALL)
 _DUPLICATE = re.compile(r'Detected duplicate key "(?P<key>.*)"', re.DOTALL)
 
@@ -58,34 +56,6 @@ def parse_json(raw: bytes, max_values: int | None = None) -> Any:
         return jiter.from_json(raw, catch_duplicate_keys=True, allow_inf_nan=False)
     except ValueError as error:
         raise _refusal(raw, str(error)) from None
-
-
-def holds_more(raw: bytes, limit: int) -> bool:
-    """Whether a JSON text holds more values than so many, without parsing it.
-
-    Texts, names of fields included, objects and lists count; of the rest, which is parsed the
-    fastest, ten count as one. Each takes two bytes of the text at least.
-    """
-    values = commas = start = 0
-    in_text = False
-    while values + commas // 10 <= limit:
-        if values + commas // 10 + (len(raw) - start) // 2 <= limit:
-            return False  # whatever the rest is
-        piece = raw[start : start + _PIECE]
-        if (len(piece) - len(piece.rstrip(b"\\"))) % 2:  # not without what it escapes
-            piece = raw[start : start + _PIECE + 1]
-        start += len(piece)
-        if b'"' in piece:
-            # Without what is escaped, each quote begins or ends a text.
-            pieces = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
-            values += (len(pieces) - in_text) // 2
-            piece = b"".join(pieces[in_text::2])
-            in_text ^= len(pieces) % 2 == 0
-        elif in_text:
-            continue
-        values += piece.count(b"{") + piece.count(b"[")
-        commas += piece.count(b",")
-    return True
 
 
 def _refusal(raw: bytes, message: str) -> ApiError:

@@ -103,6 +103,28 @@ class TestOne:
         assert fits == FITS
         assert is_too_large(large)
 
+    @pytest.mark.parametrize(
+        ("value", "counts"), [(b"{}", 1.1), (b'"x"', 1.1), (b"[1,2]", 1.2), (b"[0,0,0,0,0]", 1.5)]
+    )
+    def test_one_of_too_many_values_is_not_parsed(self, value, counts, streamed):
+        limit, padded = 10_000, value + b" " * 40
+        fits, large, _ = ask(
+            *(
+                [sized(b" [%s]" % b",".join([padded] * int(limit * share / counts)))]
+                for share in (0.97, 1.03)
+            ),
+            streamed=streamed,
+            max_response_bytes=2**24,
+            max_response_values=limit,
+        )
+        assert fits.startswith(b" [")
+        assert is_too_large(large)
+
+    def test_but_bytes_that_are_no_json_are_not_counted(self, streamed):
+        sound = b"\x00" + b"{[" * 300_000
+        options = {"max_response_bytes": 2**24, "max_response_values": 1000}
+        assert ask([sized(sound)], streamed=streamed, **options)[0] == sound
+
     @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip"])
     def test_one_that_cannot_be_inflated_is_refused(self, encoding, streamed):
         outcome, _ = ask([sized(b"\x00\x01\x02", 200, encoding)], streamed=streamed)

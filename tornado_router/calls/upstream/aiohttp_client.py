@@ -108,7 +108,8 @@ class AiohttpUpstream:
         try:
             with BodyCount(self._bodies) as count:
                 count.begin(response.status, response.content_length)
-                return await read_whole(response.content.readany, count)
+                body = await read_whole(response.content.readany, count)
+                return await count.look_through(body)
         except BaseException:
             response.close()  # so that no more of it arrives
             raise

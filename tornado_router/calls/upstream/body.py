@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tornado_router.background.held_memory import UNCOUNTED, HeldMemory, Hold, request_hold
+from tornado_router.background.held_memory import (
+    SLOW_BYTES,
+    UNCOUNTED,
+    HeldMemory,
+    Hold,
+    request_hold,
+)
 from tornado_router.config.options import ProviderOptions
 from tornado_router.error_codes import Failure, Refusal
+from tornado_router.validation.value_count import holds_more_by_turns
 
 TURN_BYTES = 64 * 1024
 """After so many bytes others get their turn: what inflates comes faster than from a network."""
@@ -28,6 +35,7 @@ class BodyBounds:
         provider: its name.
         max_response: bytes of a body that reports success.
         max_error: bytes of one that reports an error.
+        max_values: of a body that is JSON.
         memory: as it was given.
     """
 
@@ -35,6 +43,7 @@ class BodyBounds:
         self.provider = provider
         self.max_response = options.max_response_bytes
         self.max_error = options.max_error_bytes
+        self.max_values = options.max_response_values
         self.memory = memory
 
 
@@ -90,6 +99,21 @@ class BodyCount:
         if not self._hold.grow(self._size - self._counted):
             raise Refusal.overloaded()
         self._counted = self._size
+
+    async def look_through(self, body: bytes) -> bytes:
+        """Returns a body that may be parsed, in a turn of the event loop of its own.
+
+        Raises:
+            ProviderError: 502, it holds too many values.
+        """
+        if len(body) <= SLOW_BYTES:
+            return body
+        limit, turn = self._bounds.max_values, self._bounds.memory.turn
+        is_json = body[:UNCOUNTED].lstrip()[:1] in (b"{", b"[")
+        if is_json and await holds_more_by_turns(body, limit, turn):
+            raise Failure.too_many_values_in_response(provider=self._bounds.provider, limit=limit)
+        await turn()
+        return body
 
     def __enter__(self) -> BodyCount:
         return self

@@ -78,7 +78,7 @@ class LlhttpUpstream:
         try:
             with BodyCount(self._bodies) as count:
                 exchange = await self._begin(request, count)
-                body = await exchange.whole(count)
+                body = await count.look_through(await exchange.whole(count))
         except FAILURES as error:
             raise failure(self._name, error, request.url) from None
         finally:
@@ -215,7 +215,7 @@ class _Stream:
         """The rest of the body, whole."""
         try:
             with BodyCount(self._upstream._bodies) as count:
-                return await self._exchange.whole(count)
+                return await count.look_through(await self._exchange.whole(count))
         except FAILURES as error:
             raise failure(self._upstream._name, error, self._request.url) from None
         finally:

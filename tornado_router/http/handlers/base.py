@@ -17,7 +17,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.background.held_memory import Hold
+from tornado_router.background.held_memory import SLOW_BYTES, Hold
 from tornado_router.endpoints import OPENAI, Dialect
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError, forget_frames
@@ -33,6 +33,7 @@ from tornado_router.observability.redaction import holds_secret
 from tornado_router.observability.trace_context import TraceContext, read_trace_context
 from tornado_router.validation import parse_json
 from tornado_router.validation.forms import Form
+from tornado_router.validation.value_count import holds_more_by_turns
 
 JSON = "application/json"
 
@@ -96,6 +97,7 @@ class BaseHandler(TornadoHandler):
         self.user_id: int | None = None
         self.logged = False
         self.error: ApiError | None = None
+        self._is_looked_through = False
         self.connection = connection_of(self.request)
         services.bounds.received(self.connection)
         services.requests.begin(self)
@@ -172,16 +174,36 @@ class BaseHandler(TornadoHandler):
             )
         self.key, self.user_id = key, key.user_id
 
+    async def look_through(self) -> None:
+        """Looks at a large body before it is read, by turns of the event loop.
+
+        Raises:
+            ApiError: 400, it holds too many values; 415, the content type is another.
+        """
+        body = self.request.body
+        if self.hold is None or len(body) <= SLOW_BYTES:
+            return
+        self._check_content_type()
+        await self.hold.turn()
+        limit = self.services.serving.config.server.max_json_values
+        if await holds_more_by_turns(body, limit, self.hold.turn):
+            raise Invalid.too_many_values(limit=limit)
+        self._is_looked_through = True
+
     def read_json(self) -> Any:
         """The JSON that was sent.
 
         Raises:
             ApiError: 400, it is not JSON; 415, the content type is another.
         """
+        self._check_content_type()
+        limit = self.services.serving.config.server.max_json_values
+        return parse_json(self.request.body, None if self._is_looked_through else limit)
+
+    def _check_content_type(self) -> None:
         content_type = self.request.headers.get("Content-Type", JSON)
         if content_type != JSON and not _is_json(content_type):
             raise Invalid.unsupported_content_type(got=content_type[:100], expected=JSON)
-        return parse_json(self.request.body, self.services.serving.config.server.max_json_values)
 
     def trace_context(self) -> TraceContext | None:
         """The trace of the client that the request is part of, or None."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from tornado_router.background.held_memory import SLOW_BYTES, Hold, request_hold
+from tornado_router.background.held_memory import Hold, request_hold
 from tornado_router.calls.client import CACHE_DEFAULTS, ClientLeftError, Envelope
 from tornado_router.calls.response_cache import read_cache_control
 from tornado_router.endpoints import Endpoint
@@ -53,8 +53,8 @@ class CallHandler(BaseHandler):
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
-        if self.hold and len(self.request.body) > SLOW_BYTES:
-            await self.hold.turn()
+        if self.endpoint.takes_json:
+            await self.look_through()
         await self.serve(self._begin())
 
     async def serve(self, call: Call) -> None:

@@ -26,6 +26,7 @@ class CountHandler(BaseHandler):
     async def post(self) -> None:
         """Answers with the tokens of the request."""
         assert self.key is not None, "counting is never open"
+        await self.look_through()
         call, bounds = self._read_call(), self.services.bounds
         bounds.begin_call()
         try:

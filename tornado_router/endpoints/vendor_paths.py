@@ -21,7 +21,7 @@ def path_within(path: str) -> str | None:
     Args:
         path: as the client sent it, whatever its base URL has added or left out.
     """
-    words = path.rstrip("/").split("/")
+    words = [word for word in path.split("/") if word]
     for index, word in enumerate(words):
         if word in _RESOURCES or words[index : index + 2] == ["chat", "completions"]:
             return "/".join([VERSION, *words[index:]])

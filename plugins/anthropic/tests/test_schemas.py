@@ -46,7 +46,12 @@ def test_one_of_is_any_of():
     "rule",
     [
         {"minimum": 1},
+        {"exclusiveMinimum": 0},
+        {"maximum": 9},
+        {"exclusiveMaximum": 9.5},
+        {"minLength": 1},
         {"maxLength": 3},
+        {"maxItems": 5},
         {"minItems": 2},
         {"uniqueItems": True},
         {"format": "iri"},
@@ -65,6 +70,19 @@ def test_a_rule_that_the_vendor_cannot_hold(rule):
     made, dropped = close(schema, "drop")
     assert dropped == [f"schema.properties.a.{name}"]
     assert made["properties"]["a"]["description"] == f"({name}: {rule[name]})"
+
+
+def test_what_pydantic_writes_is_put_in_words_by_default():
+    fields = {
+        "age": {"exclusiveMinimum": 0, "title": "Age", "type": "integer"},
+        "tags": {"items": {"type": "string"}, "maxItems": 3, "title": "Tags", "type": "array"},
+    }
+    schema = {"properties": fields, "required": list(fields), "title": "X", "type": "object"}
+    made, reported = close(schema, "adapt")
+    assert made["properties"]["age"]["description"] == "(exclusiveMinimum: 0)"
+    assert made["properties"]["tags"]["description"] == "(maxItems: 3)"
+    places = ("age.exclusiveMinimum", "tags.maxItems")
+    assert reported == [f"schema.properties.{place}" for place in places]
 
 
 def test_a_rule_in_words_comes_behind_the_description():

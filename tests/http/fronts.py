@@ -43,6 +43,9 @@ class Observer:
         self.open.add(connection)
         return True
 
+    def ended(self, connection):
+        assert connection in self.open
+
     def closed(self, connection):
         self.open.remove(connection)
 

@@ -202,6 +202,15 @@ class TestConnections:
             note(connection)
         assert not bounds.connections
 
+    def test_one_that_is_over_makes_room_and_no_stop_waits_for_it(self, make):
+        bounds = make(max_connections=1)
+        first = receiving(bounds)
+        assert bounds.arriving == 1
+        bounds.ended(first)
+        assert bounds.arriving == 0
+        assert bounds.opened(Connection())
+        assert first.aborted
+
 
 MINE, OTHER = "192.0.2.1", "192.0.2.2"
 

@@ -9,6 +9,7 @@ import pytest
 
 from tornado_router.accounts import keys, registration
 from tornado_router.http import client_bounds
+from tornado_router.http.llhttp import lingering
 from tornado_router.provider import Provider
 from tornado_router.runtime.loaded_config import load_config
 from tornado_router.runtime.router_process import RouterProcess
@@ -225,6 +226,29 @@ class TestServer:
                     await stopped
 
         serve(story, "shutdown_seconds = 1000")
+
+    @pytest.mark.parametrize("http", ["llhttp", "tornado"])
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nX y\r\n\r\n",
+            b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n?\r\n",
+        ],
+        ids=["head", "chunk"],
+    )
+    def test_nor_for_one_that_was_refused_while_it_sent(self, serve, monkeypatch, http, broken):
+        monkeypatch.setattr(lingering, "LINGER_SECONDS", 10 * DEADLINE)
+        monkeypatch.setattr(client_bounds, "FIRST_SECONDS", 10 * DEADLINE)
+
+        async def story(world):
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+            writer.write(broken)
+            with closing(writer):
+                async with asyncio.timeout(DEADLINE):
+                    await reader.readuntil(b"\r\n\r\n")
+                    await world.server.stop()
+
+        serve(story, f'http = "{http}"\nshutdown_seconds = 1000')
 
     def test_a_stream_that_a_stop_cuts_off_says_so(self, serve, rows):
         async def story(world):

@@ -48,6 +48,6 @@ def test_a_large_text_is_counted_by_turns(text, more):
     async def turn():
         turns.append(None)
 
-    found = asyncio.run(holds_more_by_turns(raw, 1002, turn))
+    found = asyncio.run(holds_more_by_turns(raw, 1100, turn))
     assert found is bool(more)
     assert len(turns) == len(raw) // 2**20

@@ -173,6 +173,11 @@ class ClientBounds:
         if connection in self._watched:
             self._idle[connection] = time.monotonic()
 
+    def ended(self, connection: ClientConnection) -> None:
+        """Nothing more is read of it: it gives way to others, and no stop waits for it."""
+        self.received(connection)
+        self.responded(connection)
+
     def begin_call(self) -> None:
         """Lets a call begin; it has to be ended.
 

@@ -50,6 +50,10 @@ class ConnectionObserver(Protocol):
         """A client has connected; returns False to refuse it, and then `closed` is not called."""
         ...
 
+    def ended(self, connection: ClientConnection) -> None:
+        """Nothing more is read of it, though its client may take its time to close it, too."""
+        ...
+
     def closed(self, connection: ClientConnection) -> None:
         """The connection is closed, whichever side closed it."""
         ...

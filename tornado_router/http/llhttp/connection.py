@@ -19,12 +19,10 @@ from tornado.httputil import HTTPInputError, HTTPMessageDelegate, HTTPServerConn
 from tornado_router.background.supervisor import report, start_task
 from tornado_router.http.half_closed import HalfClosed
 from tornado_router.http.kernel_buffers import drop_unsent, in_send_buffer
-from tornado_router.http.llhttp.exchange import CONTINUE, Context, Exchange, gone
+from tornado_router.http.llhttp.exchange import BAD_REQUEST, CONTINUE, Context, Exchange, gone
 from tornado_router.http.llhttp.lingering import Lingering
 from tornado_router.http.llhttp.request_body import ChunkedBody, FixedBody
 from tornado_router.http.llhttp.request_head import END, RequestHead, read_head
-
-BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Owner(Protocol):
@@ -35,8 +33,7 @@ class Owner(Protocol):
         max_header_bytes: of a head.
         max_body_bytes: of a body, where it is not refused before by the application.
         half_closed: watches connections whose clients have ended their side; None if it cannot.
-        read_buffer: what is read at once, of one connection after the other: what is not looked
-            at yet, each keeps for itself, so its size bounds that.
+        read_buffer: what is read at once, and thus what each keeps that is not looked at yet.
     """
 
     application: HTTPServerConnectionDelegate
@@ -44,6 +41,10 @@ class Owner(Protocol):
     max_body_bytes: int
     half_closed: HalfClosed | None
     read_buffer: memoryview
+
+    def ended(self, connection: LlhttpConnection) -> None:
+        """Nothing more is read of a connection."""
+        ...
 
     def closed(self, connection: LlhttpConnection) -> None:
         """A connection is closed."""
@@ -103,8 +104,7 @@ class LlhttpConnection(asyncio.BufferedProtocol):
         self._is_awaiting = False  # the delegate, before it takes more
         self._is_blocked = False  # the client, before it reads more
         self._is_yielding = False  # to others, before more is read of a body
-        self._is_paused = False
-        self._is_deaf = False  # whatever arrives is of no interest any more
+        self._is_paused = self._is_deaf = False  # deaf: whatever arrives is of no interest any more
         self._is_ended = self._is_closed = False  # nothing more is sent; nor comes
 
     # -- `ClientConnection` ---------------------------------------------------------------------
@@ -267,8 +267,7 @@ class LlhttpConnection(asyncio.BufferedProtocol):
         head = read_head(data[:end])
         self._buffer = data[end:]
         exchange = self._exchange = Exchange(self, self._context, head)
-        delegate = self._owner.application.start_request(self, exchange)
-        self._delegate = delegate
+        delegate = self._delegate = self._owner.application.start_request(self, exchange)
         self._after(delegate.headers_received(head.line, head.headers), self._begin_body, head)
         return True
 
@@ -369,6 +368,8 @@ class LlhttpConnection(asyncio.BufferedProtocol):
             self._drop_request()
         if (transport := self._transport) is None or transport.is_closing():
             return
+        if is_sending:
+            self._owner.ended(self)
         if not is_sending:
             transport.close()
         elif self.secure:

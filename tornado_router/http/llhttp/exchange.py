@@ -17,6 +17,7 @@ from tornado.httputil import (
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.llhttp.request_head import RequestHead
 
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 
 _PROBE = b"HTTP/1.1 100 Continue\r\n\r\n"

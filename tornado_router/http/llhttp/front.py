@@ -87,6 +87,10 @@ class LlhttpFront:
             self.half_closed.close()
             self.half_closed = None
 
+    def ended(self, connection: LlhttpConnection) -> None:
+        """Nothing more is read of a connection."""
+        self._observer.ended(connection)
+
     def closed(self, connection: LlhttpConnection) -> None:
         """A connection is closed."""
         self.clients.discard(connection)

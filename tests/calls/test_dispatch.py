@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tornado_router.background.supervisor import failures
 from tornado_router.config.options import RoutingOptions
 from tornado_router.errors import ApiError
 from tornado_router.provider import bad_answer
@@ -65,6 +66,34 @@ class TestOrder:
 def test_bad_answers_go_to_the_next_target():
     world = World(Scripted("a", bad_answer("HTML")), Scripted("b", ANSWER))
     assert world.ask() is ANSWER
+
+
+class TestBookkeeping:
+    """Whatever goes wrong in what is noted of targets, it decides no call."""
+
+    @BOTH
+    @pytest.mark.parametrize("part", ["_succeeded", "_failed", "_open", "on_open"])
+    @pytest.mark.parametrize("error", [OverflowError, KeyError, OSError])
+    def test_a_fault_of_it_keeps_no_call_from_the_next_target(
+        self, stream, part, error, monkeypatch
+    ):
+        def fail(*_, **__):
+            raise error
+
+        reported = failures().get("health of targets", 0)
+        routing = RoutingOptions(retries=0, breaker_failures=1)
+        item = [ANSWER] if stream else ANSWER
+        world = World(Scripted("a", failure(503)), Scripted("b", item), routing=routing)
+        monkeypatch.setattr(world.health, part, fail)
+        answer = world.stream()[0][0] if stream else world.ask()
+        assert answer is ANSWER
+        assert world.tried == ["a", "b"]
+        assert failures()["health of targets"] > reported
+
+    def test_nor_does_one_of_a_target_without_room(self, monkeypatch):
+        world = World(Scripted("a", failure(429)), Scripted("b", ANSWER))
+        monkeypatch.setattr(world.health, "_open", None)
+        assert world.ask() is ANSWER
 
 
 def eager(**options):

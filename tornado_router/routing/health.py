@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from loguru import logger
 
+from tornado_router.background.supervisor import report
 from tornado_router.config.options import RoutingOptions
 from tornado_router.routing.routes import KNOWN_TARGETS, Target
 
@@ -232,7 +233,11 @@ class Health:
 
 
 class Observation:
-    """What the breaker sees of one attempt. It begins when it is made."""
+    """What the breaker sees of one attempt. It begins when it is made.
+
+    Whatever goes wrong in here is reported, and never decides a call: its next target is tried all
+    the same.
+    """
 
     __slots__ = (
         "_decided",
@@ -262,19 +267,19 @@ class Observation:
         if health._slow and seconds > health._slow:
             self.failed()
             return
-        health._succeeded(self._target, self._state, seconds, probed=self._probes)
+        self._note(health._succeeded, seconds, probed=self._probes)
         self._decide()
 
     def failed(self) -> None:
         """There was no response, or it broke off. However often, it is one failure."""
         if not self._failed:
             self._failed = True
-            self._health._failed(self._target, self._state, probed=self._probes)
+            self._note(self._health._failed, probed=self._probes)
         self._decide()
 
     def limited(self, seconds: float | None) -> None:
         """The target is well but has no room, for so many seconds if that is known."""
-        self._health._open(self._target, self._state, seconds or LIMITED_SECONDS)
+        self._note(self._health._open, seconds or LIMITED_SECONDS)
         self._decide()
 
     def end(self) -> float:
@@ -297,6 +302,12 @@ class Observation:
     def seconds(self) -> float:
         """Seconds since it began."""
         return self._health._clock() - self._started
+
+    def _note(self, note: Callable[..., None], *what: float, **how: bool) -> None:
+        try:
+            note(self._target, self._state, *what, **how)
+        except Exception as error:  # noqa: BLE001 - reported
+            report("health of targets", error)
 
     def _decide(self) -> None:
         """If it was the one call that tried whether the target is well, another may follow."""

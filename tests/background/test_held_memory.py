@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-from tornado_router.background.held_memory import HeldMemory, Hold
+from tornado_router.background.held_memory import PIECES_AT_ONCE, HeldMemory, Hold
 
 
 def test_holds_share_one_limit():
@@ -65,3 +65,25 @@ def test_large_bodies_take_turns_of_the_loop():
     turns = [index for index, name in enumerate(seen) if name != "other"]
     assert len(turns) == 3
     assert all("other" in seen[first:second] for first, second in itertools.pairwise(turns))
+
+
+def test_pieces_of_all_bodies_take_turns_of_the_loop():
+    memory, seen = HeldMemory(100), []
+
+    async def inflate():
+        for _ in range(PIECES_AT_ONCE):
+            seen.append("piece")
+            await Hold(memory).piece()
+
+    async def others():
+        for _ in range(100):
+            seen.append("other")
+            await asyncio.sleep(0)
+
+    async def run():
+        await asyncio.gather(*(inflate() for _ in range(20)), others())
+
+    asyncio.run(run())
+    ends = [index for index, name in enumerate(seen) if name == "other"]
+    most = max(second - first - 1 for first, second in itertools.pairwise(ends))
+    assert PIECES_AT_ONCE <= most <= 2 * PIECES_AT_ONCE

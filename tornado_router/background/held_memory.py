@@ -10,11 +10,16 @@ import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from tornado_router.background.turns import Turns
+
 SLOW_BYTES = 256 * 1024
 """Of a request: a smaller one takes 10 ms at most to be parsed, and as long to be translated."""
 
 UNCOUNTED = 64 * 1024
 """A smaller body is not counted: the bounds on connections and calls bound those, and most are."""
+
+PIECES_AT_ONCE = 16
+"""So many pieces of 64 KB inflate in one turn of the event loop, of all bodies: 5 ms of work."""
 
 
 class HeldMemory:
@@ -27,6 +32,7 @@ class HeldMemory:
         limit: as it was given.
         held: that they hold now.
         refused: how often there was no room for a piece.
+        pieces: turns for those that come faster than from a network, as what inflates does.
     """
 
     def __init__(self, limit: int) -> None:
@@ -34,6 +40,7 @@ class HeldMemory:
         self.held = 0
         self.refused = 0
         self._turns = asyncio.Lock()
+        self.pieces = Turns("pieces of bodies", PIECES_AT_ONCE)
 
     async def turn(self) -> None:
         """Waits for a turn of the event loop in which no other large body is worked on.
@@ -70,6 +77,10 @@ class Hold:
     async def turn(self) -> None:
         """See `HeldMemory.turn`."""
         await self._memory.turn()
+
+    async def piece(self) -> None:
+        """Waits, if many pieces are worked on in this turn: see `HeldMemory.pieces`."""
+        await self._memory.pieces.wait()
 
     def grow(self, count: int) -> bool:
         """Takes room for so many more bytes; False if there is none."""

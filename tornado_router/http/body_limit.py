@@ -108,20 +108,35 @@ class BodyLimit(HTTPMessageDelegate):
             del headers["Expect"]
             self.finish()
 
-    def data_received(self, chunk: bytes) -> None:
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """See `HTTPMessageDelegate`."""
         if self._refused or self._delegate is None:
-            return
+            return None
         self._received += len(chunk)
         try:
             self._check(self._received)
-            for piece in self._decoder.feed(chunk) if self._decoder else (chunk,):
-                self._size += len(piece)
-                self._check(self._size)
-                self._hold_up_to(self._size)
-                self._delegate.data_received(piece)
+            if self._decoder:
+                return self._inflate(self._decoder, chunk)
+            self._pass_on(chunk)
         except ApiError as error:
             self._refuse(error)
+        return None
+
+    async def _inflate(self, decoder: Decoder, chunk: bytes) -> None:
+        """Passes on what a part of the body decodes to, which may be all that is allowed."""
+        try:
+            for piece in decoder.feed(chunk):
+                self._pass_on(piece)
+                await self._hold.piece()
+        except ApiError as error:
+            self._refuse(error)
+
+    def _pass_on(self, piece: bytes) -> None:
+        self._size += len(piece)
+        self._check(self._size)
+        self._hold_up_to(self._size)
+        if self._delegate is not None:
+            self._delegate.data_received(piece)
 
     def finish(self) -> None:
         """See `HTTPMessageDelegate`."""

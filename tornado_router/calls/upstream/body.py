@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from tornado_router.background.held_memory import (
@@ -100,6 +99,10 @@ class BodyCount:
             raise Refusal.overloaded()
         self._counted = self._size
 
+    async def turn(self) -> None:
+        """Waits for a turn of the event loop in which few other bodies are read on."""
+        await self._bounds.memory.pieces.wait()
+
     async def look_through(self, body: bytes) -> bytes:
         """Returns a body that may be parsed, in a turn of the event loop of its own.
 
@@ -150,7 +153,7 @@ async def read_whole(read: Callable[[], Awaitable[bytes]], count: BodyCount) -> 
             pieces.append(piece)
             if size > turn:
                 turn = size + TURN_BYTES
-                await asyncio.sleep(0)
+                await count.turn()
     except BaseException:
         pieces.clear()  # the error's frames hold this list until the client has a response
         raise

@@ -141,7 +141,7 @@ def test_every_listener_is_told_and_one_that_raises_does_no_harm(world, logged):
     )
     assert answer == "yes"
     assert heard == ["req_1", "req_1"]
-    assert logged == ["the plugin two raised KeyError after a call"]
+    assert logged == ["the plugin two raised KeyError in a call"]
 
 
 def test_a_listener_need_not_take_the_event(world, logged):

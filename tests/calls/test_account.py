@@ -59,6 +59,19 @@ class TestRecord:
         assert world.account.status == 200
         assert len(world.books.added) == 1
 
+    @WAYS
+    @pytest.mark.parametrize("part", ["begin", "note", "add"])
+    @pytest.mark.parametrize("error", [OSError, KeyError, OverflowError])
+    def test_nor_does_a_ledger(self, stream, part, error, monkeypatch):
+        def raises(*_):
+            raise error
+
+        world = World([chunk("a")], [LAST], key=LIMITED) if stream else World(WHOLE, key=LIMITED)
+        monkeypatch.setattr(world.books, part, raises)
+        assert world.ask(stream=stream).has_end
+        assert world.account.status == 200
+        assert world.is_free
+
     def test_a_hit_that_cannot_be_traced_is_recorded_once(self):
         world = World(WHOLE, telemetry=SimpleNamespace(add=fail))
         for _ in range(2):

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 
 import orjson
 from loguru import logger
@@ -18,7 +17,7 @@ from loguru import logger
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.admission import Admission, Permit
 from tornado_router.calls.attempt import Attempts
-from tornado_router.calls.call_record import Outcome, call_record, exchange, running_call
+from tornado_router.calls.call_record import Outcome, call_record, exchange, running_call, safely
 from tornado_router.calls.client import ClientLeftError, Envelope
 from tornado_router.calls.response_cache import CachedResponse
 from tornado_router.calls.response_copy import ResponseCopy
@@ -77,15 +76,15 @@ class CallAccounts:
 
     def report(self, account: CallAccount, record: CallRecord) -> None:
         """Reports a call that has ended. It was served and charged: nothing can fail it now."""
-        self.ledger.add(record)
+        safely("the ledger", self.ledger.add, record)
         records = account.attempts.records
         if account.is_logged:
-            _safely("the request log", self.recorder.add, exchange(account, record))
-        _safely("metrics", self.metrics.add, record, records, missed=account.missed)
+            safely("the request log", self.recorder.add, exchange(account, record))
+        safely("metrics", self.metrics.add, record, records, missed=account.missed)
         for name, observer in self.observers.items():
-            _safely(name, observer, record)
+            safely(name, observer, record)
         if self.telemetry:
-            _safely("telemetry", self.telemetry.add, record, records, account.envelope.trace)
+            safely("telemetry", self.telemetry.add, record, records, account.envelope.trace)
 
 
 class CallAccount:
@@ -203,7 +202,8 @@ class CallAccount:
             return self.permit
         self.permit = await self._admission.admit(self.call, self.envelope.key, targets)
         self.attempts.bounds = self.permit.bounds
-        self._accounts.ledger.begin(running_call(self.call, self.envelope))
+        ledger = self._accounts.ledger
+        safely("the ledger", lambda: ledger.begin(running_call(self.call, self.envelope)))
         return self.permit
 
     def begin_stream(self, meter: StreamEncoder) -> None:
@@ -237,15 +237,20 @@ class CallAccount:
         now = time.monotonic()
         if now >= self._next_note:
             self._next_note = now + NOTE_SECONDS
-            usage = self._meter.usage(permit.prompt)
-            charge = self._admission.charge(permit, target, usage)
-            self._accounts.ledger.note(call_record(self, usage, charge))
+            safely("the ledger", self._note, permit, target)
         if now >= self._next_check and self._accounts.is_revoked:
             self._next_check = now + REVOCATION_SECONDS
             if await self._accounts.is_revoked(self.envelope.key):
                 raise Refusal.revoked_api_key()
         self.due = min(self._next_note, self._next_check)
         return True
+
+    def _note(self, permit: Permit, target: Target) -> None:
+        """Notes what a stream has come to."""
+        assert self._meter is not None, "it has begun"
+        usage = self._meter.usage(permit.prompt)
+        charge = self._admission.charge(permit, target, usage)
+        self._accounts.ledger.note(call_record(self, usage, charge))
 
     def check_stop(self) -> None:
         """Ends a stream that waited for its client when the router cut off what still ran.
@@ -390,10 +395,3 @@ class CallAccount:
         if len(attempts.made) > 1 and attempts.outrun:
             charge = self._admission.add_prompts(charge, permit, attempts.outrun)
         return charge
-
-
-def _safely(name: str, observe: Callable[..., None], *args: Any, **options: Any) -> None:
-    try:
-        observe(*args, **options)
-    except FAULTS as error:
-        logger.error("{} raised {} after a call", name, type(error).__name__)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
 
 from tornado_router.calls.client import Envelope
 from tornado_router.ledger.exchange import Exchange
 from tornado_router.ledger.record import CallRecord, Charge, RunningCall
 from tornado_router.observability.redaction import MAX_SHOWN_NAME, printable_name
+from tornado_router.plugins.registry import FAULTS
 from tornado_router.provider import Call, write_json
 from tornado_router.usage import Usage
 
@@ -100,3 +104,11 @@ def exchange(account: CallAccount, record: CallRecord) -> Exchange:
     call = account.call
     sent = write_json(call.body) if call.parts else call.raw  # of a form, its texts
     return Exchange(record, sent, account.copy.data(), account.copy.size)
+
+
+def safely(name: str, observe: Callable[..., object], *args: Any, **options: Any) -> None:
+    """Has something noted of a call, which no fault in that decides."""
+    try:
+        observe(*args, **options)
+    except FAULTS as error:
+        logger.error("{} raised {} in a call", name, type(error).__name__)

@@ -9,7 +9,7 @@ from tornado_router.calls.costs import Costs
 from tornado_router.config.options import PriceOptions, PricingOptions
 from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import Target
-from tornado_router.usage import Usage
+from tornado_router.usage import NO_AMOUNTS, Usage
 
 USED = Usage(11, 7)
 
@@ -19,7 +19,7 @@ def costs(target="p/m", permit=True):
     prices = Prices(tables, PricingOptions(price_package=False), {})
     target = Target(*target.split("/")) if target else None
     account = SimpleNamespace(
-        permit=SimpleNamespace(images=0) if permit else None,
+        permit=SimpleNamespace(amounts=NO_AMOUNTS) if permit else None,
         attempts=SimpleNamespace(target=target),
     )
     return Costs(prices, account)

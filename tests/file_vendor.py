@@ -54,7 +54,7 @@ class FileVendor:
         self.seen: list[dict] = []
         self.kept: dict[str, dict[str, dict]] = {}
         self.content: dict[str, bytes] = {}
-        self.taken = self.broken = 0
+        self.taken = self.broken = self.sent = 0
         self.next_id = ""
 
     def __enter__(self) -> FileVendor:
@@ -251,6 +251,7 @@ class FileVendor:
         await response.prepare(request)
         for start in range(0, len(content), 65536):
             await response.write(content[start : start + 65536])
+            self.sent += 65536
         return response
 
 

@@ -14,6 +14,7 @@ from tornado_router.errors import (
     bad_answer,
     describe_exception,
     first_line,
+    forget_frames,
     invalid_request,
 )
 
@@ -94,3 +95,10 @@ def test_of_many_functions_the_innermost_are_shown():
 @pytest.mark.parametrize(("text", "told"), [("a\nDETAIL: b", "a"), ("a", "a"), ("", "ValueError")])
 def test_the_first_line_of_an_error(text, told):
     assert first_line(ValueError(text)) == told
+
+
+def test_an_error_that_is_behind_itself_lets_go_of_its_frames():
+    first, second = ApiError(400, "a"), ApiError(502, "b")
+    first.__context__, second.__cause__ = second, first
+    forget_frames(first)
+    assert first.__traceback__ is None

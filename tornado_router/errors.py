@@ -200,9 +200,11 @@ def forget_frames(error: BaseException | None) -> None:
     """Frees the frames that an error and those behind it passed, which hold a request's body.
 
     An error that a handler keeps would otherwise keep the handler: only the garbage collector
-    frees such a circle, and it runs seldom.
+    frees such a circle, and it runs seldom. One that was raised anew may be behind itself.
     """
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
 

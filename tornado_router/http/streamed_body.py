@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_DIGITS = 20
 
+DISCARDED_BYTES = 32 * 1024 * 1024
+"""So much of a body that is refused is read all the same."""
+
 
 class StreamedBody:
     """The body of a request, piece by piece: more is read once what came was taken.
@@ -79,6 +82,17 @@ class StreamedBody:
         if max(self._received, self.size or 0) > limit:
             raise Invalid.request_too_large(limit=limit)
 
+    async def discard(self) -> None:
+        """Reads on, up to a bound, so that a client which sends first gets to see its refusal.
+
+        Raises:
+            ApiError: 413, there is more than the bound; or as for the pieces.
+        """
+        self._limit = self._received + DISCARDED_BYTES
+        self._free()  # what is refused was not taken
+        async for _ in self:
+            pass
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The pieces, once.
 
@@ -101,9 +115,11 @@ class StreamedBody:
             if not self._is_whole:
                 self._arrived.clear()
             self._received += len(piece)
-            self.check()
-            yield piece
-            self._free()
+            try:
+                self.check()
+                yield piece
+            finally:
+                self._free()  # also if it is not read on, or by another
 
     def _free(self) -> None:
         if self._taken is not None and not self._taken.done():

@@ -25,6 +25,14 @@ class Incoming(Protocol):
     size: int | None
     """In bytes, as its head says."""
 
+    def check(self) -> None:
+        """Refuses a body that is known to be too large.
+
+        Raises:
+            ApiError: 413.
+        """
+        ...
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Its pieces, once.
 

@@ -188,7 +188,7 @@ class _Errand:
         upload = None
         if request.upload is not None:
             upload = checked_upload(request, self._account.envelope.key, self._gate)
-        passed = self._passed(request.query, upload or request.raw)
+        passed = self._passed(request.query, upload.body if upload else request.raw)
         try:
             async with self._vendor.opened(passed) as response:
                 self._account.attempts.waited += self._vendor.waited
@@ -197,9 +197,11 @@ class _Errand:
                     await self._whole(response, kind)
                 else:
                     await self._stream(response, kind)
-        finally:
-            if upload is not None:
-                await upload.pieces.aclose()  # type: ignore[attr-defined]  # it is a generator
+        except ApiError:
+            if not (upload and upload.refused):
+                raise
+        if upload and upload.refused:
+            raise upload.refused[0]
 
     async def _list(self) -> None:
         request, account = self._request, self._account

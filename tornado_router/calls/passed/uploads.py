@@ -8,18 +8,32 @@ the last once all was, so what is refused lacks its end at the vendor, which has
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.passed.gate import Gate
 from tornado_router.calls.passed.request import PassedRequest
 from tornado_router.endpoints.resource_ids import Named, ids_in, ids_in_text, names_an_id
 from tornado_router.error_codes import Invalid
+from tornado_router.errors import ApiError
 from tornado_router.provider import Upload, load_json
 from tornado_router.validation.form_watch import FormWatch
 from tornado_router.validation.forms import is_form
 
 
-def checked_upload(request: PassedRequest, key: Key, gate: Gate) -> Upload:
+class CheckedUpload(NamedTuple):
+    """What is sent of a request whose body is still to come.
+
+    Attributes:
+        body: as it goes to the vendor.
+        refused: why it is, once it is: what sends it may have another word for what it raises.
+    """
+
+    body: Upload
+    refused: list[ApiError]
+
+
+def checked_upload(request: PassedRequest, key: Key, gate: Gate) -> CheckedUpload:
     """What is sent of a request whose body is still to come.
 
     Args:
@@ -36,8 +50,18 @@ def checked_upload(request: PassedRequest, key: Key, gate: Gate) -> Upload:
             got=request.content_type[:100], expected="application/json' or 'multipart/form-data"
         )
     watch = FormWatch(request.content_type)
-    size = request.upload.size
-    return Upload(watch.content_type, size, _pieces(request, watch, key, gate))
+    request.upload.check()
+    refused: list[ApiError] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            async for piece in _pieces(request, watch, key, gate):
+                yield piece
+        except ApiError as error:
+            refused.append(error)
+            raise
+
+    return CheckedUpload(Upload(watch.content_type, request.upload.size, pieces()), refused)
 
 
 async def _pieces(

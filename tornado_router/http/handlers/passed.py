@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from tornado_router.calls.passed.request import PassedRequest, read_query
 from tornado_router.calls.passed.rules import Match
 from tornado_router.endpoints import ANTHROPIC, KNOWN, OPENAI, PASSTHROUGH
 from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.errors import ApiError
 from tornado_router.http.content_encoding import take_decoder
 from tornado_router.http.handlers.base import JSON, BaseHandler
 from tornado_router.http.handlers.calls import CallHandler
@@ -99,13 +101,19 @@ class PassedHandler(CallHandler):
                 path=self.request.path,
                 headers={"Allow": ", ".join(sorted(self.match.methods))},
             )
-        self.body.check()
         self.refuse_at_stop()
         serving = self.services.serving
         serving.gateway.check_room()
         request = await self._read(method)
         self.services.bounds.begin_call()
-        await self.run(partial(serving.passed.run, request, self.own_id), PassedWriter(self))
+        writer = PassedWriter(self)
+        try:
+            await self.run(partial(serving.passed.run, request, self.own_id), writer)
+        except ApiError:
+            if not writer.begun and request.upload is not None:
+                with suppress(ApiError):
+                    await self.body.discard()
+            raise
 
     async def _read(self, method: str) -> PassedRequest:
         """The request, with its body if that is JSON."""

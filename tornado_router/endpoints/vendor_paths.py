@@ -5,10 +5,12 @@ from __future__ import annotations
 VERSION = "/v1"
 
 _RESOURCES = (
-    *("assistants", "audio", "batches", "chatkit", "complete", "completions"),
-    *("containers", "conversations", "embeddings", "evals", "files", "fine_tuning", "images"),
-    *("messages", "models", "moderations", "organization", "organizations", "realtime"),
-    *("rerank", "responses", "skills", "threads", "uploads", "vector_stores", "videos"),
+    *("agents", "assistants", "audio", "batches", "chatkit", "complete", "completions"),
+    *("containers", "content_provenance_checks", "conversations", "decisions", "embeddings"),
+    *("evals", "files", "fine_tuning", "images", "live", "messages", "models", "moderations"),
+    *("organization", "organizations", "projects", "realtime", "rerank", "responses", "safety"),
+    *("skills", "threads", "uploads", "vaults", "vector_stores", "videos"),
+    *("webhook_endpoints", "webhook_event_types"),
 )
 """What stands behind `/v1/` in the APIs of OpenAI and Anthropic:
 https://platform.openai.com/docs/api-reference, https://platform.claude.com/docs/en/api/overview.

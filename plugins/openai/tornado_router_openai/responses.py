@@ -140,7 +140,9 @@ class StoredResponses(Translator):
         return UpstreamRequest(url, b"", self._provider.headers, method)
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
-        """The vendor's bytes."""
+        """The vendor's bytes; a deletion may come without any."""
+        if not response.body and call.body["action"] == "delete":
+            return {"id": call.body["id"], "object": "response", "deleted": True}
         return Relayed(load_json_object(response.body, self._provider.name), response.body)
 
     def parse_stream(self, call: Call) -> StreamParser:

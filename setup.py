@@ -53,6 +53,7 @@ setup(
         "redis[hiredis]>=5.2,<9",
         "tornado>=6.6,<7",
         "uvloop>=0.21; sys_platform != 'win32' and implementation_name == 'cpython'",
+        "websockets>=15,<18",
     ],
     extras_require={
         "otel": [

@@ -92,6 +92,8 @@ ELSEWHERE = {
     "http/client_stream": "http/test_half_closed.py",
     "http/kernel_buffers": "http/test_fronts.py",
     "http/llhttp/front": "http/test_fronts.py",
+    "http/llhttp/owner": "http/test_fronts.py",
+    "http/llhttp/tunnel": "http/test_websocket.py",
     "http/objects/billing": "http/handlers/test_admin.py",
     "http/objects/current_key": "http/handlers/test_current_key.py",
     "http/objects/keys": "http/handlers/test_keys.py",

@@ -128,6 +128,16 @@ class Invalid:
         "properties, but got an object with {length} properties instead.",
         "`param` has too many properties.",
     )
+    websocket_needed = _invalid(
+        426,
+        "{path} is served by websocket alone: connect to it by ws:// or wss://.",
+        "The endpoint is served by [websocket](realtime.md) alone.",
+    )
+    invalid_upgrade = _invalid(
+        400,
+        "The websocket cannot be opened: {reason}.",
+        "The request asks for a websocket in a wrong way; the message says what is wrong.",
+    )
     not_streamable = _invalid(
         400, "This endpoint does not stream.", code="unsupported_parameter", param="stream"
     )

@@ -8,9 +8,10 @@ Tornado's documented `HTTPServerConnectionDelegate`. It passes its `ClientConnec
 from __future__ import annotations
 
 import socket
+from asyncio import Future
 from typing import Protocol, cast
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPServerRequest
 from tornado.iostream import StreamClosedError
 
 ClientGoneError = StreamClosedError
@@ -40,6 +41,39 @@ class ClientConnection(Protocol):
 
     def abort(self) -> None:
         """Closes it at once and drops what is unsent. Does nothing if it is closed."""
+        ...
+
+    def open_tunnel(self, exchange: HTTPConnection) -> Tunnel:
+        """Takes the connection over for another protocol, in place of the response to a request.
+
+        Args:
+            exchange: the request's `connection`.
+
+        Raises:
+            ClientGoneError: it is closed.
+        """
+        ...
+
+
+class Tunnel(Protocol):
+    """The bytes of a connection on which another protocol than HTTP is spoken from now on."""
+
+    async def read(self) -> bytes:
+        """What has arrived; waits for some. Empty once nothing more comes.
+
+        What is not fetched is not read from the network, apart from some 64 KB.
+        """
+        ...
+
+    def write(self, data: bytes) -> Future[None]:
+        """Sends some; done once the client's system, or ours, has taken it.
+
+        It fails with `ClientGoneError`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Closes the connection once all is sent that `write` has awaited."""
         ...
 
 
@@ -82,3 +116,13 @@ class Front(Protocol):
 def connection_of(request: HTTPServerRequest) -> ClientConnection:
     """The connection that a request came by."""
     return cast(ClientConnection, request.server_connection)
+
+
+def open_tunnel(request: HTTPServerRequest) -> Tunnel:
+    """Takes the connection of a request over for another protocol.
+
+    Raises:
+        ClientGoneError: it is closed.
+    """
+    assert request.connection is not None, "the request came over one"
+    return connection_of(request).open_tunnel(request.connection)

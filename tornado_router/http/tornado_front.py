@@ -7,22 +7,28 @@ Not documented by Tornado, and thus checked by a test of their own with each ver
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from asyncio import Future
+from functools import partial
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
-from tornado.iostream import IOStream, SSLIOStream
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.netutil import ssl_wrap_socket
 
 from tornado_router.config.options import ServerOptions
 from tornado_router.endpoints.base import LARGE_BODY
 from tornado_router.http.acceptor import Acceptor
 from tornado_router.http.client_stream import ClientStream
-from tornado_router.http.connection import ConnectionObserver
+from tornado_router.http.connection import ClientGoneError, ConnectionObserver
 from tornado_router.http.half_closed import WATCHES, HalfClosed
 from tornado_router.http.kernel_buffers import bound_unsent, drop_unsent, in_send_buffer
 from tornado_router.http.tls import Tls
+
+READ_BYTES = 64 * 1024
+"""Of a tunnel, so much is read at once."""
 
 
 class TornadoConnection:
@@ -33,12 +39,13 @@ class TornadoConnection:
         address: of the other end, as `socket.accept` returns it.
     """
 
-    __slots__ = ("_stream", "peer", "secure")
+    __slots__ = ("_stream", "is_tunnel", "peer", "secure")
 
     def __init__(self, stream: IOStream, address: Any) -> None:
         self._stream = stream
         self.peer = str(address[0])
         self.secure = isinstance(stream, SSLIOStream)
+        self.is_tunnel = False
 
     @property
     def unsent(self) -> int:
@@ -60,6 +67,46 @@ class TornadoConnection:
             return
         if self.unsent:
             drop_unsent(self._stream.socket)
+        self._stream.close()
+
+    def open_tunnel(self, exchange: HTTPConnection) -> StreamTunnel:
+        """Takes the connection over, in place of a response; see `ClientConnection`."""
+        if self._stream.closed():
+            raise ClientGoneError
+        self.is_tunnel = True
+        exchange.detach()  # type: ignore[attr-defined]  # documented, of Tornado's own
+        return StreamTunnel(self._stream)
+
+
+class StreamTunnel:
+    """The bytes of one of Tornado's streams; see `http.connection.Tunnel`.
+
+    Args:
+        stream: the connection.
+    """
+
+    def __init__(self, stream: IOStream) -> None:
+        self._stream = stream
+
+    async def read(self) -> bytes:
+        """What has arrived; empty at the end."""
+        try:
+            return await self._stream.read_bytes(READ_BYTES, partial=True)
+        except StreamClosedError:
+            return b""
+
+    def write(self, data: bytes) -> Future[None]:
+        """Sends some; done once it is taken."""
+        try:
+            return self._stream.write(data)
+        except StreamClosedError as error:
+            written: Future[None] = Future()
+            written.set_exception(error)
+            written.exception()  # who does not wait for it need not hear of it
+            return written
+
+    def close(self) -> None:
+        """Closes the connection."""
         self._stream.close()
 
 
@@ -114,6 +161,7 @@ class TornadoFront:
         for client in list(self._server.clients.values()):
             client.abort()
         await self._server.close_all_connections()
+        await self._server.closed_all()
         self._server.end()
 
 
@@ -155,6 +203,7 @@ class _Server(HTTPServer):
     ) -> None:
         self.clients: dict[IOStream, TornadoConnection] = {}
         self._observer = observer
+        self._none_left = asyncio.Event()
         self._half_closed: HalfClosed | None = None
         super().initialize(application, **options)
         # `ClientBounds` closes idle connections. A timer for each request takes 2 % of a call.
@@ -199,5 +248,21 @@ class _Server(HTTPServer):
 
     def on_close(self, server_conn: Any) -> None:
         super().on_close(server_conn)
-        server_conn.stream.exchange = None
-        self._observer.closed(self.clients.pop(server_conn.stream))
+        stream = server_conn.stream
+        stream.exchange = None
+        if self.clients[stream].is_tunnel and not stream.closed():
+            # For Tornado it is over, as no request follows.
+            stream.set_close_callback(partial(self._closed, stream))
+        else:
+            self._closed(stream)
+
+    async def closed_all(self) -> None:
+        """Waits until none is open: tunnels are, of which Tornado's server knows no more."""
+        while self.clients:
+            self._none_left.clear()
+            await self._none_left.wait()
+
+    def _closed(self, stream: IOStream) -> None:
+        self._observer.closed(self.clients.pop(stream))
+        if not self.clients:
+            self._none_left.set()

@@ -11,44 +11,20 @@ import asyncio
 import socket
 from asyncio import Future
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from loguru import logger
-from tornado.httputil import HTTPInputError, HTTPMessageDelegate, HTTPServerConnectionDelegate
+from tornado.httputil import HTTPConnection, HTTPInputError, HTTPMessageDelegate
 
 from tornado_router.background.supervisor import report, start_task
-from tornado_router.http.half_closed import HalfClosed
+from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.kernel_buffers import drop_unsent, in_send_buffer
 from tornado_router.http.llhttp.exchange import BAD_REQUEST, CONTINUE, Context, Exchange, gone
 from tornado_router.http.llhttp.lingering import Lingering
+from tornado_router.http.llhttp.owner import Owner
 from tornado_router.http.llhttp.request_body import ChunkedBody, FixedBody
 from tornado_router.http.llhttp.request_head import END, RequestHead, read_head
-
-
-class Owner(Protocol):
-    """What a connection needs of its front.
-
-    Attributes:
-        application: serves the requests.
-        max_header_bytes: of a head.
-        max_body_bytes: of a body, where it is not refused before by the application.
-        half_closed: watches connections whose clients have ended their side; None if it cannot.
-        read_buffer: what is read at once, and thus what each keeps that is not looked at yet.
-    """
-
-    application: HTTPServerConnectionDelegate
-    max_header_bytes: int
-    max_body_bytes: int
-    half_closed: HalfClosed | None
-    read_buffer: memoryview
-
-    def ended(self, connection: LlhttpConnection) -> None:
-        """Nothing more is read of a connection."""
-        ...
-
-    def closed(self, connection: LlhttpConnection) -> None:
-        """A connection is closed."""
-        ...
+from tornado_router.http.llhttp.tunnel import Tunnel
 
 
 class LlhttpConnection(asyncio.BufferedProtocol):
@@ -131,6 +107,16 @@ class LlhttpConnection(asyncio.BufferedProtocol):
             if self.unsent:
                 drop_unsent(self._socket)
             self._transport.abort()
+
+    def open_tunnel(self, exchange: HTTPConnection) -> Tunnel:
+        """Takes the connection over, in place of a response; see `ClientConnection`."""
+        if self._is_closed or exchange is not self._exchange or self._transport is None:
+            raise ClientGoneError
+        self._exchange.detach()
+        self._exchange = None
+        early, self._buffer = self._buffer, b""
+        self.set_reading(paused=False)
+        return Tunnel(self, self._transport, self._owner.read_buffer, early)
 
     # -- `asyncio.BufferedProtocol` -------------------------------------------------------------
 
@@ -232,7 +218,7 @@ class LlhttpConnection(asyncio.BufferedProtocol):
             return
         if self._delegate is not None or not exchange.keep_alive:
             # or else the rest of a body would have to be read
-            self._close(is_sending=self._delegate is not None or bool(self._buffer))
+            self.close(is_sending=self._delegate is not None or bool(self._buffer))
         elif self._buffer and not self._is_blocked:
             self._loop.call_soon(self._advance)
 
@@ -247,7 +233,7 @@ class LlhttpConnection(asyncio.BufferedProtocol):
         except Exception as error:  # noqa: BLE001 - of the application, or a request that is none
             self._fail(error)
         busy = self._is_awaiting or self._is_yielding
-        self._set_reading(paused=busy or (bool(self._buffer) and not self._can_read()))
+        self.set_reading(paused=busy or (bool(self._buffer) and not self._can_read()))
 
     def _can_read(self) -> bool:
         """Whether something that arrives is looked at."""
@@ -337,7 +323,7 @@ class LlhttpConnection(asyncio.BufferedProtocol):
             self._drop_request()
         self._advance()
 
-    def _set_reading(self, *, paused: bool) -> None:
+    def set_reading(self, *, paused: bool) -> None:
         """Pauses reading or goes on; a client that resets a paused connection is noticed, too."""
         transport, watch = self._transport, self._owner.half_closed
         if paused == self._is_paused or self._is_deaf or not transport or transport.is_closing():
@@ -358,9 +344,9 @@ class LlhttpConnection(asyncio.BufferedProtocol):
         exchange, self._exchange = self._exchange, None
         if exchange is None or not exchange.begun:
             self.send(BAD_REQUEST)
-        self._close(is_sending=True)
+        self.close(is_sending=True)
 
-    def _close(self, *, is_sending: bool) -> None:
+    def close(self, *, is_sending: bool) -> None:
         """Closes it once what was written is sent, and a client that still sends could read it."""
         self._is_deaf = self._is_ended = True
         self._buffer = b""

@@ -118,6 +118,11 @@ class Exchange(HTTPConnection):
         """Has it called if the connection is closed before the response is written."""
         self._close_callback = callback
 
+    def detach(self) -> None:
+        """There is no response: what goes on over the connection is none of HTTP's business."""
+        self.finished = True
+        self._close_callback = None
+
     def closed(self) -> None:
         """The connection is closed."""
         callback, self._close_callback = self._close_callback, None

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from loguru import logger
 
-from tornado_router.http.llhttp.connection import LlhttpConnection
 from tornado_router.http.llhttp.lingering import Lingering
 
 READ_BYTES = 64 * 1024
@@ -21,6 +20,30 @@ READ_BYTES = 64 * 1024
 
 PIECE = 64 * 1024
 """So much is encrypted before the client has to take it, so that no response is held twice."""
+
+
+class Above(Protocol):
+    """What gets the bytes: the connection, or its tunnel."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.BaseProtocol`."""
+        ...
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BaseProtocol`."""
+        ...
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what was decrypted."""
+        ...
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        ...
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        ...
 
 
 class TlsTransport(asyncio.Protocol, asyncio.Transport):
@@ -32,7 +55,7 @@ class TlsTransport(asyncio.Protocol, asyncio.Transport):
         peer: address of the client, for the log.
     """
 
-    def __init__(self, above: LlhttpConnection, context: ssl.SSLContext, peer: str) -> None:
+    def __init__(self, above: Above, context: ssl.SSLContext, peer: str) -> None:
         super().__init__()
         self._above = above
         self._peer = peer
@@ -81,6 +104,10 @@ class TlsTransport(asyncio.Protocol, asyncio.Transport):
         self._encrypt()
 
     # -- the transport of the connection above --------------------------------------------------
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """See `asyncio.BaseTransport`."""
+        self._above = cast(Above, protocol)
 
     def get_write_buffer_size(self) -> int:
         """Bytes that are not sent, encrypted or not."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import orjson
 import pytest
 
-from tornado_router.calls.attempt import Attempts
+from tornado_router.calls.attempts import Attempts
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.stores import ProcessStore
 from tornado_router.calls.tool_state import ToolState

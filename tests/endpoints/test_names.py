@@ -11,8 +11,9 @@ from tornado_router.endpoints import ENDPOINTS
 PACKAGE = Path(tornado_router.__file__).parent
 EXEMPT = ("endpoints/", "scaffold/template/")
 
-WORDS = {"messages", "responses"}
-"""Names that are fields, too: of a chat completion, and of an OpenAPI document."""
+WORDS = {"messages", "realtime", "responses"}
+"""Names that are something else, too: fields of a chat completion and of an OpenAPI document, and a
+sub-protocol of websockets."""
 
 NAMES = {name for endpoint in ENDPOINTS.values() for name in (endpoint.name, endpoint.path)} - WORDS
 STARTS = tuple(f"{name}." for name in ENDPOINTS if name not in WORDS)

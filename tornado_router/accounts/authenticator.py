@@ -127,9 +127,17 @@ class Authenticator:
             raise Refusal.token_instead_of_api_key()
         raise Refusal.invalid_api_key()
 
+    async def find(self, key_hash: str) -> Key | None:
+        """The key with a digest, if it may be used now; None for one that may not any more."""
+        return await self._find(key_hash, "")
+
+    async def refresh(self, key: Key) -> Key | None:
+        """A key that was good as it is now; None if it may no longer be used."""
+        return await self.find(key.digest)
+
     async def is_revoked(self, key: Key) -> bool:
         """Whether a key that was good may no longer be used."""
-        return await self._find(key.digest, "") is None
+        return await self.find(key.digest) is None
 
     def forget(self, user_id: int | None) -> None:
         """Has the keys of a user looked up anew, or all of them.

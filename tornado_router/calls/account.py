@@ -16,13 +16,13 @@ from loguru import logger
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.admission import Admission, Permit
-from tornado_router.calls.attempt import Attempts
+from tornado_router.calls.attempts import Attempts
 from tornado_router.calls.call_record import Outcome, call_record, exchange, running_call, safely
 from tornado_router.calls.client import ClientLeftError, Envelope
 from tornado_router.calls.response_cache import CachedResponse
 from tornado_router.calls.response_copy import ResponseCopy
 from tornado_router.calls.response_headers import cache_headers, change_headers, target_headers
-from tornado_router.endpoints import KNOWN, StreamEncoder
+from tornado_router.endpoints import KNOWN, Meter
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import CLIENT_CLOSED, ApiError, StoppedError, describe_exception
 from tornado_router.ledger.record import CallRecord, Charge
@@ -119,7 +119,7 @@ class CallAccount:
     room = sys.maxsize
     due = 0.0
     _uses_cache = False
-    _meter: StreamEncoder | None = None
+    _meter: Meter | None = None
     _usage: Usage | None = None
     _next_note = 0.0
     _next_check = 0.0
@@ -206,7 +206,7 @@ class CallAccount:
         safely("the ledger", lambda: ledger.begin(running_call(self.call, self.envelope)))
         return self.permit
 
-    def begin_stream(self, meter: StreamEncoder) -> None:
+    def begin_stream(self, meter: Meter) -> None:
         """The first chunk is here: from now on, the encoder of the stream measures the usage."""
         permit, target = self._served()
         now = time.monotonic()

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
 
 from loguru import logger
 
-from tornado_router.calls.sent_bounds import SentBounds
 from tornado_router.calls.tool_state import Owner, ToolState
 from tornado_router.calls.vendor_errors import Cause, Verdict, judge
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.bridges import BridgedProvider, Server
 from tornado_router.error_codes import Failure
-from tornado_router.errors import ApiError, forget_frames
+from tornado_router.errors import ApiError
 from tornado_router.observability.attempt_record import AttemptRecord, RecordingClient
 from tornado_router.observability.redaction import printable_name
 from tornado_router.plugins.registry import FAULTS, ConfiguredProvider
 from tornado_router.provider import Body, Call, HTTPClient, Passing, Provider, Relayed
 from tornado_router.routing.health import Observation
 from tornado_router.routing.routes import Target
-from tornado_router.usage import Usage
 
 MAX_HELD = 64 * 1024
 """Bytes of chunks without content that are held back at most: with more, a stream has begun."""
@@ -112,7 +109,7 @@ class Attempt:
         self._waits_for_rest: asyncio.Task[object] | None = None
         self._gave_up = False
         self.target = target
-        self.dropped = call.dropped
+        self.dropped: Sequence[str] = call.dropped
         self.record = AttemptRecord(
             target.provider,
             provider.otel_provider_name or configured.common.type,
@@ -312,86 +309,3 @@ class Attempt:
             logger.error("{} {} {}\n{}", self.target.title, verdict.summary, place, verdict.frames)
         else:
             logger.warning("{} {} {}", self.target.title, verdict.summary, place)
-
-
-@dataclass(slots=True)
-class Attempts:
-    """The attempts of one call.
-
-    Attributes:
-        user_id: whose call it is.
-        started: when the call came in, by `time.monotonic()`.
-        traced: whether what attempts send and receive is noted, too, for traces.
-        bounds: that targets get for the response, as money is short; or None.
-        made: all of them, in the order in which they began.
-        last: the one whose response or error is the client's; until that is known, the one that
-            began last.
-        target: of that one.
-        waited: seconds that providers took until they responded or failed, and pauses between.
-    """
-
-    user_id: int
-    started: float
-    traced: bool = False
-    bounds: SentBounds | None = None
-    made: list[Attempt] = field(default_factory=list)
-    last: Attempt | None = None
-    target: Target | None = None
-    waited: float = 0.0
-
-    def lead(self, attempt: Attempt) -> None:
-        """The client's response or error is that of an attempt."""
-        self.last, self.target = attempt, attempt.target
-
-    def forget_frames(self) -> None:
-        """Lets go of the call, once it is over; see `errors.forget_frames`."""
-        for attempt in self.made:
-            if attempt.verdict:
-                forget_frames(attempt.verdict.error)
-
-    @property
-    def dropped(self) -> Sequence[str]:
-        """The parameters that its provider left out."""
-        last = self.last
-        return last.dropped if last else ()
-
-    @property
-    def bound(self) -> int | None:
-        """The bound that its target got for the response, or None."""
-        return self.bounds.get(self.target) if self.bounds and self.target else None
-
-    @property
-    def adapted(self) -> Mapping[str, int]:
-        """The parameters that its provider got otherwise than the client sent them."""
-        bound = self.bound
-        return {self.bounds.field: bound} if self.bounds and bound else {}
-
-    def may_be_cut(self, usage: Usage) -> bool:
-        """Whether the bound may have cut a response short that came to this."""
-        bound = self.bound
-        return bound is not None and (usage.estimated or usage.completion_tokens >= bound)
-
-    @property
-    def most_useful(self) -> ApiError:
-        """Of the errors of all attempts that failed the one that is of most use to the client.
-
-        Among equals it is the last: the newest of a target that was retried.
-        """
-        failed = [attempt for attempt in reversed(self.made) if attempt.verdict]
-        own = [attempt for attempt in failed if not attempt.was_lifted] or failed
-        verdicts = [attempt.verdict for attempt in own if attempt.verdict]
-        return max(verdicts, key=lambda verdict: verdict.use).error
-
-    @property
-    def outrun(self) -> list[Target]:
-        """The targets of hedged attempts that were cut off, as another was faster."""
-        return [
-            attempt.target
-            for attempt in self.made
-            if attempt is not self.last and attempt.verdict is None
-        ]
-
-    @property
-    def records(self) -> list[AttemptRecord]:
-        """The records of all, for metrics and traces."""
-        return [attempt.record for attempt in self.made]

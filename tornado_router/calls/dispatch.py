@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from tornado_router.calls.attempt import Attempt, Attempts
+from tornado_router.calls.attempt import Attempt
+from tornado_router.calls.attempts import Attempts
 from tornado_router.calls.tool_state import ToolState
 from tornado_router.calls.vendor_errors import Cause, judge
 from tornado_router.calls.vendor_limits import VendorLimits

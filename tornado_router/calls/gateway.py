@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.background.held_memory import SLOW_BYTES, request_hold
 from tornado_router.calls.account import CallAccount, CallAccounts
+from tornado_router.calls.admission import Permit
 from tornado_router.calls.client import Client, Envelope
 from tornado_router.calls.costs import Costs
 from tornado_router.calls.delivery import Delivery
@@ -22,7 +23,7 @@ from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call, Relayed
 from tornado_router.routing.prices import Prices
-from tornado_router.routing.routes import Route, Router
+from tornado_router.routing.routes import Route, Router, Target
 from tornado_router.routing.selection import Selection
 
 
@@ -104,14 +105,7 @@ class Gateway:
                 return
             if len(permit.targets) < len(route.targets):
                 route = route.only(permit.targets)
-            targets = self._selection.order(
-                route,
-                call,
-                permit.prompt,
-                permit.output,
-                headers=envelope.headers,
-                amounts=permit.amounts,
-            )
+            targets = self.in_order(route, call, permit, envelope.headers)
             endpoint = ENDPOINTS[call.endpoint]
             keep = partial(self._keep, asked, account) if endpoint.is_kept(asked) else None
             model = call.model if self._names_as_asked else None
@@ -127,6 +121,19 @@ class Gateway:
                 if keep:
                     keep = partial(keep, body.body if isinstance(body, Relayed) else body)
                 await delivery.whole(partial(endpoint.whole, call, body, model), keep)
+
+    def in_order(
+        self, route: Route, call: Call, permit: Permit, headers: Mapping[str, str]
+    ) -> Sequence[Target]:
+        """The targets of a call that was admitted, in the order in which to try them."""
+        return self._selection.order(
+            route,
+            call,
+            permit.prompt,
+            permit.output,
+            headers=headers,
+            amounts=permit.amounts,
+        )
 
     async def ask_provider(self, call: Call, provider: str) -> Body:
         """Has one provider serve a call that costs nothing, such as one for a kept response.
@@ -154,7 +161,7 @@ class Gateway:
                 check_permissions(call.endpoint, call.model, key)
                 origin = await self.origins.find(call, key.user_id)
                 call = account.call = origin.call
-            route = origin.of(self._route(call, account.envelope.chosen, key))
+            route = origin.of(self.route(call, account.envelope.chosen, key))
             if route.log_requests:
                 account.log(by_route=True)
             check_permissions(call.endpoint, call.model, key)
@@ -176,8 +183,13 @@ class Gateway:
                 call, account.envelope.key.user_id, attempt.target, response, bool(attempt.maker)
             )
 
-    def _route(self, call: Call, chosen: str | None, key: Key) -> Route:
+    def route(self, call: Call, chosen: str | None, key: Key) -> Route:
         """The targets that could serve a call.
+
+        Args:
+            call: what the client asked for.
+            chosen: the target that it wants, as `provider/model`; None for any.
+            key: whose call it is.
 
         Raises:
             ApiError: 404, there are none; 400, none of them can.

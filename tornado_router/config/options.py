@@ -73,6 +73,11 @@ class ServerOptions:
         "`[passthrough]`. They pass through, and are never held whole.",
         minimum=1024,
     )
+    max_message_bytes: int = option(
+        16 * 1024 * 1024,
+        "A websocket whose client sends a larger message is closed with the code 1009.",
+        minimum=1024,
+    )
     max_json_values: int = option(
         100_000,
         "How many values the JSON of a request may hold: texts, names of fields, objects and "

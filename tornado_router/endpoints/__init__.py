@@ -13,7 +13,7 @@ from tornado_router.endpoints.ask import Ask, Output
 from tornado_router.endpoints.audio_speech import AUDIO_SPEECH
 from tornado_router.endpoints.audio_transcriptions import AUDIO_TRANSCRIPTIONS
 from tornado_router.endpoints.audio_translations import AUDIO_TRANSLATIONS
-from tornado_router.endpoints.base import Encoded, Endpoint, StreamEncoder
+from tornado_router.endpoints.base import Encoded, Endpoint, Meter, StreamEncoder
 from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS
 from tornado_router.endpoints.dialects import ANTHROPIC, OPENAI, Dialect
@@ -21,6 +21,7 @@ from tornado_router.endpoints.embeddings import EMBEDDINGS
 from tornado_router.endpoints.messages import MESSAGES
 from tornado_router.endpoints.moderations import MODERATIONS
 from tornado_router.endpoints.passed import KINDS, PASSED, PASSTHROUGH
+from tornado_router.endpoints.realtime import REALTIME
 from tornado_router.endpoints.responses import RESPONSES, RESPONSES_COMPACT
 
 __all__ = [
@@ -38,12 +39,14 @@ __all__ = [
     "OPENAI",
     "PASSTHROUGH",
     "PERMISSIONS",
+    "REALTIME",
     "RESPONSES",
     "RESPONSES_COMPACT",
     "Ask",
     "Dialect",
     "Encoded",
     "Endpoint",
+    "Meter",
     "Output",
     "StreamEncoder",
 ]
@@ -59,6 +62,7 @@ _ALL: tuple[Endpoint, ...] = (
     AUDIO_TRANSCRIPTIONS,
     AUDIO_TRANSLATIONS,
     AUDIO_SPEECH,
+    REALTIME,
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}

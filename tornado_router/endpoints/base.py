@@ -69,7 +69,22 @@ class Documentation:
     content: tuple[str, ...] = ()
 
 
-class StreamEncoder(Protocol):
+class Meter(Protocol):
+    """Keeps count of what one stream has used."""
+
+    generated: int
+    """UTF-8 bytes of text so far."""
+
+    def usage(self, prompt: int | None = None) -> Usage:
+        """What was used so far: as the vendor reported, or an estimate from what came.
+
+        Args:
+            prompt: its tokens, as far as they are known; None to estimate them by its texts.
+        """
+        ...
+
+
+class StreamEncoder(Meter, Protocol):
     """Makes the bytes of one stream, and keeps count of what the call used. Made anew for each."""
 
     content_type: str
@@ -77,9 +92,6 @@ class StreamEncoder(Protocol):
 
     keepalive: bytes
     """What the stream may send at any time, also first, and clients pass over; empty if nothing."""
-
-    generated: int
-    """UTF-8 bytes of text so far."""
 
     cost: Callable[[Usage], float | None] | None
     """The US dollars that a usage comes to, for a client that wants them in it; None for another.
@@ -109,14 +121,6 @@ class StreamEncoder(Protocol):
 
     def said(self, chunk: Body) -> Said | None:
         """What a chunk that was encoded says, if that is one text and nothing else."""
-        ...
-
-    def usage(self, prompt: int | None = None) -> Usage:
-        """What was used so far: as the vendor reported, or an estimate from what came.
-
-        Args:
-            prompt: its tokens, as far as they are known; None to estimate them by its texts.
-        """
         ...
 
     def finish(self) -> bytes:
@@ -158,6 +162,7 @@ class Endpoint(ABC):
         streams: whether a response may be a stream.
         is_media: whether its responses are media, of many MB: they are neither in the response
             cache nor in the request log.
+        is_socket: whether clients open a websocket there, and send no requests.
         forwarded_headers: of a request, those that are part of the API and meant for the vendor,
             in lower case; a call carries them.
         otel_operation: OpenTelemetry's `gen_ai.operation.name`; empty for the endpoint's name.
@@ -179,6 +184,7 @@ class Endpoint(ABC):
     default_model: ClassVar[str] = ""
     streams: ClassVar[bool] = False
     is_media: ClassVar[bool] = False
+    is_socket: ClassVar[bool] = False
     forwarded_headers: ClassVar[tuple[str, ...]] = ()
     otel_operation: ClassVar[str] = ""
     documentation: ClassVar[Documentation]

@@ -138,6 +138,17 @@ class Invalid:
         "The websocket cannot be opened: {reason}.",
         "The request asks for a websocket in a wrong way; the message says what is wrong.",
     )
+    binary_message = _invalid(
+        400,
+        "The messages of a session are texts: send audio as base64, in events.",
+        "A websocket was sent a binary message.",
+    )
+    session_model_fixed = _invalid(
+        400,
+        "The model of this session is '{model}', and cannot be changed to that one: open another.",
+        "The session cannot be changed to this model: another vendor has it, or the session's "
+        "secret is for one model alone.",
+    )
     not_streamable = _invalid(
         400, "This endpoint does not stream.", code="unsupported_parameter", param="stream"
     )

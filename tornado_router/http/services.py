@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tornado_router.accounts.authenticator import Authenticator
+from tornado_router.accounts.client_secrets import ClientSecrets
 from tornado_router.accounts.invalidation import Invalidation
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
@@ -17,6 +18,7 @@ from tornado_router.background.held_memory import HeldMemory
 from tornado_router.calls.background_responses import BackgroundResponses
 from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.passed.story import PassThroughs
+from tornado_router.calls.realtime.opening import Sessions as RealtimeSessions
 from tornado_router.calls.token_counts import TokenCounts
 from tornado_router.config.reader import Config
 from tornado_router.http.client_bounds import ClientBounds
@@ -55,6 +57,7 @@ class Serving:
         validators: of requests, by endpoint, and of counts, by their names.
         counts: counts tokens.
         passed: passes requests on to vendors.
+        sessions: opens realtime sessions.
     """
 
     config: Config
@@ -67,6 +70,7 @@ class Serving:
     validators: Mapping[str, Validator]
     counts: TokenCounts
     passed: PassThroughs
+    sessions: RealtimeSessions
 
 
 @dataclass
@@ -131,6 +135,7 @@ class Services:
     Attributes:
         serving: what router.toml decides; a reload puts another in its place.
         authenticator: knows API keys.
+        client_secrets: makes and reads secrets of realtime sessions.
         access_log: gets a line for each request.
         metrics: count requests.
         bounds: of what clients hold of this process.
@@ -146,6 +151,7 @@ class Services:
 
     serving: Serving
     authenticator: Authenticator
+    client_secrets: ClientSecrets
     access_log: AccessLog
     metrics: Metrics
     bounds: ClientBounds

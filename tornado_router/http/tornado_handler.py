@@ -133,6 +133,16 @@ class TornadoHandler(RequestHandler):
         self._end()
         return written
 
+    def leave_http(self) -> None:
+        """Notes that the connection was taken over: there is no response, and no error of one."""
+        self._headers_written = True
+
+    def end_tunnel(self) -> None:
+        """Ends a request whose connection was taken over."""
+        if not self._finished:
+            self._finished = True
+            self.on_finish()
+
     def _end(self) -> None:
         connection = self.request.connection
         assert connection is not None, "the request came over one"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from tornado.routing import URLSpec
 
-from tornado_router.endpoints import ENDPOINTS, RESPONSES
+from tornado_router.endpoints import ENDPOINTS, REALTIME, RESPONSES
 from tornado_router.http.descriptions import DESCRIPTIONS, Description
 from tornado_router.http.handlers.accounts import (
     PasswordHandler,
@@ -39,6 +39,7 @@ from tornado_router.http.handlers.health import HealthHandler
 from tornado_router.http.handlers.keys import KeyHandler, KeysHandler, RotationHandler
 from tornado_router.http.handlers.metrics import MetricsHandler
 from tornado_router.http.handlers.models import ModelHandler, ModelsHandler
+from tornado_router.http.handlers.realtime import ClientSecretsHandler, SessionHandler
 from tornado_router.http.handlers.stored_responses import (
     CancelHandler,
     InputItemsHandler,
@@ -114,12 +115,18 @@ def _made(as_page: bool, profile: Profile, models: tuple[tuple[str, str], ...]) 
     return Description(orjson.dumps(document), openapi.EXAMPLE_ORIGIN)
 
 
+_HANDLERS: Mapping[str, type[BaseHandler]] = {
+    RESPONSES.name: ResponsesHandler,
+    REALTIME.name: SessionHandler,
+}
+"""Of the endpoints that are served otherwise than by one call."""
+
 ROUTES = (
     *(
         Route(
             endpoint.name,
             endpoint.path,
-            ResponsesHandler if endpoint is RESPONSES else CallHandler,
+            _HANDLERS.get(endpoint.name, CallHandler),
             {"endpoint": endpoint},
         )
         for endpoint in ENDPOINTS.values()
@@ -132,6 +139,12 @@ ROUTES = (
     Route("response", RESPONSES.path + "/{response}", StoredResponseHandler),
     Route("response.cancel", RESPONSES.path + "/{response}/cancel", CancelHandler),
     Route("response.items", RESPONSES.path + "/{response}/input_items", InputItemsHandler),
+    Route(
+        "realtime.client_secrets",
+        REALTIME.path + "/client_secrets",
+        ClientSecretsHandler,
+        {"endpoint": REALTIME},
+    ),
     Route("models", "/v1/models", ModelsHandler),
     Route("model", "/v1/models/{model}", ModelHandler),
     Route("current_key", "/v1/key", CurrentKeyHandler),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 from tornado_router.errors import ApiError
@@ -12,7 +13,12 @@ from tornado_router.provider.call import Call
 from tornado_router.provider.chunk_reader import ChunkReader
 from tornado_router.provider.credentials import AuthorizedClient, Credentials
 from tornado_router.provider.error_reader import vendor_error
-from tornado_router.provider.http import HTTPClient, UpstreamRequest, UpstreamResponse
+from tornado_router.provider.http import (
+    HTTPClient,
+    UpstreamRequest,
+    UpstreamResponse,
+    UpstreamSocket,
+)
 from tornado_router.provider.pass_through import PassThrough
 from tornado_router.provider.translator import Translator
 from tornado_router.provider.whole_streams import chunks_of
@@ -32,8 +38,8 @@ class Provider:
     """One configured `[providers.NAME]` table of router.toml.
 
     A subclass declares the options that its table may hold, and gives each endpoint it serves a
-    translator. One that is not HTTP (an SDK, a model in this process) overrides `send` and
-    `stream` instead.
+    translator. One that is not HTTP (an SDK, a model in this process) overrides `send`, `stream`
+    and, for sessions, `connect` instead.
 
     Attributes:
         capabilities: what it can do, by endpoint; the core routes no other endpoint to it. The
@@ -170,6 +176,22 @@ class Provider:
                 yield chunks
             if reader.error:
                 raise reader.error
+
+    def connect(self, call: Call, http: HTTPClient) -> AbstractAsyncContextManager[UpstreamSocket]:
+        """Opens the websocket of a session, such as one of `realtime`; for `async with`.
+
+        By default it is the one of the translator's `build_request`: its URL and headers. Messages
+        are those of the endpoint, so a vendor of other ones is a socket that translates them.
+
+        Args:
+            call: what the client asked for; its body is the session.
+            http: what connects.
+
+        Raises:
+            ApiError: the provider failed or refused.
+        """
+        request = self.endpoints[call.endpoint].build_request(call)
+        return self.authorized(http).connect(request)
 
 
 def _hold_nothing(size: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from loguru import logger
 
 from tornado_router.accounts.authenticator import Authenticator
+from tornado_router.accounts.client_secrets import ClientSecrets
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
@@ -26,6 +27,8 @@ from tornado_router.calls.origins import Origins
 from tornado_router.calls.passed.gate import Gate
 from tornado_router.calls.passed.rules import Rules
 from tornado_router.calls.passed.story import PassThroughs
+from tornado_router.calls.realtime.dialing import Dialer
+from tornado_router.calls.realtime.opening import Sessions as RealtimeSessions
 from tornado_router.calls.resources import Resources
 from tornado_router.calls.response_cache import ResponseCache
 from tornado_router.calls.stored_responses import StoredResponses
@@ -199,6 +202,7 @@ class RouterProcess:
         return Services(
             serving=self._prepare(loaded),
             authenticator=self._authenticator,
+            client_secrets=ClientSecrets(config.auth.jwt_secret),
             access_log=self.access_log,
             metrics=self.metrics,
             bounds=bounds,
@@ -259,6 +263,18 @@ class RouterProcess:
                 gateway.origins.find,
             ),
             passed=self._make_passed(loaded, router, accounts),
+            sessions=self._make_sessions(loaded, gateway, accounts),
+        )
+
+    def _make_sessions(
+        self, loaded: LoadedConfig, gateway: Gateway, accounts: CallAccounts
+    ) -> RealtimeSessions:
+        return RealtimeSessions(
+            gateway,
+            accounts,
+            Dialer(loaded.providers, dict(self._upstreams), self._health),
+            self._authenticator.refresh,
+            loaded.config.server,
         )
 
     def _make_passed(
@@ -278,8 +294,7 @@ class RouterProcess:
     def _make_gateway(
         self, loaded: LoadedConfig, router: Router, accounts: CallAccounts
     ) -> Gateway:
-        config = loaded.config
-        prices = loaded.prices
+        config, prices = loaded.config, loaded.prices
         selection = Selection(config.targets, self._health, prices)
         dispatcher = Dispatcher(
             loaded.providers,

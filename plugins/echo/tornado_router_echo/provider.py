@@ -11,6 +11,7 @@ from tornado_router.provider import Binary, Body, Call, HTTPClient, Provider
 from tornado_router_echo.completion import Completion
 from tornado_router_echo.embedding import embed
 from tornado_router_echo.moderation import moderate
+from tornado_router_echo.realtime import EchoSocket
 from tornado_router_echo.response import Response, compose
 from tornado_router_echo.speech import content_type, pieces, usage
 from tornado_router_echo.transcript import Transcript
@@ -43,6 +44,7 @@ class EchoProvider(Provider):
         "audio.speech": (),
         "audio.transcriptions": (),
         "audio.translations": (),
+        "realtime": (),
     }
     options_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
@@ -81,6 +83,10 @@ class EchoProvider(Provider):
         if call.endpoint in self.endpoints:
             return super().stream(call, self._wire_of(call))
         return self._stream(call)
+
+    def connect(self, call: Call, http: HTTPClient) -> EchoSocket:
+        """A session in this process."""
+        return EchoSocket(call.model, call.body, self._delay)
 
     def _wire_of(self, call: Call) -> Wire:
         assert self._wire is not None

@@ -40,6 +40,7 @@ class Azure(OpenAIProvider):
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
         **_WITH_RESPONSES,
         **_AUDIO_TEXTS,
+        "realtime": (),
         "responses.compact": (),
     }
     takes_cache_control: ClassVar[bool] = False

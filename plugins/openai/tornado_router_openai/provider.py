@@ -21,6 +21,7 @@ from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.embeddings import Embeddings
 from tornado_router_openai.media import Speech
+from tornado_router_openai.realtime import Realtime
 from tornado_router_openai.relay import Completions, Moderations
 from tornado_router_openai.responses import (
     InputTokens,
@@ -40,6 +41,7 @@ _TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
     "completions": Completions,
     "embeddings": Embeddings,
     "moderations": Moderations,
+    "realtime": Realtime,
     "responses": Responses,
     "responses.compact": ResponsesCompact,
     "responses.input_tokens": InputTokens,
@@ -193,6 +195,7 @@ class OpenAI(OpenAIProvider):
         "audio.speech": (),
         "completions": (),
         "moderations": (),
+        "realtime": (),
         "responses": (),
         "responses.compact": (),
         "responses.input_tokens": (),

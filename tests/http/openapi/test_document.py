@@ -161,8 +161,8 @@ def test_shows_every_error_of_the_table_under_its_status(described):
             jsonschema.validate(example["value"], {**content["schema"], **components})
             if content["schema"] == {"$ref": "#/components/schemas/Error"}:
                 shown.add((name, example["value"]["error"]["code"]))
-    # a wrong method is not an operation, nor a websocket, and who has left gets no response
-    assert shown == {(row.name, row.code) for row in ROWS if row.status not in (405, 426, 499)}
+    # a wrong method is not an operation, and who has left gets no response
+    assert shown == {(row.name, row.code) for row in ROWS if row.status not in (405, 499)}
 
 
 def test_every_tag_is_explained(described):
@@ -295,6 +295,12 @@ STORY = [
         "/v1/audio/speech",
         {"model": "echo", "input": "x y", "voice": "alloy", "stream_format": "sse"},
     ),
+    ("get", "/v1/realtime?model=echo", None),
+    (
+        "post",
+        "/v1/realtime/client_secrets",
+        {"session": {"type": "realtime", "model": "echo", "instructions": "x"}},
+    ),
     ("post", "/v1/embeddings", {"model": "echo", "input": "x"}),
     ("get", "/usage", None),
     ("get", "/usage?group_by=key", None),
@@ -330,13 +336,14 @@ STORY = [
 
 REFUSED = {
     ("delete", "/auth/profile"): "409",
+    ("get", "/v1/realtime?model=echo"): "426",
     ("post", "/v1/responses/compact"): "400",
     ("get", "/v1/responses/resp_1"): "404",
     ("delete", "/v1/responses/resp_1"): "404",
     ("post", "/v1/responses/resp_1/cancel"): "404",
     ("get", "/v1/responses/resp_1/input_items?limit=5"): "404",
 }
-"""The last administrator stays, and there is no such response."""
+"""The last administrator stays, a websocket needs an upgrade, and there is no such response."""
 
 
 @pytest.mark.gen_test(timeout=300)

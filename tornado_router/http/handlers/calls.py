@@ -30,7 +30,47 @@ MAX_CLIENT = 100
 """Characters of a client's name, and of its session, that are recorded."""
 
 
-class CallHandler(BaseHandler):
+class EnvelopeHandler(BaseHandler):
+    """A request that is a call, or the begin of a session."""
+
+    def envelope(self) -> Envelope:
+        """What came with the call."""
+        assert self.key is not None, "a call is never open"
+        headers = self.request.headers
+        may_choose = self.services.serving.config.routing.request_headers
+        cache_control = header(headers, "Cache-Control")
+        return Envelope(  # by position, as each call makes one
+            self.key,
+            self.request_id,
+            self.started,
+            header(headers, "X-Router-Target") if may_choose else None,
+            read_cache_control(cache_control) if cache_control else CACHE_DEFAULTS,
+            self._trace(),
+            self.logged_address,
+            printable_name(header(headers, "User-Agent") or "")[:MAX_CLIENT],
+            self._session(),
+            headers,
+        )
+
+    def _session(self) -> str:
+        """The session that the client says the call is part of; agents send one."""
+        headers = self.request.headers
+        for name in self.services.serving.config.log.session_headers:
+            value = header(headers, name)
+            if value:
+                return printable_name(value)[:MAX_CLIENT]
+        return ""
+
+    def _trace(self) -> TraceContext | None:
+        """The trace that the client says the call is part of, or else a new one, if any."""
+        otel = self.services.serving.config.otel
+        trace = self.trace_context()
+        if trace is None and otel.endpoint and otel.traces:
+            trace = start_trace(otel.sample_ratio)
+        return trace
+
+
+class CallHandler(EnvelopeHandler):
     """One endpoint, such as `POST /v1/chat/completions`."""
 
     counts_refusals = True
@@ -157,42 +197,6 @@ class CallHandler(BaseHandler):
         if self.endpoint.forwarded_headers:
             call.headers = forwarded_headers(self.endpoint, self.request.headers)
         return call
-
-    def envelope(self) -> Envelope:
-        """What came with the call."""
-        assert self.key is not None, "a call is never open"
-        headers = self.request.headers
-        may_choose = self.services.serving.config.routing.request_headers
-        cache_control = header(headers, "Cache-Control")
-        return Envelope(  # by position, as each call makes one
-            self.key,
-            self.request_id,
-            self.started,
-            header(headers, "X-Router-Target") if may_choose else None,
-            read_cache_control(cache_control) if cache_control else CACHE_DEFAULTS,
-            self._trace(),
-            self.logged_address,
-            printable_name(header(headers, "User-Agent") or "")[:MAX_CLIENT],
-            self._session(),
-            headers,
-        )
-
-    def _session(self) -> str:
-        """The session that the client says the call is part of; agents send one."""
-        headers = self.request.headers
-        for name in self.services.serving.config.log.session_headers:
-            value = header(headers, name)
-            if value:
-                return printable_name(value)[:MAX_CLIENT]
-        return ""
-
-    def _trace(self) -> TraceContext | None:
-        """The trace that the client says the call is part of, or else a new one, if any."""
-        otel = self.services.serving.config.otel
-        trace = self.trace_context()
-        if trace is None and otel.endpoint and otel.traces:
-            trace = start_trace(otel.sample_ratio)
-        return trace
 
 
 def forwarded_headers(endpoint: Endpoint, sent: Mapping[str, str]) -> dict[str, str]:

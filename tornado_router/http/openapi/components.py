@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
-from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints import ENDPOINTS, REALTIME
 from tornado_router.http.objects import schema as objects
 from tornado_router.http.objects.service import AnthropicError, Error
 from tornado_router.http.objects.usage import Call, UsageGroup
@@ -32,7 +32,7 @@ def component_schemas(profile: Profile) -> dict[str, Schema]:
         profile: how strictly requests are checked.
     """
     counts = [endpoint.count_name for endpoint in ENDPOINTS.values() if endpoint.count_name]
-    described = [*ENDPOINTS, *counts]
+    described = [*ENDPOINTS, *counts, f"{REALTIME.name}.client_secrets"]
     loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in described}
     # Vendors write the responses, so nothing is promised that they may not keep.
     of_bytes = [it.name for it in ENDPOINTS.values() if it.documentation.content]

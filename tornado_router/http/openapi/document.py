@@ -72,6 +72,7 @@ _STATUSES: Mapping[int | str, tuple[str, tuple[str, ...]]] = {
     409: ("Conflicts with the current state.", ()),
     413: ("The body is too large.", ()),
     415: ("`Content-Type` must be one that is taken; the body may be compressed.", ()),
+    426: ("This is a websocket.", ()),
     429: ("A rate limit, or the credits or budget, is exhausted.", (*RETRY, *RATE_LIMITS)),
     500: ("The router failed.", ()),
     502: ("The provider failed.", (*ROUTING, *RATE_LIMITS)),
@@ -138,7 +139,7 @@ def document(
         route.path: {
             **_path_parameters(route, models),
             **{
-                method: _Describer(route, method, operation, models.get(route.name)).describe()
+                method: _Describer(route, method, operation, models).describe()
                 for method, operation in OPERATIONS[route.name].items()
             },
         }
@@ -177,11 +178,14 @@ class _Describer:
 
     _ALWAYS: ClassVar = (400, 500, 503)
 
-    def __init__(self, route: Route, method: str, operation: Operation, model: str | None) -> None:
+    def __init__(
+        self, route: Route, method: str, operation: Operation, models: Mapping[str, str]
+    ) -> None:
         self._route = route
         self._handler = route.handler
         self._method = method
         self._operation = operation
+        model = models.get(operation.models_of or route.name)
         self._model = {"model": model} if model else {}
 
     def describe(self) -> dict[str, Any]:
@@ -232,11 +236,17 @@ class _Describer:
         examples = {
             title.lower().replace(" ", "-").replace("'", ""): {
                 "summary": title,
-                "value": {**value, **self._model},
+                "value": self._with_model(value),
             }
             for title, value in values.items()
         }
         return {"examples": examples} if examples else {}
+
+    def _with_model(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        within = self._operation.model_within
+        if within:
+            return {**example, within: {**example[within], **self._model}}
+        return {**example, **self._model}
 
     def _responses(self) -> dict[str, Any]:
         operation, dialect = self._operation, self._operation.dialect

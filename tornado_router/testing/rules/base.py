@@ -183,9 +183,11 @@ class Rules:
 
 
 def serves(provider: Provider, endpoint: str = CHAT) -> None:
-    """Skips a rule about an endpoint that the provider does not declare."""
+    """Skips a rule about an endpoint that the provider does not declare, or holds sessions at."""
     if not provider.supports(endpoint):
         pytest.skip(f"`{endpoint}` is not declared")
+    if endpoint in ENDPOINTS and ENDPOINTS[endpoint].is_socket:
+        pytest.skip(f"`{endpoint}` has no requests")
 
 
 def declares(provider: Provider, word: str) -> None:

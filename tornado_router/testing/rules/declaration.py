@@ -77,6 +77,8 @@ class DeclarationRules(Rules):
                 faults.append(f"`{endpoint}` is declared but not among `endpoints`")
             if any(endpoint.startswith(f"{whole}.") for whole in ENDPOINTS):
                 continue
+            if endpoint in ENDPOINTS and ENDPOINTS[endpoint].is_socket:
+                continue  # its sessions are not recorded
             if endpoint not in recorded or (self.recordings is None and not player.in_process):
                 faults.append(f"you declare `{endpoint}`: record a response of it")
         no_faults(faults)

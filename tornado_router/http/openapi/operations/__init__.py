@@ -5,6 +5,7 @@ from tornado_router.http.openapi.operations import (
     auth,
     calls,
     keys,
+    realtime,
     responses,
     service,
     usage,
@@ -22,6 +23,7 @@ __all__ = ["JSON", "OPERATIONS", "VENDOR", "Operation", "schema_of"]
 OPERATIONS: Operations = {
     **calls.OPERATIONS,
     **responses.OPERATIONS,
+    **realtime.OPERATIONS,
     **auth.OPERATIONS,
     **keys.OPERATIONS,
     **usage.OPERATIONS,

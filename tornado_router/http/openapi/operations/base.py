@@ -36,6 +36,8 @@ class Operation:
         examples: bodies to send, by their titles.
         forms: the same of forms with the names of files; None if it takes no forms.
         takes_json: whether a body may be JSON.
+        models_of: the endpoint whose models they ask for; empty for that of the route.
+        model_within: the field of them that holds the model's; empty for none.
         query: schemas of its query parameters, by name.
         content: the successful response by media type, as a class or a schema; none without a body.
         status: of the successful response.
@@ -51,6 +53,8 @@ class Operation:
     examples: Mapping[str, Any] = field(default_factory=dict)
     forms: Mapping[str, Any] | None = None
     takes_json: bool = True
+    models_of: str = ""
+    model_within: str = ""
     query: Mapping[str, Schema] = field(default_factory=dict)
     content: Mapping[str, Content] = field(default_factory=dict)
     status: int = 200

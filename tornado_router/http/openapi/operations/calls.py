@@ -55,6 +55,6 @@ def _count(endpoint: Endpoint) -> Operation:
 
 
 OPERATIONS: Operations = {
-    **{name: {"post": _call(endpoint)} for name, endpoint in ENDPOINTS.items()},
+    **{it.name: {"post": _call(it)} for it in ENDPOINTS.values() if not it.is_socket},
     **{it.count_name: {"post": _count(it)} for it in ENDPOINTS.values() if it.count_name},
 }

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tornado_router.provider import CallFile
+from tornado_router.provider import CallFile, files
 
 DATA = bytes(range(256)) * 40
 
@@ -27,6 +27,13 @@ def test_a_file_is_what_was_written(file):
     assert (file.field, file.name, file.content_type) == ("file", "a.mp3", "audio/mpeg")
     assert file.size == len(DATA)
     assert file.read() == DATA
+
+
+def test_its_pieces_are_all_of_it(file, monkeypatch):
+    monkeypatch.setattr(files, "READ_BYTES", 1000)
+    pieces = list(file.pieces())
+    assert (b"".join(pieces), max(map(len, pieces))) == (DATA, 1000)
+    assert file.part(len(DATA) - 3, 10) == DATA[-3:]
 
 
 def test_it_is_read_again_and_again(file):

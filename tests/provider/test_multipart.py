@@ -7,6 +7,7 @@ from email.policy import HTTP
 import pytest
 
 from tornado_router.provider import CallFile, Part, Parts
+from tornado_router.provider.files import READ_BYTES
 
 
 def read(parts):
@@ -58,7 +59,7 @@ def test_size_is_that_of_the_pieces_and_they_can_be_read_again(memory_bytes):
     assert b"".join(first) == b"".join(again)
     assert parts.size == sum(map(len, first))
     assert all(first)
-    assert max(map(len, first)) <= 256 * 1024
+    assert max(map(len, first)) <= READ_BYTES
     assert parts.on_disk is (memory_bytes == 0)
     file.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 1024 * 1024
 """What is larger goes to disk."""
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 512 * 1024
 """So much of a file on disk is read at once."""
 
 
@@ -132,6 +133,11 @@ class CallFile:
             return io.BytesIO(self._spool.read(self._start, self.size))
         self._spool.check()
         return io.BufferedReader(_Reader(self._spool, self._start, self.size), READ_BYTES)
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, from the beginning, in pieces."""
+        for start in range(0, self.size, READ_BYTES):
+            yield self.part(start, READ_BYTES)
 
     def part(self, start: int, count: int) -> bytes:
         """So many of its bytes from a place on; fewer where it ends before."""

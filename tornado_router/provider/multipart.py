@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tornado_router.provider.files import READ_BYTES, CallFile
+from tornado_router.provider.files import CallFile
 
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 """As browsers escape names: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html"""
@@ -45,9 +45,7 @@ class Part:
     def content(self) -> Iterator[bytes]:
         """The value in pieces."""
         if isinstance(self.value, CallFile):
-            with self.value.open() as reader:
-                while piece := reader.read(READ_BYTES):
-                    yield piece
+            yield from self.value.pieces()
         elif self.value:
             yield _encoded(self.value)
 

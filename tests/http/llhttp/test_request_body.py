@@ -39,6 +39,7 @@ class TestFixed:
 
     def test_what_follows_is_left(self):
         body = FixedBody(5)
+        assert body.left == 5
         assert body.take(b"helloGET /") == (b"hello", b"GET /")
         assert body.is_whole
 

@@ -160,12 +160,14 @@ class LlhttpConnection(asyncio.BufferedProtocol):
         self._advance()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the transport puts what it reads."""
-        return self._owner.read_buffer
+        """Where the transport puts what it reads: of a body with so much to come, more at once."""
+        body, owner = self._body, self._owner
+        is_large = body is not None and body.left >= len(owner.body_buffer)
+        return owner.body_buffer if is_large else owner.read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """It has put so many bytes there."""
-        self.data_received(bytes(self._owner.read_buffer[:nbytes]))
+        self.data_received(bytes(self._owner.body_buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Takes what has arrived, and was decrypted where that is needed."""

@@ -21,6 +21,7 @@ class Owner(Protocol):
         max_body_bytes: of a body, where it is not refused before by the application.
         half_closed: watches connections whose clients have ended their side; None if it cannot.
         read_buffer: what is read at once, and thus what each keeps that is not looked at yet.
+        body_buffer: the same, of a body, which is larger.
     """
 
     application: HTTPServerConnectionDelegate
@@ -28,6 +29,7 @@ class Owner(Protocol):
     max_body_bytes: int
     half_closed: HalfClosed | None
     read_buffer: memoryview
+    body_buffer: memoryview
 
     def ended(self, connection: LlhttpConnection) -> None:
         """Nothing more is read of a connection."""

@@ -25,13 +25,14 @@ class FixedBody:
         length: in bytes, at least 1.
 
     Attributes:
+        left: what is still to come, in bytes.
         is_whole: whether all of it was taken.
     """
 
-    __slots__ = ("_left", "is_whole")
+    __slots__ = ("is_whole", "left")
 
     def __init__(self, length: int) -> None:
-        self._left = length
+        self.left = length
         self.is_whole = False
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
@@ -40,11 +41,11 @@ class FixedBody:
         Returns:
             What of the data belongs to the body, and what is behind it.
         """
-        left = self._left
+        left = self.left
         if len(data) < left:
-            self._left = left - len(data)
+            self.left = left - len(data)
             return data, b""
-        self.is_whole = True
+        self.left, self.is_whole = 0, True
         return data[:left], data[left:]
 
 
@@ -58,6 +59,7 @@ class ChunkedBody:
         is_whole: whether all of it was taken.
     """
 
+    left = 0  # as far as is known
     __slots__ = ("_begun", "_is_last", "_left", "_limit", "_line_end_due", "is_whole")
 
     def __init__(self, limit: int) -> None:

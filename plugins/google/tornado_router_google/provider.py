@@ -12,6 +12,7 @@ from tornado_router.provider import (
     OptionError,
     PassThrough,
     Provider,
+    Translator,
     UpstreamRequest,
     UpstreamResponse,
     header_value,
@@ -20,6 +21,7 @@ from tornado_router.provider import (
 from tornado_router_google.chat import ChatCompletions
 from tornado_router_google.embeddings import Embeddings
 from tornado_router_google.errors import read_error
+from tornado_router_google.transcription import Transcriptions
 
 _VERSION = re.compile(r"/v[0-9]+[a-z0-9]*$")
 
@@ -44,6 +46,7 @@ class GoogleProvider(Provider):
             "reasoning",
         ),
         "embeddings": (),
+        "audio.transcriptions": (),
     }
     remembers: ClassVar[bool] = True
     otel_provider_name = "gcp.gemini"
@@ -87,9 +90,10 @@ class GoogleProvider(Provider):
         if self.on_vertex:
             self.otel_provider_name = "gcp.vertex_ai"
         self.headers = _headers(options)
-        self.endpoints = {
+        self.endpoints: dict[str, Translator] = {
             "chat.completions": ChatCompletions(self),
             "embeddings": Embeddings(self),
+            "audio.transcriptions": Transcriptions(self),
         }
 
     def url(self, model: str, method: str) -> str:

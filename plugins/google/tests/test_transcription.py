@@ -145,7 +145,7 @@ def test_a_transcript_that_is_held_back():
     for body in (said("", "SAFETY"), {"promptFeedback": {"blockReason": "SAFETY"}}):
         with pytest.raises(ProviderError) as caught:
             translator().parse_response(call(), response(body))
-        assert (caught.value.status, caught.value.code) == (400, "content_policy_violation")
+        assert (caught.value.status, caught.value.param) == (400, "file")
 
 
 def test_a_stream():

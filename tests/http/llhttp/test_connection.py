@@ -193,7 +193,8 @@ class TestRefused:
         ],
     )
     def test_a_body_that_is_too_large(self, run, data):
-        run(lambda world: self.refused(world, data, 1), max_body_bytes=1024)
+        bounds = {"max_body_bytes": 1024, "max_upload_bytes": 1024}
+        run(lambda world: self.refused(world, data, 1), **bounds)
 
     def test_what_is_refused_behind_a_request_ends_the_connection_behind_its_response(self, run):
         async def story(world):

@@ -181,6 +181,29 @@ def moderations(request):
     return {"id": "modr-upstream", "model": request.get("model"), "results": results}
 
 
+async def images(x):
+    """So many images as are asked for; as events, with a partial one before each."""
+    usage = {
+        "input_tokens": 13,
+        "input_tokens_details": {"image_tokens": 0, "text_tokens": 13},
+        "output_tokens": 272,
+        "total_tokens": 285,
+    }
+    common = {"background": "opaque", "output_format": "png", "quality": "low", "size": "1x1"}
+    count = x.json.get("n") or 1
+    if not x.json.get("stream"):
+        data = [{"b64_json": "aGk="} for _ in range(count)]
+        return await x.answer({"created": 1, "data": data, **common, "usage": usage})
+    await x.begin_stream()
+    for _ in range(count):
+        for kind in ("partial_image", "completed"):
+            more = {"usage": usage} if kind == "completed" else {"partial_image_index": 0}
+            event = {"type": f"image_generation.{kind}", "b64_json": "aGk=", "created_at": 1}
+            await x.event({**event, **common, **more})
+            await asyncio.sleep(PAUSE)
+    return await x.end_stream()
+
+
 async def speech(x):
     """Three pieces of audio, as bytes or as events."""
     pieces = [b"ID3\x00", b"\xff\xf3\x64\xc4", b"\x00" * 8]
@@ -290,6 +313,8 @@ async def ok(x):
         return await x.answer(embeddings(x.json))
     if x.target.endswith("/moderations"):
         return await x.answer(moderations(x.json))
+    if x.target.endswith("/images/generations"):
+        return await images(x)
     if x.target.endswith("/audio/speech"):
         return await speech(x)
     if not x.target.endswith("/chat/completions"):

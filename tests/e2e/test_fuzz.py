@@ -63,12 +63,14 @@ MODELS = {
     "/v1/embeddings": "ok",
     "/v1/moderations": "echo",
     "/v1/audio/speech": "echo",
+    "/v1/images/generations": "echo",
 }
 CALLS = {
     "/v1/chat/completions": {"model": "echo", "messages": [{"role": "user", "content": "x"}]},
     "/v1/completions": {"model": "echo", "prompt": "x"},
     "/v1/embeddings": {"model": "ok", "input": "x"},
     "/v1/moderations": {"model": "echo", "input": "x"},
+    "/v1/images/generations": {"model": "echo", "prompt": "x"},
     "/v1/audio/speech": {"model": "echo", "input": "x", "voice": "alloy"},
 }
 

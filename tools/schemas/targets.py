@@ -40,6 +40,7 @@ ANSWERS = {
     "files.object": ":FileObject",
     "fine_tuning.jobs.object": "fine_tuning:FineTuningJob",
     "images.event": ":ImageGenStreamEvent",
+    "images.generations.response": ":ImagesResponse",
     "images.response": ":ImagesResponse",
     "models.deleted": ":ModelDeleted",
     "models.model": ":Model",

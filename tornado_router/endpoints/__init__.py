@@ -18,6 +18,7 @@ from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS
 from tornado_router.endpoints.dialects import ANTHROPIC, OPENAI, Dialect
 from tornado_router.endpoints.embeddings import EMBEDDINGS
+from tornado_router.endpoints.images_generations import IMAGES_GENERATIONS
 from tornado_router.endpoints.messages import MESSAGES
 from tornado_router.endpoints.moderations import MODERATIONS
 from tornado_router.endpoints.passed import KINDS, PASSED, PASSTHROUGH
@@ -33,6 +34,7 @@ __all__ = [
     "COMPLETIONS",
     "EMBEDDINGS",
     "ENDPOINTS",
+    "IMAGES_GENERATIONS",
     "KNOWN",
     "MESSAGES",
     "MODERATIONS",
@@ -63,6 +65,7 @@ _ALL: tuple[Endpoint, ...] = (
     AUDIO_TRANSLATIONS,
     AUDIO_SPEECH,
     REALTIME,
+    IMAGES_GENERATIONS,
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}

@@ -12,7 +12,8 @@ from tornado_router.endpoints.base import Documentation, Encoded, Endpoint, Stre
 from tornado_router.endpoints.binary import BYTES, BytesEncoder, whole_bytes
 from tornado_router.endpoints.dialects import OPENAI, Dialect
 from tornado_router.endpoints.estimates import AUDIO_TOKENS_PER_SECOND, byte_size, tokens_of
-from tornado_router.endpoints.typed_events import TypedEventsEncoder
+from tornado_router.endpoints.media_usage import read_media_usage
+from tornado_router.endpoints.openai_events import EventEncoder
 from tornado_router.provider import Binary, Body, Call
 from tornado_router.usage import Amounts, Usage
 
@@ -118,47 +119,62 @@ class AudioSpeech(Endpoint):
     def encoder(self, call: Call, model: str | None = None) -> StreamEncoder:
         """What passes bytes on, or events."""
         if asks_for_events(call.body):
-            return SpeechEventsEncoder(call)
+            return SpeechEncoder(call)
         asked = FORMATS.get(call.body.get("response_format") or "mp3", BYTES)
         return BytesEncoder(lambda reported: self.measured(call, reported), asked)
 
 
-class SpeechEventsEncoder(TypedEventsEncoder):
+class SpeechEncoder(EventEncoder):
     """Streams of `speech.audio.delta` and `speech.audio.done`.
 
     Of a provider that gives bytes, these are put into events.
+
+    Args:
+        call: what the client asked for.
     """
 
-    last: ClassVar[str] = ".done"
+    last = ("speech.audio.done",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
 
     def encode(self, chunk: Body) -> bytes:
         """One event, or some bytes as one. Raises as everywhere."""
         if not isinstance(chunk, Binary):
             return super().encode(chunk)
-        self._take_usage(chunk.usage)
+        if chunk.usage is not None:
+            self._reported = self.read_usage({"usage": chunk.usage})
         if not chunk.data:
             return b""
         audio = b2a_base64(chunk.data, newline=False).decode()
         return super().encode({"type": "speech.audio.delta", "audio": audio})
 
+    def size(self, event: Mapping[str, Any]) -> int:
+        """Nothing: speech is not text."""
+        return 0
+
+    def read_usage(self, event: Mapping[str, Any]) -> Usage | None:
+        """What the vendor reports, with what it leaves out."""
+        reported = read_media_usage(event.get("usage"))
+        return None if reported is None else AUDIO_SPEECH.measured(self._call, reported)
+
+    def estimate(self) -> Usage:
+        """By the length of the text."""
+        return AUDIO_SPEECH.estimate(self._call)
+
     def finish(self) -> bytes:
         """The last event, if the provider gave bytes."""
         if self.complete:
             return b""
-        usage = self.usage()
+        usage, reported = self.usage(), self._reported
         body = {
             "input_tokens": usage.prompt_tokens,
             "output_tokens": usage.completion_tokens,
             "total_tokens": usage.total_tokens,
         }
-        reported = self._reported
-        done = super().encode({"type": "speech.audio.done", "usage": body})
+        done = super().encode({"type": self.last[0], "usage": body})
         self._reported = reported  # and no estimate in its place
         return done
-
-    def measured(self, reported: Usage | None) -> Usage:
-        """As of bytes."""
-        return AUDIO_SPEECH.measured(self._call, reported)
 
 
 def asks_for_events(body: Mapping[str, Any]) -> bool:

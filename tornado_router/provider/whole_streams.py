@@ -17,7 +17,8 @@ def chunks_of(response: Body, provider: str) -> list[Body]:
 
     The response shows what it is: choices with a message become deltas, in chunks that are called
     after the response; those with a text stay as they are, and so does what they are called. A text
-    alone is a transcript: whisper-1 ignores `stream`.
+    alone is a transcript: whisper-1 ignores `stream`. Images stay together, for their endpoint to
+    tell apart.
 
     Args:
         response: in the format of the endpoint.
@@ -29,6 +30,8 @@ def chunks_of(response: Body, provider: str) -> list[Body]:
     body = response.body if isinstance(response, Relayed) else response
     if isinstance(body, Mapping) and "choices" not in body and isinstance(body.get("text"), str):
         return _events(body)
+    if isinstance(body, Mapping) and isinstance(body.get("data"), list) and body["data"]:
+        return [response]
     choices = body.get("choices") if isinstance(body, Mapping) else None
     if isinstance(body, Binary) or not isinstance(choices, list) or not choices:
         raise bad_answer(f"The provider '{provider}' sent no stream.")

@@ -35,6 +35,7 @@ from tornado_router.endpoints import (
     COMPLETIONS,
     EMBEDDINGS,
     ENDPOINTS,
+    IMAGES_GENERATIONS,
     MESSAGES,
     MODERATIONS,
     RESPONSES,
@@ -52,6 +53,7 @@ DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
     AUDIO_TRANSLATIONS.name: {"model": DEFAULT_MODEL, "file": "hello.wav"},
     CHAT: {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Hello"}]},
     COMPLETIONS.name: {"model": DEFAULT_MODEL, "prompt": "Hello"},
+    IMAGES_GENERATIONS.name: {"model": DEFAULT_MODEL, "prompt": "Hello"},
     EMBEDDINGS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
     MESSAGES.name: {
         "model": DEFAULT_MODEL,

@@ -243,6 +243,7 @@ SAMPLES: Mapping[str, tuple[tuple[Sample, ...], tuple[Sample, ...]]] = {
     endpoints.CHAT_COMPLETIONS.name: (corpus.PLAIN, (*corpus.CAPABLE, *corpus.ODD)),
     endpoints.COMPLETIONS.name: (COMPLETIONS, ODD_COMPLETIONS),
     endpoints.EMBEDDINGS.name: (EMBEDDINGS, ODD_EMBEDDINGS),
+    endpoints.IMAGES_GENERATIONS.name: (media_samples.IMAGES, media_samples.ODD_IMAGES),
     endpoints.MESSAGES.name: (MESSAGES, ODD_MESSAGES),
     endpoints.MODERATIONS.name: (MODERATIONS, ODD_MODERATIONS),
     endpoints.RESPONSES.name: (RESPONSES, ODD_RESPONSES),

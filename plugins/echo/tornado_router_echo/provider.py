@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from tornado_router.provider import Binary, Body, Call, HTTPClient, Provider
 from tornado_router_echo.completion import Completion
 from tornado_router_echo.embedding import embed
+from tornado_router_echo.image import events, images
 from tornado_router_echo.moderation import moderate
 from tornado_router_echo.realtime import EchoSocket
 from tornado_router_echo.response import Response, compose
@@ -42,6 +43,7 @@ class EchoProvider(Provider):
         "embeddings": (),
         "moderations": (),
         "audio.speech": (),
+        "images.generations": (),
         "audio.transcriptions": (),
         "audio.translations": (),
         "realtime": (),
@@ -98,6 +100,8 @@ class EchoProvider(Provider):
             return Binary(content_type(call.body), data, usage(call.body))
         if call.endpoint in _TASKS:
             return _transcript(call).response()
+        if call.endpoint == "images.generations":
+            return images(call.body)
         if call.endpoint == "embeddings":
             return embed(call.body)
         if call.endpoint == "moderations":
@@ -118,6 +122,11 @@ class EchoProvider(Provider):
         if call.endpoint == "audio.speech":
             async for batch in self._stream_speech(call):
                 yield batch
+            return
+        if call.endpoint == "images.generations":
+            for image in events(call.body):
+                await asyncio.sleep(self._delay)
+                yield [image]
             return
         if call.endpoint == "completions":
             async for batch in self._stream_completion(call):

@@ -21,6 +21,7 @@ from tornado_router.provider import (
 from tornado_router_google.chat import ChatCompletions
 from tornado_router_google.embeddings import Embeddings
 from tornado_router_google.errors import read_error
+from tornado_router_google.images import Images
 from tornado_router_google.transcription import Transcriptions
 
 _VERSION = re.compile(r"/v[0-9]+[a-z0-9]*$")
@@ -47,6 +48,7 @@ class GoogleProvider(Provider):
         ),
         "embeddings": (),
         "audio.transcriptions": (),
+        "images.generations": (),
     }
     remembers: ClassVar[bool] = True
     otel_provider_name = "gcp.gemini"
@@ -94,6 +96,7 @@ class GoogleProvider(Provider):
             "chat.completions": ChatCompletions(self),
             "embeddings": Embeddings(self),
             "audio.transcriptions": Transcriptions(self),
+            "images.generations": Images(self),
         }
 
     def url(self, model: str, method: str) -> str:

@@ -14,7 +14,7 @@ RECORDINGS = Path(__file__).parent / "recordings"
 THINKING = Path(__file__).parent / "vendor_recordings"
 
 
-def recordings_without(*names, endpoints=("audio.speech",)):
+def recordings_without(*names, endpoints=()):
     """OpenAI's recordings but some, and one of a tool call with reasoning."""
     folder = Path(tempfile.mkdtemp(prefix="recordings-"))
     others = ("completions", "responses*", *endpoints)
@@ -36,7 +36,9 @@ class TestOpenAI(ProviderConformance):
 class TestMistral(TestOpenAI):
     """One that is strict about fields, ids and arguments."""
 
-    recordings = recordings_without("logprobs", endpoints=("audio.translations",))
+    recordings = recordings_without(
+        "logprobs", endpoints=("audio.speech", "audio.translations", "images.*")
+    )
     kind = Mistral
     examples = 40
 
@@ -44,7 +46,7 @@ class TestMistral(TestOpenAI):
 class TestGroq(TestOpenAI):
     """One that is strict about fields."""
 
-    recordings = recordings_without("logprobs", "two", endpoints=("moderations",))
+    recordings = recordings_without("logprobs", "two", endpoints=("moderations", "images.*"))
     kind = Groq
     examples = 40
 
@@ -52,6 +54,6 @@ class TestGroq(TestOpenAI):
 class TestDeepSeek(TestOpenAI):
     """One that wants its reasoning back."""
 
-    recordings = recordings_without(endpoints=("moderations", "audio.*"))
+    recordings = recordings_without(endpoints=("moderations", "audio.*", "images.*"))
     kind = DeepSeek
     examples = 40

@@ -13,6 +13,7 @@ from tornado_router.provider import (
     UpstreamResponse,
 )
 from tornado_router_openai import OpenAI
+from tornado_router_openai.presets import PRESETS
 
 
 @pytest.fixture
@@ -78,3 +79,12 @@ def test_an_event_that_is_none(speech, data):
     parser = speech.open_stream(call(stream_format="sse"), head("text/event-stream"))
     with pytest.raises(ProviderError):
         list(parser.feed(Event(data)))
+
+
+def test_a_vendor_that_decides_the_size_itself_is_not_asked_for_one():
+    images = PRESETS["xai"]("it", {"api_key": "k"}).endpoints["images.generations"]
+    body = {"model": "m", "prompt": "x", "size": "1024x1024", "quality": "auto", "n": 2}
+    asked = Call("id", "images.generations", "m", body, orjson.dumps(body), False, "adapt")
+    request = images.build_request(asked)
+    assert orjson.loads(request.body) == {"model": "m", "prompt": "x", "n": 2}
+    assert asked.dropped == ["size"]

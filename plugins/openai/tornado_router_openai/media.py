@@ -1,4 +1,4 @@
-"""Speech: bytes pass through as they come, and so do events."""
+"""Speech and images: bytes pass through as they come, and so do events."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tornado_router.provider import (
     Call,
     Event,
     Framing,
+    Params,
     ProviderError,
     RawBytes,
     Relayed,
@@ -22,7 +23,7 @@ from tornado_router.provider import (
     load_json_object,
     reported_error,
 )
-from tornado_router_openai.relay import Relay
+from tornado_router_openai.relay import Draft, Relay
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
@@ -73,6 +74,35 @@ class Speech(Relay):
             if is_error(body):
                 return reported_error(name, body, response.headers)
         return bad_answer(f"The provider '{name}' sent something else than audio.")
+
+
+class Images(Relay):
+    """https://platform.openai.com/docs/api-reference/images/create."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/images/generations", "data")
+        self.unsupported_fields = dict.fromkeys(provider.no_image_fields, "approximation")
+
+    def edit(self, draft: Draft, call: Call) -> None:
+        """As everywhere; and some vendors decide themselves how large an image is."""
+        super().edit(draft, call)
+        params = Params(call, fields=self.unsupported_fields)
+        for name in self._provider.no_image_fields:
+            if draft.fields.get(name) not in (None, "auto"):
+                params.leave_out(name)
+            draft.leave_out(name)
+
+    def parse_stream(self, call: Call) -> StreamParser:
+        """A parser that passes events through."""
+        return self._events(call, {})
+
+    def open_stream(self, call: Call, response: UpstreamResponse) -> StreamParser:
+        """The same, which knows the `Retry-After` of the response."""
+        return self._events(call, response.headers)
+
+    def _events(self, call: Call, headers: Mapping[str, str]) -> StreamParser:
+        count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
+        return TypedEvents(self._provider.name, ".completed", headers, count)
 
 
 class Pieces:

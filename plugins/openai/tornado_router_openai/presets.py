@@ -41,6 +41,7 @@ class Azure(OpenAIProvider):
         **_WITH_RESPONSES,
         **_AUDIO_TEXTS,
         "realtime": (),
+        "images.generations": (),
         "responses.compact": (),
     }
     takes_cache_control: ClassVar[bool] = False
@@ -173,10 +174,14 @@ class Moonshot(OpenAIProvider):
 
 
 class XAI(OpenAIProvider):
-    """https://docs.x.ai/docs/api-reference."""
+    """https://docs.x.ai/docs/api-reference: of images, it takes neither quality, size nor style."""
 
     otel_provider_name = "x_ai"
-    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_RESPONSES
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **_WITH_RESPONSES,
+        "images.generations": (),
+    }
+    no_image_fields: ClassVar[Collection[str]] = ("quality", "size", "style")
     takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.x.ai/v1"
 

@@ -20,7 +20,7 @@ from tornado_router_openai.caching import has_breakpoints
 from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.embeddings import Embeddings
-from tornado_router_openai.media import Speech
+from tornado_router_openai.media import Images, Speech
 from tornado_router_openai.realtime import Realtime
 from tornado_router_openai.relay import Completions, Moderations
 from tornado_router_openai.responses import (
@@ -40,6 +40,7 @@ _TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
     "chat.completions": ChatCompletions,
     "completions": Completions,
     "embeddings": Embeddings,
+    "images.generations": Images,
     "moderations": Moderations,
     "realtime": Realtime,
     "responses": Responses,
@@ -66,6 +67,8 @@ class OpenAIProvider(Provider):
             request; left out, and reported to the client.
         takes_cache_control: whether marks of Claude's prompt cache may be sent, as the vendor
             heeds or ignores them; they are left out elsewhere, or become OpenAI's.
+        no_image_fields: those of a request for images that the vendor refuses, as it decides them
+            itself.
         chat: what the vendor takes otherwise of chat completions. One that wants reasoning back
             sets `remembers`, too.
         is_openai: whether this is OpenAI's own API, where a null means that a field is absent.
@@ -81,6 +84,7 @@ class OpenAIProvider(Provider):
     hosts_openai: ClassVar[bool] = False
     unknown_hints: ClassVar[Collection[str]] = ()
     takes_cache_control: ClassVar[bool] = True
+    no_image_fields: ClassVar[Collection[str]] = ()
     chat: ClassVar[ChatRules] = ChatRules()
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
@@ -193,6 +197,7 @@ class OpenAI(OpenAIProvider):
         "audio.transcriptions": (),
         "audio.translations": (),
         "audio.speech": (),
+        "images.generations": (),
         "completions": (),
         "moderations": (),
         "realtime": (),

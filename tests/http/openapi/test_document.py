@@ -289,6 +289,12 @@ STORY = [
         {"model": "echo", "file": "a.wav", "response_format": "srt"},
     ),
     ("post", "/v1/audio/translations", {"model": "echo", "file": "a.wav"}),
+    ("post", "/v1/images/generations", {"model": "echo", "prompt": "x", "n": 2}),
+    (
+        "post",
+        "/v1/images/generations",
+        {"model": "echo", "prompt": "x", "stream": True, "partial_images": 1},
+    ),
     ("post", "/v1/audio/speech", {"model": "echo", "input": "x y", "voice": "alloy"}),
     (
         "post",

@@ -23,7 +23,7 @@ class EndpointRules(Rules):
         """A whole response is what OpenAI's API promises: the schema `ENDPOINT.response`.
 
         The core reads it as it will for a client. Usage, where the endpoint has any, adds up; few
-        vendors report what a sound took, so its length may stand for it.
+        vendors report what a sound took, so its length may stand for it, and images are counted.
         """
         _skip_unless(other, streamed=False)
         response = self.response(player, other)
@@ -31,7 +31,7 @@ class EndpointRules(Rules):
         assert fault is None, fault
         endpoint, call = ENDPOINTS[other.endpoint], self.recorded_call(other)
         encoded = endpoint.whole(call, response)
-        if any(endpoint.ask(call).prompt()) and not call.files:
+        if any(endpoint.ask(call).prompt()) and not (call.files or endpoint.is_media):
             assert not encoded.usage.estimated, "there is no `usage` that the core can read"
 
     def test_stream_fits_its_endpoint(self, player: Player, other: Recording) -> None:

@@ -385,6 +385,15 @@ GOOD: dict[str, dict[str, Any]] = {
         "tokens": {"model": "m", "prompt": [[1, 2]]},
         "echo": {"model": "m", "prompt": "x", "max_tokens": 0, "echo": True, "logprobs": 1},
     },
+    "rerank.request": {
+        "cohere": {"model": "m", "query": "x", "documents": ["a", "b"], "top_n": 1},
+        "jina": {
+            "model": "m",
+            "query": "x",
+            "documents": [{"text": "a"}, {"image": "https://example.com/cat.png"}],
+            "return_documents": True,
+        },
+    },
     "images.generations.request": {
         "minimal": {"prompt": "x"},
         "full": {

@@ -313,6 +313,10 @@ async def ok(x):
         return await x.answer(embeddings(x.json))
     if x.target.endswith("/moderations"):
         return await x.answer(moderations(x.json))
+    if x.target.endswith("/rerank"):
+        results = [{"index": len(x.json["documents"]) - 1, "relevance_score": 0.75}]
+        meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
+        return await x.answer({"id": "rerank-upstream", "results": results, "meta": meta})
     if x.target.endswith("/images/generations"):
         return await images(x)
     if x.target.endswith("/audio/speech"):

@@ -63,6 +63,7 @@ MODELS = {
     "/v1/embeddings": "ok",
     "/v1/moderations": "echo",
     "/v1/audio/speech": "echo",
+    "/v1/rerank": "echo",
     "/v1/images/generations": "echo",
 }
 CALLS = {
@@ -71,6 +72,7 @@ CALLS = {
     "/v1/embeddings": {"model": "ok", "input": "x"},
     "/v1/moderations": {"model": "echo", "input": "x"},
     "/v1/images/generations": {"model": "echo", "prompt": "x"},
+    "/v1/rerank": {"model": "echo", "query": "x", "documents": ["x"]},
     "/v1/audio/speech": {"model": "echo", "input": "x", "voice": "alloy"},
 }
 

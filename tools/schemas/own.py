@@ -56,6 +56,47 @@ _OWN: Mapping[str, Mapping[str, Any]] = {
             "SpeechUsage": _SPEECH_USAGE,
         },
     },
+    # https://docs.cohere.com/reference/rerank and https://jina.ai/reranker
+    "rerank.request": {
+        "type": "object",
+        "required": ["documents", "model", "query"],
+        "properties": {
+            "documents": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": ["string", "object"]},
+            },
+            "model": {"type": "string"},
+            "query": {"type": "string", "minLength": 1},
+            "max_chunks_per_doc": {"type": ["integer", "null"]},
+            "max_tokens_per_doc": {"type": ["integer", "null"]},
+            "rank_fields": {"type": ["array", "null"], "items": {"type": "string"}},
+            "return_documents": {"type": ["boolean", "null"]},
+            "top_n": {"type": ["integer", "null"], "minimum": 1},
+        },
+    },
+    "rerank.response": {
+        "type": "object",
+        "required": ["results"],
+        "properties": {
+            "results": {"type": "array", "items": {"$ref": "#/$defs/RerankResult"}},
+            "id": {"type": ["string", "null"]},
+            "meta": {"type": ["object", "null"]},
+            "model": {"type": ["string", "null"]},
+            "usage": {"type": ["object", "null"]},
+        },
+        "$defs": {
+            "RerankResult": {
+                "type": "object",
+                "required": ["index", "relevance_score"],
+                "properties": {
+                    "index": {"type": "integer"},
+                    "relevance_score": {"type": "number"},
+                    "document": {"type": ["object", "string", "null"]},
+                },
+            }
+        },
+    },
 }
 
 

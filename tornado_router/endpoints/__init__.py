@@ -23,6 +23,7 @@ from tornado_router.endpoints.messages import MESSAGES
 from tornado_router.endpoints.moderations import MODERATIONS
 from tornado_router.endpoints.passed import KINDS, PASSED, PASSTHROUGH
 from tornado_router.endpoints.realtime import REALTIME
+from tornado_router.endpoints.rerank import RERANK
 from tornado_router.endpoints.responses import RESPONSES, RESPONSES_COMPACT
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "PASSTHROUGH",
     "PERMISSIONS",
     "REALTIME",
+    "RERANK",
     "RESPONSES",
     "RESPONSES_COMPACT",
     "Ask",
@@ -66,6 +68,7 @@ _ALL: tuple[Endpoint, ...] = (
     AUDIO_SPEECH,
     REALTIME,
     IMAGES_GENERATIONS,
+    RERANK,
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}

@@ -38,6 +38,7 @@ from tornado_router.endpoints import (
     IMAGES_GENERATIONS,
     MESSAGES,
     MODERATIONS,
+    RERANK,
     RESPONSES,
     RESPONSES_COMPACT,
 )
@@ -61,6 +62,7 @@ DEFAULT_REQUESTS: Mapping[str, Mapping[str, Any]] = {
         "messages": [{"role": "user", "content": "Hello"}],
     },
     MODERATIONS.name: {"model": DEFAULT_MODEL, "input": ["Hello", "Goodbye"]},
+    RERANK.name: {"model": DEFAULT_MODEL, "query": "Hello", "documents": ["Hello", "Goodbye"]},
     RESPONSES.name: {"model": DEFAULT_MODEL, "input": "Hello"},
     RESPONSES_COMPACT.name: {"model": DEFAULT_MODEL, "input": "Hello"},
 }

@@ -236,6 +236,20 @@ ODD_TRANSCRIPTIONS = (
     ),
 )
 
+RERANK = (
+    Sample("two texts", {"model": "m", "query": "Hello", "documents": ["Hello", "Goodbye"]}),
+    Sample("the best", {"model": "m", "query": "x", "documents": ["x", "y"], "top_n": 1}),
+    Sample("nulls", {"model": "m", "query": "x", "documents": ["x"], "top_n": None}),
+)
+ODD_RERANK = (
+    Sample(
+        "objects",
+        {"model": "m", "query": "x", "documents": [{"text": "x"}], "return_documents": True},
+    ),
+    Sample("an odd object", {"model": "m", "query": "x", "documents": [{"title": "x"}, ""]}),
+    Sample("others' parameters", {"model": "m", "query": "x", "documents": ["x"], "top_k": 1}),
+)
+
 SAMPLES: Mapping[str, tuple[tuple[Sample, ...], tuple[Sample, ...]]] = {
     endpoints.AUDIO_TRANSCRIPTIONS.name: (AUDIO_TEXTS, ODD_TRANSCRIPTIONS),
     endpoints.AUDIO_TRANSLATIONS.name: (AUDIO_TEXTS, ODD_AUDIO_TEXTS),
@@ -246,6 +260,7 @@ SAMPLES: Mapping[str, tuple[tuple[Sample, ...], tuple[Sample, ...]]] = {
     endpoints.IMAGES_GENERATIONS.name: (media_samples.IMAGES, media_samples.ODD_IMAGES),
     endpoints.MESSAGES.name: (MESSAGES, ODD_MESSAGES),
     endpoints.MODERATIONS.name: (MODERATIONS, ODD_MODERATIONS),
+    endpoints.RERANK.name: (RERANK, ODD_RERANK),
     endpoints.RESPONSES.name: (RESPONSES, ODD_RESPONSES),
     endpoints.RESPONSES_COMPACT.name: (RESPONSES[:3], RESPONSES[4:]),
 }

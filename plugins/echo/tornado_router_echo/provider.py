@@ -13,6 +13,7 @@ from tornado_router_echo.embedding import embed
 from tornado_router_echo.image import events, images
 from tornado_router_echo.moderation import moderate
 from tornado_router_echo.realtime import EchoSocket
+from tornado_router_echo.rerank import rerank
 from tornado_router_echo.response import Response, compose
 from tornado_router_echo.speech import content_type, pieces, usage
 from tornado_router_echo.transcript import Transcript
@@ -42,6 +43,7 @@ class EchoProvider(Provider):
         "completions": (),
         "embeddings": (),
         "moderations": (),
+        "rerank": (),
         "audio.speech": (),
         "images.generations": (),
         "audio.transcriptions": (),
@@ -104,6 +106,8 @@ class EchoProvider(Provider):
             return images(call.body)
         if call.endpoint == "embeddings":
             return embed(call.body)
+        if call.endpoint == "rerank":
+            return {"id": f"rerank-{call.id}", "model": call.model, **rerank(call.body)}
         if call.endpoint == "moderations":
             results = moderate(call.body)
             return {"id": f"modr-{call.id}", "model": call.model, "results": results}

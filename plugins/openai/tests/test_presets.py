@@ -30,7 +30,7 @@ def test_a_vendor_needs_no_address(name):
 
 def test_all_that_are_promised_are_there():
     promised = (
-        "azure mistral moonshot groq deepseek xai together fireworks openrouter ollama vllm "
+        "azure cohere mistral moonshot groq deepseek xai together fireworks openrouter ollama vllm "
         "llama.cpp"
     )
     assert set(PRESETS) == set(promised.split())
@@ -93,7 +93,7 @@ def test_a_vendor_of_ones_own_is_a_few_lines():
 def test_opentelemetry_knows_vendors_by_its_own_names():
     """https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/."""
     names = {name: kind.otel_provider_name or name for name, kind in register_providers().items()}
-    well_known = {"openai", "azure.ai.openai", "mistral_ai", "groq", "deepseek", "x_ai"}
+    well_known = {"openai", "cohere", "azure.ai.openai", "mistral_ai", "groq", "deepseek", "x_ai"}
     others = {"moonshot", "together", "fireworks", "openrouter", "ollama", "vllm", "llama.cpp"}
     assert set(names.values()) == well_known | others
     assert (names["azure"], names["mistral"]) == ("azure.ai.openai", "mistral_ai")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import ClassVar
 
+from tornado_router.provider import UpstreamRequest
 from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.provider import OpenAIProvider
 
@@ -28,6 +29,29 @@ _ROLES = {"developer": "system"}
 """Of vendors that know no `developer`, OpenAI's newer name; they refuse it or read past it:
 https://github.com/ogx-ai/ogx/issues/6069 (vLLM), https://github.com/ollama/ollama-python/issues/453
 and https://github.com/BerriAI/litellm-docs/pull/1210 (Fireworks)."""
+
+
+class Cohere(OpenAIProvider):
+    """https://docs.cohere.com/docs/compatibility-api, and https://docs.cohere.com/reference/rerank.
+
+    Reranking is not below the compatible API. Its list of models is elsewhere, too.
+    """
+
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **OpenAIProvider.capabilities,
+        "rerank": (),
+    }
+    takes_cache_control: ClassVar[bool] = False
+    default_base_url: ClassVar[str] = "https://api.cohere.ai/compatibility/v1"
+    rerank_url: ClassVar[str] = "https://api.cohere.com/v2/rerank"
+    reranks_texts: ClassVar[bool] = True
+    chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES)
+
+    def probe(self) -> UpstreamRequest:
+        """https://docs.cohere.com/reference/list-models."""
+        if self.base_url != self.default_base_url:
+            return super().probe()
+        return UpstreamRequest("https://api.cohere.com/v1/models", b"", self.headers, "GET")
 
 
 class Azure(OpenAIProvider):
@@ -193,6 +217,7 @@ class Together(OpenAIProvider):
         **_WITH_COMPLETIONS,
         **_AUDIO_TEXTS,
         "audio.speech": (),  # https://docs.together.ai/docs/text-to-speech
+        "rerank": (),  # https://docs.together.ai/docs/rerank-overview
     }
     takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.together.xyz/v1"
@@ -206,7 +231,10 @@ class Fireworks(OpenAIProvider):
     `maxItems` of `stop` is 4: https://docs.fireworks.ai/api-reference/post-chatcompletions.
     """
 
-    capabilities: ClassVar[Mapping[str, Collection[str]]] = _WITH_COMPLETIONS
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **_WITH_COMPLETIONS,
+        "rerank": (),  # https://docs.fireworks.ai/api-reference/rerank-documents
+    }
     takes_cache_control: ClassVar[bool] = False
     default_base_url: ClassVar[str] = "https://api.fireworks.ai/inference/v1"
     renamed: ClassVar[Mapping[str, str]] = _OLD_NAMES
@@ -254,7 +282,11 @@ class VLLM(_Local):
     Arguments that are not an object are a 400: https://github.com/vllm-project/vllm/pull/48922.
     """
 
-    capabilities: ClassVar[Mapping[str, Collection[str]]] = {**_WITH_COMPLETIONS, **_AUDIO_TEXTS}
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {
+        **_WITH_COMPLETIONS,
+        **_AUDIO_TEXTS,
+        "rerank": (),
+    }
     default_base_url: ClassVar[str] = "http://127.0.0.1:8000/v1"
     chat: ClassVar[ChatRules] = ChatRules(roles=_ROLES, parses_arguments=True, system_first=True)
 
@@ -266,6 +298,7 @@ class LlamaCpp(_Local):
     https://github.com/OpenHands/software-agent-sdk/issues/2887.
     """
 
+    capabilities: ClassVar[Mapping[str, Collection[str]]] = {**_WITH_COMPLETIONS, "rerank": ()}
     default_base_url: ClassVar[str] = "http://127.0.0.1:8080/v1"
     chat: ClassVar[ChatRules] = ChatRules(
         roles=_ROLES, parses_arguments=True, system_first=True, takes_unlimited=True
@@ -274,6 +307,7 @@ class LlamaCpp(_Local):
 
 PRESETS: Mapping[str, type[OpenAIProvider]] = {
     "azure": Azure,
+    "cohere": Cohere,
     "deepseek": DeepSeek,
     "fireworks": Fireworks,
     "groq": Groq,

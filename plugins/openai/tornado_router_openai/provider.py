@@ -23,6 +23,7 @@ from tornado_router_openai.embeddings import Embeddings
 from tornado_router_openai.media import Images, Speech
 from tornado_router_openai.realtime import Realtime
 from tornado_router_openai.relay import Completions, Moderations
+from tornado_router_openai.rerank import Rerank
 from tornado_router_openai.responses import (
     InputTokens,
     Responses,
@@ -43,6 +44,7 @@ _TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
     "images.generations": Images,
     "moderations": Moderations,
     "realtime": Realtime,
+    "rerank": Rerank,
     "responses": Responses,
     "responses.compact": ResponsesCompact,
     "responses.input_tokens": InputTokens,
@@ -69,6 +71,8 @@ class OpenAIProvider(Provider):
             heeds or ignores them; they are left out elsewhere, or become OpenAI's.
         no_image_fields: those of a request for images that the vendor refuses, as it decides them
             itself.
+        rerank_url: where the vendor's own address has reranking, if not below it.
+        reranks_texts: whether reranking takes bare texts alone, and returns no documents.
         chat: what the vendor takes otherwise of chat completions. One that wants reasoning back
             sets `remembers`, too.
         is_openai: whether this is OpenAI's own API, where a null means that a field is absent.
@@ -85,6 +89,8 @@ class OpenAIProvider(Provider):
     unknown_hints: ClassVar[Collection[str]] = ()
     takes_cache_control: ClassVar[bool] = True
     no_image_fields: ClassVar[Collection[str]] = ()
+    rerank_url: ClassVar[str] = ""
+    reranks_texts: ClassVar[bool] = False
     chat: ClassVar[ChatRules] = ChatRules()
 
     capabilities: ClassVar[Mapping[str, Collection[str]]] = {
@@ -201,6 +207,7 @@ class OpenAI(OpenAIProvider):
         "completions": (),
         "moderations": (),
         "realtime": (),
+        "rerank": (),
         "responses": (),
         "responses.compact": (),
         "responses.input_tokens": (),
@@ -220,6 +227,8 @@ class OpenAI(OpenAIProvider):
 
     def supports(self, endpoint: str) -> bool:
         """Whether calls of an endpoint can be sent here: few copies of the API have all of it."""
+        if endpoint == "rerank" and self.is_openai:
+            return False
         if endpoint.startswith("responses") and not self.options.get("responses", self.is_openai):
             return False
         return super().supports(endpoint)

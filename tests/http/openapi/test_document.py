@@ -289,6 +289,7 @@ STORY = [
         {"model": "echo", "file": "a.wav", "response_format": "srt"},
     ),
     ("post", "/v1/audio/translations", {"model": "echo", "file": "a.wav"}),
+    ("post", "/v1/rerank", {"model": "echo", "query": "x", "documents": ["x", "y"]}),
     ("post", "/v1/images/generations", {"model": "echo", "prompt": "x", "n": 2}),
     (
         "post",

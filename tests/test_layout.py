@@ -49,7 +49,6 @@ ELSEWHERE = {
     "calls/origins": "http/handlers/passed/test_named.py",
     "endpoints/named_resources": "http/handlers/passed/test_named.py",
     "calls/passed/gate": "http/handlers/passed/test_passed.py",
-    "calls/passed/lists": "http/handlers/passed/test_lists.py",
     "calls/passed/request": "http/handlers/passed/test_passed.py",
     "calls/passed/story": "http/handlers/passed/test_passed.py",
     "calls/passed/uploads": "http/handlers/passed/test_passed.py",

@@ -4,7 +4,7 @@ import pytest
 
 import tornado_router_anthropic
 from tornado_router.plugins.registry import load_plugins
-from tornado_router.provider import PLUGIN_API_VERSION, OptionError
+from tornado_router.provider import PLUGIN_API_VERSION, OptionError, PassThrough
 from tornado_router_anthropic import AnthropicProvider
 
 from .support import KEY, Claude, make_call, user
@@ -84,3 +84,20 @@ def test_what_cannot_be_sent_is_a_fault_of_its_option(option, value):
 def test_what_is_not_seen_at_the_ends_is_not_sent():
     made = AnthropicProvider("mine", {"api_key": "k\n", "beta": ["b\n"]})
     assert (made.headers["x-api-key"], made.headers["anthropic-beta"]) == ("k", "b")
+
+
+def test_requests_are_passed_on_with_the_clients_version_and_betas():
+    made = AnthropicProvider("mine", {"api_key": "k", "beta": ["ours"]})
+    headers = {"anthropic-version": "2030-01-01", "anthropic-beta": "theirs", "x-api-key": "mine"}
+    request = made.pass_through(PassThrough("GET", "/v1/files", "limit=3", headers))
+    assert request.url == "https://api.anthropic.com/v1/files?limit=3"
+    assert request.headers == {
+        "anthropic-version": "2030-01-01",
+        "anthropic-beta": "ours,theirs",
+        "x-api-key": "k",
+    }
+    plain = made.pass_through(PassThrough("GET", "/v1/files"))
+    assert (plain.headers["anthropic-version"], plain.headers["anthropic-beta"]) == (
+        "2023-06-01",
+        "ours",
+    )

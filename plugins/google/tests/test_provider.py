@@ -6,7 +6,7 @@ import pytest
 
 import tornado_router_google
 from tornado_router.endpoints.bridges import bridged
-from tornado_router.provider import ApiError, OptionError
+from tornado_router.provider import ApiError, OptionError, PassThrough
 from tornado_router.testing.recordings import parse_http
 from tornado_router_google import GoogleProvider
 
@@ -123,3 +123,18 @@ def test_what_cannot_be_sent_is_a_fault_of_its_option(option, value):
         GoogleProvider("mine", {"api_key": "k", option: value})
     assert caught.value.option == option
     assert GoogleProvider("mine", {"api_key": "k\n"}).headers["x-goog-api-key"] == "k"
+
+
+@pytest.mark.parametrize("base", [{}, {"base_url": "https://generativelanguage.googleapis.com/v1"}])
+def test_requests_are_passed_on_with_the_key(base):
+    made = GoogleProvider("mine", {"api_key": "k", **base})
+    passed = PassThrough("GET", "/v1beta/files/abc", "a=b", {"x-goog-api-key": "mine"})
+    request = made.pass_through(passed)
+    assert request.url == "https://generativelanguage.googleapis.com/v1beta/files/abc?a=b"
+    assert (request.method, request.headers) == ("GET", {"x-goog-api-key": "k"})
+
+
+def test_of_vertex_ai_nothing_is_passed_on():
+    base = "https://x-aiplatform.googleapis.com/v1/projects/p/locations/x/publishers/google"
+    made = GoogleProvider("mine", {"access_token": "t", "base_url": base})
+    assert made.pass_through(PassThrough("GET", "/v1/projects/other")) is None

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 import tornado_router_openai
 from tornado_router import provider as public
-from tornado_router.provider import OptionError
+from tornado_router.provider import OptionError, PassThrough
 from tornado_router_openai import TORNADO_ROUTER_API, OpenAI, OpenAIProvider, register_providers
 
 SOURCES = sorted(Path(tornado_router_openai.__file__).parent.rglob("*.py"))
@@ -127,3 +127,16 @@ def test_it_uses_only_what_a_third_party_could(source):
     assert all(module == "tornado_router.provider" for module, _ in core)
     assert {name for _, name in core} <= set(public.__all__)
     assert "importlib" not in {module for module, _ in names}
+
+
+@pytest.mark.parametrize("base", ["https://api.openai.com/v1", "https://x.example/openai"])
+def test_requests_are_passed_on_below_the_base_url(base):
+    made = OpenAI("mine", {"api_key": "k", "base_url": base, "project": "p"})
+    headers = {"content-type": "application/json", "openai-project": "other"}
+    request = made.pass_through(PassThrough("POST", "/v1/files/file-1", "", headers, b"{}"))
+    assert (request.url, request.body) == (f"{base}/files/file-1", b"{}")
+    assert request.headers == {
+        "content-type": "application/json",
+        "Authorization": "Bearer k",
+        "OpenAI-Project": "p",
+    }

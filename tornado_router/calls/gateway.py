@@ -16,9 +16,11 @@ from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.missing_model import missing_model
 from tornado_router.calls.origins import Origins, names_kept
 from tornado_router.calls.permissions import check_permissions
+from tornado_router.calls.resource_rows import Owner
 from tornado_router.calls.response_cache import CacheEntry, ResponseCache
 from tornado_router.calls.stored_responses import Origin, StoredResponses
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints.named_resources import containers_in
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call, Relayed
@@ -179,9 +181,11 @@ class Gateway:
         """Keeps a response for its user, before its client can ask for it."""
         attempt = account.attempts.last
         if attempt is not None and isinstance(response, Mapping):
-            await self.stored.keep(
-                call, account.envelope.key.user_id, attempt.target, response, bool(attempt.maker)
-            )
+            key = account.envelope.key
+            if attempt.maker:
+                owner = Owner(key.user_id, key.id, attempt.maker)
+                await self.origins.note(owner, containers_in(response))
+            await self.stored.keep(call, key.user_id, attempt.target, response, bool(attempt.maker))
 
     def route(self, call: Call, chosen: str | None, key: Key) -> Route:
         """The targets that could serve a call.

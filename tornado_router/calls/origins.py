@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loguru import logger
+
+from tornado_router.calls.resource_rows import Made, Owner
 from tornado_router.calls.resources import Resources
 from tornado_router.calls.stored_responses import Origin, StoredResponses
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.resource_ids import Named
 from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.errors import DatabaseAwayError
 from tornado_router.observability.redaction import printable_name
 from tornado_router.provider import Call
 
@@ -51,6 +55,20 @@ class Origins:
         origin = await self._stored.origin(call, user_id)
         named = ENDPOINTS[call.endpoint].resources(origin.call)
         return await self._led(origin, named, user_id) if named else origin
+
+    async def note(self, owner: Owner, containers: Sequence[str]) -> None:
+        """Notes whose the containers are in which a response ran code. The call never fails by it.
+
+        Args:
+            owner: whose response it is.
+            containers: their ids.
+        """
+        if not self._is_strict or not containers:
+            return
+        try:
+            await self._resources.note(owner, [Made(it, "containers") for it in containers])
+        except DatabaseAwayError:
+            logger.error("containers of user {} are not noted: no database", owner.user_id)
 
     async def _led(self, origin: Origin, named: Sequence[Named], user_id: int) -> Origin:
         if len(named) > MOST_NAMED:

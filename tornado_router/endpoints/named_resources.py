@@ -51,6 +51,14 @@ def of_messages(call: Call) -> Sequence[Named]:
     ]
 
 
+def containers_in(response: Mapping[str, Any]) -> list[str]:
+    """The containers in which a response ran code: what it left there can be asked for."""
+    output = response.get("output")
+    items = output if isinstance(output, list) else []
+    found = [item.get("container_id") for item in items if isinstance(item, Mapping)]
+    return [name for name in dict.fromkeys(found) if isinstance(name, str)]
+
+
 def _speaks_of(call: Call, words: Sequence[bytes]) -> bool:
     """Whether it is worth looking: most calls name nothing, and their bytes say so.
 

@@ -150,3 +150,19 @@ async def test_a_count_of_tokens_names_no_more_than_a_call(ann, bob):
         "input": [{"role": "user", "content": [{"type": "input_file", "file_id": made["id"]}]}],
     }
     assert (await bob.ask("POST", "/v1/responses/input_tokens", body))[0] == 404
+
+
+async def test_the_container_that_a_response_ran_code_in_is_its_users(ann, bob, file_vendor):
+    tool = {"type": "code_interpreter", "container": {"type": "auto"}}
+    body = {"model": "any", "input": "x", "tools": [tool]}
+    code, answer = await ann.ask("POST", "/v1/responses", body)
+    assert code == 200, answer
+    container = answer["output"][0]["container_id"]
+    assert (await bob.ask("GET", f"/v1/containers/{container}/files"))[0] == 404
+    code, _ = await ann.ask("GET", f"/v1/containers/{container}")
+    # the route's first target made it, and OpenAI's paths are another provider's here
+    assert code == 404
+    body["model"] = "openai/gpt-4o"
+    container = (await ann.ask("POST", "/v1/responses", body))[1]["output"][0]["container_id"]
+    assert (await ann.ask("GET", f"/v1/containers/{container}/files"))[0] == 200
+    assert (await bob.ask("GET", f"/v1/containers/{container}/files"))[0] == 404

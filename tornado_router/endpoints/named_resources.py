@@ -11,27 +11,20 @@ from typing import Any
 from tornado_router.endpoints.resource_ids import Named
 from tornado_router.provider import Call
 
-_CHAT = (b'"file_id"',)
-_RESPONSES = (b'"file_id', b'"vector_store_ids"', b'"container"', b'"conversation"')
-_MESSAGES = (b'"file_id"', b'"container"')
-
-_ESCAPE = b"\\u00"
-
 MAX_DEPTH = 8
 """Of blocks within blocks; no API has as many."""
 
 
 def of_chat(call: Call) -> Sequence[Named]:
     """The files that parts of a chat completion's messages name."""
-    if not _speaks_of(call, _CHAT):
+    messages = call.body.get("messages")
+    if not _has_parts(messages):
         return ()
-    return list(_in_contents(call.body.get("messages"), "messages"))
+    return list(_in_contents(messages, "messages"))
 
 
 def of_responses(call: Call) -> Sequence[Named]:
     """What the input of a response names, and its tools, and its conversation."""
-    if not _speaks_of(call, _RESPONSES):
-        return ()
     body = call.body
     return [
         *_in_contents(body.get("input"), "input"),
@@ -42,13 +35,10 @@ def of_responses(call: Call) -> Sequence[Named]:
 
 def of_messages(call: Call) -> Sequence[Named]:
     """What blocks of a message name, and the container that it goes on with."""
-    if not _speaks_of(call, _MESSAGES):
-        return ()
     body = call.body
-    return [
-        *_in_contents(body.get("messages"), "messages"),
-        *_id(body.get("container"), "container"),
-    ]
+    messages = body.get("messages")
+    named = _in_contents(messages, "messages") if _has_parts(messages) else ()
+    return [*named, *_id(body.get("container"), "container")]
 
 
 def containers_in(response: Mapping[str, Any]) -> list[str]:
@@ -59,12 +49,12 @@ def containers_in(response: Mapping[str, Any]) -> list[str]:
     return [name for name in dict.fromkeys(found) if isinstance(name, str)]
 
 
-def _speaks_of(call: Call, words: Sequence[bytes]) -> bool:
-    """Whether it is worth looking: most calls name nothing, and their bytes say so.
-
-    The name of a field may be escaped, and means the same.
-    """
-    return any(word in call.raw for word in words) or _ESCAPE in call.raw
+def _has_parts(messages: Any) -> bool:
+    """Whether any message is more than a text; most calls end here."""
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, dict) and type(message.get("content")) is list:
+            return True
+    return False
 
 
 def _in_contents(items: Any, path: str, depth: int = 0) -> Iterator[Named]:

@@ -59,6 +59,7 @@ ELSEWHERE = {
     "calls/realtime/opening": "e2e/test_realtime.py",
     "calls/realtime/responses": "e2e/test_realtime.py",
     "calls/realtime/session": "e2e/test_realtime.py",
+    "endpoints/images_variations": "endpoints/test_images_edits.py",
     "endpoints/item_references": "calls/test_stored_items.py",
     "calls/response_rows": "calls/test_stored_responses.py",
     "calls/upstream/aiohttp_client": "calls/upstream/test_client.py",

@@ -24,8 +24,9 @@ def build(name: str, sdk_type: str) -> Schema:
     """The schema of one body."""
     schema = _short_names(_raw_schema(sdk_type))
     schema = rewrite(schema, _without_prose)
-    _make_optional(schema, name)
+    _make_optional(schema, name, of_body=False)
     schema = rewrite(schema, Unions(schema.get("$defs", {})).rewrite)
+    _make_optional(schema, name, of_body=True)
     _add_fields(schema, name)
     if name.endswith(".request"):
         schema = rewrite(schema, _nullable_options)
@@ -79,10 +80,11 @@ def _without_prose(schema: Schema) -> Schema:
     return kept
 
 
-def _make_optional(schema: Schema, name: str) -> None:
+def _make_optional(schema: Schema, name: str, *, of_body: bool) -> None:
+    """As the overlay has it; a body that may be of two types is one only after `Unions`."""
     for fact in overlay.OPTIONAL:
-        if fact.schema == name:
-            required = schema["$defs"][fact.definition]["required"]
+        if fact.schema == name and of_body is not bool(fact.definition):
+            required = _holder(schema, fact.definition)["required"]
             for field in fact.fields:
                 required.remove(field)
 
@@ -108,12 +110,13 @@ def _closed_role(schema: Schema) -> Schema:
 def _add_types(schema: Schema, name: str) -> None:
     for fact in overlay.EXTRA_TYPES:
         if fact.schema == name:
-            fields = schema["$defs"][fact.definition]["properties"]
+            fields = _holder(schema, fact.definition)["properties"]
             field = fields[fact.field]
             if fact.type == "null":
                 fields[fact.field] = allow_null(field)
             else:
-                field["type"] = [field["type"], fact.type]
+                types = field["type"]
+                field["type"] = [*([types] if isinstance(types, str) else types), fact.type]
 
 
 def _add_fields(schema: Schema, name: str) -> None:
@@ -125,11 +128,17 @@ def _add_fields(schema: Schema, name: str) -> None:
 def _add_bounds(schema: Schema, name: str) -> None:
     for bound in overlay.BOUNDS:
         if name in bound.schemas:
-            holder = schema["$defs"][bound.definition] if bound.definition else schema
+            holder = _holder(schema, bound.definition)
             field, _, each = bound.field.partition(".")
             target = holder["properties"][field]
             # A bound says nothing about values of other types, so it can stand beside anything.
             (target["additionalProperties"] if each else target).update(bound.keywords)
+
+
+def _holder(schema: Schema, definition: str) -> Schema:
+    """The entry of `$defs` that holds a field, or the body itself."""
+    holder: Schema = schema["$defs"][definition] if definition else schema
+    return holder
 
 
 def _used_definitions(schema: Schema) -> dict[str, Schema]:

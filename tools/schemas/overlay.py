@@ -279,6 +279,8 @@ _CODEX = (
     "https://github.com/openai/codex, codex-rs/protocol/src/models.rs, ResponseItem"
 )
 
+_EDITS_AS_JSON = "OpenAPI: EditImageBodyJsonParam, which names images in place of uploading them"
+
 OPTIONAL = (
     Optional(
         _RESPONSES,
@@ -297,9 +299,11 @@ OPTIONAL = (
     Optional(_RESPONSES, "ResponseReasoningItemParam", ("id",), _CODEX),
     Optional(_RESPONSES, "ResponseFunctionWebSearchParam", ("id", "status", "action"), _CODEX),
     Optional(_RESPONSES, "LocalShellCall", ("id",), _CODEX),
+    Optional("images.edits.request", "", ("image",), _EDITS_AS_JSON),
 )
 
 EXTRA_TYPES = (
+    ExtraType("images.edits.request", "", "mask", "object", _EDITS_AS_JSON),
     ExtraType(
         "embeddings.response",
         "Embedding",
@@ -318,7 +322,18 @@ EXTRA_TYPES = (
 
 _SAMPLING = "API versions before 2026-10-21: https://platform.claude.com/docs/en/api/versioning"
 
+_IMAGE_REFERENCE = {
+    "type": "object",
+    "properties": {"image_url": {"type": "string"}, "file_id": {"type": "string"}},
+}
+
 EXTRA_FIELDS = (
+    ExtraField(
+        ("images.edits.request",),
+        "images",
+        {"type": ["array", "null"], "items": _IMAGE_REFERENCE, "minItems": 1, "maxItems": 16},
+        _EDITS_AS_JSON,
+    ),
     ExtraField(
         (_MESSAGES,), "temperature", {"type": "number", "minimum": 0, "maximum": 1}, _SAMPLING
     ),

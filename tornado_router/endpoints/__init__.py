@@ -18,7 +18,9 @@ from tornado_router.endpoints.chat_completions import CHAT_COMPLETIONS
 from tornado_router.endpoints.completions import COMPLETIONS
 from tornado_router.endpoints.dialects import ANTHROPIC, OPENAI, Dialect
 from tornado_router.endpoints.embeddings import EMBEDDINGS
+from tornado_router.endpoints.images_edits import IMAGES_EDITS
 from tornado_router.endpoints.images_generations import IMAGES_GENERATIONS
+from tornado_router.endpoints.images_variations import IMAGES_VARIATIONS
 from tornado_router.endpoints.messages import MESSAGES
 from tornado_router.endpoints.moderations import MODERATIONS
 from tornado_router.endpoints.passed import KINDS, PASSED, PASSTHROUGH
@@ -35,7 +37,9 @@ __all__ = [
     "COMPLETIONS",
     "EMBEDDINGS",
     "ENDPOINTS",
+    "IMAGES_EDITS",
     "IMAGES_GENERATIONS",
+    "IMAGES_VARIATIONS",
     "KNOWN",
     "MESSAGES",
     "MODERATIONS",
@@ -69,6 +73,8 @@ _ALL: tuple[Endpoint, ...] = (
     REALTIME,
     IMAGES_GENERATIONS,
     RERANK,
+    IMAGES_EDITS,
+    IMAGES_VARIATIONS,
 )
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.name: endpoint for endpoint in _ALL}

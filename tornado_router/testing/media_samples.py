@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tornado_router.testing import corpus
 from tornado_router.testing.corpus import Sample
 
 SPEECH = (
@@ -32,6 +33,48 @@ IMAGES = (
     Sample("nulls", {"model": "m", "prompt": "x", "size": None, "n": None, "style": None}),
     Sample("a square", {"model": "m", "prompt": "x", "size": "1024x1024", "n": 1}),
 )
+EDITS = (
+    Sample("an image", {"model": "m", "image": "cat.png", "prompt": "Add a hat"}),
+    Sample("images in a list", {"model": "m", "image": ["a.png", "b.jpg"], "prompt": "x"}),
+    Sample("the model behind the image", {"image": "cat.png", "prompt": "x", "model": "m"}),
+)
+ODD_EDITS = (
+    Sample("a mask", {"model": "m", "image": "a.png", "mask": "mask.png", "prompt": "x", "n": 2}),
+    Sample(
+        "options",
+        {
+            "model": "m",
+            "image": "a.png",
+            "prompt": "x",
+            "size": "1536x1024",
+            "quality": "high",
+            "input_fidelity": "high",
+            "output_format": "webp",
+            "output_compression": 50,
+            "user": "u",
+        },
+    ),
+    Sample(
+        "JSON",
+        {"model": "m", "images": [{"image_url": "https://example.org/a.png"}], "prompt": "x"},
+    ),
+    Sample(
+        "JSON with a mask",
+        {
+            "model": "m",
+            "images": [{"file_id": "file-1"}, {"image_url": corpus.PNG}],
+            "mask": {"file_id": "file-2"},
+            "prompt": "x",
+        },
+    ),
+    Sample("others' parameters", {"model": "m", "image": "a.png", "prompt": "x", "seed": "7"}),
+)
+VARIATIONS = (Sample("an image", {"model": "m", "image": "cat.png"}),)
+ODD_VARIATIONS = (
+    Sample("two as URLs", {"model": "m", "image": "a.png", "n": 2, "response_format": "url"}),
+    Sample("a size", {"model": "m", "image": "a.png", "size": "256x256", "user": "u"}),
+)
+
 ODD_IMAGES = (
     Sample("two images", {"model": "m", "prompt": "x", "n": 2}),
     Sample(

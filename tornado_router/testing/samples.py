@@ -257,6 +257,8 @@ SAMPLES: Mapping[str, tuple[tuple[Sample, ...], tuple[Sample, ...]]] = {
     endpoints.CHAT_COMPLETIONS.name: (corpus.PLAIN, (*corpus.CAPABLE, *corpus.ODD)),
     endpoints.COMPLETIONS.name: (COMPLETIONS, ODD_COMPLETIONS),
     endpoints.EMBEDDINGS.name: (EMBEDDINGS, ODD_EMBEDDINGS),
+    endpoints.IMAGES_EDITS.name: (media_samples.EDITS, media_samples.ODD_EDITS),
+    endpoints.IMAGES_VARIATIONS.name: (media_samples.VARIATIONS, media_samples.ODD_VARIATIONS),
     endpoints.IMAGES_GENERATIONS.name: (media_samples.IMAGES, media_samples.ODD_IMAGES),
     endpoints.MESSAGES.name: (MESSAGES, ODD_MESSAGES),
     endpoints.MODERATIONS.name: (MODERATIONS, ODD_MODERATIONS),

@@ -13,11 +13,11 @@ _TRUE_COLOUR = 2
 
 
 def images(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The response to a valid `images.generations` request; each image is a token."""
+    """The response to a valid request for images; each is a token. Variations have no prompt."""
     count = int(body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
     return {
         "created": 0,
-        "data": [{"b64_json": _picture(body["prompt"], index)} for index in range(count)],
+        "data": [{"b64_json": _picture(body.get("prompt", ""), index)} for index in range(count)],
         "background": "opaque",
         "output_format": "png",
         "size": "1x1",
@@ -26,19 +26,24 @@ def images(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def events(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The same as events, with as many partial images as are wanted."""
+def events(body: Mapping[str, Any], kind: str = "image_generation") -> Iterator[dict[str, Any]]:
+    """The same as events, with as many partial images as are wanted.
+
+    Args:
+        body: of the request.
+        kind: what the types of the events begin with.
+    """
     whole = images(body)
     common = {name: whole[name] for name in ("background", "output_format", "size", "quality")} | {
         "created_at": whole["created"]
     }
     for index, image in enumerate(whole["data"]):
         for number in range(int(body.get("partial_images") or 0)):
-            kind = {"type": "image_generation.partial_image", "partial_image_index": number}
-            yield {**kind, **common, **image}
+            partial = {"type": f"{kind}.partial_image", "partial_image_index": number}
+            yield {**partial, **common, **image}
         words = body if index == 0 else {"prompt": ""}
         yield {
-            "type": "image_generation.completed",
+            "type": f"{kind}.completed",
             **common,
             **image,
             "usage": _usage(words, 1),
@@ -60,7 +65,7 @@ def _picture(prompt: str, index: int) -> str:
 
 def _usage(body: Mapping[str, Any], count: int) -> dict[str, Any]:
     """A word is a token, and so is an image."""
-    words = len(body["prompt"].split())
+    words = len(body.get("prompt", "").split())
     return {
         "input_tokens": words,
         "input_tokens_details": {"image_tokens": 0, "text_tokens": words},

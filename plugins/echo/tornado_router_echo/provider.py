@@ -25,6 +25,13 @@ _JSON = ("chat.completions", "completions", "embeddings", "moderations")
 _TASKS = {"audio.transcriptions": "transcribe", "audio.translations": "translate"}
 """The endpoints that take sounds, and what they call what they do."""
 
+_IMAGES = {
+    "images.edits": "image_edit",
+    "images.generations": "image_generation",
+    "images.variations": "image_variation",
+}
+"""The endpoints that make images, and what the types of their events begin with."""
+
 
 class EchoProvider(Provider):
     """Says the last message back, word by word, and calls the tools that it asks for."""
@@ -45,7 +52,9 @@ class EchoProvider(Provider):
         "moderations": (),
         "rerank": (),
         "audio.speech": (),
+        "images.edits": (),
         "images.generations": (),
+        "images.variations": (),
         "audio.transcriptions": (),
         "audio.translations": (),
         "realtime": (),
@@ -102,7 +111,7 @@ class EchoProvider(Provider):
             return Binary(content_type(call.body), data, usage(call.body))
         if call.endpoint in _TASKS:
             return _transcript(call).response()
-        if call.endpoint == "images.generations":
+        if call.endpoint in _IMAGES:
             return images(call.body)
         if call.endpoint == "embeddings":
             return embed(call.body)
@@ -127,8 +136,8 @@ class EchoProvider(Provider):
             async for batch in self._stream_speech(call):
                 yield batch
             return
-        if call.endpoint == "images.generations":
-            for image in events(call.body):
+        if call.endpoint in _IMAGES:
+            for image in events(call.body, _IMAGES[call.endpoint]):
                 await asyncio.sleep(self._delay)
                 yield [image]
             return

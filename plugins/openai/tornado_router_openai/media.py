@@ -17,12 +17,14 @@ from tornado_router.provider import (
     Relayed,
     ServerSentEvents,
     StreamParser,
+    UpstreamRequest,
     UpstreamResponse,
     bad_answer,
     is_error,
     load_json_object,
     reported_error,
 )
+from tornado_router_openai.forms import form_request
 from tornado_router_openai.relay import Draft, Relay
 
 if TYPE_CHECKING:
@@ -79,8 +81,9 @@ class Speech(Relay):
 class Images(Relay):
     """https://platform.openai.com/docs/api-reference/images/create."""
 
-    def __init__(self, provider: OpenAIProvider) -> None:
-        super().__init__(provider, "/images/generations", "data")
+    def __init__(self, provider: OpenAIProvider, path: str = "/images/generations") -> None:
+        super().__init__(provider, path, "data")
+        self._path = path
         self.unsupported_fields = dict.fromkeys(provider.no_image_fields, "approximation")
 
     def edit(self, draft: Draft, call: Call) -> None:
@@ -103,6 +106,30 @@ class Images(Relay):
     def _events(self, call: Call, headers: Mapping[str, str]) -> StreamParser:
         count = int(call.body.get("n") or 1)  # for JSON Schema, 2.0 is an integer
         return TypedEvents(self._provider.name, ".completed", headers, count)
+
+
+class ImageForms(Images):
+    """Images of others, which are uploaded: a form goes on part by part, JSON as everywhere."""
+
+    def build_request(self, call: Call) -> UpstreamRequest:
+        """The client's form, or its JSON."""
+        if call.parts:
+            return form_request(self._provider, self._path, call)
+        return super().build_request(call)
+
+
+class ImageEdits(ImageForms):
+    """https://platform.openai.com/docs/api-reference/images/createEdit."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/images/edits")
+
+
+class ImageVariations(ImageForms):
+    """https://platform.openai.com/docs/api-reference/images/createVariation."""
+
+    def __init__(self, provider: OpenAIProvider) -> None:
+        super().__init__(provider, "/images/variations")
 
 
 class Pieces:

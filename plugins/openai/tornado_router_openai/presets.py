@@ -65,6 +65,7 @@ class Azure(OpenAIProvider):
         **_WITH_RESPONSES,
         **_AUDIO_TEXTS,
         "realtime": (),
+        "images.edits": (),
         "images.generations": (),
         "responses.compact": (),
     }

@@ -20,7 +20,7 @@ from tornado_router_openai.caching import has_breakpoints
 from tornado_router_openai.chat import ChatCompletions
 from tornado_router_openai.chat_rules import ChatRules
 from tornado_router_openai.embeddings import Embeddings
-from tornado_router_openai.media import Images, Speech
+from tornado_router_openai.media import ImageEdits, Images, ImageVariations, Speech
 from tornado_router_openai.realtime import Realtime
 from tornado_router_openai.relay import Completions, Moderations
 from tornado_router_openai.rerank import Rerank
@@ -41,7 +41,9 @@ _TRANSLATORS: Mapping[str, Callable[[Any], Translator]] = {
     "chat.completions": ChatCompletions,
     "completions": Completions,
     "embeddings": Embeddings,
+    "images.edits": ImageEdits,
     "images.generations": Images,
+    "images.variations": ImageVariations,
     "moderations": Moderations,
     "realtime": Realtime,
     "rerank": Rerank,
@@ -203,7 +205,9 @@ class OpenAI(OpenAIProvider):
         "audio.transcriptions": (),
         "audio.translations": (),
         "audio.speech": (),
+        "images.edits": (),
         "images.generations": (),
+        "images.variations": (),
         "completions": (),
         "moderations": (),
         "realtime": (),

@@ -29,6 +29,7 @@ UNTESTED = {
     "storage/migrations/0011_stored_events": "the same",
     "storage/migrations/0012_amounts_of_usage": "the same",
     "storage/migrations/0013_resources": "the same",
+    "storage/migrations/0014_batches": "the same",
     "validation/__init__": "what it imports is tested where it stands",
 }
 """Modules without a test file of their own, and why. A package's docstring needs none."""
@@ -48,6 +49,15 @@ ELSEWHERE = {
     "endpoints/openai_events": "endpoints/test_audio_texts.py",
     "calls/origins": "http/handlers/passed/test_named.py",
     "endpoints/named_resources": "http/handlers/passed/test_named.py",
+    "accounts/batch_holds": "http/handlers/passed/test_batches.py",
+    "calls/passed/batches/lines": "http/handlers/passed/test_batches.py",
+    "calls/passed/batches/money": "http/handlers/passed/test_batches.py",
+    "calls/passed/batches/poller": "http/handlers/passed/test_batches.py",
+    "calls/passed/batches/rows": "http/handlers/passed/test_batches.py",
+    "calls/passed/batches/service": "http/handlers/passed/test_batches.py",
+    "calls/passed/batches/submission": "http/handlers/passed/test_batches.py",
+    "calls/passed/batches/vendor_files": "http/handlers/passed/test_batches.py",
+    "runtime/passed_requests": "http/handlers/passed/test_batches.py",
     "calls/passed/gate": "http/handlers/passed/test_passed.py",
     "calls/passed/request": "http/handlers/passed/test_passed.py",
     "calls/passed/story": "http/handlers/passed/test_passed.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import NamedTuple
 
 BYTES_PER_TOKEN = 4
@@ -59,6 +59,12 @@ class Usage(NamedTuple):
         """Whether anything was used."""
         tokens = self.prompt_tokens or self.completion_tokens
         return bool(tokens or self.images or self.seconds or self.characters or self.searches)
+
+
+def added(one: Usage, other: Usage) -> Usage:
+    """Two usages together."""
+    sums = dict(zip(QUANTITIES, map(add, quantities(one), quantities(other)), strict=True))
+    return Usage(**sums, estimated=one.estimated or other.estimated)
 
 
 class Amounts(NamedTuple):

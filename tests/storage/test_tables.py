@@ -129,6 +129,9 @@ class TestTables:
             ("resources", ("resource_id", "provider")): True,
             ("resources", ("user_id", "provider", "kind")): False,
             ("resources", ("expires_at",)): False,
+            ("batches", ("provider", "batch_id")): True,
+            ("batches", ("user_id", "settled_at")): False,
+            ("batches", ("settled_at", "due_at")): False,
         }
 
     def test_defaults(self, storage):

@@ -9,6 +9,7 @@ from typing import Any
 from loguru import logger
 
 from tornado_router.accounts import credits
+from tornado_router.accounts.batch_holds import held_of_key, held_of_user
 from tornado_router.accounts.budgets import period, spent_since
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.plans import Plans
@@ -85,6 +86,21 @@ def find_key(key_hash: str, plans: Plans) -> Key | None:
     return _key(row, plan, key_hash, moment)
 
 
+def payer_of(key_id: int, plans: Plans) -> Key | None:
+    """A key by its row, whether it may still be used or not: it pays for what it has begun. Blocks.
+
+    Args:
+        key_id: its row.
+        plans: of users.
+
+    Returns:
+        None if it is not there any more, nor its user's plan.
+    """
+    row = ApiKey.select(ApiKey, User).join(User).where(ApiKey.id == key_id).first()
+    plan = plans.get(row.user.plan) if row else None
+    return _key(row, plan, row.key_hash, now()) if row and plan else None
+
+
 def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) -> Key:
     permissions = Permissions.read(row.permissions)
     ends: list[datetime.datetime | None] = [row.expires_at]
@@ -92,18 +108,17 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
         ends.append(row.previous_expires_at)
     purses = []
     if plan.credits is not None:
-        purses.append(credits.purse(row.user))
+        purses.append(_without(credits.purse(row.user), held_of_user(row.user_id)))
     if row.budget is not None:
         first, following = period(row.budget_period, moment)
-        purses.append(
-            Purse(
-                HolderKind.BUDGET.id(row.id, first),
-                billionths(row.budget),
-                spent_since(row.id, first),
-                row.budget_period,
-                str(following or ""),
-            )
+        budget = Purse(
+            HolderKind.BUDGET.id(row.id, first),
+            billionths(row.budget),
+            spent_since(row.id, first),
+            row.budget_period,
+            str(following or ""),
         )
+        purses.append(_without(budget, held_of_key(row.user_id, row.id)))
         if following:
             ends.append(datetime.datetime.combine(following, datetime.time()))
     rates = (
@@ -129,6 +144,11 @@ def _key(row: Any, plan: PlanOptions, key_hash: str, moment: datetime.datetime) 
         purses=tuple(purses),
         until=min((_timestamp(end) for end in ends if end), default=None),
     )
+
+
+def _without(purse: Purse, held: int) -> Purse:
+    """A purse without what batches hold of it."""
+    return purse._replace(allowance=purse.allowance - held) if held else purse
 
 
 def _timestamp(moment: datetime.datetime) -> float:

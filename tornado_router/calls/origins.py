@@ -22,14 +22,15 @@ MOST_NAMED = 1000
 _SHOWN = 100
 
 
+def goes_on(call: Call) -> bool:
+    """Whether a call goes on from a response that is kept: see `StoredResponses.origin`."""
+    endpoint = ENDPOINTS[call.endpoint]
+    return endpoint.previous(call) is not None or bool(endpoint.references(call))
+
+
 def names_kept(call: Call) -> bool:
     """Whether a call names by an id what is kept; most do not, and nothing is looked up."""
-    endpoint = ENDPOINTS[call.endpoint]
-    return (
-        endpoint.previous(call) is not None
-        or bool(endpoint.references(call))
-        or bool(endpoint.resources(call))
-    )
+    return goes_on(call) or bool(ENDPOINTS[call.endpoint].resources(call))
 
 
 class Origins:

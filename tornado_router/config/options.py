@@ -16,7 +16,7 @@ MAX_RATE = 100_000_000
 """Of a limit in a minute: the counters of both engines are exact up to there."""
 
 PASSED_PATHS = (
-    *("assistants", "containers", "conversations", "evals", "files", "fine_tuning/jobs"),
+    *("assistants", "batches", "containers", "conversations", "evals", "files", "fine_tuning/jobs"),
     *("skills", "threads", "uploads", "vector_stores", "videos"),
 )
 """What of OpenAI's API is passed on unless router.toml says otherwise."""
@@ -558,6 +558,12 @@ class PassthroughOptions:
         "Names of providers whose vendors' own APIs are passed on below `/NAME/`, such as "
         "`/anthropic/v1/files`. The router puts the key in.",
     )
+    batch_seconds: float = option(
+        30.0,
+        "How often vendors are asked for each batch that has not ended, in seconds.",
+        minimum=0.1,
+        maximum=3600,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -901,6 +907,12 @@ class PriceOptions:
     )
     thousand_searches: float = option(
         0.0, "For a thousand searches of reranking, as the vendor counts them.", minimum=0
+    )
+    batch: float = option(
+        0.5,
+        "In a batch, all of it costs this share: 0.5 is half, 1 the same.",
+        minimum=0,
+        maximum=1,
     )
     tiers: tuple[PriceTier, ...] = option(
         (),

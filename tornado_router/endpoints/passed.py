@@ -89,6 +89,7 @@ class Kind(NamedTuple):
 KINDS: Sequence[Kind] = (
     Kind("files", "files"),
     Kind("uploads", "uploads"),
+    Kind("batches", "batches"),
     Kind("vector_stores", "vector_stores"),
     Kind("conversations", "conversations"),
     Kind("containers", "containers", spends=True),

@@ -28,6 +28,12 @@ class Invalid:
         "We could not parse the form in your request: {reason}.",
         "The body is not a form (`multipart/form-data`) that can be read.",
     )
+    invalid_batch_file = _invalid(
+        400,
+        "The input file of a batch cannot be used: {reason}.",
+        "The input file of a batch is empty, too large, or not lines of JSON.",
+        param="input_file_id",
+    )
     repeated_field = _invalid(
         400,
         "Invalid form: '{param}' comes more than once, or as different kinds of fields.",

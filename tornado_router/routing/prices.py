@@ -76,9 +76,10 @@ class Price:
         options: the `[prices."MODEL"]` table.
     """
 
-    __slots__ = ("_base", "_last", "_most_request", "_tiers", "_units")
+    __slots__ = ("_base", "_batch", "_last", "_most_request", "_tiers", "_units")
 
     def __init__(self, options: PriceOptions) -> None:
+        self._batch = _decimal(options.batch)
         self._units = UnitPrices(options)
         self._most_request = math.ceil(self._units.request)
         rate = self._base = _rate(options, self._units)
@@ -139,6 +140,12 @@ class Price:
         else:
             most = prompt * rate.most_input + completion * rate.most_output
         return -(-most // MILLION) + self._units.most(amounts)
+
+    def in_batch(self, billionths: int) -> Cost:
+        """What calls cost in a batch that would cost so much by themselves."""
+        cost = int((billionths * self._batch).to_integral_value(ROUND_HALF_UP))
+        shown = {**orjson.loads(self.prices), "batch": str(self._batch)}
+        return Cost(cost, orjson.dumps(shown).decode())
 
     def _rate(self, prompt: int) -> Rate:
         for above, rate in reversed(self._tiers):

@@ -18,14 +18,12 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.background.held_memory import HeldMemory
-from tornado_router.background.supervisor import start_task
+from tornado_router.background.supervisor import keep_task, start_task
 from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
 from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.origins import Origins
-from tornado_router.calls.passed.gate import Gate
-from tornado_router.calls.passed.rules import Rules
 from tornado_router.calls.passed.story import PassThroughs
 from tornado_router.calls.realtime.dialing import Dialer
 from tornado_router.calls.realtime.opening import Sessions as RealtimeSessions
@@ -57,6 +55,7 @@ from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
 from tornado_router.runtime.books import RouterBooks
 from tornado_router.runtime.loaded_config import LoadedConfig
+from tornado_router.runtime.passed_requests import look_after_batches, make_passed
 from tornado_router.runtime.shared import keep_in_process, share_in_redis
 from tornado_router.storage.private_files import kept_token
 from tornado_router.storage.storage import Storage
@@ -130,6 +129,7 @@ class RouterProcess:
         self._secrets: set[str] = set()
         self._resources = Resources(storage)
         self.services = self._make_services(loaded)
+        self._batches = keep_task("batches", lambda: look_after_batches(self.services))
         self.application = RouterApplication(self.services, config.server.max_body_bytes)
 
     def adopt(self, loaded: LoadedConfig) -> None:
@@ -160,6 +160,8 @@ class RouterProcess:
 
         A database, Redis or collector that hangs holds it up for some ten seconds at the most.
         """
+        self._batches.cancel()
+        await asyncio.wait([self._batches])
         await self.services.background.close()
         self.metrics.sum_up()
         self.storage.stop()
@@ -233,12 +235,12 @@ class RouterProcess:
                 self._upstreams[item.name] = open_upstream(
                     item.name, item.common, self._memory, loaded.proxy_variables
                 )
-        router = loaded.router
-        self.metrics.models.keep(router.names())
-        self.metrics.targets.keep(target.model for target in router.targets())
-        plans, services = _plans(config), self._account_services
+        self.metrics.models.keep(loaded.router.names())
+        self.metrics.targets.keep(target.model for target in loaded.router.targets())
+        services, plans = self._account_services, _plans(config)
+        validators = Validators(cast(Profile, config.validation.profile))
         accounts = self._call_accounts(config, loaded.prices)
-        gateway = self._make_gateway(loaded, router, accounts)
+        gateway = self._make_gateway(loaded, loaded.router, accounts)
         return Serving(
             config=config,
             providers=loaded.providers,
@@ -251,44 +253,39 @@ class RouterProcess:
                 options=config.auth,
                 plans=plans,
             ),
-            router=router,
+            router=loaded.router,
             prices=loaded.prices,
             gateway=gateway,
-            validators=Validators(cast(Profile, config.validation.profile)),
+            validators=validators,
             counts=TokenCounts(
-                router,
+                loaded.router,
                 loaded.providers,
                 gateway.ask_provider,
                 self.shared.limiter,
                 gateway.origins.find,
             ),
-            passed=self._make_passed(loaded, router, accounts),
-            sessions=self._make_sessions(loaded, gateway, accounts),
-        )
-
-    def _make_sessions(
-        self, loaded: LoadedConfig, gateway: Gateway, accounts: CallAccounts
-    ) -> RealtimeSessions:
-        return RealtimeSessions(
-            gateway,
-            accounts,
-            Dialer(loaded.providers, dict(self._upstreams), self._health),
-            self._authenticator.refresh,
-            loaded.config.server,
+            passed=self._make_passed(loaded, accounts, validators),
+            sessions=RealtimeSessions(
+                gateway,
+                accounts,
+                Dialer(loaded.providers, dict(self._upstreams), self._health),
+                self._authenticator.refresh,
+                config.server,
+            ),
         )
 
     def _make_passed(
-        self, loaded: LoadedConfig, router: Router, accounts: CallAccounts
+        self, loaded: LoadedConfig, accounts: CallAccounts, validators: Validators
     ) -> PassThroughs:
-        refuses = loaded.config.pricing.unpriced == "refuse"
-        return PassThroughs(
-            loaded.providers,
+        return make_passed(
+            loaded,
             dict(self._upstreams),
             accounts,
+            validators,
             resources=self._resources,
-            gate=Gate(self._resources, refuse_unpriced=refuses),
-            router=router,
-            rules=Rules(loaded.config.passthrough),
+            services=self._account_services,
+            bounds=self._output_bounds,
+            plans=_plans(loaded.config),
         )
 
     def _make_gateway(

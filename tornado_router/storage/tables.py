@@ -315,11 +315,45 @@ class Resource(Model):
         )
 
 
+class Batch(Model):
+    """A batch that a vendor works at: what it may cost is held until it is settled.
+
+    `batch_id` is null until the vendor is known to have made it. `file` is the vendor's input file,
+    and `own_file` the one that the client named: another, if its models had to be renamed. `held`
+    is in billionths of a US dollar. `due_at` is when a router may look after it next: who does
+    moves it on first.
+    Rows hold no foreign keys, and outlive users and keys: what a vendor did costs money.
+    """
+
+    id = BigAutoField()
+    batch_id = CharField(max_length=256, null=True)
+    provider = CharField()
+    user_id = IntegerField()
+    key_id = IntegerField()
+    endpoint = CharField(max_length=64)
+    model = CharField()
+    target_model = CharField()
+    own_file = CharField(max_length=256)
+    file = CharField(max_length=256)
+    held = BigIntegerField()
+    created_at = DateTimeField(default=now)
+    due_at = DateTimeField()
+    settled_at = DateTimeField(null=True)
+
+    class Meta:
+        table_name = "batches"
+        indexes = (
+            (("provider", "batch_id"), True),
+            (("user_id", "settled_at"), False),
+            (("settled_at", "due_at"), False),
+        )
+
+
 MAX_ID = 2**31 - 1
 """Of a row: larger numbers do not fit into the column on every database."""
 
 TABLES = (
     *(User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite, RequestLog),
     *(StoredResponse, BackgroundResponse, StoredItem, StoredEvents),
-    Resource,
+    *(Resource, Batch),
 )

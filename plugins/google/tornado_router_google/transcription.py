@@ -252,6 +252,7 @@ def _check(choice: Mapping[str, Any]) -> None:
             "The provider holds the transcript back, as it goes against its policies.",
             type="invalid_request_error",
             param="file",
+            code="content_policy_violation",
         )
 
 

@@ -23,7 +23,7 @@ def rules(**options):
         ("/v1/threads/thread_1/messages", "threads"),
         ("/v1/fine_tuning/checkpoints/x/permissions", None),
         ("/v1/filesystem", None),
-        ("/v1/batches", None),
+        ("/v1/batches", "batches"),
         ("/v1", None),
         ("/v2/files", None),
         ("/files", None),

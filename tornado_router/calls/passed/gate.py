@@ -16,8 +16,8 @@ from tornado_router.endpoints.resource_ids import Named, ids_in, ids_in_text, is
 from tornado_router.error_codes import Refusal
 from tornado_router.observability.redaction import printable_name
 
-_FREE = frozenset(("files", "messages/count_tokens", "skills", "uploads"))
-"""Collections of vendors' own APIs whose requests cost nothing."""
+_FREE = frozenset(("batches", "files", "messages/count_tokens", "skills", "uploads"))
+"""Collections of vendors' own APIs whose requests cost nothing, or are paid for elsewhere."""
 
 _MODEL_FIELDS = frozenset(("model", "base_model"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
@@ -10,6 +10,8 @@ from loguru import logger
 
 from tornado_router.calls.account import CallAccount, CallAccounts
 from tornado_router.calls.client import Client, ClientLeftError, Envelope
+from tornado_router.calls.passed.batches.service import Batches
+from tornado_router.calls.passed.batches.submission import is_submission
 from tornado_router.calls.passed.gate import Gate, model_of, models_in
 from tornado_router.calls.passed.lists import Lists
 from tornado_router.calls.passed.request import PassedRequest, Query, write_query
@@ -44,6 +46,8 @@ _EVENTS = "text/event-stream"
 
 _NO_CONTENT = 204
 
+_BATCHES = "batches"
+
 
 class PassedClient(Client, Protocol):
     """Takes a response that may have any status of success."""
@@ -64,10 +68,12 @@ class PassThroughs:
         gate: lets requests through.
         router: knows the names of models.
         rules: which requests are passed on.
+        batches: which are not passed on as they are.
 
     Attributes:
         rules: the same.
         resources: the same.
+        batches: the same.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class PassThroughs:
         gate: Gate,
         router: Router,
         rules: Rules,
+        batches: Batches,
     ) -> None:
         self._providers = providers
         self._clients = clients
@@ -88,6 +95,7 @@ class PassThroughs:
         self._router = router
         self.rules = rules
         self.resources = resources
+        self.batches = batches
 
     async def run(
         self, request: PassedRequest, call_id: str, envelope: Envelope, client: PassedClient
@@ -121,7 +129,13 @@ class PassThroughs:
             account.attempts.target = target
             vendor = Vendor(configured, self._clients[request.provider])
             errand = _Errand(
-                request, account, client, vendor, resources=self.resources, gate=self._gate
+                request,
+                account,
+                client,
+                vendor,
+                resources=self.resources,
+                gate=self._gate,
+                batches=self.batches,
             )
             await errand.run()
 
@@ -170,6 +184,7 @@ class _Errand:
         *,
         resources: Resources,
         gate: Gate,
+        batches: Batches,
     ) -> None:
         self._request = request
         self._account = account
@@ -177,6 +192,7 @@ class _Errand:
         self._vendor = vendor
         self._resources = resources
         self._gate = gate
+        self._batches = batches
         key = account.envelope.key
         self._owner = Owner(key.user_id, key.id, request.provider)
 
@@ -184,6 +200,10 @@ class _Errand:
         request = self._request
         if request.is_list and request.path.collection != "models":
             await self._list()
+            return
+        if is_submission(request):
+            raw = await self._batches.submit(request, self._account, self._vendor)
+            await self._deliver(raw, JSON, Usage(), {})
             return
         upload = None
         if request.upload is not None:
@@ -215,7 +235,20 @@ class _Errand:
             return body
 
         page = await Lists(ask, mine, request.dialect).page(request.query)
+        if path.collection == _BATCHES:
+            page = {**page, "data": await self._shown(page.get("data"))}
         await self._deliver(write_json(page), JSON, Usage(), {})
+
+    async def _shown(self, batches: Any) -> list[Any]:
+        """Batches as their client knows them, once it is noted whose the files in them are."""
+        items = [item for item in batches if isinstance(item, Mapping)] if batches else []
+        things = [thing for item in items for thing in beside(self._request.path, item)]
+        await self._note_all(things)
+        renamed = await self._batches.renamed(self._request.provider, items)
+        return [
+            {**item, "input_file_id": renamed[item["id"]]} if item.get("id") in renamed else item
+            for item in items
+        ]
 
     async def _whole(self, response: UpstreamStream, kind: str) -> None:
         """Delivers a response in JSON, once it is noted whose the things in it are."""
@@ -225,6 +258,10 @@ class _Errand:
         if raw:
             body = self._object(raw)
             await self._note(created(request.method, request.path, body), body)
+            if request.path.collection == _BATCHES:
+                renamed = await self._batches.renamed(request.provider, [body])
+                for file in renamed.values():
+                    raw = replace_fields(raw, {"input_file_id": file})
             call = self._account.call
             usage = KNOWN[call.endpoint].whole(call, Relayed(body, raw)).usage
         if request.method == "DELETE" and request.path.owned and not request.path.inner:
@@ -304,16 +341,20 @@ class _Errand:
             ProviderError: 502, what the vendor has made is another user's.
         """
         others = [thing for thing in beside(self._request.path, body) if thing != made]
-        things = [*([made] if made else ()), *others]
+        taken = await self._note_all([*([made] if made else ()), *others])
+        if made and made.id in taken:
+            raise Failure.bad_provider_answer(
+                f"The provider '{self._request.provider}' gave an id that it gave before."
+            )
+
+    async def _note_all(self, things: Sequence[Thing]) -> set[str]:
+        """Notes whose some things are; returns the ids that another user has."""
         noted = [Made(thing.id, thing.collection, thing.expires) for thing in things]
         taken = await self._resources.note(self._owner, noted)
         if taken:
             provider = self._request.provider
             logger.error("{} gave an id to a second user: {}", provider, printable_name(min(taken)))
-            if made and made.id in taken:
-                raise Failure.bad_provider_answer(
-                    f"The provider '{provider}' gave an id that it gave before."
-                )
+        return taken
 
     def _used(self, meter: UsageMeter) -> Usage:
         call = self._account.call

@@ -29,7 +29,10 @@ _ALSO_NEEDED: dict[str, dict[str, Any]] = {
     f"{beta}responses.{name}": _PROMPT
     for beta in ("", "beta.")
     for name in ("create", "input_tokens.count")
-} | {"embeddings.create": {"encoding_format": "float"}}
+} | {
+    "embeddings.create": {"encoding_format": "float"},
+    "realtime.client_secrets.create": {"session": {"type": "realtime", "model": "openai/live"}},
+}
 """What the API needs, though the SDK's types leave it out; and vectors that the SDK leaves as its
 types have them."""
 

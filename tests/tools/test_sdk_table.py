@@ -1,5 +1,6 @@
 """Every method of the official SDK that sends a request, at a router and a vendor of its types."""
 
+import json
 import re
 
 import openai
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.sqlite_suffices
 
 MAKERS = {
     "assistant_id": "beta.assistants.create",
+    "batch_id": "batches.create",
     "character_id": "videos.create_character",
     "container_id": "containers.create",
     "conversation_id": "conversations.create",
@@ -32,6 +34,14 @@ MAKERS = {
 }
 """What makes the thing whose id a parameter is."""
 
+LINE = {
+    "custom_id": "1",
+    "method": "POST",
+    "url": "/v1/responses",
+    "body": {"model": "openai/gpt-4o", "input": "hello"},
+}
+"""Of the file of a batch."""
+
 REFUSALS = ("endpoint_not_served", "method_not_allowed")
 
 ROUTER_TOML = f"""
@@ -48,12 +58,17 @@ base_url = "URL"
 responses = true
 [routes.omni-moderation-latest]
 targets = ["openai/omni-moderation-latest"]
+[routes.dall-e-2]
+targets = ["openai/dall-e-2"]
+[routes.gpt-image-1]
+targets = ["openai/gpt-image-1"]
 """
 
 
 @pytest.fixture(scope="module")
 def vendor():
     with TypedVendor() as vendor:
+        vendor.content = json.dumps(LINE).encode()
         yield vendor
 
 

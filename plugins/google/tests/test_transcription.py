@@ -124,7 +124,7 @@ def test_a_sound_that_does_not_fit_is_refused(monkeypatch):
     monkeypatch.setattr(transcription_module, "MAX_BYTES", 10)
     with pytest.raises(ProviderError) as caught:
         sent(call())
-    assert (caught.value.status, caught.value.code) == (400, "content_policy_violation")
+    assert (caught.value.status, caught.value.param) == (400, "file")
 
 
 @pytest.mark.parametrize("wanted", ["srt", "vtt", "verbose_json", "diarized_json"])

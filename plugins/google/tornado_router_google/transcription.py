@@ -24,6 +24,7 @@ from tornado_router.provider import (
     UpstreamResponse,
     dump_json,
 )
+from tornado_router_google.images import FILTERED
 from tornado_router_google.models import Traits, traits_of
 from tornado_router_google.wire import cannot
 
@@ -252,7 +253,7 @@ def _check(choice: Mapping[str, Any]) -> None:
             "The provider holds the transcript back, as it goes against its policies.",
             type="invalid_request_error",
             param="file",
-            code="content_policy_violation",
+            code=FILTERED,
         )
 
 

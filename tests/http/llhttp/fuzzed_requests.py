@@ -70,6 +70,9 @@ class Owner:
         self.application = Recorder()
         self.gone = 0
 
+    def ended(self, connection):
+        """Nothing more is read of it."""
+
     def closed(self, connection):
         self.gone += 1
 

@@ -10,6 +10,7 @@ from tornado_router.endpoints import (
     EMBEDDINGS,
     ENDPOINTS,
     MODERATIONS,
+    RERANK,
     Endpoint,
 )
 from tornado_router.errors import ApiError
@@ -23,7 +24,7 @@ _WORDS = {
 }
 """What is in the names of models for these endpoints, and in no others."""
 
-_OTHER_WORDS = ("audio", "dall-e", "image", "realtime", "rerank", "sora", "tts", "whisper")
+_OTHER_WORDS = ("audio", "dall-e", "image", "realtime", RERANK.name, "sora", "tts", "whisper")
 """What is in the names of models that make or read something other than text."""
 
 

@@ -11,7 +11,14 @@ import msgspec
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.origins import goes_on
 from tornado_router.calls.permissions import check_permissions
-from tornado_router.endpoints import ENDPOINTS, OPENAI, Endpoint
+from tornado_router.endpoints import (
+    CHAT_COMPLETIONS,
+    COMPLETIONS,
+    EMBEDDINGS,
+    MODERATIONS,
+    RESPONSES,
+    Endpoint,
+)
 from tornado_router.endpoints.resource_ids import Named, ids_in
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError, clip
@@ -24,12 +31,9 @@ MAX_BYTES = 200 * 1024 * 1024
 MAX_LINE_BYTES = 10 * 1024 * 1024
 """As OpenAI has them, but for the last: a line is held in memory."""
 
-_NAMES = ("chat.completions", "responses", "completions", "embeddings", "moderations")
-
 BATCHED: Mapping[str, Endpoint] = {
     endpoint.path: endpoint
-    for name, endpoint in ENDPOINTS.items()
-    if name in _NAMES and endpoint.dialect is OPENAI
+    for endpoint in (CHAT_COMPLETIONS, RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS)
 }
 """The endpoints that lines may be for, by path: those whose responses report what they used."""
 

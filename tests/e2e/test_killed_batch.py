@@ -90,9 +90,11 @@ def test_a_batch_is_paid_for_once_whenever_its_router_is_killed(router_project, 
     project.place.ask("UPDATE batches SET settled_at = NULL, due_at = created_at")
     router = project.serve()
     poll(lambda: project.place.ask("SELECT settled_at FROM batches")[0][0])
+    results = client().files.content(client().batches.retrieve(batch).output_file_id).text
+    router.send(signal.SIGTERM)  # now all is written
+    router.wait()
     (row,) = settled()
     assert row["cost"] == 2 * COST
     ((left, spent),) = project.place.ask("SELECT credits, spent FROM users WHERE email = ?", EMAIL)
     assert (left, spent) == (10**9 - 2 * COST, 2 * COST)
-    results = client().files.content(client().batches.retrieve(batch).output_file_id).text
     assert [json.loads(text)["custom_id"] for text in results.splitlines()] == ["task-1", "task-2"]

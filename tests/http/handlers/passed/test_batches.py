@@ -378,6 +378,7 @@ class TestOnce:
 
         app.storage.call(forget)
         await eventually(lambda: app.storage.call(lambda: Batch.get().settled_at))
+        await eventually(lambda: not app.ledger.backlog)
         assert len(settled(app)) == 1
         assert (1 - credits_of(app, payer.id)) * 10**9 == COST
 

@@ -15,7 +15,7 @@ from harness.component import Component, now
 from harness.in_process import InProcessRouter, Nothing, in_process_router
 
 from tornado_router.accounts.key_lookup import Key
-from tornado_router.calls.attempt import Attempts
+from tornado_router.calls.attempts import Attempts
 from tornado_router.calls.permissions import check_permissions
 from tornado_router.endpoints import CHAT_COMPLETIONS
 from tornado_router.ledger import codec

@@ -15,6 +15,7 @@ from tornado_router.background.supervisor import (
     SupervisedThread,
     call_later,
     child_task,
+    end_task,
     failures,
     keep_task,
     repeat,
@@ -52,6 +53,26 @@ def failing(times, then):
 
 
 class TestTasks:
+    def test_a_task_ends_that_has_missed_that_it_was_cancelled(self):
+        async def main():
+            turns = []
+
+            async def work():
+                while True:
+                    try:
+                        await asyncio.sleep(60)
+                    except asyncio.CancelledError:
+                        turns.append(1)
+                        if len(turns) > 2:
+                            raise
+
+            task = keep_task(NAME, work)
+            await asyncio.sleep(0)
+            await asyncio.wait_for(end_task(task), 30)
+            assert task.cancelled()
+
+        asyncio.run(main())
+
     def test_a_task_that_fails_is_reported_though_nobody_awaits_it(self, errors):
         async def fail():
             raise ValueError("my secret")

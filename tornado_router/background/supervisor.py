@@ -7,6 +7,7 @@ to use:
 
 - `keep_task(name, work)`: a coroutine function that is to run until its task is cancelled.
 - `start_task(name, coroutine)`: a coroutine that ends by itself, which is not awaited.
+- `end_task(task)`: cancels one of those, and waits until it has ended.
 - `child_task(name, coroutine)`: one that its caller awaits, and so learns of its exception.
 - `repeat(name, seconds, work)`: a function to be called on the event loop again and again.
 - `call_later(name, seconds, work, *args)`: a function to be called there once.
@@ -34,6 +35,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 LONG_SECONDS = 10.0
 """Work that ran for so long before it failed begins with the first pause again."""
+
+END_SECONDS = 0.1
+"""For so long a task that was cancelled may take to end, before it is cancelled again."""
 
 _FAULTS = (Exception, SystemExit)
 """What work may raise; a library may try to end the process, which no library decides."""
@@ -104,6 +108,17 @@ def keep_task(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> async
         work: is called again after each failure.
     """
     return start_task(name, _keep(name, work))
+
+
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancels a task until it has ended.
+
+    Once may not be enough: `asyncio.wait_for` of Python 3.11 swallows a cancellation that comes in
+    the turn of the event loop in which what it waits for is done.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=END_SECONDS)
 
 
 async def _keep(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

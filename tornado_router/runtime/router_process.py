@@ -18,7 +18,7 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.background.held_memory import HeldMemory
-from tornado_router.background.supervisor import keep_task, start_task
+from tornado_router.background.supervisor import end_task, keep_task, start_task
 from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
@@ -160,8 +160,7 @@ class RouterProcess:
 
         A database, Redis or collector that hangs holds it up for some ten seconds at the most.
         """
-        self._batches.cancel()
-        await asyncio.wait([self._batches])
+        await end_task(self._batches)
         await self.services.background.close()
         self.metrics.sum_up()
         self.storage.stop()

@@ -324,7 +324,7 @@ def test_a_file_is_named_once(router_project):
 
 def test_plugins_are_listed_shortly_or_with_what_they_can_do(router_project):
     project = router_project({})
-    assert "\n  type groq: chat.completions, embeddings\n" in project.cli("plugins").stdout
+    assert "\n  type deepseek: chat.completions, embeddings\n" in project.cli("plugins").stdout
     whole = project.cli("plugins", "--abilities").stdout
     assert "\n  type groq: chat.completions (stream, tools, " in whole
     listed = json.loads(project.cli("plugins", "--json").stdout)

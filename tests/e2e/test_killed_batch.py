@@ -58,14 +58,11 @@ def test_a_batch_is_paid_for_once_whenever_its_router_is_killed(router_project, 
     def client():
         return openai.OpenAI(base_url=router.url, api_key=key, max_retries=0)
 
-    file = client().files.create(file=jsonl(line(1), line(2)), purpose="batch").id
-    batch = (
-        client()
-        .batches.create(
+    with client() as sdk:
+        file = sdk.files.create(file=jsonl(line(1), line(2)), purpose="batch").id
+        batch = sdk.batches.create(
             input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h"
-        )
-        .id
-    )
+        ).id
     vendor.held = True
     vendor.finish(batch)
 
@@ -90,7 +87,8 @@ def test_a_batch_is_paid_for_once_whenever_its_router_is_killed(router_project, 
     project.place.ask("UPDATE batches SET settled_at = NULL, due_at = created_at")
     router = project.serve()
     poll(lambda: project.place.ask("SELECT settled_at FROM batches")[0][0])
-    results = client().files.content(client().batches.retrieve(batch).output_file_id).text
+    with client() as sdk:
+        results = sdk.files.content(sdk.batches.retrieve(batch).output_file_id).text
     router.send(signal.SIGTERM)  # now all is written
     router.wait()
     (row,) = settled()

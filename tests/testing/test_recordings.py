@@ -90,8 +90,8 @@ class TestFolder:
             load(folder)
 
     def test_endpoint_that_the_kit_knows_no_request_of_needs_one(self, tmp_path):
-        (tmp_path / "rerank").mkdir()
-        (tmp_path / "rerank" / "a.http").write_bytes(OK)
+        (tmp_path / "images.edits").mkdir()
+        (tmp_path / "images.edits" / "a.http").write_bytes(OK)
         with pytest.raises(RecordingError, match=r"needs a a\.request\.json"):
             load(tmp_path)
 

@@ -33,17 +33,8 @@ ENTRY_POINT_GROUP = "tornado_router"
 DISTRIBUTIONS = {
     **dict.fromkeys(
         (
-            *(
-                "openai",
-                "azure",
-                "deepseek",
-                "fireworks",
-                "groq",
-                "llama.cpp",
-                "mistral",
-                "moonshot",
-            ),
-            *("ollama", "openrouter", "together", "vllm", "xai"),
+            *("openai", "azure", "cohere", "deepseek", "fireworks", "groq", "llama.cpp", "mistral"),
+            *("moonshot", "ollama", "openrouter", "together", "vllm", "xai"),
         ),
         "tornado-llm-router-openai",
     ),

@@ -6,6 +6,8 @@ allows (last: 6.6): `_as_list` of `HTTPHeaders`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tornado.httputil import HTTPHeaders
 
 from tornado_router.http.header_names import WRITTEN
@@ -21,3 +23,9 @@ def header(headers: HTTPHeaders, name: str) -> str | None:
     if not values:
         return None
     return values[0] if len(values) == 1 else ",".join(values)
+
+
+def offered_protocols(headers: Mapping[str, str]) -> list[str]:
+    """The sub-protocols that the client of a websocket offers."""
+    offered = headers.get("Sec-WebSocket-Protocol", "")
+    return [name.strip() for name in offered.split(",") if name.strip()]

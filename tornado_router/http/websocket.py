@@ -24,6 +24,7 @@ from websockets.typing import Subprotocol
 
 from tornado_router.error_codes import Invalid
 from tornado_router.http.connection import ClientGoneError, Tunnel, open_tunnel
+from tornado_router.http.request_header import offered_protocols
 
 CLOSE_SECONDS = 1.0
 """For so long the client's part of the closing handshake is awaited."""
@@ -265,9 +266,3 @@ class WebSocket:
         if not pieces[-1]:  # its sign for the end
             self._is_over = True
         return self._tunnel.write(b"".join(pieces))
-
-
-def offered_protocols(headers: Mapping[str, str]) -> list[str]:
-    """The sub-protocols that a client offers."""
-    offered = headers.get("Sec-WebSocket-Protocol", "")
-    return [name.strip() for name in offered.split(",") if name.strip()]

@@ -30,7 +30,7 @@ def chunks_of(response: Body, provider: str) -> list[Body]:
     body = response.body if isinstance(response, Relayed) else response
     if isinstance(body, Mapping) and "choices" not in body and isinstance(body.get("text"), str):
         return _events(body)
-    if isinstance(body, Mapping) and isinstance(body.get("data"), list) and body["data"]:
+    if isinstance(body, Mapping) and _are_images(body.get("data")):
         return [response]
     choices = body.get("choices") if isinstance(body, Mapping) else None
     if isinstance(body, Binary) or not isinstance(choices, list) or not choices:
@@ -46,6 +46,17 @@ def chunks_of(response: Body, provider: str) -> list[Body]:
     if body.get("usage"):
         chunks.append({**head, "choices": [], "usage": body["usage"]})
     return chunks
+
+
+def _are_images(data: Any) -> bool:
+    """Whether the items of a list are images: embeddings, for one, are no stream."""
+    return (
+        isinstance(data, list)
+        and bool(data)
+        and all(
+            isinstance(item, Mapping) and ("b64_json" in item or "url" in item) for item in data
+        )
+    )
 
 
 def _events(transcript: Mapping[str, Any]) -> list[Body]:

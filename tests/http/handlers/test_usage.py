@@ -24,6 +24,17 @@ from tornado_router.storage.tables import ApiKey, UsageLog, User
 from ...finished import EPOCH, finished
 
 SPAN = {"from": "2026-11-01", "to": "2026-12-01"}
+NO_MEDIA = {
+    "audio_prompt_tokens": 0,
+    "audio_completion_tokens": 0,
+    "image_prompt_tokens": 0,
+    "image_completion_tokens": 0,
+    "images": 0,
+    "seconds": 0.0,
+    "characters": 0,
+    "searches": 0,
+}
+MEDIA = ",".join(NO_MEDIA)
 ROW = {
     "id": 1,
     "call_id": "req_1",
@@ -44,6 +55,7 @@ ROW = {
     "cached_tokens": 3,
     "cache_write_tokens": 4,
     "reasoning_tokens": 2,
+    **NO_MEDIA,
     "usage_estimated": False,
     "cache_hit": False,
     "cost": "0.000000025",
@@ -62,6 +74,7 @@ SUMS = {
     "cached_tokens": 3,
     "cache_write_tokens": 4,
     "reasoning_tokens": 2,
+    **NO_MEDIA,
     "cost": "0.000000025",
 }
 
@@ -544,9 +557,9 @@ class TestCsv:
         assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
         assert answer.body.decode().splitlines() == [
             "key_id,key_name,requests,errors,unpriced,prompt_tokens,completion_tokens,"
-            "total_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,cost",
-            "1,ann's 1,1,0,0,11,7,18,3,4,2,1",
-            "2,ann's 2,1,1,0,11,7,18,3,4,2,0.000000025",
+            f"total_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,{MEDIA},cost",
+            "1,ann's 1,1,0,0,11,7,18,3,4,2,0,0,0,0,0,0.0,0,0,1",
+            "2,ann's 2,1,1,0,11,7,18,3,4,2,0,0,0,0,0,0.0,0,0,0.000000025",
         ]
         for grouping in ("day", "model", "provider"):
             answer = await get("ann", SPAN, format="csv", group_by=grouping)

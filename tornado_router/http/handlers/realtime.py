@@ -18,9 +18,8 @@ from tornado_router.endpoints import REALTIME, Endpoint
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.calls import EnvelopeHandler, forwarded_headers
-from tornado_router.http.request_header import header
+from tornado_router.http.request_header import header, offered_protocols
 from tornado_router.http.services import Services
-from tornado_router.http.websocket import Handshake, offered_protocols
 from tornado_router.observability.redaction import REDACTED, printable_name
 from tornado_router.provider import Call, write_json
 
@@ -74,6 +73,9 @@ class SessionHandler(EnvelopeHandler):
 
     async def get(self) -> None:
         """Opens a session, or refuses it before the websocket is granted."""
+        # Its library takes a seventh of a second to load, and most routers have no sessions.
+        from tornado_router.http.websocket import Handshake  # noqa: PLC0415
+
         services, options = self.services, self.services.serving.config.server
         handshake = Handshake(self.request, options.max_message_bytes, (PROTOCOL,))
         self.refuse_at_stop()

@@ -200,7 +200,7 @@ class ClientSecretsHandler(EnvelopeHandler):
                 "bytes: set the rest of it by session.update.",
                 param="session",
             )
-        seconds = (body.get("expires_after") or {}).get("seconds", SECONDS)
+        seconds = int((body.get("expires_after") or {}).get("seconds") or SECONDS)
         kept = {"type": "realtime", **session, "model": model}
         value, expires_at = self.services.client_secrets.make(self.key.digest, kept, seconds)
         shown = {

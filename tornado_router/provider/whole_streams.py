@@ -49,7 +49,7 @@ def chunks_of(response: Body, provider: str) -> list[Body]:
 
 
 def _are_images(data: Any) -> bool:
-    """Whether the items of a list are images: embeddings, for one, are no stream."""
+    """Whether the items of a list are images: embeddings, for one, make no stream."""
     return (
         isinstance(data, list)
         and bool(data)

@@ -176,10 +176,8 @@ def test_deployments_that_cannot_be_served(name, model):
 
 
 @pytest.mark.parametrize(
-    ("model", "mode", "endpoint"),
-    [("openai/tts-1", None, "audio.speech"), ("openai/dall-e-3", None, "images."),
-     ("openai/sora-2", "video_generation", "video_")],
-)  # fmt: skip
+    ("model", "mode", "endpoint"), [("openai/sora-2", "video_generation", "video_")]
+)
 def test_models_of_endpoints_that_are_not_served_are_left_out(model, mode, endpoint):
     chat = {"model_name": "a", "litellm_params": {"model": "openai/gpt-4o-mini"}}
     other = {"model_name": "b", "litellm_params": {"model": model}}
@@ -195,7 +193,11 @@ def test_models_of_endpoints_that_are_not_served_are_left_out(model, mode, endpo
 
 
 @pytest.mark.parametrize(
-    "mode", ["audio_transcription", "chat", "completion", "embedding", "moderation", None]
+    "mode",
+    [
+        *("audio_speech", "audio_transcription", "chat", "completion", "embedding"),
+        *("image_generation", "moderation", None),
+    ],
 )
 def test_models_of_endpoints_that_are_served(mode):
     item = {"model_name": "a", "litellm_params": {"model": "openai/x"}, "model_info": {}}

@@ -54,6 +54,8 @@ class TestGroq(TestOpenAI):
 class TestDeepSeek(TestOpenAI):
     """One that wants its reasoning back."""
 
-    recordings = recordings_without(endpoints=("moderations", "audio.*", "images.*"))
+    recordings = recordings_without(
+        endpoints=("moderations", "audio.speech", "audio.tr*", "images.*")
+    )
     kind = DeepSeek
     examples = 40

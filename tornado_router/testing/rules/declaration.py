@@ -79,6 +79,8 @@ class DeclarationRules(Rules):
                 continue
             if endpoint in ENDPOINTS and ENDPOINTS[endpoint].is_socket:
                 continue  # its sessions are not recorded
+            if not provider.supports(endpoint):
+                continue  # with these options, it is not offered
             if endpoint not in recorded or (self.recordings is None and not player.in_process):
                 faults.append(f"you declare `{endpoint}`: record a response of it")
         no_faults(faults)

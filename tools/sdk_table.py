@@ -25,9 +25,9 @@ _PARAMETER = re.compile(r"\{\w+\}")
 _REASONS = {
     "chat/completions": "the router keeps no chat completions",
     "models": "models belong to the deployment",
-    "realtime": "calls by telephone and WebRTC go past the router",
+    "realtime/calls": "calls by telephone and WebRTC go past the router",
+    "realtime": "sessions begin by a websocket, or with `realtime.client_secrets`",
     "live": "calls by telephone and WebRTC go past the router",
-    "batches": "their files name models that a key may not use",
 }
 """Why what begins so is refused, where it is not for the usual reason."""
 

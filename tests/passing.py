@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
+import time
 
 from tornado_router.accounts import keys, registration
 from tornado_router.accounts.permissions import Permissions
 from tornado_router.accounts.plans import UNLIMITED
 from tornado_router.storage.tables import User
+
+from .batch_vendor import jsonl
+from .support import DEADLINE
 
 BOUNDARY = "xyzBoundary7"
 
@@ -77,3 +83,28 @@ def form(content=b"hello", fields=(("purpose", "user_data"),), boundary=BOUNDARY
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n'
     head += "Content-Type: text/plain\r\n\r\n"
     return "".join(parts).encode() + head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+
+
+async def eventually(ask):
+    """What is true at last."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        found = ask()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < end, "it never came"
+        await asyncio.sleep(0.05)
+
+
+async def submit(person, *lines, key=None, path="/v1/batches", **more):
+    """Uploads the input file of a batch, and submits it; returns the status and the body."""
+    _, file = await person.upload(jsonl(*lines), fields=(("purpose", "batch"),))
+    body = {
+        "input_file_id": file["id"],
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        **more,
+    }
+    return await person.ask("POST", path, body, key=key)

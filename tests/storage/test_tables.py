@@ -132,6 +132,15 @@ class TestTables:
             ("batches", ("provider", "batch_id")): True,
             ("batches", ("user_id", "settled_at")): False,
             ("batches", ("settled_at", "due_at")): False,
+            ("kept_files", ("file_id",)): True,
+            ("kept_files", ("user_id",)): False,
+            ("kept_files", ("expires_at",)): False,
+            ("kept_parts", ("kept_id", "number")): True,
+            ("kept_batches", ("batch_id",)): True,
+            ("kept_batches", ("user_id",)): False,
+            ("kept_batches", ("keep_until",)): False,
+            ("kept_batches", ("ended_at", "claimed_until")): False,
+            ("kept_lines", ("kept_id", "state", "number")): False,
         }
 
     def test_defaults(self, storage):

@@ -86,6 +86,12 @@ def find_key(key_hash: str, plans: Plans) -> Key | None:
     return _key(row, plan, key_hash, moment)
 
 
+def digest_of(key_id: int) -> str | None:
+    """What a key is looked up by, be it good or not; None if it is not there any more. Blocks."""
+    row = ApiKey.select(ApiKey.key_hash).where(ApiKey.id == key_id).first()
+    return row.key_hash if row else None
+
+
 def payer_of(key_id: int, plans: Plans) -> Key | None:
     """A key by its row, whether it may still be used or not: it pays for what it has begun. Blocks.
 

@@ -9,6 +9,7 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.text import MAX_EMAIL, clean_text, known_email, printable
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError
+from tornado_router.storage.kept_tables import KeptBatch, KeptFile
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import (
     MAX_ID,
@@ -158,6 +159,12 @@ def delete_user(user_id: int) -> None:
         ApiKey.update(name="").where(ApiKey.user == user_id).execute()
         RequestLog.delete().where(RequestLog.user_id == user_id).execute()
         Resource.delete().where(Resource.user_id == user_id).execute()
+        KeptFile.update(is_whole=False, expires_at=moment).where(
+            KeptFile.user_id == user_id
+        ).execute()
+        KeptBatch.update(ended_at=moment, keep_until=moment, runner="").where(
+            KeptBatch.user_id == user_id
+        ).execute()
         StoredItem.delete().where(StoredItem.user_id == user_id).execute()
         stored = StoredResponse.select(StoredResponse.id).where(StoredResponse.user_id == user_id)
         StoredEvents.delete().where(StoredEvents.stored_id.in_(stored)).execute()

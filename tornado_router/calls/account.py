@@ -200,7 +200,9 @@ class CallAccount:
         if self.cached:
             self.permit = await self._admission.admit_free(self.call, self.envelope.key)
             return self.permit
-        self.permit = await self._admission.admit(self.call, self.envelope.key, targets)
+        self.permit = await self._admission.admit_patiently(
+            self.call, self.envelope.key, targets, self.envelope.deferred
+        )
         self.attempts.bounds = self.permit.bounds
         ledger = self._accounts.ledger
         safely("the ledger", lambda: ledger.begin(running_call(self.call, self.envelope)))
@@ -363,7 +365,8 @@ class CallAccount:
         """The usage of a call that did not end well."""
         if self._meter is not None:
             return self._meter.usage()
-        if is_cut_off and self.attempts.made:  # the provider may charge for the prompt
+        is_last = self.envelope.deferred is None
+        if is_cut_off and is_last and self.attempts.made:  # the provider may charge for the prompt
             return KNOWN[self.call.endpoint].estimate(self.call)
         return Usage()
 

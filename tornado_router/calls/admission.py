@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.calls.client import Deferred
 from tornado_router.calls.refusals import level_headers, refusal_of
 from tornado_router.calls.sent_bounds import SentBounds
 from tornado_router.endpoints import KNOWN, OPENAI, Ask, Dialect, Output
 from tornado_router.error_codes import Refusal
+from tornado_router.errors import ApiError
 from tornado_router.ledger.record import Charge
 from tornado_router.limits.holders import HolderKind
 from tornado_router.limits.limiter import (
@@ -134,6 +136,18 @@ class Admission:
         else:
             permit.lease = await self._reserve_for_guess(call, permit, demand, unseen)
         return permit
+
+    async def admit_patiently(
+        self, call: Call, key: Key, targets: Sequence[Target], deferred: Deferred | None
+    ) -> Permit:
+        """As `admit`, but a call that is deferred waits for room."""
+        while True:
+            try:
+                return await self.admit(call, key, targets)
+            except ApiError as refusal:
+                if deferred is None:
+                    raise
+                await deferred.wait(refusal)
 
     async def admit_free(self, call: Call, key: Key) -> Permit:
         """Admits a call that uses nothing, as the cache serves it: it counts as a request.

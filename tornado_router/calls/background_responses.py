@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from tornado_router.background.held_memory import Hold, request_hold
 from tornado_router.background.supervisor import report, start_task
 from tornado_router.calls.client import Client, Envelope
+from tornado_router.calls.collector import Collector
 from tornado_router.calls.gateway import Gateway
 from tornado_router.calls.kept_events import KeptEvents
 from tornado_router.calls.stored_responses import (
@@ -150,7 +151,7 @@ class Running:
             if self.events:
                 await self._gateway.run(asked, self._envelope, self.events)
                 return self.events.response or failed(response, "server_error", _NO_END)
-            client = _Collector()
+            client = Collector()
             await self._gateway.run(asked, self._envelope, client)
             return {**load_json(bytes(client.data)), "id": response["id"], "background": True}
         except StoppedError as error:
@@ -284,38 +285,6 @@ class BackgroundResponses:
             running.end("stop")
         if self._running:
             await asyncio.wait(list(self._running), timeout=CLOSE_SECONDS)
-
-
-class _Collector:
-    """Takes the response in the place of a client (`Client`)."""
-
-    begun = False
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def keep_alive(
-        self, comment: bytes, headers: Callable[[], Mapping[str, str]], content_type: str
-    ) -> None:
-        """No client waits."""
-
-    def await_end(self, seconds: float, give_up: Callable[[], None]) -> None:
-        """No client waits."""
-
-    def begin(self, headers: Mapping[str, str], content_type: str, *, stream: bool) -> None:
-        """Headers are of no use later."""
-
-    def write(self, data: bytes) -> Awaitable[None]:
-        """Takes a part of the body."""
-        self.data += data
-        return asyncio.sleep(0)
-
-    def finish(self, data: bytes) -> Awaitable[None]:
-        """Takes the last part of the body."""
-        return self.write(data)
-
-    def abort(self) -> None:
-        """What is broken off is not JSON, which is found later."""
 
 
 def waited_for(call: Call) -> Call:

@@ -7,13 +7,29 @@ from typing import NamedTuple, Protocol
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.response_cache import CacheControl
-from tornado_router.errors import RouterError
+from tornado_router.errors import ApiError, RouterError
 from tornado_router.observability.trace_context import TraceContext
 
 NO_HEADERS: Mapping[str, str] = {}
 
 CACHE_DEFAULTS = CacheControl()
 """Of a request that asks nothing of the cache."""
+
+
+class Deferred(Protocol):
+    """What a call is for that no client waits for: if it is cut off, it is run again."""
+
+    async def wait(self, refusal: ApiError) -> None:
+        """Returns once it may be tried again to admit the call.
+
+        Raises:
+            ApiError: the same, if that is of no use.
+        """
+        ...
+
+    async def keep(self, data: bytes) -> None:
+        """Writes the whole response, before the call is charged: what it raises fails the call."""
+        ...
 
 
 class Envelope(NamedTuple):
@@ -31,6 +47,7 @@ class Envelope(NamedTuple):
         session: of the program, for the log; empty if it has none.
         headers: of the request, for what is looked up in them by an operator's wish.
         let_in: called once the call was admitted, if anything; what it raises fails the call.
+        deferred: what the call is for, if no client waits for it.
     """
 
     key: Key
@@ -44,6 +61,7 @@ class Envelope(NamedTuple):
     session: str = ""
     headers: Mapping[str, str] = NO_HEADERS
     let_in: Callable[[], Awaitable[None]] | None = None
+    deferred: Deferred | None = None
 
 
 class ClientLeftError(RouterError):

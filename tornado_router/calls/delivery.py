@@ -190,6 +190,8 @@ class Delivery:
         """
         account, entry = self._account, self._entry
         account.copy.add(data or b"")
+        if deferred := account.envelope.deferred:
+            await deferred.keep(data or b"")
         await account.end(usage, error_code=error_code)
         if keep:
             await keep()

@@ -567,6 +567,46 @@ class PassthroughOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """`[batches]`: batches that the router runs itself, for models whose vendors have none.
+
+    Each line is a call like any other, at its usual price, behind the calls of clients.
+    """
+
+    by_router: bool = option(
+        False,
+        "Whether the router runs the batches whose model the provider of `[passthrough]` does not "
+        "serve; without such a provider, all. Their files are in the database.",
+    )
+    lines_at_once: int = option(
+        8,
+        "So many lines of all batches run in a process at a time. Each is a call to a vendor, "
+        "whose limits interactive calls need, too.",
+        minimum=1,
+        maximum=1000,
+    )
+    busy_calls: int = option(
+        32,
+        "While a process serves so many calls of clients, it begins no line of a batch.",
+        minimum=1,
+    )
+    keep_seconds: float = option(
+        2_592_000.0,
+        "How long an input file is kept after its upload, and a batch with its results after its "
+        "end; 30 days, as OpenAI keeps them.",
+        minimum=60,
+        maximum=315_360_000,
+    )
+    max_bytes_per_user: int = option(
+        1024 * 1024 * 1024,
+        "Of each user, files and lines that wait may take so much; beyond, nothing new is taken "
+        "until some is deleted. Results of batches that run are written all the same.",
+        minimum=0,
+    )
+    max_bytes: int = option(10 * 1024 * 1024 * 1024, "The same for all users together.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CacheOptions:
     """`[cache]`: the response cache, for routes that have `cache_seconds`."""
 
@@ -938,6 +978,7 @@ SECTIONS: Mapping[str, type] = {
     "memory": MemoryOptions,
     "responses": ResponsesOptions,
     "passthrough": PassthroughOptions,
+    "batches": BatchOptions,
     "cache": CacheOptions,
     "request_log": RequestLogOptions,
     "validation": ValidationOptions,

@@ -19,6 +19,7 @@ from tornado_router.config.options import (
     NAMED_SECTIONS,
     SECTIONS,
     AuthOptions,
+    BatchOptions,
     CacheOptions,
     CorsOptions,
     DatabaseOptions,
@@ -89,6 +90,7 @@ class Config:
     memory: MemoryOptions
     responses: ResponsesOptions
     passthrough: PassthroughOptions
+    batches: BatchOptions
     cache: CacheOptions
     request_log: RequestLogOptions
     validation: ValidationOptions

@@ -251,6 +251,13 @@ class Refusal:
         "The vendor's list, which all users of the router share, is too long to be searched.",
         retry=False,
     )
+    storage_full = _refusal(
+        403,
+        "The router keeps {used} bytes of yours for batches, and has no room for more. Delete "
+        "files that you do not need.",
+        "The files and batches that the router keeps itself take all the room that "
+        "`[batches]` gives a user, or all users together.",
+    )
     invite_not_found = _refusal(
         404, "There is no unused invite {id}.", "There is no such unused invite."
     )

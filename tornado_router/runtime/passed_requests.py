@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 
 from tornado_router.accounts.plans import Plans
 from tornado_router.calls.account import CallAccounts
@@ -14,8 +12,7 @@ from tornado_router.calls.passed.gate import Gate
 from tornado_router.calls.passed.rules import Rules
 from tornado_router.calls.passed.story import PassThroughs
 from tornado_router.calls.resources import Resources
-from tornado_router.errors import DatabaseAwayError
-from tornado_router.http.services import AccountServices, Services
+from tornado_router.http.services import AccountServices
 from tornado_router.provider import HTTPClient
 from tornado_router.routing.output_length import OutputBounds
 from tornado_router.runtime.loaded_config import LoadedConfig
@@ -46,8 +43,7 @@ def make_passed(
         plans: of users.
     """
     config = loaded.config
-    refuses = config.pricing.unpriced == "refuse"
-    gate = Gate(resources, refuse_unpriced=refuses)
+    gate = Gate(resources, refuse_unpriced=config.pricing.unpriced == "refuse")
     batches = Batches(
         services.storage,
         loaded.providers,
@@ -59,6 +55,7 @@ def make_passed(
         money=_money(loaded, accounts, services, bounds, plans),
         max_values=config.server.max_json_values,
         seconds=config.passthrough.batch_seconds,
+        options=config.batches,
     )
     return PassThroughs(
         loaded.providers,
@@ -67,23 +64,9 @@ def make_passed(
         resources=resources,
         gate=gate,
         router=loaded.router,
-        rules=Rules(config.passthrough),
+        rules=Rules(config.passthrough, keeps=config.batches.by_router),
         batches=batches,
     )
-
-
-async def look_after_batches(services: Services) -> None:
-    """Has vendors be asked for batches, for as long as the process runs.
-
-    Args:
-        services: of the process; what router.toml decides changes in it.
-    """
-    while True:
-        options = services.serving.config.passthrough
-        await asyncio.sleep(options.batch_seconds / 2)
-        if options.provider or options.vendors:
-            with suppress(DatabaseAwayError):  # later, then
-                await services.serving.passed.batches.look_after()
 
 
 def _money(

@@ -18,7 +18,7 @@ from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
 from tornado_router.accounts.sessions import Sessions
 from tornado_router.background.held_memory import HeldMemory
-from tornado_router.background.supervisor import end_task, keep_task, start_task
+from tornado_router.background.supervisor import start_task
 from tornado_router.calls.account import CallAccounts, Observer
 from tornado_router.calls.admission import Admission
 from tornado_router.calls.dispatch import Dispatcher
@@ -53,9 +53,10 @@ from tornado_router.routing.output_length import OutputBounds
 from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import Router
 from tornado_router.routing.selection import Selection
+from tornado_router.runtime.batch_tasks import BatchTasks
 from tornado_router.runtime.books import RouterBooks
 from tornado_router.runtime.loaded_config import LoadedConfig
-from tornado_router.runtime.passed_requests import look_after_batches, make_passed
+from tornado_router.runtime.passed_requests import make_passed
 from tornado_router.runtime.shared import keep_in_process, share_in_redis
 from tornado_router.storage.private_files import kept_token
 from tornado_router.storage.storage import Storage
@@ -129,7 +130,7 @@ class RouterProcess:
         self._secrets: set[str] = set()
         self._resources = Resources(storage)
         self.services = self._make_services(loaded)
-        self._batches = keep_task("batches", lambda: look_after_batches(self.services))
+        self._batches = BatchTasks(self.services, is_alone=not shares)
         self.application = RouterApplication(self.services, config.server.max_body_bytes)
 
     def adopt(self, loaded: LoadedConfig) -> None:
@@ -160,7 +161,7 @@ class RouterProcess:
 
         A database, Redis or collector that hangs holds it up for some ten seconds at the most.
         """
-        await end_task(self._batches)
+        await self._batches.close()
         await self.services.background.close()
         self.metrics.sum_up()
         self.storage.stop()

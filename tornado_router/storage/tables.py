@@ -18,6 +18,7 @@ from peewee import (
     TextField,
 )
 
+from tornado_router.storage.kept_tables import KEPT_TABLES
 from tornado_router.storage.values import MoneyField, now
 from tornado_router.usage import QUANTITIES
 
@@ -355,5 +356,5 @@ MAX_ID = 2**31 - 1
 TABLES = (
     *(User, ApiKey, UsageLog, UsageDay, CreditEntry, Invite, RequestLog),
     *(StoredResponse, BackgroundResponse, StoredItem, StoredEvents),
-    *(Resource, Batch),
+    *(Resource, Batch, *KEPT_TABLES),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.calls.passed.kept.names import KEPT, is_kept
 from tornado_router.calls.passed.request import PassedRequest
 from tornado_router.calls.permissions import may_use
 from tornado_router.calls.resources import Resources
@@ -74,15 +75,23 @@ class Gate:
         Raises:
             ApiError: 404; 503, the database is away.
         """
-        owned = await self._resources.find(key.user_id, {item.id for item in named}, provider)
+        ids = {item.id for item in named}
+        kept = set(filter(is_kept, ids))
+        own: set[str] = set()
+        others: set[str] = set()
+        for some, place in ((ids - kept, provider), (kept, KEPT)):
+            owned = await self._resources.find(key.user_id, some, place)
+            own |= owned.own.keys()
+            others |= owned.others
         for item in named:
-            if item.id in owned.others or (item.is_certain and item.id not in owned.own):
+            if item.id in others or (item.is_certain and item.id not in own):
                 raise not_found(item, collection)
 
 
 def not_found(item: Named, collection: str = "") -> Exception:
     """The refusal of an id that is not there for this user."""
-    what = (collection.rpartition("/")[2] or "resource").removesuffix("s").replace("_", " ")
+    what = (collection.rpartition("/")[2] or "resource").replace("batches", "batch")
+    what = what.removesuffix("s").replace("_", " ")
     return Refusal.resource_not_found(
         what=what.capitalize(), id=printable_name(item.id)[:_SHOWN], param=item.param
     )

@@ -6,7 +6,7 @@ until there are as many of the user's own as were asked for, or no more can come
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tornado_router.calls.passed.request import Query
@@ -169,6 +169,27 @@ class Lists:
             else:
                 made[name] = value
         return made
+
+
+def behind(first: Ask, ids: Collection[str], second: Ask) -> Ask:
+    """Lists what is in one place, and behind that what is in another.
+
+    Args:
+        first: lists the one.
+        ids: of what is there.
+        second: lists the other.
+    """
+
+    async def ask(query: Query) -> Mapping[str, Any]:
+        cursor = dict(query).get(_OPENAI.after, "")
+        if not cursor or cursor in ids:
+            page = await first(query)
+            if page["data"]:
+                return {**page, "has_more": True}
+            query = [(name, value) for name, value in query if name != _OPENAI.after]
+        return await second(query)
+
+    return ask
 
 
 def _listed(body: Mapping[str, Any]) -> bool:

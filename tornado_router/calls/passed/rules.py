@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from tornado_router.calls.passed.kept.names import KEPT, KEPT_KINDS
 from tornado_router.config import check
 from tornado_router.config.options import PassthroughOptions
 from tornado_router.endpoints import ENDPOINTS, PASSTHROUGH
@@ -45,22 +46,27 @@ class Match(NamedTuple):
 
 
 class Rules:
-    """Knows which requests are passed on.
+    """Knows which requests are passed on, or served from what the router keeps itself.
 
     Args:
         options: `[passthrough]`.
+        keeps: whether the router keeps files and batches itself.
     """
 
-    def __init__(self, options: PassthroughOptions) -> None:
-        self._provider = options.provider
+    def __init__(self, options: PassthroughOptions, *, keeps: bool = False) -> None:
+        self._provider = options.provider or KEPT
         self._vendors = frozenset(options.vendors)
-        rules = [rule for rule in map(read_rule, options.paths) if rule] if options.provider else []
+        paths = [
+            *(options.paths if options.provider else ()),
+            *(KEPT_KINDS if keeps else ()),
+        ]
+        rules = [rule for rule in map(read_rule, paths) if rule]
         self._rules = sorted(rules, key=lambda rule: -len(rule.segments))
 
     @property
     def shown(self) -> list[str]:
         """What the paths begin with that are passed on to OpenAI's provider."""
-        return sorted(f"/{_VERSION}/{'/'.join(rule.segments)}" for rule in self._rules)
+        return sorted({f"/{_VERSION}/{'/'.join(rule.segments)}" for rule in self._rules})
 
     def match(self, path: str) -> Match | None:
         """What a path is passed on as; None if it is not.
@@ -98,6 +104,8 @@ def check_passthrough(
     options: PassthroughOptions, providers: Mapping[str, ConfiguredProvider]
 ) -> Iterator[Fault]:
     """What is wrong with `[passthrough]`."""
+    if KEPT in providers:
+        yield Fault(check.dotted(("providers", KEPT)), "stands for what the router keeps itself")
     if options.provider:
         yield from _check_provider("passthrough.provider", options.provider, providers)
     served = {tuple(endpoint.path.split("/")[2:]) for endpoint in ENDPOINTS.values()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import cast
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol, cast
 
 from tornado_router.calls.upstream.interface import ByteStream
 from tornado_router.calls.vendor_errors import judge
@@ -29,6 +29,50 @@ RETURNED = ("accept-ranges", "content-disposition", "content-range", "etag", "la
 _ASTERISK = b"*"
 
 
+class Source(Protocol):
+    """Where requests go: a vendor, or what the router keeps itself.
+
+    Attributes:
+        name: of the provider.
+        waited: seconds for which it was waited for.
+    """
+
+    name: str
+    waited: float
+
+    def opened(self, request: PassThrough) -> AbstractAsyncContextManager[Any]:
+        """Sends a request; the response, which is a success, is read inside of it.
+
+        Raises:
+            ApiError: it was refused, or failed.
+        """
+        ...
+
+    async def read(self, response: Any) -> bytes:
+        """The whole body of a response, without secrets.
+
+        Raises:
+            ApiError: it broke off, or is too large.
+        """
+        ...
+
+    def pieces(self, response: Any) -> AsyncIterator[bytes]:
+        """The body of a response as it comes, without secrets.
+
+        Raises:
+            ApiError: it broke off.
+        """
+        ...
+
+    def headers(self, response: Any) -> dict[str, str]:
+        """The headers of a response that reach the client."""
+        ...
+
+    def content_type(self, response: Any) -> str:
+        """The type of a response."""
+        ...
+
+
 class Vendor:
     """One provider, for requests that are passed on.
 
@@ -39,7 +83,8 @@ class Vendor:
 
     def __init__(self, configured: ConfiguredProvider, client: HTTPClient) -> None:
         assert configured.provider is not None, "it is on"
-        self.configured = configured
+        self.name = configured.name
+        self._configured = configured
         self._provider: Provider = configured.provider
         self._client = client
         self.waited = 0.0
@@ -56,7 +101,7 @@ class Vendor:
             try:
                 made = self._provider.pass_through(request)
                 if made is None:
-                    raise Invalid.passed_to_none(provider=self.configured.name)
+                    raise Invalid.passed_to_none(provider=self.name)
                 http = self._provider.authorized(self._client)
                 response = await stack.enter_async_context(http.stream(made))
                 cast(ByteStream, response).piece_bytes = PIECE_BYTES
@@ -115,7 +160,7 @@ class Vendor:
         """What takes the provider's secrets out of a body."""
         credentials = self._provider.credentials
         fetched = credentials.secrets() if credentials else ()
-        return Scrubber([*self.configured.secrets, *fetched])
+        return Scrubber([*self._configured.secrets, *fetched])
 
     def _clean(self, text: str) -> str:
         scrubber = self.scrubber()
@@ -123,7 +168,7 @@ class Vendor:
         return "".join(it for it in clean.decode("utf-8", "replace") if " " <= it < "\x7f")
 
     def _judged(self, error: BaseException) -> ApiError:
-        return judge(error, self.configured).error
+        return judge(error, self._configured).error
 
 
 class Scrubber:

@@ -1,8 +1,6 @@
 """Batches: their lines are checked, money is held, owners are noted, and each is paid for once."""
 
-import asyncio
 import json
-import time
 
 import pytest
 
@@ -12,7 +10,7 @@ from tornado_router.storage.values import EPOCH
 
 from ....batch_vendor import BatchVendor, jsonl, line
 from ....file_vendor import KEY
-from ....passing import Person
+from ....passing import eventually, submit
 from ....support import DEADLINE
 
 pytestmark = pytest.mark.gen_test(timeout=DEADLINE)
@@ -68,16 +66,6 @@ def app_files(vendor):
 
 
 @pytest.fixture
-def ann(app, http_client, base_url):
-    return Person(app, "ann", http_client, base_url)
-
-
-@pytest.fixture
-def bob(app, http_client, base_url):
-    return Person(app, "bob", http_client, base_url)
-
-
-@pytest.fixture
 def payer(app, ann):
     """Ann, who pays from one dollar of credits."""
 
@@ -86,15 +74,6 @@ def payer(app, ann):
 
     app.storage.call(pay)
     return ann
-
-
-async def eventually(ask):
-    """What is true at last."""
-    end = time.monotonic() + DEADLINE
-    while not (found := ask()):
-        assert time.monotonic() < end, "it never came"
-        await asyncio.sleep(0.05)
-    return found
 
 
 def rows(app):
@@ -115,18 +94,6 @@ def settled(app):
 
 def credits_of(app, user_id):
     return app.storage.call(lambda: User.get_by_id(user_id).credits)
-
-
-async def submit(person, *lines, key=None, path="/v1/batches", **more):
-    """Uploads an input file, and submits it; returns the status and the body."""
-    _, file = await person.upload(jsonl(*lines), fields=(("purpose", "batch"),))
-    body = {
-        "input_file_id": file["id"],
-        "endpoint": "/v1/chat/completions",
-        "completion_window": "24h",
-        **more,
-    }
-    return await person.ask("POST", path, body, key=key)
 
 
 async def test_a_batch_and_what_comes_of_it_are_its_makers(app, ann, bob, vendor):

@@ -121,13 +121,14 @@ class LineCheck:
         endpoint: that all of them are for.
         validator: of its requests.
         key: that the batch is submitted with.
-        find: the target of a model; it raises an `ApiError` if there is none.
+        find: the target of a model, None if the router runs the batch itself; it raises an
+            `ApiError` if there is none.
         max_values: of the JSON in a line.
 
     Attributes:
         count: of the lines that were checked.
         model: that all of them ask for; empty before the first.
-        target: of it; None before the first.
+        target: of it; None before the first, and if the router runs the batch itself.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class LineCheck:
         endpoint: Endpoint,
         validator: Validator,
         key: Key,
-        find: Callable[[str], Target],
+        find: Callable[[str], Target | None],
         max_values: int | None,
     ) -> None:
         self.count = 0
@@ -211,7 +212,7 @@ class LineCheck:
             raise Invalid.invalid_value(
                 "A line of a batch cannot go on from a response.", param="previous_response_id"
             )
-        if self.target is None:
+        if not self.model:
             check_permissions(self._endpoint.name, call.model, self._key)
             self.model, self.target = call.model, self._find(call.model)
         elif call.model != self.model:

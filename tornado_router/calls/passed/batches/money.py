@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -108,6 +108,16 @@ class BatchMoney:
         output = ask.output()
         bound = self._bounds.ceiling(target) if output.bound is None else output.bound
         return price.estimate(prompt, bound * output.choices, ask.amounts(seen))
+
+    def check_priced(self, model: str, targets: Sequence[Target]) -> None:
+        """Refuses a model without a price to those who pay, if that is to be refused.
+
+        Raises:
+            ApiError: 403, no target of it has one.
+        """
+        prices = [self._prices.find(target.provider, target.model) for target in targets]
+        if self._refuse_unpriced and not any(prices):
+            raise Refusal.model_not_priced(model=printable_name(model))
 
     async def begin(self, call: Call, key: Key, batch: rows.Submitted, seconds: float) -> int:
         """Notes a batch and holds what it may cost, at once; returns the id of its row.

@@ -19,7 +19,7 @@ from tornado_router.background.supervisor import child_task
 from tornado_router.calls.passed.batches import rows, vendor_files
 from tornado_router.calls.passed.batches.lines import LineSplitter
 from tornado_router.calls.passed.batches.money import BatchMoney, Spent, summed
-from tornado_router.calls.passed.batches.submission import TURN_LINES
+from tornado_router.calls.passed.batches.reading import TURN_LINES
 from tornado_router.calls.passed.vendor import Vendor
 from tornado_router.calls.resource_rows import Made, Owner
 from tornado_router.calls.resources import Resources

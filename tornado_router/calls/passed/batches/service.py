@@ -11,9 +11,14 @@ from tornado_router.calls.passed.batches.money import BatchMoney
 from tornado_router.calls.passed.batches.poller import BatchPoller
 from tornado_router.calls.passed.batches.submission import Submission
 from tornado_router.calls.passed.gate import Gate
+from tornado_router.calls.passed.kept.keeper import Keeper
+from tornado_router.calls.passed.kept.names import KEPT
+from tornado_router.calls.passed.kept.submission import KeptSubmission
 from tornado_router.calls.passed.request import PassedRequest
-from tornado_router.calls.passed.vendor import Vendor
+from tornado_router.calls.passed.vendor import Source, Vendor
+from tornado_router.calls.resource_rows import Owner
 from tornado_router.calls.resources import Resources
+from tornado_router.config.options import BatchOptions
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import HTTPClient
 from tornado_router.routing.routes import Router
@@ -35,9 +40,11 @@ class Batches:
         money: holds what batches may cost.
         max_values: of the JSON in a line.
         seconds: between two looks at a batch.
+        options: `[batches]`, of those that the router runs itself.
 
     Attributes:
         seconds: the same.
+        options: the same.
     """
 
     def __init__(
@@ -53,8 +60,10 @@ class Batches:
         money: BatchMoney,
         max_values: int | None,
         seconds: float,
+        options: BatchOptions,
     ) -> None:
         self.seconds = seconds
+        self.options = options
         self._storage = storage
         self._providers = providers
         self._clients = clients
@@ -65,16 +74,28 @@ class Batches:
         self._max_values = max_values
         self._poller = BatchPoller(storage, resources, money, self._vendor, seconds)
 
-    async def submit(self, request: PassedRequest, account: CallAccount, vendor: Vendor) -> bytes:
+    def keeper(self, user_id: int) -> Keeper:
+        """What the router keeps of a user itself."""
+        return Keeper(self._storage, self.options, user_id)
+
+    async def submit(self, request: PassedRequest, account: CallAccount, source: Source) -> bytes:
         """Submits a batch; returns its JSON, for the client.
 
         Raises:
             ApiError: it is refused, or failed.
         """
+        key = account.envelope.key
+        kept = KeptSubmission(
+            self._storage,
+            self.keeper(key.user_id),
+            Owner(key.user_id, key.id, KEPT),
+            request.json,
+            is_on=self.options.by_router,
+        )
         submission = Submission(
             request,
             account,
-            vendor,
+            source,
             storage=self._storage,
             gate=self._gate,
             router=self._router,
@@ -82,6 +103,7 @@ class Batches:
             money=self._money,
             max_values=self._max_values,
             seconds=self.seconds,
+            kept=kept,
         )
         return await submission.run()
 

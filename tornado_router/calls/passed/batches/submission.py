@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from loguru import logger
@@ -13,28 +14,22 @@ from loguru import logger
 from tornado_router.background.supervisor import start_task
 from tornado_router.calls.account import CallAccount
 from tornado_router.calls.passed.batches import rows
-from tornado_router.calls.passed.batches.lines import (
-    BATCHED,
-    CheckedLine,
-    LineCheck,
-    LineSplitter,
-    at_line,
-)
+from tornado_router.calls.passed.batches.lines import BATCHED, CheckedLine, LineCheck
 from tornado_router.calls.passed.batches.money import BatchMoney
+from tornado_router.calls.passed.batches.reading import Reading
 from tornado_router.calls.passed.batches.rows import Submitted
 from tornado_router.calls.passed.batches.vendor_files import (
     ACCEPT,
     PATH,
-    content,
     object_in,
     sent,
 )
 from tornado_router.calls.passed.gate import Gate
+from tornado_router.calls.passed.kept.submission import KeptSubmission
 from tornado_router.calls.passed.request import PassedRequest
-from tornado_router.calls.passed.vendor import PIECE_BYTES, Vendor
+from tornado_router.calls.passed.vendor import PIECE_BYTES, Source
 from tornado_router.calls.resource_rows import Owner
 from tornado_router.endpoints import Endpoint
-from tornado_router.endpoints.resource_ids import Named
 from tornado_router.error_codes import Failure, Invalid
 from tornado_router.errors import ApiError
 from tornado_router.observability.redaction import printable_name
@@ -46,14 +41,6 @@ from tornado_router.validation import Validator
 SENDING_SECONDS = 900.0
 """After so long it is looked for at the vendor what became of a batch that was sent."""
 
-TURN_LINES = 16
-"""So many lines are checked in a turn of the event loop."""
-
-_OWN_LINES = 100
-"""Owners of what so many lines name are looked up together."""
-
-_MOST_SEEN = 10_000
-
 
 class Submission:
     """One batch that is submitted.
@@ -61,7 +48,7 @@ class Submission:
     Args:
         request: to submit it.
         account: of that.
-        vendor: that it goes to.
+        source: that keeps the input file, and gets the batch.
         storage: where it is noted.
         gate: knows what may be named.
         router: knows the names of models.
@@ -69,13 +56,14 @@ class Submission:
         money: holds what it may cost.
         max_values: of the JSON in a line.
         seconds: after which the vendor is asked for it.
+        kept: takes its lines, if the router runs it itself.
     """
 
     def __init__(
         self,
         request: PassedRequest,
         account: CallAccount,
-        vendor: Vendor,
+        source: Source,
         *,
         storage: Storage,
         gate: Gate,
@@ -84,12 +72,13 @@ class Submission:
         money: BatchMoney,
         max_values: int | None,
         seconds: float,
+        kept: KeptSubmission,
     ) -> None:
         self._request = request
         self._account = account
         self._key = account.envelope.key
         self._owner = Owner(self._key.user_id, self._key.id, request.provider)
-        self._vendor = vendor
+        self._source = source
         self._storage = storage
         self._gate = gate
         self._router = router
@@ -97,6 +86,7 @@ class Submission:
         self._money = money
         self._max_values = max_values
         self._seconds = seconds
+        self._kept = kept
         self._size = self._cost = 0
 
     async def run(self) -> bytes:
@@ -106,7 +96,14 @@ class Submission:
             ApiError: it is refused, or failed.
         """
         endpoint, file = asked(self._request.json)
-        check = await self._check(endpoint, file)
+        reading = self._reading(endpoint, file)
+        try:
+            check = await reading.read(self._take)
+            if self._kept.has_begun:
+                return await self._kept.start()
+        except BaseException:
+            await self._kept.drop()
+            raise
         assert check.target is not None, "it has a line"
         batch = Submitted(
             self._owner, endpoint.name, check.model, check.target.model, file, self._cost
@@ -115,7 +112,7 @@ class Submission:
         name = file
         try:
             if check.renames:
-                name = await self._upload(endpoint, file)
+                name = await self._upload(reading)
                 own = name
                 taken = await self._storage.run(lambda: rows.use_file(row_id, self._owner, own))
                 self._refuse_taken(taken)
@@ -127,40 +124,34 @@ class Submission:
             raise
         return await self._send(row_id, name, file)
 
-    async def _check(self, endpoint: Endpoint, file: str) -> LineCheck:
-        """Checks all lines, and adds up what they may cost.
+    def _reading(self, endpoint: Endpoint, file: str) -> Reading:
+        return Reading(
+            self._source,
+            self._request.provider,
+            file,
+            endpoint=endpoint,
+            key=self._key,
+            gate=self._gate,
+            validator=self._validators[endpoint.name],
+            find=partial(self._find, endpoint),
+            max_values=self._max_values,
+        )
 
-        Raises:
-            ApiError: one of them cannot be sent.
-        """
-        check = self._line_check(endpoint)
-        unknown: list[tuple[int, Sequence[Named]]] = []
-        seen: set[str] = set()
-        async with aclosing(self._lines(check, file)) as lines:
-            async for line in lines:
-                self._size += len(line.data)
-                if self._key.purses and check.target:
-                    self._cost += self._money.estimate(line.call, check.target)
-                named = [item for item in line.named if item.is_certain or item.id not in seen]
-                if named:
-                    seen |= {item.id for item in named}
-                    unknown.append((line.number, named))
-                if len(unknown) >= _OWN_LINES or len(seen) > _MOST_SEEN:
-                    await self._check_owners(unknown)
-                    unknown.clear()
-                    if len(seen) > _MOST_SEEN:
-                        seen.clear()
-        await self._check_owners(unknown)
-        if not check.count:
-            raise Invalid.invalid_batch_file(reason="it has no lines")
-        return check
+    async def _take(self, line: CheckedLine, check: LineCheck) -> None:
+        """Takes a line that may be sent: it is kept, or adds to what the batch may cost."""
+        if check.target is None:
+            if not self._kept.has_begun:
+                if self._key.purses:
+                    self._money.check_priced(check.model, self._router.served(check.model))
+                await self._kept.begin(line.call.endpoint, check.model)
+            await self._kept.add(line.number, line.data.rstrip())
+            return
+        self._size += len(line.data)
+        if self._key.purses:
+            self._cost += self._money.estimate(line.call, check.target)
 
-    def _line_check(self, endpoint: Endpoint) -> LineCheck:
-        validator = self._validators[endpoint.name]
-        return LineCheck(endpoint, validator, self._key, self._find, self._max_values)
-
-    def _find(self, model: str) -> Target:
-        """The target of a model at the provider that keeps the file.
+    def _find(self, endpoint: Endpoint, model: str) -> Target | None:
+        """The target of a model at the provider that keeps the file; None for the router itself.
 
         Raises:
             ApiError: 404, there is none.
@@ -169,6 +160,9 @@ class Submission:
         for target in served:
             if target.provider == self._request.provider:
                 return target
+        if served and self._kept.is_on:
+            self._router.route(model, endpoint.name)
+            return None
         if served:
             raise Invalid.invalid_value(
                 f"The model {printable_name(model)!r} is not one of the provider "
@@ -177,40 +171,7 @@ class Submission:
             )
         raise Invalid.model_not_found(model=printable_name(model))
 
-    async def _lines(self, check: LineCheck, file: str) -> AsyncGenerator[CheckedLine, None]:
-        """The lines of the input file as they come, each checked."""
-        splitter, done = LineSplitter(), 0
-        async with aclosing(content(self._vendor, file)) as pieces:
-            async for piece in pieces:
-                for number, line in splitter.feed(piece):
-                    yield check.check(number, line)
-                    done += 1
-                    if done % TURN_LINES == 0:
-                        await asyncio.sleep(0)
-        for number, line in splitter.rest():
-            yield check.check(number, line)
-
-    async def _check_owners(self, lines: Sequence[tuple[int, Sequence[Named]]]) -> None:
-        """Refuses lines that name what is not their user's.
-
-        Raises:
-            ApiError: 404; 503, the database is away.
-        """
-        try:
-            await self._own([item for _, named in lines for item in named])
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            for number, named in lines:
-                try:
-                    await self._own(named)
-                except ApiError as found:
-                    raise at_line(number, found) from None
-
-    async def _own(self, named: Sequence[Named]) -> None:
-        await self._gate.check(named, self._key, self._request.provider)
-
-    async def _upload(self, endpoint: Endpoint, file: str) -> str:
+    async def _upload(self, reading: Reading) -> str:
         """Has the vendor keep the input file with its own name of the model; returns its id.
 
         Raises:
@@ -218,21 +179,21 @@ class Submission:
         """
         boundary = secrets.token_hex(16)
         head, tail = _form(boundary)
-        pieces = self._form_pieces(head, self._line_check(endpoint), file, tail)
+        pieces = self._form_pieces(head, reading, tail)
         upload = Upload(
             f"multipart/form-data; boundary={boundary}",
             len(head) + self._size + len(tail),
             pieces,
         )
         async with aclosing(pieces):
-            body = await sent(self._vendor, PassThrough("POST", "/v1/files", "", ACCEPT, upload))
+            body = await sent(self._source, PassThrough("POST", "/v1/files", "", ACCEPT, upload))
         return _id_of(body, self._request.provider)
 
     async def _form_pieces(
-        self, head: bytes, check: LineCheck, file: str, tail: bytes
+        self, head: bytes, reading: Reading, tail: bytes
     ) -> AsyncGenerator[bytes, None]:
         waiting, size = bytearray(head), 0
-        async with aclosing(self._lines(check, file)) as lines:
+        async with aclosing(reading.lines(reading.check())) as lines:
             async for line in lines:
                 waiting += line.data
                 size += len(line.data)
@@ -254,14 +215,14 @@ class Submission:
             raw = replace_fields(raw, {"input_file_id": name})
         request = PassThrough("POST", PATH, "", self._request.forwarded(), raw)
         try:
-            async with self._vendor.opened(request) as response:
-                given = await self._vendor.read(response)
+            async with self._source.opened(request) as response:
+                given = await self._source.read(response)
         except ApiError as error:
             if error.status < 500:
                 await self._money.drop(row_id, self._key.user_id)
             raise
         finally:
-            self._account.attempts.waited = self._vendor.waited
+            self._account.attempts.waited = self._source.waited
         body = object_in(given, self._request.provider)
         made = _id_of(body, self._request.provider)
         owner = self._owner

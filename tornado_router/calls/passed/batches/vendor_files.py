@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from tornado_router.calls.passed.vendor import Vendor
+from tornado_router.calls.passed.vendor import Source
 from tornado_router.error_codes import Failure
 from tornado_router.provider import PassThrough, load_json
 
@@ -15,7 +15,7 @@ PATH = "/v1/batches"
 ACCEPT = {"accept": "application/json"}
 
 
-async def content(vendor: Vendor, file: str) -> AsyncGenerator[bytes, None]:
+async def content(vendor: Source, file: str) -> AsyncGenerator[bytes, None]:
     """The bytes of a file as they come.
 
     Raises:
@@ -27,31 +27,31 @@ async def content(vendor: Vendor, file: str) -> AsyncGenerator[bytes, None]:
             yield piece
 
 
-async def batch(vendor: Vendor, batch_id: str) -> Mapping[str, Any]:
+async def batch(vendor: Source, batch_id: str) -> Mapping[str, Any]:
     """A batch as the vendor has it. Raises as `sent`."""
     return await sent(vendor, PassThrough("GET", f"{PATH}/{quote(batch_id, safe='')}", "", ACCEPT))
 
 
-async def batches(vendor: Vendor, after: str) -> Mapping[str, Any]:
+async def batches(vendor: Source, after: str) -> Mapping[str, Any]:
     """A page of all batches, the newest first. Raises as `sent`."""
     query = "limit=100" + (f"&after={quote(after, safe='')}" if after else "")
     return await sent(vendor, PassThrough("GET", PATH, query, ACCEPT))
 
 
-async def delete(vendor: Vendor, file: str) -> None:
+async def delete(vendor: Source, file: str) -> None:
     """Deletes a file. Raises as `sent`."""
     path = f"/v1/files/{quote(file, safe='')}"
     await sent(vendor, PassThrough("DELETE", path, "", ACCEPT))
 
 
-async def sent(vendor: Vendor, request: PassThrough) -> Mapping[str, Any]:
+async def sent(vendor: Source, request: PassThrough) -> Mapping[str, Any]:
     """The JSON object in the response to a request.
 
     Raises:
         ApiError: the vendor refused it, or failed.
     """
     async with vendor.opened(request) as response:
-        return object_in(await vendor.read(response), vendor.configured.name)
+        return object_in(await vendor.read(response), vendor.name)
 
 
 def object_in(raw: bytes, provider: str) -> Mapping[str, Any]:

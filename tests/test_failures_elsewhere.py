@@ -129,7 +129,7 @@ FAILURES = {
         "::test_a_text_that_looks_like_a_call_is_a_text",
     ],
     "a websocket that is only tried is billed": [
-        "tests/e2e/test_responses.py::test_a_websocket_is_refused_and_costs_nothing",
+        "tests/e2e/test_responses_socket.py::test_one_is_prepared_without_the_vendor",
     ],
     "a tool without a description is refused by the vendor": [
         "plugins/anthropic/tests/test_tools.py::test_an_empty_description_is_left_out",

@@ -4,7 +4,6 @@ import json
 
 import openai
 import pytest
-from websockets.exceptions import InvalidStatus
 
 from ..support import poll
 from ..upstream import TEXT
@@ -163,14 +162,3 @@ def test_the_background_is_followed_as_a_stream(client, upstream):
     done = client.responses.create(model="ok", input="Hi", background=True)
     *_, last = client.responses.retrieve(done.id, stream=True)
     assert (last.type, last.response.output_text) == ("response.completed", TEXT)
-
-
-def test_a_websocket_is_refused_and_costs_nothing(client, router, upstream):
-    """Agents go on by POST; the SDK's own mode, which is asked for by name, says what it met."""
-    before = len(upstream.exchanges())
-    with pytest.raises(InvalidStatus) as refused, client.responses.connect() as connection:
-        connection.response.create(model="ok", input="Hi", extra_body={"generate": False})
-    response = refused.value.response
-    assert response.status_code == 426
-    assert json.loads(response.body)["error"]["code"] == "no_websocket"
-    assert len(upstream.exchanges()) == before

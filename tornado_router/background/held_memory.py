@@ -92,6 +92,20 @@ class Hold:
         self._bytes += count
         return True
 
+    def take_part(self, count: int) -> bool:
+        """Takes room for a part of a message, unless it is small.
+
+        Args:
+            count: bytes of it; a negative number gives some back.
+
+        Returns:
+            Whether there is room.
+        """
+        if count < 0:
+            self.shrink(-count)
+            return True
+        return count < UNCOUNTED or self.grow(count)
+
     def shrink(self, count: int) -> None:
         """Gives so many bytes back."""
         count = min(count, self._bytes)

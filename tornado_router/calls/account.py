@@ -192,12 +192,12 @@ class CallAccount:
         """Reserves what the call may come to, and begins its record.
 
         Args:
-            targets: that could serve it; none if the cache does.
+            targets: that could serve it; none if it uses nothing.
 
         Raises:
             ApiError: 403; 429; 503.
         """
-        if self.cached:
+        if self.cached or not targets:
             self.permit = await self._admission.admit_free(self.call, self.envelope.key)
             return self.permit
         self.permit = await self._admission.admit_patiently(

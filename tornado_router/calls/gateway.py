@@ -17,7 +17,7 @@ from tornado_router.calls.missing_model import missing_model
 from tornado_router.calls.origins import Origins, names_kept
 from tornado_router.calls.permissions import check_permissions
 from tornado_router.calls.resource_rows import Owner
-from tornado_router.calls.response_cache import CacheEntry, ResponseCache
+from tornado_router.calls.response_cache import CacheControl, CacheEntry, ResponseCache
 from tornado_router.calls.stored_responses import Origin, StoredResponses
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.named_resources import containers_in
@@ -27,6 +27,7 @@ from tornado_router.provider import Body, Call, Relayed
 from tornado_router.routing.prices import Prices
 from tornado_router.routing.routes import Route, Router, Target
 from tornado_router.routing.selection import Selection
+from tornado_router.usage import Usage
 
 
 class Gateway:
@@ -123,6 +124,22 @@ class Gateway:
                 if keep:
                     keep = partial(keep, body.body if isinstance(body, Relayed) else body)
                 await delivery.whole(partial(endpoint.whole, call, body, model), keep)
+
+    async def prepare(self, call: Call, envelope: Envelope) -> None:
+        """Accounts for a call that asks for nothing yet, but announces another like it.
+
+        Args:
+            call: valid; it has to be one that could be served.
+            envelope: what came with it.
+
+        Raises:
+            ApiError: it is refused.
+        """
+        envelope = envelope._replace(cache_control=CacheControl(read=False, write=False))
+        async with self._accounts.open(call, envelope) as account:
+            await self._look_up(account)
+            await account.admit(())
+            await account.end(Usage())
 
     def in_order(
         self, route: Route, call: Call, permit: Permit, headers: Mapping[str, str]

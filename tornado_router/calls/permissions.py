@@ -19,12 +19,21 @@ def check_permissions(endpoint: str, model: str, key: Key) -> None:
     Raises:
         ApiError: 403.
     """
-    if key.endpoints is not None and endpoint not in key.endpoints:
-        raise Refusal.endpoint_not_permitted(endpoint=endpoint)
+    check_endpoint(endpoint, key)
     if key.models and not may_use(model, key):
         if key.plan_models is not None and not _pattern(key.plan_models).match(model):
             raise Refusal.model_not_in_plan(model=printable_name(model), plan=key.plan)
         raise Refusal.model_not_permitted(model=printable_name(model))
+
+
+def check_endpoint(endpoint: str, key: Key) -> None:
+    """Refuses an endpoint that a key does not permit, before it is known which model is meant.
+
+    Raises:
+        ApiError: 403.
+    """
+    if key.endpoints is not None and endpoint not in key.endpoints:
+        raise Refusal.endpoint_not_permitted(endpoint=endpoint)
 
 
 def may_use(model: str, key: Key) -> bool:

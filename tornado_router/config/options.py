@@ -75,7 +75,8 @@ class ServerOptions:
     )
     max_message_bytes: int = option(
         16 * 1024 * 1024,
-        "A websocket whose client sends a larger message is closed with the code 1009.",
+        "A [realtime](realtime.md) session whose client sends a larger event is closed with the "
+        "code 1009. A websocket for responses takes messages of `max_body_bytes`.",
         minimum=1024,
     )
     max_json_values: int = option(

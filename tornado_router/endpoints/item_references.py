@@ -68,7 +68,7 @@ def references_in(items: Sequence[Mapping[str, Any]]) -> list[Reference]:
     found = []
     for index, item in enumerate(items):
         is_needed = is_reference(item)
-        if is_needed or (item.get("type") == "reasoning" and _is_bare(item)):
+        if is_needed or (item.get("type") == "reasoning" and is_bare(item)):
             item_id = item.get("id")
             if isinstance(item_id, str):
                 found.append(Reference(index, item_id, is_needed))
@@ -132,6 +132,7 @@ def _with_items(call: Call, items: Sequence[Mapping[str, Any] | None], before: i
     return replace(call, body=body, raw=raw, dropped=[*call.dropped, *dropped])
 
 
-def _is_bare(item: Mapping[str, Any]) -> bool:
+def is_bare(item: Mapping[str, Any]) -> bool:
+    """Whether a `reasoning` item has no thoughts, neither readable nor encrypted."""
     encrypted = item.get("encrypted_content")
     return not item.get("content") and (not encrypted or is_only_mark(encrypted))

@@ -221,7 +221,8 @@ class Responses(OpenAIEndpoint):
         known = [item if is_reference(item) else _nameless(item) for item in items]
         own = self.items(call) if isinstance(call.body.get("input"), str) else _items(call.body)
         body = {**call.body, "input": [*known, *own]}
-        previous = body.pop("previous_response_id")
+        previous = call.previous or body.pop("previous_response_id")
+        body.pop("previous_response_id", None)
         return replace(call, body=body, raw=dump_json(body), previous=previous)
 
     def whole(self, call: Call, response: Body, model: str | None = None) -> Encoded:

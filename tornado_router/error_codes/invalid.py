@@ -146,8 +146,28 @@ class Invalid:
     )
     binary_message = _invalid(
         400,
-        "The messages of a session are texts: send audio as base64, in events.",
+        "Messages are texts, each an event in JSON: what is binary goes into one as base64.",
         "A websocket was sent a binary message.",
+    )
+    invalid_stream_id = _invalid(
+        400,
+        "The 'stream_id' field must be a non-empty string with at most 256 characters and may only "
+        "contain letters, numbers, underscores, hyphens, and periods.",
+        "A lane of a [websocket](endpoints.md#responses-by-websocket) has no such name.",
+        param="stream_id",
+    )
+    websocket_stream_limit_reached = _invalid(
+        400,
+        "This WebSocket connection has reached its maximum number of distinct stream IDs "
+        "({limit}). Reuse an existing stream_id or open a new WebSocket connection.",
+        "A websocket has as many lanes as it may have.",
+        param="stream_id",
+    )
+    websocket_connection_limit_reached = _invalid(
+        400,
+        "Responses websocket connection limit reached (60 minutes). Create a new websocket "
+        "connection to continue.",
+        "A websocket for responses lasts an hour at most.",
     )
     session_model_fixed = _invalid(
         400,

@@ -223,10 +223,10 @@ class Refusal:
     request_log_not_found = _refusal(
         404, "There is no logged request {id}.", "There is no such logged request."
     )
-    no_websocket = _refusal(
-        426,
-        "Responses are not served by websockets. Use POST /v1/responses.",
-        "A client has tried a websocket; it goes on by `POST`.",
+    websocket_queue_full = _refusal(
+        429,
+        "Too many requests wait on this WebSocket connection. Wait for a response to end.",
+        "A client sends more by one websocket than is served at a time, and than may wait.",
     )
     too_many_in_background = _refusal(
         429,

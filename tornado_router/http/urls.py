@@ -40,10 +40,10 @@ from tornado_router.http.handlers.keys import KeyHandler, KeysHandler, RotationH
 from tornado_router.http.handlers.metrics import MetricsHandler
 from tornado_router.http.handlers.models import ModelHandler, ModelsHandler
 from tornado_router.http.handlers.realtime import ClientSecretsHandler, SessionHandler
+from tornado_router.http.handlers.responses import ResponsesHandler
 from tornado_router.http.handlers.stored_responses import (
     CancelHandler,
     InputItemsHandler,
-    ResponsesHandler,
     StoredResponseHandler,
 )
 from tornado_router.http.handlers.token_counts import CountHandler

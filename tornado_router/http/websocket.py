@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -154,6 +154,22 @@ class WebSocket:
                 self._protocol.send_text(message.encode())
             else:
                 self._protocol.send_binary(message)
+        except InvalidState:
+            raise ClientGoneError from None
+        await self._write()
+
+    async def send_texts(self, texts: Sequence[bytes]) -> None:
+        """Sends several messages at once; ends once the client has room for more.
+
+        Args:
+            texts: in UTF-8.
+
+        Raises:
+            ClientGoneError: the websocket is closed.
+        """
+        try:
+            for text in texts:
+                self._protocol.send_text(text)
         except InvalidState:
             raise ClientGoneError from None
         await self._write()

@@ -221,3 +221,28 @@ class TestResponses:
             ]
             with pytest.raises(openai.BadRequestError, match="cannot be modified"):
                 self.ask(tmp_path / str(number), vendor, items, stream=False)
+
+    @pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
+    def test_signatures_survive_in_a_websocket(self, tmp_path, vendor):
+        asked = {
+            "model": "claude/claude-opus-5-5",
+            "tools": [self.TOOL],
+            "store": False,
+            "reasoning": {"effort": "medium"},
+        }
+        with (
+            running_router(toml_of(vendor), tmp_path) as router,
+            router.openai().responses.connect() as connection,
+        ):
+            connection.response.create(input="Weather?", **asked)
+            called = next(it.response for it in connection if it.type == "response.completed")
+            calls = [item for item in called.output if item.type == "function_call"]
+            outputs = [
+                {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+                for call in calls
+            ]
+            connection.response.create(input=outputs, previous_response_id=called.id, **asked)
+            said = next(it.response for it in connection if it.type == "response.completed")
+        assert said.output_text.startswith("Grüße")
+        signature = orjson.loads(recording("thinking_tools").body)["content"][0]["signature"]
+        assert signature in vendor.requests[1].body.decode()

@@ -110,3 +110,21 @@ def test_signatures_survive_without_the_routers_memory(tmp_path, vendor, text, c
     assert [part["thoughtSignature"] for part in parts if "thoughtSignature" in part] == [
         signature()
     ]
+
+
+@pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
+def test_signatures_survive_in_a_websocket(tmp_path, vendor):
+    vendor.requests.clear()
+    asked = {"model": f"gemini/{MODEL}", "tools": [TOOL], "store": False}
+    with (
+        running_router(ROUTER_TOML.format(key=KEY, url=vendor.url), tmp_path) as router,
+        router.openai().responses.connect() as connection,
+    ):
+        connection.response.create(input="Weather?", **asked)
+        called = next(it.response for it in connection if it.type == "response.completed")
+        (call,) = [item for item in called.output if item.type == "function_call"]
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+        connection.response.create(input=[output], previous_response_id=called.id, **asked)
+        said = next(it.response for it in connection if it.type == "response.completed")
+    assert said.output_text
+    assert signature() in vendor.requests[1].body.decode()

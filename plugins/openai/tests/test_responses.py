@@ -195,11 +195,39 @@ def test_what_is_asked_of_the_vendor_beside_calls_is_bounded_with_them(router, c
     assert bounds.calls == 0
 
 
-def test_a_websocket_is_refused_so_that_agents_go_on_at_once(router):
-    upgrade = {"connection": "Upgrade", "upgrade": "websocket"}
-    assert router.request("GET", "/v1/responses", **upgrade).status == 426
-    response = router.request("GET", "/v1/responses")
-    assert (response.status, response.headers["Allow"]) == (405, "POST")
+def by_socket(connection, **asked):
+    """The messages up to the end of a response, as they came."""
+    connection.send_raw(json.dumps({"type": "response.create", **asked}))
+    messages = [connection.recv_bytes()]
+    while b'"response.completed"' not in messages[-1] and b'"error"' not in messages[-1][:30]:
+        messages.append(connection.recv_bytes())
+    return messages
+
+
+@pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
+def test_by_websocket_the_vendors_events_are_messages(client, vendor):
+    recorded_events = [event.data for event in Decoder().feed(recorded("hello.stream.http"))]
+    asked = {"model": "same", "store": False, "x_of_tomorrow": {"b": 1.0}}
+    with client.responses.connect() as connection:
+        made = by_socket(connection, input="Which?", stream_id="one", **asked)
+        assert made == [b'{"stream_id":"one",' + data[1:] for data in recorded_events]
+        previous = json.loads(made[-1])["response"]["id"]
+        made = by_socket(connection, input="And?", previous_response_id=previous, **asked)
+        assert made == recorded_events
+    first, second = vendor.requests
+    assert first.json == {**asked, "model": "hello", "input": "Which?", "stream": True}
+    assert "previous_response_id" not in second.json
+    assert [item["role"] for item in second.json["input"]] == ["user", "assistant", "user"]
+
+
+@pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
+def test_by_websocket_a_vendor_goes_on_from_what_it_keeps(client, vendor):
+    with client.responses.connect() as connection:
+        made = by_socket(connection, model="same", input="Which?")
+        previous = json.loads(made[-1])["response"]["id"]
+        by_socket(connection, model="same", input="And?", previous_response_id=previous)
+    _, second = vendor.requests
+    assert (second.json["previous_response_id"], second.json["input"]) == (previous, "And?")
 
 
 def test_what_fails_before_the_first_content_falls_back_unseen(client, vendor):

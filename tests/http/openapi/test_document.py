@@ -310,6 +310,7 @@ STORY = [
         "/v1/audio/speech",
         {"model": "echo", "input": "x y", "voice": "alloy", "stream_format": "sse"},
     ),
+    ("get", "/v1/responses", None),
     ("get", "/v1/realtime?model=echo", None),
     (
         "post",
@@ -352,6 +353,7 @@ STORY = [
 REFUSED = {
     ("delete", "/auth/profile"): "409",
     ("get", "/v1/realtime?model=echo"): "426",
+    ("get", "/v1/responses"): "426",
     ("post", "/v1/responses/compact"): "400",
     ("get", "/v1/responses/resp_1"): "404",
     ("delete", "/v1/responses/resp_1"): "404",

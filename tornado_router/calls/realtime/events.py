@@ -11,7 +11,6 @@ import orjson
 
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
-from tornado_router.validation import parse_json
 
 APPEND = "input_audio_buffer.append"
 CREATE = "response.create"
@@ -82,24 +81,6 @@ def load(message: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def read_event(message: str, max_values: int) -> dict[str, Any]:
-    """A client's event.
-
-    Args:
-        message: that was sent.
-        max_values: how many values it may hold.
-
-    Raises:
-        ApiError: 400, it is not a JSON object with a type, or may be read in two ways.
-    """
-    event = parse_json(message.encode(), max_values)
-    if not isinstance(event, dict):
-        raise Invalid.invalid_json(reason="an event has to be an object")
-    if not isinstance(event.get("type"), str):
-        raise Invalid.missing_required_parameter(param="type")
-    return event
 
 
 def put_models(event: dict[str, Any], resolve: Resolve) -> bool:

@@ -10,14 +10,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from tornado_router.background.supervisor import child_task
 from tornado_router.calls.account import CallAccount
 from tornado_router.calls.client import ClientLeftError
+from tornado_router.calls.client_socket import (
+    BROKEN,
+    FAILED,
+    GOING_AWAY,
+    LOOK_SECONDS,
+    NO_CODE,
+    POLICY,
+    UNSUPPORTED,
+    ClientSocket,
+    End,
+    Pulse,
+    sendable,
+)
 from tornado_router.calls.realtime import events
 from tornado_router.calls.realtime.responses import SessionResponses
 from tornado_router.config.options import ServerOptions
+from tornado_router.endpoints.socket_events import read_event
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError, ProviderError
 from tornado_router.provider import UpstreamSocket, dump_json
@@ -25,62 +39,7 @@ from tornado_router.provider import UpstreamSocket, dump_json
 if TYPE_CHECKING:
     from tornado_router.calls.realtime.opening import SessionModels
 
-LOOK_SECONDS = 0.5
-"""How often it is looked after what no message shows."""
-
-NO_CODE, BROKEN = 1005, 1006
-"""Codes that stand for none, and for a connection that broke: neither can be sent."""
-
-GOING_AWAY, UNSUPPORTED, POLICY, FAILED = 1001, 1003, 1008, 1011
-
-
 UNAUTHORIZED = 401
-
-
-class ClientSocket(Protocol):
-    """The websocket of a client.
-
-    Attributes:
-        close_code: with which the client closed it, or None.
-        close_reason: its words on that.
-        alive_at: when something came of it last, by the clock of the event loop.
-    """
-
-    close_code: int | None
-    close_reason: str
-    alive_at: float
-
-    async def receive(self) -> str | bytes | None:
-        """The next message; None once it is closed."""
-        ...
-
-    async def send(self, message: str | bytes) -> None:
-        """Sends a message; raises OSError if it is closed."""
-        ...
-
-    def ping(self) -> None:
-        """Asks whether the client is there."""
-        ...
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Closes it."""
-        ...
-
-
-class End(NamedTuple):
-    """How a session ends.
-
-    Attributes:
-        code: of the close frame that goes to the other side.
-        words: on it.
-        error: that the client is shown before; None if nothing failed.
-        by_client: whether the client has closed it.
-    """
-
-    code: int = 1000
-    words: str = ""
-    error: ApiError | None = None
-    by_client: bool = False
 
 
 class Session:
@@ -116,7 +75,6 @@ class Session:
         self._is_stopping = is_stopping
         self._is_draining: Callable[[], bool] = lambda: False
         self._is_cut = asyncio.Event()
-        self._pinged_at = 0.0
         self.reason: BaseException = ClientLeftError()
 
     def headers(self) -> dict[str, str]:
@@ -148,8 +106,8 @@ class Session:
                 async with asyncio.timeout(1.0):
                     await client.send(events.error_event(end.error))
         await asyncio.gather(
-            self._upstream.close(_sendable(end.code), end.words),
-            client.close(_sendable(end.code), end.words),
+            self._upstream.close(sendable(end.code), end.words),
+            client.close(sendable(end.code), end.words),
             return_exceptions=True,
         )
 
@@ -201,7 +159,7 @@ class Session:
         """A client's event as the vendor gets it; None for one that was refused."""
         event: dict[str, object] | None = None
         try:
-            event = events.read_event(message, self._options.max_json_values)
+            event = read_event(message.encode(), self._options.max_json_values)
             kind = event["type"]
             if kind == events.APPEND:
                 self._responses.context += len(message) // events.INPUT_CHARS_PER_TOKEN
@@ -249,6 +207,7 @@ class Session:
 
     async def _look_after(self, client: ClientSocket) -> End:
         """Ends the session over what no message shows."""
+        pulse = Pulse(client, self._options)
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -258,29 +217,11 @@ class Session:
             if self._is_draining() and self._responses.is_idle:
                 return End(GOING_AWAY, "The router is shutting down.")
             await self._responses.check_key()
-            if self._is_gone(client):
+            if pulse.is_gone():
                 return End(BROKEN, by_client=True)
-
-    def _is_gone(self, client: ClientSocket) -> bool:
-        """Asks a silent client whether it is there; says whether it did not respond."""
-        now, options = asyncio.get_running_loop().time(), self._options
-        silent, ping = now - client.alive_at, options.keepalive_seconds
-        if not ping or silent < ping:
-            return False
-        if self._pinged_at <= client.alive_at:
-            self._pinged_at = now
-            client.ping()
-        return silent > ping + options.stalled_seconds
 
 
 def _end_of(error: ApiError) -> End:
     """How a session ends over an error."""
     code = FAILED if error.status >= 500 else POLICY
     return End(code, error.message, error)
-
-
-def _sendable(code: int) -> int:
-    """The code to close the other side with: one that stands for none, or for a break, is not."""
-    if code == NO_CODE:
-        return 1000
-    return GOING_AWAY if code == BROKEN else code

@@ -82,7 +82,7 @@ class BaseHandler(TornadoHandler):
         self.refusal = refusal
         self.hold = hold
         self.form = form
-        self.own_id = _new_id()
+        self.own_id = new_id()
         given = header(request.headers, "X-Request-Id")
         services: Services = kwargs["services"]
         may_be_shown = given and _may_be_shown(given) and not services.secrets.holds(given)
@@ -273,7 +273,17 @@ class BaseHandler(TornadoHandler):
             return  # a call, which is over once its client has the response
         if self.hold:
             self.hold.free()
-        error_code = self.error.code or self.error.type if self.error else None
+        self.note(self.get_status(), self.started, self.error)
+
+    def note(self, status: int, started: float, error: ApiError | None) -> None:
+        """Logs a request, or a message of a websocket, that became no call; counts its refusal.
+
+        Args:
+            status: of the response.
+            started: when it came, by `time.monotonic()`.
+            error: why it is refused; None if it is not.
+        """
+        error_code = error.code or error.type if error else None
         if error_code and (self.counts_refusals or self.refusal):
             self.services.metrics.add_refusal(error_code)
         traceparent = header(self.request.headers, "Traceparent")
@@ -283,9 +293,9 @@ class BaseHandler(TornadoHandler):
                 request_id=self.request_id,
                 method=self.request.method or "",
                 path=self.request.path[:MAX_PATH],
-                status=self.get_status(),
+                status=status,
                 finished_at=time.time(),
-                duration=time.monotonic() - self.started,
+                duration=time.monotonic() - started,
                 key_name=self.key.name if self.key else None,
                 error_code=error_code,
                 client_address=self.logged_address,
@@ -359,6 +369,6 @@ def _may_be_shown(request_id: str) -> bool:
     return _REQUEST_ID.fullmatch(request_id) is not None and not holds_secret(request_id)
 
 
-def _new_id() -> str:
+def new_id() -> str:
     """Begins with the time, so that the newest rows of a table stand together in its index."""
     return f"req_{time.time_ns():016x}{random.getrandbits(64):016x}"

@@ -11,7 +11,7 @@ import orjson
 from tornado.httputil import HTTPServerRequest
 
 from tornado_router.accounts.client_secrets import SECONDS, ClientSecret, looks_like_secret
-from tornado_router.background.held_memory import UNCOUNTED, Hold
+from tornado_router.background.held_memory import Hold
 from tornado_router.calls.permissions import check_permissions
 from tornado_router.calls.realtime.session import Session
 from tornado_router.endpoints import REALTIME, Endpoint
@@ -95,7 +95,7 @@ class SessionHandler(EnvelopeHandler):
                 self._task = None
                 self._running = session
                 headers = {**session.headers(), "X-Request-Id": self.request_id}
-                socket = handshake.grant(headers, lambda count: _take_room(hold, count))
+                socket = handshake.grant(headers, hold.take_part)
                 self.leave_http()
                 await session.run(socket, lambda: services.requests.stopping, first)
         except asyncio.CancelledError:
@@ -247,11 +247,3 @@ def _model_of(session: Mapping[str, Any]) -> str:
     if not isinstance(place, str):
         raise Invalid.missing_required_parameter(param=".".join(["session", *path]))
     return place
-
-
-def _take_room(hold: Hold, count: int) -> bool:
-    """Room for a part of a message; what is small is not counted."""
-    if count < 0:
-        hold.shrink(-count)
-        return True
-    return count < UNCOUNTED or hold.grow(count)

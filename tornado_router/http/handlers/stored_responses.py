@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from tornado_router.background.held_memory import Hold
-from tornado_router.calls.background_responses import Running, is_unfinished
+from tornado_router.calls.background_responses import is_unfinished
 from tornado_router.calls.kept_events import behind, has_end
+from tornado_router.calls.permissions import check_endpoint
 from tornado_router.calls.stored_responses import content_of, failed
 from tornado_router.endpoints import RESPONSES
 from tornado_router.endpoints.base import EVENT_STREAM
@@ -20,12 +20,10 @@ from tornado_router.endpoints.responses_replay import (
     framed,
     last_event,
 )
-from tornado_router.error_codes import Invalid, Refusal
+from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.base import BaseHandler
-from tornado_router.http.handlers.calls import CallHandler
-from tornado_router.http.handlers.response_writer import ResponseWriter
 from tornado_router.provider import Body, Call, Relayed, write_json
 from tornado_router.storage.tables import StoredResponse
 
@@ -46,66 +44,6 @@ _OF_STREAMS = ("stream", "starting_after", "include_obfuscation")
 """Parameters that no vendor gets: what the router has whole, it streams itself."""
 
 
-class ResponsesHandler(CallHandler):
-    """`/v1/responses`."""
-
-    _running: Running | None = None
-
-    async def prepare(self) -> None:
-        """Refuses a websocket: Codex and others go on by HTTP at once when they get this status.
-
-        Raises:
-            ApiError: 426; or as everywhere.
-        """
-        await super().prepare()
-        if self.request.headers.get("Upgrade", "").lower() == "websocket":
-            raise Refusal.no_websocket(headers={"Upgrade": "HTTP/1.1"})
-
-    async def serve(self, call: Call) -> None:
-        """Serves a call, at once or in the background.
-
-        Raises:
-            ApiError: it is refused.
-        """
-        if not call.body.get("background"):
-            await super().serve(call)
-            return
-        self.services.bounds.end_call()
-        writer = self._writer = ResponseWriter(self) if call.stream else None
-        serving, background = self.services.serving, self.services.background
-        hold = self.hold or Hold(self.services.memory)
-        most = serving.config.responses.max_background_per_user
-        running = background.start(
-            serving.gateway, call, self.envelope(), hold, most, client=writer
-        )
-        self.hold = None  # its body is held until the call is over
-        self.logged = True  # the gateway accounts for it from here on
-        self._task = asyncio.current_task()
-        try:
-            self._running = running
-            response = await running.let_in()
-            if writer:
-                await running.delivered()
-        except asyncio.CancelledError:
-            if not self._client_left:
-                raise
-            return
-        finally:
-            self._task = self._writer = self._running = None
-            if running.events and writer:
-                running.events.leave()
-                writer.forget()
-        if not writer:
-            self.write_json(response)
-
-    def cut_off(self) -> None:
-        """Ends a stream of the background, too, so that its client learns why."""
-        if self._running and self._writer:
-            self._running.end("stop")
-        else:
-            super().cut_off()
-
-
 class _StoredHandler(BaseHandler):
     """A request for a response of the key's own user."""
 
@@ -116,9 +54,7 @@ class _StoredHandler(BaseHandler):
             ApiError: 403, the key may not use the endpoint; 404; 503, the database is away.
         """
         assert self.key is not None, "responses are never open"
-        allowed = self.key.endpoints
-        if allowed is not None and RESPONSES.name not in allowed:
-            raise Refusal.endpoint_not_permitted(endpoint=RESPONSES.name)
+        check_endpoint(RESPONSES.name, self.key)
         return await self.services.serving.gateway.stored.find(response_id, self.key.user_id)
 
     async def ask_vendor(self, row: StoredResponse, action: str) -> Body:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tornado_router.endpoints import ENDPOINTS, Endpoint
+from tornado_router.endpoints import ENDPOINTS, RESPONSES, Endpoint
 from tornado_router.http.openapi.operations.base import VENDOR, Content, Operation, Operations, json
 from tornado_router.http.openapi.schemas import TEXT, event_name, reference, schema_name
 from tornado_router.validation.schema import Schema
@@ -54,7 +54,25 @@ def _count(endpoint: Endpoint) -> Operation:
     )
 
 
+_SOCKETS: Operations = {
+    RESPONSES.name: {
+        "get": Operation(
+            summary="Create responses by websocket",
+            description="As in the OpenAI API: each message of the type `response.create` is a "
+            "request, and the events of its response are messages. Several lanes, by `stream_id`, "
+            "are served side by side.",
+            status=101,
+            errors=(400, 403, 426, 503),
+        )
+    }
+}
+"""Of the endpoints that are served by websocket, too."""
+
 OPERATIONS: Operations = {
-    **{it.name: {"post": _call(it)} for it in ENDPOINTS.values() if not it.is_socket},
+    **{
+        it.name: {"post": _call(it), **_SOCKETS.get(it.name, {})}
+        for it in ENDPOINTS.values()
+        if not it.is_socket
+    },
     **{it.count_name: {"post": _count(it)} for it in ENDPOINTS.values() if it.count_name},
 }

@@ -116,6 +116,14 @@ class TestSilenceBehindTheEnd:
         assert isinstance(outcome, asyncio.CancelledError)
         assert world.account.error_code == "client_closed"
 
+    def test_but_not_one_that_has_the_usage_too(self):
+        world = World([chunk("a")], [end()], [LAST], Scripted.WAIT)
+        _, outcome = self.run(world, lambda client, task: task.cancel())
+        assert isinstance(outcome, asyncio.CancelledError)
+        assert (world.account.status, world.account.error_code) == (200, None)
+        assert not world.account.usage.estimated
+        assert world.provider.closed == 1
+
     def test_so_has_one_that_leaves_as_it_is_given_up(self):
         world = World([chunk("a")], [end()], Scripted.WAIT)
 

@@ -281,7 +281,7 @@ class CallAccount:
         Returns:
             The error for the client; None if there is no client any more.
         """
-        error = self._reason(raised)
+        error = self.reason(raised)
         if self._settled:
             return error
         try:
@@ -344,8 +344,8 @@ class CallAccount:
             self.outcome.overhead = time.monotonic() - self.envelope.started - self.attempts.waited
         return self.outcome.overhead or 0.0
 
-    def _reason(self, raised: BaseException) -> ApiError | None:
-        """Why a call ends: it is cancelled if its client has left, and if the router stops."""
+    def reason(self, raised: BaseException) -> ApiError | None:
+        """Why a call ends; None if its client has left. It is cancelled then, and by a stop."""
         if isinstance(raised, ApiError):
             return raised
         if isinstance(raised, ClientLeftError) or not isinstance(raised, Exception):

@@ -49,6 +49,7 @@ class Delivery:
         self._costs = costs
         self._begun = False
         self._ended = False
+        self._is_whole = False  # the client has all that it asked for, if not the end
 
     async def whole(
         self, encode: Callable[[], Encoded], keep: Callable[[], Awaitable[None]] | None = None
@@ -113,6 +114,11 @@ class Delivery:
                 account.begin_stream(encoder)
                 await self._pump(attempt, encoder, keep)
         except (Exception, asyncio.CancelledError) as raised:
+            if self._is_whole and account.reason(raised) is None:
+                usage = encoder.usage()
+                if not usage.estimated:  # Codex awaits no more than the last event
+                    await account.end(usage)
+                    raise
             error = await account.fail(raised)
             if error is None or self._ended:
                 raise
@@ -165,6 +171,7 @@ class Delivery:
                     await client.write(data)
                 except OSError as error:
                     raise ClientLeftError from error
+                self._is_whole = is_behind
                 account.check_stop()
             batch = await next_batch()
         if not self._begun:  # nothing of it was for the client

@@ -22,6 +22,15 @@ def test_a_secret_is_found_across_pieces(size):
     assert clean.startswith(b"a ***********")
 
 
+def test_what_may_begin_a_secret_is_held_back_and_nothing_more():
+    scrubber = Scrubber(["sk-sksk-1", "k-2"])
+    assert scrubber.feed(b"a sk-sk") == b"a "
+    assert scrubber.feed(b"y sk-sks") == b"sk-sky "
+    assert scrubber.feed(b"x k-") == b"sk-sksx "
+    assert scrubber.feed(b"2 ksk") == b"*** k"
+    assert scrubber.rest() == b"sk"
+
+
 def test_nothing_else_is_changed_or_held_back():
     data = bytes(range(256)) * 100
     assert scrub(data, 7) == data

@@ -221,7 +221,29 @@ class TestStream:
 
         assert asyncio.run(main()) == (429, b"slow")
 
-    def test_what_is_not_read_is_not_taken(self):
+    def test_what_goes_on_unread_comes_in_larger_pieces(self):
+        whole = os.urandom(1_000_000)
+        script = [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", whole]
+
+        async def main():
+            vendor, sizes = Vendor(script, script, script), []
+            async with serving(vendor) as (client, url):
+                for most in (0, 256 * 1024, 0):
+                    async with client.stream(post(url)) as answer:
+                        if most:
+                            answer.widen(most)
+                        pieces = [data async for data in answer]
+                    assert b"".join(pieces) == whole
+                    sizes.append(max(map(len, pieces)))
+            return sizes, vendor.connections
+
+        (first, large, last), connections = asyncio.run(main())
+        assert first <= bounds.PIECE < large <= 256 * 1024
+        assert last <= bounds.PIECE
+        assert connections == 1
+
+    @pytest.mark.parametrize("most", [0, 256 * 1024])
+    def test_what_is_not_read_is_not_taken(self, most):
         """A client that stops reading stops the vendor, long before the answer is through."""
 
         async def main():
@@ -242,6 +264,8 @@ class TestStream:
                         writer.close()
 
             async with serving(Pump()) as (client, url), client.stream(post(url)) as answer:
+                if most:
+                    answer.widen(most)
                 await anext(aiter(answer))
                 before = -1
                 while before != len(sent):  # until the vendor is stuck

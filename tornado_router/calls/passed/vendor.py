@@ -20,7 +20,7 @@ from tornado_router.provider import (
     UpstreamStream,
 )
 
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 256 * 1024
 """The most of a response that is passed on at once."""
 
 RETURNED = ("accept-ranges", "content-disposition", "content-range", "etag", "last-modified")
@@ -104,7 +104,6 @@ class Vendor:
                     raise Invalid.passed_to_none(provider=self.name)
                 http = self._provider.authorized(self._client)
                 response = await stack.enter_async_context(http.stream(made))
-                cast(ByteStream, response).piece_bytes = PIECE_BYTES
                 if not 200 <= response.status < 300:
                     body = await response.read()
                     head = UpstreamResponse(response.status, response.headers, body)
@@ -134,6 +133,7 @@ class Vendor:
         Raises:
             ApiError: it broke off.
         """
+        cast(ByteStream, response).widen(PIECE_BYTES)
         scrubber, pieces = self.scrubber(), aiter(response)
         while True:
             try:
@@ -180,7 +180,6 @@ class Scrubber:
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = [secret.encode() for secret in secrets if secret]
-        self._most = max(map(len, self._secrets), default=0)
         self._held = b""
 
     def feed(self, piece: bytes) -> bytes:
@@ -200,11 +199,15 @@ class Scrubber:
 
     def _beginning(self, data: bytes) -> int:
         """How many bytes at the end may begin a secret."""
-        for count in range(min(len(data), self._most - 1), 0, -1):
-            end = data[len(data) - count :]
-            if any(secret.startswith(end) for secret in self._secrets):
-                return count
-        return 0
+        longest = 0
+        for secret in self._secrets:
+            first = secret[:1]
+            at = data.find(first, max(0, len(data) - len(secret) + 1))
+            while at >= 0 and not secret.startswith(data[at:]):
+                at = data.find(first, at + 1)
+            if at >= 0:
+                longest = max(longest, len(data) - at)
+        return longest
 
 
 def is_json(content_type: str) -> bool:

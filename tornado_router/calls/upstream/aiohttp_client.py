@@ -140,7 +140,7 @@ class AiohttpUpstream:
 class _Stream:
     """A response that is read as it arrives (`ByteStream`)."""
 
-    piece_bytes = bounds.PIECE
+    _piece_bytes = bounds.PIECE
     status: int
     headers: Mapping[str, str]
 
@@ -186,7 +186,7 @@ class _Stream:
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._response.content.read(self.piece_bytes)
+            piece = await self._response.content.read(self._piece_bytes)
         except FAILURES as error:
             piece = unread(self._response)  # a slow client may be behind, and all may be there
             if not piece:
@@ -197,6 +197,10 @@ class _Stream:
             self._begun = True
             limit_silence(self._response, self._upstream._between_bytes)
         return piece
+
+    def widen(self, most: int) -> None:
+        """See `ByteStream`."""
+        self._piece_bytes = most
 
     async def read(self) -> bytes:
         """The rest of the body, whole."""

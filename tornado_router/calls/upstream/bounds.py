@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 from tornado_router import __version__
@@ -32,5 +33,14 @@ def bounded_socket(address: tuple[Any, ...]) -> socket.socket:
     """
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    bound(made, RECEIVE_BUFFER)
     return made
+
+
+def bound(made: socket.socket, size: int) -> None:
+    """Has a socket bring so many bytes in one read at most, and hold as many.
+
+    Once it is connected, that may grow again later; before, the other end learns of no more.
+    """
+    with suppress(OSError):  # it was closed meanwhile
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)

@@ -12,7 +12,7 @@ import aiohappyeyeballs
 from aiohappyeyeballs import AddrInfoType
 
 from tornado_router.background.supervisor import child_task
-from tornado_router.calls.upstream.bounds import bounded_socket
+from tornado_router.calls.upstream.bounds import RECEIVE_BUFFER, bound
 from tornado_router.calls.upstream.failures import UnreachableError
 from tornado_router.calls.upstream.request_head import Origin
 
@@ -112,8 +112,8 @@ class Connector:
                 happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
                 interleave=1,
                 loop=loop,
-                socket_factory=bounded_socket,
             )
+            bound(made, RECEIVE_BUFFER)
             try:
                 await loop.create_connection(
                     make,

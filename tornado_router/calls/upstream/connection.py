@@ -14,6 +14,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from tornado_router.calls.upstream.bounds import bound
 from tornado_router.calls.upstream.exchange import Exchange
 from tornado_router.calls.upstream.failures import FAILURES, BrokenResponseError
 from tornado_router.errors import ApiError
@@ -133,6 +134,10 @@ class Connection(asyncio.Protocol):
             if self._writable is not None:
                 await asyncio.wait((self._writable,))
         self._has_unsent = False
+
+    def bound(self, size: int) -> None:
+        """Bounds what one read brings, by what the system holds."""
+        bound(self._transport.get_extra_info("socket"), size)
 
     def resume(self) -> None:
         """Reads on, if that was paused."""

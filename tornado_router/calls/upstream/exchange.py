@@ -41,6 +41,7 @@ class Exchange:
         refused: whether a connection that was kept ended before a byte of the response.
         connection: that it is on; None once it is over.
         received: bytes of the body that have come.
+        room: with so many that are not read yet, no more are asked for; twice that is the most.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class Exchange:
         "length",
         "received",
         "refused",
+        "room",
         "status",
     )
 
@@ -87,6 +89,7 @@ class Exchange:
         self.refused = False
         self.connection: Connection | None = None
         self.received = 0
+        self.room = STREAM_BUFFER
 
     @property
     def is_whole(self) -> bool:
@@ -141,7 +144,7 @@ class Exchange:
             return True
         if self._pieces:
             self._wake()
-        return self._size <= 2 * STREAM_BUFFER
+        return self._size <= 2 * self.room
 
     def end(self, error: BaseException | None = None) -> None:
         """The response is complete, or the rest of it will not come."""
@@ -225,7 +228,7 @@ class Exchange:
             self._size = 0
         else:
             piece = self._joined(most)
-        if self._size < STREAM_BUFFER:
+        if self._size < self.room:
             self._read_on()
         return piece
 

@@ -47,5 +47,9 @@ class Upstream(HTTPClient, Protocol):
 class ByteStream(UpstreamStream, Protocol):
     """A response of these clients, which comes in pieces of a size that may be chosen."""
 
-    piece_bytes: int
-    """The most of one piece."""
+    def widen(self, most: int) -> None:
+        """Takes up to so many bytes at once from now on, as they go on unread.
+
+        What is parsed comes in small pieces, and its vendor is not let run ahead by much.
+        """
+        ...

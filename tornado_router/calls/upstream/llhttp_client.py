@@ -163,7 +163,8 @@ class LlhttpUpstream:
 class _Stream:
     """A response that is read as it arrives (`ByteStream`)."""
 
-    piece_bytes = bounds.PIECE
+    _piece_bytes = bounds.PIECE
+    _widened: Connection | None = None
     status: int
     headers: Mapping[str, str]
 
@@ -191,6 +192,8 @@ class _Stream:
     ) -> None:
         self._events.free()
         exchange = self._exchange
+        if self._widened is not None:
+            self._widened.bound(bounds.RECEIVE_BUFFER)
         try:
             if kind is None and exchange.connection is not None:
                 await exchange.end_within(bounds.END_SECONDS)
@@ -204,12 +207,20 @@ class _Stream:
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._exchange.read(self.piece_bytes)
+            piece = await self._exchange.read(self._piece_bytes)
         except FAILURES as error:
             raise failure(self._upstream._name, error, self._request.url) from None
         if not piece:
             raise StopAsyncIteration
         return piece
+
+    def widen(self, most: int) -> None:
+        """See `ByteStream`."""
+        self._piece_bytes = most
+        self._exchange.room = most // 4
+        self._widened = self._exchange.connection
+        if self._widened is not None:
+            self._widened.bound(2 * most)
 
     async def read(self) -> bytes:
         """The rest of the body, whole."""

@@ -18,13 +18,14 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import Protocol, Side
+from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from tornado_router.error_codes import Invalid
 from tornado_router.http.connection import ClientGoneError, Tunnel, open_tunnel
 from tornado_router.http.request_header import offered_protocols
+from tornado_router.http.websocket_frames import FrameCutter, message_frame
 
 CLOSE_SECONDS = 1.0
 """For so long the client's part of the closing handshake is awaited."""
@@ -117,6 +118,7 @@ class WebSocket:
         self._take_room = take_room
         self._loop = asyncio.get_running_loop()
         self._messages: deque[str | bytes] = deque()
+        self._frames = FrameCutter(max_bytes)
         self._parts: bytearray | None = None  # of a message in several frames
         self._is_text = False
         self._held = 0  # bytes of a message that is not whole yet
@@ -149,14 +151,11 @@ class WebSocket:
         Raises:
             ClientGoneError: the websocket is closed.
         """
-        try:
-            if isinstance(message, str):
-                self._protocol.send_text(message.encode())
-            else:
-                self._protocol.send_binary(message)
-        except InvalidState:
-            raise ClientGoneError from None
-        await self._write()
+        if self._protocol.state is not State.OPEN:
+            raise ClientGoneError
+        is_text = isinstance(message, str)
+        data = message.encode() if isinstance(message, str) else message
+        await self._tunnel.write(message_frame(data, is_text=is_text))
 
     async def send_texts(self, texts: Sequence[bytes]) -> None:
         """Sends several messages at once; ends once the client has room for more.
@@ -207,12 +206,14 @@ class WebSocket:
         protocol = self._protocol
         if data:
             self.alive_at = self._loop.time()
-            protocol.receive_data(data)
+            for piece in self._frames.feed(data):
+                if piece.is_message and self._parts is None and protocol.state is State.OPEN:
+                    self._add(piece.payload(), is_text=piece.is_text)
+                else:
+                    protocol.receive_data(piece.data)
+                    self._take_frames()
         else:
             protocol.receive_eof()
-        for frame in protocol.events_received():
-            if isinstance(frame, Frame):
-                self._take(frame)
         self._count(len(data))
         written = self._write()
         if protocol.parser_exc is not None or protocol.close_rcvd is not None or not data:
@@ -220,8 +221,14 @@ class WebSocket:
         with suppress(ClientGoneError):
             await written
 
+    def _take_frames(self) -> None:
+        """Takes what the protocol has read; it has taken all but frames of messages itself."""
+        for frame in self._protocol.events_received():
+            if isinstance(frame, Frame):
+                self._take(frame)
+
     def _take(self, frame: Frame) -> None:
-        """Takes a frame of a message; the protocol has taken the others."""
+        """Takes a frame of a message."""
         opcode, data = frame.opcode, frame.data
         if opcode is Opcode.CONT and self._parts is not None:
             self._parts += data
@@ -232,10 +239,15 @@ class WebSocket:
             return
         if not frame.fin:
             self._parts = bytearray(data) if self._parts is None else self._parts
+            self._frames.begun = len(self._parts)
             return
-        self._parts = None
+        self._parts, self._frames.begun = None, 0
+        self._add(data, is_text=self._is_text)
+
+    def _add(self, data: bytes | bytearray, *, is_text: bool) -> None:
+        """Adds a message."""
         self._free()
-        if not self._is_text:
+        if not is_text:
             self._messages.append(bytes(data))
             return
         try:

@@ -53,6 +53,27 @@ class TestRun:
 
         assert asyncio.run(main()) == 50
 
+    def test_what_runs_often_has_a_connection_that_stays_open(self, storage):
+        async def main():
+            first = await storage.run_often(storage.database.connection)
+            await storage.run(user)
+            with pytest.raises(ZeroDivisionError):
+                await storage.run_often(lambda: 1 / 0)
+            seen = await storage.run_often(lambda: User.select().count())
+            return first, await storage.run_often(storage.database.connection), seen
+
+        first, last, seen = asyncio.run(main())
+        assert first is last
+        assert seen == 1
+
+    @pytest.mark.sqlite
+    def test_the_end_closes_what_stays_open_meanwhile(self, storage):
+        log = storage.database.path.with_name(storage.database.path.name + "-wal")
+        asyncio.run(storage.run_often(user))
+        assert log.exists()
+        storage.close()
+        assert not log.exists(), "the last connection takes it along"
+
     @pytest.mark.sqlite
     def test_nothing_stays_open(self, storage):
         storage.call(user)

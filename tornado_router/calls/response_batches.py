@@ -62,7 +62,7 @@ class ResponseBatches:
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         responses = [new for new, _ in batch]
         try:
-            await self._storage.run(lambda: rows.insert(responses, self._bounds))
+            await self._storage.run_often(lambda: rows.insert(responses, self._bounds))
         except Exception as error:  # noqa: BLE001 - it is of those who wait
             if len(batch) > 1 and not isinstance(error, DatabaseAwayError):
                 for each in batch:  # one that the database refuses fails alone

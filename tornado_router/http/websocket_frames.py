@@ -1,7 +1,8 @@
 """Cuts what a client sends over a websocket into frames, and reads those that are whole messages.
 
 Nearly all are, and `websockets` takes longer for each than all else that becomes of it. So a frame
-is only looked at here (RFC 6455 section 5.2); what is no message, or breaks a rule, is left to it.
+is only looked at here (RFC 6455 section 5.2). What is not a message, or breaks a rule, is left to
+the library.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +54,7 @@ class Storage:
         self.database = open_database(location)
         self.database.bind(TABLES)
         self._threads = thread_pool("database", THREADS)
+        self._busy_thread = thread_pool("busy database", 1)
         self._stopped_at = float("inf")
         self.database.open()
         try:
@@ -75,9 +78,25 @@ class Storage:
         Raises:
             DatabaseAwayError: they were not done, or not in time.
         """
+        return await self._run(self._threads, partial(self.call, work))
+
+    async def run_often(self, work: Callable[[], T]) -> T:
+        """As `run`, for what calls wait for again and again: one such work after the other.
+
+        The connection stays open: SQLite reads the schema and prepares each statement anew where
+        it does not, which takes longer than to write a row. So no cursor may be left open: while
+        there is one, what others write is not seen.
+        """
+        return await self._run(self._busy_thread, partial(self._call_lasting, work))
+
+    def _call_lasting(self, work: Callable[[], T]) -> T:
+        with self.database.session(lasting=True):
+            return work()
+
+    async def _run(self, threads: Executor, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         try:
-            done = loop.run_in_executor(self._threads, self.call, work)
+            done = loop.run_in_executor(threads, work)
             result = await asyncio.wait_for(done, PATIENCE_SECONDS)
         except (InterfaceError, OperationalError, TimeoutError) as error:
             self.away = True
@@ -88,6 +107,9 @@ class Storage:
     def stop(self) -> None:
         """Begins no more work of coroutines; `call` still works. Returns at once."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._stopped_at == float("inf"):
+            self._busy_thread.submit(self._end_lasting)
+            self._busy_thread.shutdown(wait=False)
         self._stopped_at = min(self._stopped_at, time.monotonic())
 
     def close(self) -> None:
@@ -99,8 +121,13 @@ class Storage:
         done = threading.Event()
         SupervisedThread("database cut-off", lambda: done.wait(left) or self.database.cut_off())
         self._threads.shutdown()
+        self._busy_thread.shutdown()
         done.set()
         self.database.end_sessions()
+
+    def _end_lasting(self) -> None:
+        if not self.database.is_closed():
+            self.database.close()
 
 
 def transaction() -> AbstractContextManager[Any]:

@@ -30,6 +30,10 @@ HIGH = 4 / 3
 TEMPERATURE = 1.0
 """Of a request that sets none: https://platform.openai.com/docs/api-reference/responses/create."""
 
+_LITE = "x-openai-internal-codex-responses-lite"
+"""By which Codex says that its tools are in the input. Without it, OpenAI refuses `namespace` in
+the calls of those tools: https://github.com/openai/codex, codex-rs/core/src/client.rs."""
+
 _MEDIA = {"input_image": "images", "input_audio": "audio", "input_file": "files"}
 _CALLS = frozenset(
     (
@@ -141,6 +145,7 @@ class Responses(OpenAIEndpoint):
     content: ClassVar[str] = "output"
     prompt_fields: ClassVar[tuple[str, ...]] = ("instructions", "input", "tools")
     streams: ClassVar[bool] = True
+    forwarded_headers: ClassVar[tuple[str, ...]] = (_LITE,)
     otel_operation: ClassVar[str] = "chat"
     documentation: ClassVar[Documentation] = Documentation(
         summary="Create a response",

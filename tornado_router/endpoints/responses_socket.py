@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 import orjson
@@ -26,12 +26,17 @@ from tornado_router.usage import Usage
 CREATE = "response.create"
 STEER = "response.steer"
 
+MAX_HEADER = 1000
+
 PROCESSED = "response.processed"
 """Codex is done with a response: https://github.com/openai/codex, codex-rs/codex-api/src/endpoint/
 responses_websocket.rs. It awaits nothing."""
 
 _OWN_FIELDS = ("type", "stream_id", "generate", "background")
 """Of an event, those that no request has; `background` is only ever false here."""
+
+_HEADER = "ws_request_header_"
+"""Before the name of a header in `client_metadata`, by which Codex says that one request has it."""
 
 _LANE = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _EVENT_END = b"\n\n"
@@ -124,6 +129,16 @@ def read_request(message: bytes, max_values: int | None) -> Request:
     return Request(body, raw, generate is not False and not is_prewarm)
 
 
+def headers_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that a request says it would have by `POST`, of those that vendors get."""
+    said = body.get("client_metadata")
+    if not isinstance(said, Mapping):
+        return {}
+    names = {name: _HEADER + name.replace("-", "_") for name in RESPONSES.forwarded_headers}
+    values = {name: said.get(field) for name, field in names.items()}
+    return {name: value for name, value in values.items() if _is_header(value)}
+
+
 def prepared(call: Call) -> dict[str, Any]:
     """The response to a call that generates nothing: its client goes on from it."""
     usage = response_usage_body(Usage())
@@ -181,4 +196,14 @@ def steer_failed(message: bytes, max_values: int) -> bytes:
     }
     return orjson.dumps(
         {"type": "response.steer.failed", "sequence_number": 0, "error": error, "steer": steer}
+    )
+
+
+def _is_header(value: object) -> TypeGuard[str]:
+    """Whether a value may be that of a header."""
+    return (
+        isinstance(value, str)
+        and len(value) <= MAX_HEADER
+        and value.isascii()
+        and value.isprintable()
     )

@@ -221,6 +221,23 @@ def test_by_websocket_the_vendors_events_are_messages(client, vendor):
 
 
 @pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
+def test_what_codex_says_of_its_requests_reaches_the_vendor(client, vendor):
+    name = "x-openai-internal-codex-responses-lite"
+    asked = {"model": "same", "input": "Which?", "store": False}
+    client.responses.create(**asked, extra_headers={name: "true"})
+    client.responses.create(**asked)
+    with client.responses.connect() as connection:
+        for value in ("true", "a\nb", 1):
+            by_socket(
+                connection,
+                client_metadata={f"ws_request_header_{name.replace('-', '_')}": value},
+                **asked,
+            )
+    said = [request.headers.get(name) for request in vendor.requests]
+    assert said == ["true", None, "true", None, None]
+
+
+@pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
 def test_by_websocket_a_vendor_goes_on_from_what_it_keeps(client, vendor):
     with client.responses.connect() as connection:
         made = by_socket(connection, model="same", input="Which?")

@@ -52,7 +52,10 @@ class Responses(Translator):
         if _MARK in call.raw:
             changes["input"] = without_own_state(call.body.get("input"))
         body = replace_fields(call.raw, changes) if changes else call.raw
-        return UpstreamRequest(self._url, body, self._provider.headers)
+        headers = self._provider.headers
+        if call.headers:
+            headers = {**call.headers, **headers}
+        return UpstreamRequest(self._url, body, headers)
 
     def parse_response(self, call: Call, response: UpstreamResponse) -> Body:
         """The vendor's bytes, once they are known to be a response that did not fail."""

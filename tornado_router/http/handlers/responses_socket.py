@@ -40,6 +40,7 @@ from tornado_router.endpoints.responses_socket import (
     STEER,
     Request,
     error_event,
+    headers_of,
     prepared,
     read_head,
     read_request,
@@ -49,6 +50,7 @@ from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.http.connection import ClientGoneError
 from tornado_router.http.handlers.base import new_id
+from tornado_router.http.handlers.calls import forwarded_headers
 from tornado_router.http.handlers.socket_writer import SocketWriter
 from tornado_router.observability.redaction import REDACTED
 from tornado_router.plugins.registry import FAULTS
@@ -227,6 +229,8 @@ class ResponsesSocket:
         request: Request = read_request(raw, limit)
         services.serving.validators[RESPONSES.name].check(request.body)
         call = RESPONSES.read(new_id(), request.body, request.raw)
+        sent = forwarded_headers(RESPONSES, self._handler.request.headers)
+        call.headers = sent | headers_of(call.body)
         if services.secrets.holds(call.model):  # no model has such a name, and it is recorded
             call.model = REDACTED
         return call, request.generates

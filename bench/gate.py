@@ -32,11 +32,13 @@ MOST = 1.05
 
 _NOW, _BEFORE = "router", "before"
 _WARM = Shape("small", 16, 3000, 6)
+_WARM_LARGE = Shape("large", 8, 300, 6)
 _WARM_STREAMS = Shape("saturated", 8, 100, 5, stream=True)
 _ROOT = BENCH.parent
 
 _FIGURES: Mapping[str, tuple[Shape, Callable[[Window], float]]] = {
     "a call of 1 KB": (Shape("small", 16, 10**6, 0.8), Window.cpu_ms_a_request),
+    "a call of 100 KB": (Shape("large", 8, 10**6, 0.8), Window.cpu_ms_a_request),
     "a chunk": (Shape("paced", 20, 20, 10, stream=True), Window.cpu_us_a_chunk),
 }
 
@@ -79,8 +81,8 @@ def _measure(pairs: int) -> dict[str, list[float]]:
             process, _ = start(target, core, folder / name / "output.log")
             running.callback(process.stop)
             session = sessions[name] = Session(target, process, core, generator, Record())
-            session.send(_WARM)
-            session.send(_WARM_STREAMS)
+            for shape in (_WARM, _WARM_LARGE, _WARM_STREAMS):
+                session.send(shape)
         return {
             figure: [_ratio(sessions, shape, cost, number) for number in range(pairs)]
             for figure, (shape, cost) in _FIGURES.items()

@@ -13,19 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tornado.httputil import HTTPConnection, HTTPHeaders, RequestStartLine, ResponseStartLine
 
 from harness import BenchError, bodies
+from harness.targets import Target
 from harness.targets import router as configure
 from tornado_router.cli.serve_command import _calm_garbage_collector, _loop_factory
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.request import Request
 from tornado_router.provider import UpstreamRequest, UpstreamResponse
 from tornado_router.runtime import router_process
-from tornado_router.runtime.loaded_config import load_config
+from tornado_router.runtime.loaded_config import LoadedConfig, load_config
 from tornado_router.runtime.router_process import RouterProcess
+from tornado_router.runtime.server import Server
 from tornado_router.storage.storage import Storage
 
 _NO_PORT = 9
@@ -153,10 +155,7 @@ def in_process_router(folder: Path, response: bytes) -> Iterator[InProcessRouter
             pass
 
     target = configure(folder, _NO_PORT)
-    loaded = load_config(folder / "router.toml", {})
-    # To look the key up in the database, once a second, is none of a call's stages.
-    auth = replace(loaded.config.auth, key_cache_seconds=_LONG_SECONDS)
-    loaded = replace(loaded, config=replace(loaded.config, auth=auth))
+    loaded = _load(folder)
     connect = router_process.open_upstream
     router_process.open_upstream = lambda *_: Vendor()  # type: ignore[assignment, return-value]
 
@@ -171,6 +170,52 @@ def in_process_router(folder: Path, response: bytes) -> Iterator[InProcessRouter
             runner.run(process.close())
         finally:
             router_process.open_upstream = connect
+
+
+class ServingRouter(NamedTuple):
+    """A router that serves in this process.
+
+    Attributes:
+        target: how it is reached.
+        loop: that it is on, which runs when it is told to.
+    """
+
+    target: Target
+    loop: asyncio.AbstractEventLoop
+
+
+@contextmanager
+def serving_router(folder: Path, upstream_port: int) -> Iterator[ServingRouter]:
+    """The router of this process, which listens while its event loop runs.
+
+    Args:
+        folder: for its files.
+        upstream_port: of the vendor.
+    """
+    target = configure(folder, upstream_port)
+    loaded = _load(folder)
+
+    async def make() -> Server:
+        storage = Storage(loaded.config.database_location)
+        server = Server(RouterProcess(loaded, storage))
+        await server.start()
+        server._measurements.cancel()  # by time and not by calls, so they would spoil a count
+        server._silence.cancel()
+        server._bounds.close()
+        return server
+
+    with _logged_to(folder / "log"), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        server = runner.run(make())
+        _calm_garbage_collector()
+        yield ServingRouter(target, runner.get_loop())
+        runner.run(server.stop())
+
+
+def _load(folder: Path) -> LoadedConfig:
+    """The configuration, with keys that are looked up once, as that is none of a call's stages."""
+    loaded = load_config(folder / "router.toml", {})
+    auth = replace(loaded.config.auth, key_cache_seconds=_LONG_SECONDS)
+    return replace(loaded, config=replace(loaded.config, auth=auth))
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """Ledgers, and calls for them."""
 
+import orjson
+
 from tornado_router.config.options import LedgerOptions
-from tornado_router.ledger.record import RunningCall
+from tornado_router.ledger import codec
+from tornado_router.ledger.record import FLAT_NAMES, RunningCall
 from tornado_router.ledger.writer import Ledger
 
 from ..finished import finished
@@ -14,6 +17,12 @@ def call(number=1, **fields):
 def begun(number):
     fields = call(number)._asdict()
     return RunningCall(**{name: fields[name] for name in RunningCall._fields})
+
+
+def flat(record):
+    """The values of a call by name, as a journal has them."""
+    (_, *values, _) = orjson.loads(codec.encode_finished(record))
+    return dict(zip(FLAT_NAMES, values, strict=True))
 
 
 def open_ledger(storage, **options):

@@ -21,7 +21,7 @@ from tornado_router.ledger.codec import (
 )
 
 from ..finished import finished
-from .books import begun
+from .books import begun, flat
 
 CALL = finished(usage_estimated=True, dropped_params=("seed",), prices='{"input":"1"}')
 
@@ -98,7 +98,7 @@ def test_without_the_names_of_its_file_a_record_of_this_version_is_read():
 
 
 def test_values_that_a_newer_version_has_are_left_out():
-    values = CALL.flat() | {"cost": "1e-9", "uncharged": "0", "new": [1]}
+    values = flat(CALL) | {"cost": "1e-9", "uncharged": "0", "new": [1]}
     made = Reader(died_at=5.0)
     made.read(orjson.dumps(["fields", ["call_id"], list(values)]))
     assert made.read(orjson.dumps([2, *values.values()])).call.charge.charged == 1

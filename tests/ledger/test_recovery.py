@@ -11,7 +11,7 @@ from tornado_router.ledger.record import Charge
 from tornado_router.ledger.recovery import recover
 from tornado_router.usage import RARE
 
-from .books import begun, call, kill, open_ledger, write
+from .books import begun, call, flat, kill, open_ledger, write
 
 
 class TestKilled:
@@ -90,7 +90,7 @@ class TestKilled:
     def test_a_journal_of_another_version(self, storage, user, rows):
         folder = storage.journal
         folder.mkdir()
-        values = call(1).flat() | {"new": "field", "cost": "0.5", "uncharged": "0"}
+        values = flat(call(1)) | {"new": "field", "cost": "0.5", "uncharged": "0"}
         values = dict(sorted(values.items()))
         records = [["fields", ["call_id", "odd"], list(values)], [2, *values.values()]]
         records.append([0, "req_2", "odd"])
@@ -311,7 +311,7 @@ class TestDamaged:
     )
     def test_values_of_wrong_types(self, storage, user, rows, alarms, name, value):
         storage.journal.mkdir()
-        values = call(1).flat() | {"cost": "0", "uncharged": "0", name: value}
+        values = flat(call(1)) | {"cost": "0", "uncharged": "0", name: value}
         records = [["fields", ["call_id"], list(values)], [2, *values.values()]]
         content = b"".join(orjson.dumps(record) + b"\n" for record in records)
         (storage.journal / "1-old-1.journal").write_bytes(content)

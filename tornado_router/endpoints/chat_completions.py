@@ -251,12 +251,11 @@ class ChatEncoder(ChunkEncoder):
 
 def _media_parts(body: Mapping[str, Any]) -> list[str]:
     """The types of the parts of messages that are not text: images, audio, files."""
-    types = []
-    for message in body.get("messages") or ():
-        content = message.get("content")
-        if isinstance(content, list):
-            types += [part["type"] for part in content if part["type"] != "text"]
-    return types
+    contents = [message.get("content") for message in body.get("messages") or ()]
+    if list not in map(type, contents):  # as in most calls
+        return []
+    lists = [content for content in contents if isinstance(content, list)]
+    return [part["type"] for parts in lists for part in parts if part["type"] != "text"]
 
 
 def _add_choice(known: dict[str, Any], choice: Mapping[str, Any]) -> None:

@@ -30,12 +30,12 @@ def read_usage(value: object) -> Usage | None:
         return None
     cached = written = reasoning = heard = seen = spoken = drawn = 0
     details = value.get("prompt_tokens_details")
-    if details and isinstance(details, _OBJECT):
+    if details and isinstance(details, _OBJECT) and any(details.values()):  # most are of zeros
         cached = min(count(details.get("cached_tokens")) or 0, prompt)
         written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
         heard, seen = media_tokens(details, prompt - cached - written)
     details = value.get("completion_tokens_details")
-    if details and isinstance(details, _OBJECT):
+    if details and isinstance(details, _OBJECT) and any(details.values()):
         reasoning = min(count(details.get("reasoning_tokens")) or 0, completion)
         spoken, drawn = media_tokens(details, completion - reasoning)
     seconds = value.get("seconds")

@@ -11,6 +11,7 @@ from tornado_router.background.held_memory import UNCOUNTED, Hold
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.http.content_encoding import Decoder, take_decoder
+from tornado_router.http.request_header import header
 
 DISCARDED_BODIES = 8
 """A body of up to this many times the limit is read and thrown away, so that its sender gets to
@@ -24,11 +25,11 @@ MAX_DIGITS = 20
 
 def is_within(headers: HTTPHeaders, limit: int) -> bool:
     """Whether a body is as it is, and small for sure: no front reads more than is announced."""
-    length = headers.get("Content-Length", "")
+    length = header(headers, "Content-Length")
     if length:
         is_small = _is_number(length) and int(length) <= limit
-        return is_small and "Content-Encoding" not in headers
-    return "Transfer-Encoding" not in headers
+        return is_small and header(headers, "Content-Encoding") is None
+    return header(headers, "Transfer-Encoding") is None
 
 
 def _is_number(length: str) -> bool:

@@ -1,4 +1,7 @@
-"""The request of a client as handlers see it: Tornado's, made more cheaply."""
+"""The request of a client as handlers see it: Tornado's, made more cheaply.
+
+Like `request_header`, it reads `_as_list` of `HTTPHeaders`, which Tornado does not document.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class Request(HTTPServerRequest):
         connection: HTTPConnection,
         client: ClientConnection,
     ) -> None:
-        hosts = headers.get_list("Host")
+        hosts = headers._as_list.get("Host", [])
         name = _plain_name(hosts[0]) if len(hosts) == 1 else None
         if name is None or "?" in line.path:
             super().__init__(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tornado_router.hookspecs import RequestFinished
 from tornado_router.storage.values import from_billionths
-from tornado_router.usage import COMMON, QUANTITIES, Usage, quantities, rare
+from tornado_router.usage import COMMON, NO_RARE, QUANTITIES, RARE, Usage, quantities, rare
 
 
 class Charge(NamedTuple):
@@ -110,18 +110,25 @@ class CallRecord(NamedTuple):
             and self.usage.is_any
         )
 
-    def flat(self) -> dict[str, Any]:
-        """The values by name, with those of usage and charge among them; costs in US dollars."""
+    def logged(self) -> dict[str, Any]:
+        """What a line of the log says of it, but for times; costs are texts, in US dollars.
+
+        Rare quantities are there only if it has some. What is wrong in the router itself is logged
+        where it is met.
+        """
         usage, charge = self.usage, self.charge
-        values = (
-            *self[:-2],
-            *quantities(usage),
+        is_common = rare(usage) == NO_RARE
+        values = (  # by position, as each call makes one line; a test goes by the names
+            *self[:_FINISHED_AT],
+            *self[_CACHE_HIT:_INTERNAL_ERROR],
+            *self[_CLIENT:-2],
+            *(usage[:COMMON] if is_common else quantities(usage)),
             usage.estimated,
-            from_billionths(charge.charged),
-            from_billionths(charge.uncharged),
+            _dollars(charge.charged),
+            _dollars(charge.uncharged),
             charge.prices,
         )
-        return dict(zip(FLAT_NAMES, values, strict=True))
+        return dict(zip(_LOGGED if is_common else _LOGGED_WITH_RARE, values, strict=True))
 
 
 FLAT_NAMES = (
@@ -135,8 +142,19 @@ FLAT_NAMES = (
 """The names of all values of a call, those of usage and charge in their place."""
 
 _FINISHED_AT = CallRecord._fields.index("finished_at")
+_CACHE_HIT = CallRecord._fields.index("cache_hit")
+_INTERNAL_ERROR = CallRecord._fields.index("internal_error")
 _CLIENT = CallRecord._fields.index("client")
 _PAID_FROM_CREDITS = CallRecord._fields.index("paid_from_credits")
+
+_NOT_LOGGED = {"finished_at", "duration", "first_chunk", "overhead", "internal_error"}
+_LOGGED_WITH_RARE = [name for name in FLAT_NAMES if name not in _NOT_LOGGED]
+_LOGGED = [name for name in _LOGGED_WITH_RARE if name not in RARE]
+"""The names in a line of the log."""
+
+
+def _dollars(billionths: int) -> str:
+    return f"{from_billionths(billionths):f}" if billionths else "0"  # as most are uncharged
 
 
 def event_of(record: CallRecord) -> RequestFinished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import add
 from typing import Any
 
 from loguru import logger
@@ -16,7 +17,7 @@ from tornado_router.storage.sql import CharField
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.tables import SUMS, ApiKey, UsageLog, User
 from tornado_router.storage.values import utc
-from tornado_router.usage import COMMON, NO_RARE, QUANTITIES, RARE, rare
+from tornado_router.usage import COMMON, NO_RARE, QUANTITIES, RARE, quantities, rare
 
 DAY_SECONDS = 24 * 3600
 
@@ -117,20 +118,15 @@ class UsageRows:
         return {call_id for (call_id,) in inserted}
 
     def _add_to_days(self, calls: Iterable[CallRecord]) -> None:
-        days: dict[Day, dict[str, float]] = {}
+        days: dict[Day, tuple[float, ...]] = {}
         for call in calls:
-            day = int(call.finished_at // DAY_SECONDS)
+            day, charge = int(call.finished_at // DAY_SECONDS), call.charge
             key = (call.user_id, day, call.key_id, call.provider or "", call.model)
+            unpriced = charge.prices is None and call.is_unpriced
+            # In the order of `SUMS`.
+            numbers = (1, call.status >= 400, unpriced, *quantities(call.usage), charge.charged)
             sums = days.get(key)
-            if sums is None:
-                sums = days[key] = dict.fromkeys(SUMS, 0)
-            sums["requests"] += 1
-            sums["errors"] += call.status >= 400
-            sums["unpriced"] += call.is_unpriced
-            sums["cost"] += call.charge.charged
-            for name, number in zip(QUANTITIES, call.usage, strict=False):
-                if number:
-                    sums[name] += number
+            days[key] = numbers if sums is None else tuple(map(add, sums, numbers))
         # In order, so that two routers never wait for each other's rows crosswise.
         rows: list[Row] = []
         for key in sorted(days):
@@ -142,7 +138,7 @@ class UsageRows:
                     "api_key_id": key_id,
                     "provider": provider,
                     "model": model,
-                    **days[key],
+                    **dict(zip(SUMS, days[key], strict=True)),
                 }
             )
         bulk_insert.insert(self._storage.database, "usage_days", rows, _ADD_TO_DAY)

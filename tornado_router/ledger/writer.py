@@ -156,17 +156,27 @@ class Ledger:
         if not self._refuses and self._is_full():
             self._unrecorded += codec.is_finished(record)
             return
-        self._homeless.append(record)
-        self._house()
+        if self._homeless:
+            self._homeless.append(record)
+            self._house()
+            return
+        try:
+            self._journal.append(record)
+        except OSError as error:
+            self._homeless.append(record)
+            self._alarm_of(error)
 
     def _house(self) -> None:
-        """Puts into the journal what is not there: one record, or all since the disk is full."""
+        """Puts into the journal what is not there: all since the disk is full."""
         try:
             while self._homeless:
                 self._journal.append(self._homeless[0])
                 self._homeless.popleft()
         except OSError as error:
-            self._alarm(f"the journal cannot be written: {error}")
+            self._alarm_of(error)
+
+    def _alarm_of(self, error: OSError) -> None:
+        self._alarm(f"the journal cannot be written: {error}")
 
     def _is_full(self) -> bool:
         return bool(self._homeless) or self._journal.size >= self.limit

@@ -23,7 +23,6 @@ from tornado_router.config.worker_variables import NUMBER_VARIABLE
 from tornado_router.observability.known_secrets import HidingStream, KnownSecrets
 from tornado_router.observability.redaction import redact_forms
 from tornado_router.observability.text import valid_texts
-from tornado_router.usage import NO_RARE, RARE, rare
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from tornado_router.ledger.record import CallRecord
 
 FLUSH_SECONDS = 0.2
+_TIMES = ("duration_ms", "first_chunk_ms", "overhead_ms")
 WAITING_LINES = 20_000
 """Lines beyond these are dropped when standard error is not read, or not fast enough."""
 
@@ -150,23 +150,20 @@ class AccessLog:
 
 
 def _json_line(request: CallRecord | PlainRequest, worker: int | None = None) -> str:
+    record: dict[str, Any] = {"level": "info", "message": "request", **_of_worker(worker)}
     if isinstance(request, PlainRequest):
         line = {**request._asdict(), "path": redact_forms(request.path)}
+        del line["finished_at"], line["duration"]
+        record |= line
+        seconds: tuple[float | None, ...] = (request.duration,)
     else:
-        line = request.flat()
-        if rare(request.usage) == NO_RARE:
-            for name in RARE:
-                del line[name]
-        line["cost"] = f"{line['cost']:f}"
-        line["uncharged"] = f"{line['uncharged']:f}"
-        line["prices"] = orjson.Fragment(request.charge.prices or "null")
-        del line["internal_error"]  # which is logged where it is met
-    line["time"] = datetime.datetime.fromtimestamp(line.pop("finished_at"), datetime.UTC)
-    for seconds in ("duration", "first_chunk", "overhead"):
-        value = line.pop(seconds, None)
+        record.update(request.logged())
+        record["prices"] = orjson.Fragment(request.charge.prices or "null")
+        seconds = (request.duration, request.first_chunk, request.overhead)
+    record["time"] = datetime.datetime.fromtimestamp(request.finished_at, datetime.UTC)
+    for name, value in zip(_TIMES, seconds, strict=False):
         if value is not None:
-            line[f"{seconds}_ms"] = round(value * 1000, 1)
-    record = {"level": "info", "message": "request", **_of_worker(worker), **line}
+            record[name] = round(value * 1000, 1)
     try:
         return orjson.dumps(record).decode() + "\n"
     except TypeError:  # half a surrogate pair, which a plugin's error may hold

@@ -17,6 +17,8 @@ def holds_more(raw: bytes, limit: int) -> bool:
     Texts, names of fields included, objects and lists count; of the rest, which is parsed the
     fastest, ten count as one. Each takes two bytes of the text at least.
     """
+    if len(raw) // 2 <= limit:  # as of most: without a look at any of it
+        return False
     return next(found for found in _look(raw, limit) if found is not None)
 
 

@@ -24,6 +24,7 @@ from tornado_router.errors import ApiError, forget_frames
 from tornado_router.http import cors
 from tornado_router.http.client_address import address_of
 from tornado_router.http.connection import connection_of
+from tornado_router.http.head_facts import facts_of
 from tornado_router.http.request_header import header
 from tornado_router.http.services import Services
 from tornado_router.http.tornado_handler import TornadoHandler
@@ -57,6 +58,7 @@ class BaseHandler(TornadoHandler):
         hold: counts its body if that is large, and whatever else is large until it is over.
         refusal: why the request is refused, if that was known before all of it was here.
         form: what was sent, if that was a form; its files are closed with `hold`.
+        facts: what the head of the request says.
         own_id: the router's own, unique id of the request.
         request_id: the client's `x-request-id` if it sent a sane one, else `own_id`.
         key: that it was sent with, once that is known.
@@ -83,7 +85,8 @@ class BaseHandler(TornadoHandler):
         self.hold = hold
         self.form = form
         self.own_id = new_id()
-        given = header(request.headers, "X-Request-Id")
+        self.facts = facts_of(request.headers)
+        given = self.facts.request_id
         services: Services = kwargs["services"]
         may_be_shown = given and _may_be_shown(given) and not services.secrets.holds(given)
         self.request_id = given if given and may_be_shown else self.own_id
@@ -165,12 +168,13 @@ class BaseHandler(TornadoHandler):
         Raises:
             ApiError: 401.
         """
-        headers, authenticator = self.request.headers, self.services.authenticator
-        authorization = header(headers, "Authorization")
+        authenticator, authorization = self.services.authenticator, self.facts.authorization
         key = authenticator.recall(authorization)
         if key is None:
             key = await authenticator.authenticate(
-                authorization, self.client_address, api_key=header(headers, "X-Api-Key")
+                authorization,
+                self.client_address,
+                api_key=header(self.request.headers, "X-Api-Key"),
             )
         self.key, self.user_id = key, key.user_id
 
@@ -201,17 +205,16 @@ class BaseHandler(TornadoHandler):
         return parse_json(self.request.body, None if self._is_looked_through else limit)
 
     def _check_content_type(self) -> None:
-        content_type = self.request.headers.get("Content-Type", JSON)
-        if content_type != JSON and not _is_json(content_type):
+        content_type = self.facts.content_type
+        if content_type is not None and content_type != JSON and not _is_json(content_type):
             raise Invalid.unsupported_content_type(got=content_type[:100], expected=JSON)
 
     def trace_context(self) -> TraceContext | None:
         """The trace of the client that the request is part of, or None."""
-        headers = self.request.headers
-        traceparent = header(headers, "Traceparent")
+        traceparent = self.facts.traceparent
         if traceparent is None:
             return None
-        trace = read_trace_context(traceparent, header(headers, "Tracestate"))
+        trace = read_trace_context(traceparent, header(self.request.headers, "Tracestate"))
         if (
             trace
             and trace.state
@@ -286,7 +289,7 @@ class BaseHandler(TornadoHandler):
         error_code = error.code or error.type if error else None
         if error_code and (self.counts_refusals or self.refusal):
             self.services.metrics.add_refusal(error_code)
-        traceparent = header(self.request.headers, "Traceparent")
+        traceparent = self.facts.traceparent
         trace = read_trace_context(traceparent, None) if traceparent else None
         self.services.access_log.add(
             PlainRequest(

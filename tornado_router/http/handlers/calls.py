@@ -16,6 +16,7 @@ from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import MAX_QUOTED
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.response_writer import ResponseWriter
+from tornado_router.http.head_facts import MAX_CLIENT
 from tornado_router.http.request_header import header
 from tornado_router.http.services import Services
 from tornado_router.observability.redaction import REDACTED, printable_name
@@ -26,9 +27,6 @@ from tornado_router.validation.forms import FORM, Form
 
 W = TypeVar("W", bound=ResponseWriter)
 
-MAX_CLIENT = 100
-"""Characters of a client's name, and of its session, that are recorded."""
-
 
 class EnvelopeHandler(BaseHandler):
     """A request that is a call, or the begin of a session."""
@@ -36,20 +34,19 @@ class EnvelopeHandler(BaseHandler):
     def envelope(self) -> Envelope:
         """What came with the call."""
         assert self.key is not None, "a call is never open"
-        headers = self.request.headers
+        facts = self.facts
         may_choose = self.services.serving.config.routing.request_headers
-        cache_control = header(headers, "Cache-Control")
         return Envelope(  # by position, as each call makes one
             self.key,
             self.request_id,
             self.started,
-            header(headers, "X-Router-Target") if may_choose else None,
-            read_cache_control(cache_control) if cache_control else CACHE_DEFAULTS,
+            facts.target if may_choose else None,
+            read_cache_control(facts.cache_control) if facts.cache_control else CACHE_DEFAULTS,
             self._trace(),
             self.logged_address,
-            printable_name(header(headers, "User-Agent") or "")[:MAX_CLIENT],
+            facts.client,
             self._session(),
-            headers,
+            self.request.headers,
         )
 
     def _session(self) -> str:

@@ -25,6 +25,7 @@ from tornado_router.http.llhttp.owner import Owner
 from tornado_router.http.llhttp.request_body import ChunkedBody, FixedBody
 from tornado_router.http.llhttp.request_head import END, RequestHead, read_head
 from tornado_router.http.llhttp.tunnel import Tunnel
+from tornado_router.http.request_header import header
 
 
 class LlhttpConnection(asyncio.BufferedProtocol):
@@ -273,7 +274,8 @@ class LlhttpConnection(asyncio.BufferedProtocol):
             raise HTTPInputError("the body is too large")
         else:
             self._body = FixedBody(head.length)
-        if "Expect" in head.headers and head.headers["Expect"].lower() == "100-continue":
+        expect = header(head.headers, "Expect")
+        if expect and expect.lower() == "100-continue":
             self.send(CONTINUE)
 
     def _take_body(self) -> None:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
+from tornado_router.http.head_facts import KnownHead, KnownHeaders
+
 END = b"\r\n\r\n"
 
 MAX_HEADERS = 200
@@ -93,17 +95,18 @@ def read_head(data: bytes) -> RequestHead:
     if found is None or len(data) > _KNOWN_BYTES:
         return _read(data)
     start, end = found.span(1)
-    known = _known_head(data[:start], data[end:])
+    (line, known, keep_alive, _), shared = _known_head(data[:start], data[end:])
     length = found[1].decode()
-    headers = HTTPHeaders.__new__(HTTPHeaders)
-    headers._as_list = {**known.headers._as_list, "Content-Length": [length]}
-    headers._combined_cache = {**known.headers._combined_cache, "Content-Length": length}
-    return RequestHead(known.line, headers, known.keep_alive, int(length))
+    headers = KnownHeaders.__new__(KnownHeaders)
+    headers._as_list = {**known._as_list, "Content-Length": [length]}
+    headers._combined_cache = {**known._combined_cache, "Content-Length": length}
+    headers.known = shared
+    return RequestHead(line, headers, keep_alive, int(length))
 
 
 @lru_cache(_KNOWN_HEADS)
-def _known_head(before: bytes, after: bytes) -> RequestHead:
-    """The head with a body of one byte, by what is before and behind the length.
+def _known_head(before: bytes, after: bytes) -> tuple[RequestHead, KnownHead]:
+    """The head with a body of one byte, by what is before and behind the length; what is shared.
 
     Raises:
         HTTPInputError: as `read_head`; that is not remembered.
@@ -111,7 +114,7 @@ def _known_head(before: bytes, after: bytes) -> RequestHead:
     head = _read(b"%b1%b" % (before, after))
     for name in head.headers:
         head.headers[name]  # from now on it is joined, as nearly all are looked at
-    return head
+    return head, KnownHead()
 
 
 def _read(data: bytes) -> RequestHead:

@@ -45,6 +45,8 @@ own style.
 - **the router**: answered from what the router knows.
 - **passed on**: to the one provider that `[passthrough]` names, with an owner for each id: see
   [Files, vector stores and all else](passthrough.md). Without it, refused.
+- **by websocket**: `realtime.connect` ([realtime](realtime.md)) and `responses.connect`
+  ([responses by websocket](endpoints.md#responses-by-websocket)), which are not in the table.
 - **refused**: 404 `endpoint_not_served`, or 405 where another method is served.
 
 {table}

@@ -244,7 +244,7 @@ class WebSocket:
         self._parts, self._frames.begun = None, 0
         self._add(data, is_text=self._is_text)
 
-    def _add(self, data: bytes | bytearray, *, is_text: bool) -> None:
+    def _add(self, data: bytes | bytearray | memoryview, *, is_text: bool) -> None:
         """Adds a message."""
         self._free()
         if not is_text:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C where it is there
 
 _TEXT, _BINARY = 0x81, 0x82
 """The first bytes of a text and of a binary message in one frame each."""

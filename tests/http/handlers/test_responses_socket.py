@@ -27,9 +27,8 @@ async def until(socket, *kinds):
 
 
 @pytest.mark.gen_test(timeout=PATIENCE)
-async def test_it_lives_for_an_hour(base_url, http_server, key, monkeypatch):
+async def test_it_lives_for_an_hour(app, base_url, http_server, key, monkeypatch):
     monkeypatch.setattr(responses_socket, "LIFE_SECONDS", 0.0)
-    monkeypatch.setattr(responses_socket, "LOOK_SECONDS", 3600.0)
     async with opened(base_url, key) as socket:
         await ask(socket, input="Hi")
         error = await until(socket, "error", "response.completed")
@@ -37,8 +36,8 @@ async def test_it_lives_for_an_hour(base_url, http_server, key, monkeypatch):
             400,
             "websocket_connection_limit_reached",
         )
-    monkeypatch.setattr(responses_socket, "LOOK_SECONDS", 0.05)
     async with opened(base_url, key) as socket:
+        app.services.requests.look_after()  # as a sweep does
         error = await until(socket, "error")
         assert error["error"]["code"] == "websocket_connection_limit_reached"
         with pytest.raises(ConnectionClosed):

@@ -87,6 +87,13 @@ class ResponsesHandler(CallHandler):
         if not writer:
             self.write_json(response)
 
+    def look_after(self, now: float) -> None:
+        """Has a websocket look whether something ends it."""
+        if self._socket:
+            self._socket.look_after()
+        else:
+            super().look_after(now)
+
     def cut_off(self) -> None:
         """Ends a websocket, and a stream of the background, so that its client learns why."""
         if self._socket:

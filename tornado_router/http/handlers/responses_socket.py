@@ -22,7 +22,6 @@ from tornado_router.calls.client_socket import (
     BROKEN,
     DONE,
     GOING_AWAY,
-    LOOK_SECONDS,
     POLICY,
     UNSUPPORTED,
     ClientSocket,
@@ -63,6 +62,9 @@ if TYPE_CHECKING:
 LIFE_SECONDS = 3600.0
 """A websocket takes no new request when it is older, as at the vendor."""
 
+KEY_SECONDS = 5.0
+"""How often an idle websocket looks whether its key was revoked; each request does, too."""
+
 CLOSE_SECONDS = 1.0
 """For so long a stop waits until clients have learned why their responses end."""
 
@@ -89,7 +91,9 @@ class ResponsesSocket:
         self._memory = LaneMemory(hold)
         self._lanes = Lanes()
         self._writers: dict[asyncio.Task[None], SocketWriter] = {}
-        self._is_cut = asyncio.Event()
+        self._pulse = Pulse(socket, handler.services.serving.config.server)
+        self._is_cut = False
+        self._woken = asyncio.Event()
         self._ends_at = time.monotonic() + LIFE_SECONDS
 
     async def run(self) -> None:
@@ -114,7 +118,8 @@ class ResponsesSocket:
 
     def cut_off(self) -> None:
         """Ends it, as the router stops."""
-        self._is_cut.set()
+        self._is_cut = True
+        self._woken.set()
 
     async def _read(self) -> End:
         """Takes the client's messages, until there are no more."""
@@ -273,18 +278,25 @@ class ResponsesSocket:
     async def _tell(self, error: ApiError, lane: str | None) -> None:
         await self._socket.send_texts([error_event(error, lane)])
 
+    def look_after(self) -> None:
+        """Sees whether something ends it; called now and then, and all that an idle one costs."""
+        requests, is_idle = self._services.requests, not self._lanes.tasks
+        is_late = requests.stopping or time.monotonic() >= self._ends_at
+        if (is_idle and is_late) or self._pulse.is_gone():
+            self._woken.set()
+
     async def _look_after(self) -> End:
         """Ends the websocket over what no message shows."""
-        pulse = Pulse(self._socket, self._services.serving.config.server)
         requests = self._services.requests
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._is_cut.wait()
-            if self._is_cut.is_set() or requests.cutting_off:
+                async with asyncio.timeout(KEY_SECONDS):
+                    await self._woken.wait()
+            self._woken.clear()
+            if self._is_cut or requests.cutting_off:
                 await self._cut_responses()
                 return End(GOING_AWAY, _STOPPING)
-            if pulse.is_gone():
+            if self._pulse.is_gone():
                 return End(BROKEN, by_client=True)
             if self._lanes.tasks:
                 continue

@@ -6,10 +6,15 @@ Only the places are looked at where an API has such ids: a text of a conversatio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from tornado_router.endpoints.resource_ids import Named
 from tornado_router.provider import Call
+
+_TEXT_FIELDS = frozenset(("role", "content", "type", "text", "annotations", "id", "status"))
+_TOOL_FIELDS = frozenset(("vector_store_ids", "container", "input_image_mask"))
+"""Of tools that work on things which are kept."""
 
 MAX_DEPTH = 8
 """Of blocks within blocks; no API has as many."""
@@ -62,7 +67,7 @@ def _in_contents(items: Any, path: str, depth: int = 0) -> Iterator[Named]:
     if not isinstance(items, list) or depth > MAX_DEPTH:
         return
     for index, item in enumerate(items):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, Mapping) or _is_plain(item):
             continue
         at = f"{path}[{index}]"
         yield from _text(item.get("file_id"), f"{at}.file_id")
@@ -74,11 +79,16 @@ def _in_contents(items: Any, path: str, depth: int = 0) -> Iterator[Named]:
             yield from _in_contents(item.get(name), f"{at}.{name}", depth + 1)
 
 
+def _is_plain(item: Mapping[str, Any]) -> bool:
+    """Whether a message or a part of one is a text and nothing else, as nearly all are."""
+    return _TEXT_FIELDS.issuperset(item) and type(item.get("content")) in (str, NoneType)
+
+
 def _in_tools(tools: Any) -> Iterator[Named]:
     if not isinstance(tools, list):
         return
     for index, tool in enumerate(tools):
-        if not isinstance(tool, Mapping):
+        if not isinstance(tool, Mapping) or _TOOL_FIELDS.isdisjoint(tool):
             continue
         at, container = f"tools[{index}]", tool.get("container")
         yield from _texts(tool.get("vector_store_ids"), f"{at}.vector_store_ids")

@@ -22,6 +22,7 @@ _CALLS = {
 }
 """Items of responses by which a model calls a tool of the client's, and those with the result."""
 
+_CALLS_AND_OUTPUTS = frozenset((*_CALLS, *_CALLS.values()))
 _STAND_INS = frozenset(("item_reference", "compaction", "context_compaction"))
 """Items that stand for others, which may be calls."""
 
@@ -101,7 +102,7 @@ def calls_have_outputs(body: Mapping[str, Any], field: str = "input") -> None:
     given = body.get("input")
     items = given if isinstance(given, list) else ()
     kinds = {item.get("type") for item in items}
-    if kinds & _STAND_INS or not kinds & _CALLS.keys() | set(_CALLS.values()):
+    if kinds & _STAND_INS or kinds.isdisjoint(_CALLS_AND_OUTPUTS):
         return
     calls = {item.get("call_id"): item["type"] for item in items if item.get("type") in _CALLS}
     outputs = {

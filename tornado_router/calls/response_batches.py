@@ -7,9 +7,10 @@ while some are written make the next transaction. Where calls come one by one, e
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
-from tornado_router.background.supervisor import start_task
+from tornado_router.background.supervisor import call_later, start_task
 from tornado_router.calls import response_rows as rows
 from tornado_router.calls.new_response import NewResponse
 from tornado_router.errors import DatabaseAwayError
@@ -35,18 +36,31 @@ class ResponseBatches:
         self._waiting: list[_Waiting] = []
         self._is_writing = False
 
-    async def write(self, new: NewResponse) -> None:
+    async def write(self, new: NewResponse, seconds: float = math.inf) -> None:
         """Returns once a response is written; who does not wait for that does not prevent it.
+
+        Args:
+            new: the response.
+            seconds: for how long it is awaited.
 
         Raises:
             DatabaseAwayError: the database is away.
+            TimeoutError: it is not written yet.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((new, done))
         if not self._is_writing:
             self._is_writing = True
             start_task("kept responses", self._write_all())
-        await done
+        if seconds == math.inf:
+            await done
+            return
+        # Not by `asyncio.timeout`, which takes several times as long.
+        timer = call_later("kept response", seconds, _give_up, done)
+        try:
+            await done
+        finally:
+            timer.cancel()
 
     async def _write_all(self) -> None:
         batch: list[_Waiting] = []
@@ -75,3 +89,8 @@ class ResponseBatches:
             for _, done in batch:
                 if not done.done():
                     done.set_result(None)
+
+
+def _give_up(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_exception(TimeoutError())

@@ -6,7 +6,6 @@ the database, with the items of the input that was new with them: a conversation
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -154,8 +153,7 @@ class StoredResponses:
             return
         new.item_ids = _item_ids(response)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._batches.write(new)
+            await self._batches.write(new, PATIENCE_SECONDS)
         except (DatabaseAwayError, TimeoutError):
             logger.error("the response to call {} is not kept: the database is away", call.id)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tornado_router.storage.databases import Database
 
-ROWS_PER_STATEMENT = (64, 16, 4, 1)
+ROWS_PER_STATEMENT = (64, 16, 8, 4, 2, 1)
 """How many rows a statement may have. SQLite takes 32,766 parameters in one, PostgreSQL 65,535:
 https://www.sqlite.org/limits.html.
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 from tornado_router.errors import ApiError
-from tornado_router.framing import Framing, ServerSentEvents
+from tornado_router.framing import Framing, RawBytes, ServerSentEvents
 from tornado_router.provider.bodies import Body
 from tornado_router.provider.call import Call
 from tornado_router.provider.chunk_reader import ChunkReader
@@ -23,6 +23,9 @@ from tornado_router.provider.pass_through import PassThrough
 from tornado_router.provider.translator import Translator
 from tornado_router.provider.whole_streams import chunks_of
 from tornado_router.sse import FramingError
+
+RAW_PIECE = 64 * 1024
+"""The most of a body that is passed on at once, where it is bytes that are not read."""
 
 
 class OptionError(ValueError):
@@ -149,11 +152,13 @@ class Provider:
             if not 200 <= response.status < 300:
                 head.body = await response.read()
                 raise self.parse_error(head)
-            hold = getattr(response, "hold", _hold_nothing)
+            hold = getattr(response, "hold", _ignore_size)
             parser = translator.open_stream(call, head)
             framing: type[Framing] = getattr(parser, "framing", translator.framing)
             reader = ChunkReader(framing(), parser, hold, call.passing)
             is_known = not issubclass(framing, ServerSentEvents)
+            if issubclass(framing, RawBytes):
+                getattr(response, "widen", _ignore_size)(RAW_PIECE)
             try:
                 async for piece in response:
                     if not is_known and (start := piece.lstrip()):
@@ -194,5 +199,5 @@ class Provider:
         return self.authorized(http).connect(request)
 
 
-def _hold_nothing(size: int) -> None:
-    """For streams that do not count what is held of them."""
+def _ignore_size(size: int) -> None:
+    """For streams that do not count what is held of them, and know one size of pieces."""

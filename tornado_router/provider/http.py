@@ -53,7 +53,8 @@ class UpstreamStream(Protocol):
     """A response whose body is read as it arrives.
 
     That of the core has a method `hold(size)`, too, which `Provider.stream` calls: it counts the
-    bytes of an event whose end has not come yet, and raises an `ApiError` if there is no room.
+    bytes of an event whose end has not come yet, and raises an `ApiError` if there is no room; and
+    a method `widen(most)`, which has pieces be larger where they are not read.
     """
 
     status: int

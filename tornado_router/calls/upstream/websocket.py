@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 
@@ -11,6 +10,7 @@ import aiohttp
 from tornado_router.calls.upstream.aiohttp_failures import FAILURES, failure
 from tornado_router.calls.upstream.aiohttp_internals import handshake_headers
 from tornado_router.calls.upstream.failures import PROXY_REFUSED
+from tornado_router.calls.upstream.within import within
 from tornado_router.config.options import ProviderOptions
 from tornado_router.config.proxy import Proxies
 from tornado_router.error_codes import Failure
@@ -135,11 +135,8 @@ class WebSocket:
     async def send(self, message: str | bytes) -> None:
         """Sends a message; see `UpstreamSocket`."""
         try:
-            async with asyncio.timeout(self._silence):
-                if isinstance(message, str):
-                    await self._socket.send_str(message)
-                else:
-                    await self._socket.send_bytes(message)
+            send = self._socket.send_str if isinstance(message, str) else self._socket.send_bytes
+            await within(self._silence, send(message))  # type: ignore[arg-type]  # of its kind
         except FAILURES as error:
             raise failure(self._name, error, self._request.url) from None
 
@@ -148,8 +145,7 @@ class WebSocket:
         pinged = False
         while self.close_code is None:
             try:
-                async with asyncio.timeout(self._silence):
-                    message = await self._socket.receive()
+                message = await within(self._silence, self._socket.receive())
             except TimeoutError as error:
                 if pinged:
                     self.close_code = BROKEN

@@ -16,8 +16,12 @@ from harness.in_process import InProcessRouter, Nothing, in_process_router
 
 from tornado_router.accounts.key_lookup import Key
 from tornado_router.calls.attempts import Attempts
-from tornado_router.calls.permissions import check_permissions
+from tornado_router.calls.call_record import call_record
+from tornado_router.calls.client import Envelope
+from tornado_router.calls.costs import Costs
+from tornado_router.calls.response_headers import target_headers
 from tornado_router.endpoints import CHAT_COMPLETIONS
+from tornado_router.http.response_headers import ResponseHeaders
 from tornado_router.ledger import codec
 from tornado_router.ledger.record import CallRecord, Charge, RunningCall
 from tornado_router.ledger.usage_rows import UsageRows
@@ -105,14 +109,22 @@ def _stages(router: InProcessRouter) -> Iterator[Component]:
 
 
 def _gateway_stages(gateway: Any, call: Call, key: Key) -> dict[str, Callable[[], object]]:
-    admission, dispatcher = gateway._accounts.admission, gateway._dispatcher
+    accounts, dispatcher = gateway._accounts, gateway._dispatcher
+    admission, envelope = accounts.admission, Envelope(key, "call", time.monotonic())
+    account = accounts.open(call, envelope)
     route = gateway._router.route(call.model, call.endpoint)
     targets: Sequence[Target] = route.targets
+    served = accounts.open(call, envelope)
+    served.permit = now(admission.admit(call, key, targets))
+    served.attempts.made.append(now(dispatcher.send(call, targets, served.attempts)))
 
-    def find_route() -> None:
-        found = gateway._router.route(call.model, call.endpoint)
-        gateway._selection.able(found, call)
-        check_permissions(call.endpoint, call.model, key)
+    def open_account() -> None:
+        call_record(accounts.open(call, envelope), _USAGE, Charge())
+
+    def head_response() -> None:
+        made = Costs(gateway._prices, served).headers(_USAGE)
+        headers = target_headers(targets[0], 1, served._begin_response())
+        ResponseHeaders({}).put({**headers, **made})
 
     def admit_and_settle() -> None:
         permit = now(admission.admit(call, key, targets))
@@ -121,11 +133,13 @@ def _gateway_stages(gateway: Any, call: Call, key: Key) -> dict[str, Callable[[]
         admission.settle(permit, targets[0], _USAGE)
 
     return {
-        "route, permissions": find_route,
+        "account: opened, and its record made": open_account,
+        "look-up: route, permissions, cache": lambda: now(gateway._look_up(account)),
         "admit, charge, settle, limits in headers": admit_and_settle,
         "dispatch, build_request, parse_response": lambda: now(
             dispatcher.send(call, targets, Attempts(1, time.monotonic()))
         ),
+        "costs and headers of the response": head_response,
     }
 
 

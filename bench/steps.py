@@ -30,7 +30,7 @@ _CALLS = 300
 _SHAPES = {
     "small": Shape("small", 16, _CALLS, 600),
     "large": Shape("large", 8, _CALLS, 600),
-    "paced": Shape("paced", 1, 10, 600, stream=True),
+    "paced": Shape("paced", 1, 6, 600, stream=True),
     "burst": Shape("burst", _CALLS, _CALLS, 600, stream=True),
 }
 

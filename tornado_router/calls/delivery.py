@@ -19,6 +19,7 @@ from tornado_router.calls.account import CallAccount
 from tornado_router.calls.attempt import Attempt
 from tornado_router.calls.client import NO_HEADERS, Client, ClientLeftError
 from tornado_router.calls.costs import COST_HEADER, Costs
+from tornado_router.calls.later_body import let_go
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
 from tornado_router.endpoints import ENDPOINTS, Encoded, StreamEncoder
 from tornado_router.endpoints.base import END_SECONDS, EVENT_STREAM
@@ -112,6 +113,8 @@ class Delivery:
                 encoder.maker = attempt.maker
                 encoder.request_id = account.envelope.request_id
                 account.begin_stream(encoder)
+                if keep is None:
+                    let_go(account.call, attempt.call)
                 await self._pump(attempt, encoder, keep)
         except (Exception, asyncio.CancelledError) as raised:
             if self._is_whole and account.reason(raised) is None:

@@ -239,13 +239,15 @@ class ChatCompletions(ChoicesEndpoint):
 class ChatEncoder(ChunkEncoder):
     """Streams of `chat.completion.chunk`."""
 
+    __slots__ = ()
+
     object: ClassVar[str] = "chat.completion.chunk"
 
     def ends(self) -> list[dict[str, Any]]:
         """An empty delta with a finish reason for each choice."""
         return [
             {"index": index, "delta": {}, "finish_reason": "length"}
-            for index in range(self._endpoint.choices(self._call))
+            for index in range(self._choices)
         ]
 
 

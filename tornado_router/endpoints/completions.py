@@ -130,13 +130,15 @@ class Completions(ChoicesEndpoint):
 class CompletionsEncoder(ChunkEncoder):
     """Streams of `text_completion`."""
 
+    __slots__ = ()
+
     object: ClassVar[str] = "text_completion"
 
     def ends(self) -> list[dict[str, Any]]:
         """No text, with a finish reason, for each choice."""
         return [
             {"index": index, "text": "", "logprobs": None, "finish_reason": "length"}
-            for index in range(self._endpoint.choices(self._call))
+            for index in range(self._choices)
         ]
 
 

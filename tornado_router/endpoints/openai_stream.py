@@ -53,23 +53,40 @@ class ChunkEncoder:
     object: ClassVar[str]
     content_type = EVENT_STREAM
     keepalive = OPENAI.keepalive
-    cost: Callable[[Usage], float | None] | None = None
-    maker = ""
-    request_id = ""
-    generated = 0
-    complete = False
     response: Mapping[str, Any] | None = None
-    _reported: Usage | None = None
-    _usage_chunk: Body | None = None
-    _has_identity = False
+    __slots__ = (
+        "_call",
+        "_choices",
+        "_ended",
+        "_endpoint",
+        "_first",
+        "_has_identity",
+        "_model",
+        "_reported",
+        "_show_usage",
+        "_size",
+        "_usage_chunk",
+        "complete",
+        "cost",
+        "generated",
+        "maker",
+        "request_id",
+    )
 
     def __init__(self, endpoint: ChoicesEndpoint, call: Call, model: str | None = None) -> None:
+        self.cost: Callable[[Usage], float | None] | None = None
+        self.maker = self.request_id = ""
+        self.generated = 0
+        self.complete = self._has_identity = False
+        self._reported: Usage | None = None
+        self._usage_chunk: Body | None = None
         self._endpoint = endpoint
         self._size = endpoint.size
         self._call = call
         self._model = model
         options = call.body.get("stream_options")
         self._show_usage = bool(options and options.get("include_usage"))
+        self._choices = endpoint.choices(call)
         self._first: list[Mapping[str, Any]] = []  # the chunks up to that with the first choices
         self._ended: list[int] = []  # the indexes of choices
 
@@ -186,7 +203,7 @@ class ChunkEncoder:
             index = index_of(choice)
             if index not in self._ended:
                 self._ended.append(index)
-                self.complete = len(self._ended) >= self._endpoint.choices(self._call)
+                self.complete = len(self._ended) >= self._choices
 
     def _take_odd(self, choices: Any) -> None:
         """Counts the text in choices of a vendor that are in a format of its own."""

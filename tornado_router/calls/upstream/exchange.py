@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tornado_router.calls.upstream.connection import Connection
 
 _CODINGS = (b"chunked", b"identity")
-_SHORTEST, _LONGEST = len("content-length"), len("transfer-encoding")
+_LENGTHS = frozenset(map(len, ("content-length", "content-encoding", "transfer-encoding")))
 
 
 class Exchange:
@@ -49,6 +49,7 @@ class Exchange:
         "_counted",
         "_dropped",
         "_inflated",
+        "_is_full",
         "_loop",
         "_offset",
         "_pieces",
@@ -75,7 +76,7 @@ class Exchange:
         self._count = count
         self._pieces: list[bytes] = []  # a deque takes 0.6 KB while it is empty
         self._offset = self._size = self._counted = 0
-        self._dropped = False
+        self._dropped = self._is_full = False
         self._inflated: InflatedBody | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.has_body = has_body
@@ -106,7 +107,7 @@ class Exchange:
             ProviderError: 502, its body will be too large.
         """
         for name, value in headers:
-            if not _SHORTEST <= len(name) <= _LONGEST:
+            if len(name) not in _LENGTHS:  # as of most
                 continue
             match name.lower():
                 case b"content-length":
@@ -144,7 +145,8 @@ class Exchange:
             return True
         if self._pieces:
             self._wake()
-        return self._size <= 2 * self.room
+        self._is_full = self._size > 2 * self.room
+        return not self._is_full
 
     def end(self, error: BaseException | None = None) -> None:
         """The response is complete, or the rest of it will not come."""
@@ -228,7 +230,8 @@ class Exchange:
             self._size = 0
         else:
             piece = self._joined(most)
-        if self._size < self.room:
+        if self._is_full and self._size < self.room:
+            self._is_full = False
             self._read_on()
         return piece
 

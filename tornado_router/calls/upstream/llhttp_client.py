@@ -163,22 +163,38 @@ class LlhttpUpstream:
 class _Stream:
     """A response that is read as it arrives (`ByteStream`)."""
 
-    _piece_bytes = bounds.PIECE
-    _widened: Connection | None = None
+    __slots__ = (
+        "_events",
+        "_exchange",
+        "_piece_bytes",
+        "_request",
+        "_upstream",
+        "_url",
+        "_widened",
+        "headers",
+        "hold",
+        "status",
+    )
+
     status: int
     headers: Mapping[str, str]
 
     def __init__(self, upstream: LlhttpUpstream, request: UpstreamRequest) -> None:
+        self._piece_bytes = bounds.PIECE
+        self._widened: Connection | None = None
         self._upstream = upstream
-        self._request = request
+        self._request: UpstreamRequest | None = request
+        self._url = request.url
         self._events = EventHold(upstream._memory)
         self.hold = self._events.set
 
     async def __aenter__(self) -> _Stream:
+        request, self._request = self._request, None  # a stream lasts longer than its request
+        assert request is not None, "it is opened once"
         try:
-            exchange = await self._upstream._begin(self._request, None)
+            exchange = await self._upstream._begin(request, None)
         except FAILURES as error:
-            raise failure(self._upstream._name, error, self._request.url) from None
+            raise failure(self._upstream._name, error, self._url) from None
         self._exchange = exchange
         self.status = exchange.status
         self.headers = ResponseHeaders(exchange.headers)
@@ -209,7 +225,7 @@ class _Stream:
         try:
             piece = await self._exchange.read(self._piece_bytes)
         except FAILURES as error:
-            raise failure(self._upstream._name, error, self._request.url) from None
+            raise failure(self._upstream._name, error, self._url) from None
         if not piece:
             raise StopAsyncIteration
         return piece
@@ -228,6 +244,6 @@ class _Stream:
             with BodyCount(self._upstream._bodies) as count:
                 return await count.look_through(await self._exchange.whole(count))
         except FAILURES as error:
-            raise failure(self._upstream._name, error, self._request.url) from None
+            raise failure(self._upstream._name, error, self._url) from None
         finally:
             self._exchange.abandon()

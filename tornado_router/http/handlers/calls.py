@@ -90,13 +90,13 @@ class CallHandler(EnvelopeHandler):
 
     async def post(self) -> None:
         """Serves the call, or refuses it before it costs anything."""
-        if self.endpoint.takes_json:
+        if self.hold is not None and self.endpoint.takes_json:
             await self.look_through()
         await self.serve(self._begin())
 
-    async def serve(self, call: Call) -> None:
-        """Serves a call that has begun."""
-        await self.run(partial(self.services.serving.gateway.run, call), ResponseWriter(self))
+    def serve(self, call: Call) -> Awaitable[None]:
+        """Serves a call that has begun; no coroutine of its own, as each chunk would go by it."""
+        return self.run(partial(self.services.serving.gateway.run, call), ResponseWriter(self))
 
     async def run(self, work: Callable[[Envelope, W], Awaitable[None]], writer: W) -> None:
         """Does what a call that has begun is about.

@@ -434,6 +434,21 @@ class TestWhatEndsIt:
         assert (row["status"], row["usage_estimated"]) == (499, 1)
         assert poll(lambda: upstream.exchange()["cut"])
 
+    def test_a_client_that_does_not_read_holds_up_the_vendor(self, router, upstream):
+        with opened(router) as socket:
+            send(socket, model="up/stream-flood", input="x", store=False)
+            seen = []
+
+            def stalls():
+                seen.append(upstream.exchange()["sent"])
+                return len(set(seen[-10:])) == 1 and len(seen) > 10 and seen[-1]
+
+            assert poll(stalls) < 20_000_000
+            for _ in range(20):
+                until(socket, "response.output_text.delta")
+            socket.socket.close()
+        assert poll(lambda: upstream.exchange()["cut"])
+
     def test_a_stop(self, router_project, upstream):
         text = ROUTER_TOML.format(key=VENDOR_KEY, url=upstream.url).replace(
             "shutdown_seconds = 20", "shutdown_seconds = 0.5"

@@ -13,7 +13,8 @@ PATIENCE = 60
 
 def opened(base_url, key):
     url = base_url.replace("http", "ws", 1) + "/v1/responses"
-    return connect(url, additional_headers={"Authorization": f"Bearer {key}"})
+    headers = {"Authorization": f"Bearer {key}"}
+    return connect(url, additional_headers=headers, max_size=None)
 
 
 async def ask(socket, **fields):
@@ -84,3 +85,13 @@ async def test_a_fault_of_the_routers_own_ends_a_response_alone(
             assert (error["status"], error["error"]["code"]) == (500, "internal_error")
         await ask(socket, input="x")
         await until(socket, "response.completed")
+
+
+@pytest.mark.gen_test(timeout=PATIENCE)
+async def test_a_large_request_is_looked_through(base_url, http_server, key):
+    async with opened(base_url, key) as socket:
+        await ask(socket, input="x" * 300_000, store=False)
+        await until(socket, "response.completed")
+        await ask(socket, input=[{"role": "user", "content": "x"}] * 30_000, store=False)
+        error = await until(socket, "error", "response.completed")
+        assert error["error"]["code"] == "too_many_values"

@@ -1,9 +1,10 @@
 """Counts what a call does in Python: steps of byte code, and calls of functions.
 
-`python bench/steps.py [small|large|paced] [--top N]`. The router runs in this process, behind its
-own front and before its own client, between the load generator and the mock upstream. Counts are
-the same on a busy machine, where times are not: 1,000 steps take some 7 us. What threads do is not
-among them, nor what is done in C, such as parsers, sockets and the event loop.
+`python bench/steps.py [small|large|paced|responses_kept|...] [--top N]`; endpoints have the names
+of the scenario `endpoints`. The router runs in this process, behind its own front and before its
+own client, between the load generator and the mock upstream. Counts are the same on a busy machine,
+where times are not: 1,000 steps take some 7 us. What threads do is not among them, nor what is done
+in C, such as parsers, sockets and the event loop.
 
 A stream has its own count and that of its chunks apart, by two lengths of streams.
 """
@@ -25,6 +26,7 @@ from harness import BenchError, bodies
 from harness.in_process import serving_router
 from harness.load import Generator, Shape, upstream
 from harness.process import two_cores
+from harness.scenarios import ENDPOINTS
 
 _CALLS = 300
 _SHAPES = {
@@ -32,6 +34,14 @@ _SHAPES = {
     "large": Shape("large", 8, _CALLS, 600),
     "paced": Shape("paced", 1, 6, 600, stream=True),
     "burst": Shape("burst", _CALLS, _CALLS, 600, stream=True),
+    **{
+        name: Shape(whole, 16, _CALLS, 600, path=path)
+        for name, (path, whole, _) in ENDPOINTS.items()
+    },
+    **{
+        f"{name}-paced": Shape(paced, 1, 10, 600, stream=True, path=path)
+        for name, (path, _, paced) in ENDPOINTS.items()
+    },
 }
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from tornado_router.http.head_facts import MAX_CLIENT, facts_of
+from tornado_router.http.head_facts import MAX_CLIENT, facts_of, session_of
 from tornado_router.http.llhttp.request_head import read_head
 
 SENT = {
@@ -43,3 +43,13 @@ def test_the_name_of_a_client_may_be_recorded():
     assert facts_of(HTTPHeaders({"User-Agent": "a" * 500})).client == "a" * MAX_CLIENT
     assert facts_of(read({"User-Agent": "curl \t1"})).client == "curl  1"
     assert facts_of(HTTPHeaders()).client == ""
+
+
+@pytest.mark.parametrize("make", [HTTPHeaders, read])
+def test_the_session_is_that_of_the_first_header_that_is_there(make):
+    headers = make({"Session-Id": "second", "X-Session": "first\t1"})
+    assert session_of(headers, ("x-session", "session-id")) == "first 1"
+    assert session_of(headers, ("none", "session-id")) == "second"
+    assert session_of(headers, ()) == session_of(make({}), ("x-session",)) == ""
+    assert session_of(headers, ("x-session", "session-id")) == "first 1"
+    assert session_of(make({"X-Session": "s" * 500}), ("x-session",)) == "s" * MAX_CLIENT

@@ -43,12 +43,14 @@ class KnownHead:
 
     Attributes:
         facts: what its headers say, once that was asked.
+        sessions: by the headers that say it, the session that they name.
     """
 
-    __slots__ = ("facts",)
+    __slots__ = ("facts", "sessions")
 
     def __init__(self) -> None:
         self.facts: HeadFacts | None = None
+        self.sessions: dict[tuple[str, ...], str] = {}
 
 
 class KnownHeaders(HTTPHeaders):
@@ -72,6 +74,30 @@ def facts_of(headers: HTTPHeaders) -> HeadFacts:
     if facts is None:
         facts = known.facts = _read(headers)
     return facts
+
+
+def session_of(headers: HTTPHeaders, names: tuple[str, ...]) -> str:
+    """The session that the client says a call is part of, as it may be recorded; empty for none.
+
+    Args:
+        headers: of the request.
+        names: of the headers that may say it, the first that is there counts.
+    """
+    if type(headers) is not KnownHeaders:
+        return _read_session(headers, names)
+    sessions = headers.known.sessions
+    session = sessions.get(names)
+    if session is None:
+        session = sessions[names] = _read_session(headers, names)
+    return session
+
+
+def _read_session(headers: HTTPHeaders, names: tuple[str, ...]) -> str:
+    for name in names:
+        value = header(headers, name)
+        if value:
+            return printable_name(value)[:MAX_CLIENT]
+    return ""
 
 
 def _read(headers: HTTPHeaders) -> HeadFacts:

@@ -68,7 +68,7 @@ class TornadoHandler(RequestHandler):
                 raise HTTPError(405)
             await self.prepare()
             if not self._finished:
-                arguments = [self.decode_argument(value) for value in path_args]
+                arguments = map(self.decode_argument, path_args)
                 await getattr(self, method.lower())(*arguments)
             if not self._finished:
                 self.finish()

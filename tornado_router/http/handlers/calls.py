@@ -16,10 +16,9 @@ from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import MAX_QUOTED
 from tornado_router.http.handlers.base import BaseHandler
 from tornado_router.http.handlers.response_writer import ResponseWriter
-from tornado_router.http.head_facts import MAX_CLIENT
-from tornado_router.http.request_header import header
+from tornado_router.http.head_facts import session_of
 from tornado_router.http.services import Services
-from tornado_router.observability.redaction import REDACTED, printable_name
+from tornado_router.observability.redaction import REDACTED
 from tornado_router.observability.trace_context import TraceContext, start_trace
 from tornado_router.provider import Call
 from tornado_router.validation.form_body import form_body
@@ -34,8 +33,8 @@ class EnvelopeHandler(BaseHandler):
     def envelope(self) -> Envelope:
         """What came with the call."""
         assert self.key is not None, "a call is never open"
-        facts = self.facts
-        may_choose = self.services.serving.config.routing.request_headers
+        facts, config = self.facts, self.services.serving.config
+        may_choose = config.routing.request_headers
         return Envelope(  # by position, as each call makes one
             self.key,
             self.request_id,
@@ -45,18 +44,9 @@ class EnvelopeHandler(BaseHandler):
             self._trace(),
             self.logged_address,
             facts.client,
-            self._session(),
+            session_of(self.request.headers, config.log.session_headers),
             self.request.headers,
         )
-
-    def _session(self) -> str:
-        """The session that the client says the call is part of; agents send one."""
-        headers = self.request.headers
-        for name in self.services.serving.config.log.session_headers:
-            value = header(headers, name)
-            if value:
-                return printable_name(value)[:MAX_CLIENT]
-        return ""
 
     def _trace(self) -> TraceContext | None:
         """The trace that the client says the call is part of, or else a new one, if any."""

@@ -27,7 +27,7 @@ def test_a_request_becomes_a_call(endpoint):
     raw = b'{"model": "m", "x": 1}'
     call = endpoint.read("r1", orjson.loads(raw), raw)
     assert (call.id, call.endpoint, call.model) == ("r1", endpoint.name, "m")
-    assert call.stream is bool(endpoint.documentation.content)  # bytes go out as they come
+    assert call.stream is not endpoint.documentation.has_json  # bytes go out as they come
     assert (call.body, call.raw) == ({"model": "m", "x": 1}, raw)
 
 

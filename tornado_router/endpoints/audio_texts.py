@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from tornado_router.endpoints.ask import Ask, Output
 from tornado_router.endpoints.audio_length import likely_seconds, most_seconds
-from tornado_router.endpoints.base import LARGE_BODY, Encoded
+from tornado_router.endpoints.base import JSON, LARGE_BODY, Encoded
 from tornado_router.endpoints.estimates import byte_size, tokens_of
 from tornado_router.endpoints.openai_events import EventEncoder, events_of
-from tornado_router.endpoints.openai_format import JSON, OpenAIEndpoint, body_of, written
+from tornado_router.endpoints.openai_format import OpenAIEndpoint, body_of, written
 from tornado_router.endpoints.openai_usage import read_seconds, read_usage
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError

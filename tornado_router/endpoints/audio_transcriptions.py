@@ -14,7 +14,7 @@ from tornado_router.endpoints.audio_texts import (
     TextEncoder,
     joined_text,
 )
-from tornado_router.endpoints.base import Documentation
+from tornado_router.endpoints.base import JSON, Documentation
 from tornado_router.provider import Call
 
 
@@ -33,7 +33,7 @@ class AudioTranscriptions(AudioTexts):
             "A stream": {"model": "gpt-4o-transcribe", "file": "speech.mp3", "stream": True},
             "Subtitles": {"model": "whisper-1", "file": "speech.mp3", "response_format": "srt"},
         },
-        media=("text/plain",),
+        content=(JSON, "text/plain"),
         chunk="audio.transcriptions.event",
         ends_with_done=False,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from tornado_router.endpoints.audio_texts import AudioTexts
-from tornado_router.endpoints.base import Documentation
+from tornado_router.endpoints.base import JSON, Documentation
 
 
 class AudioTranslations(AudioTexts):
@@ -21,7 +21,7 @@ class AudioTranslations(AudioTexts):
         description="As in the OpenAI API. A `response_format` of `text`, `srt` or `vtt` gives "
         "plain text.",
         examples={"A recording": {"model": "whisper-1", "file": "speech.mp3"}},
-        media=("text/plain",),
+        content=(JSON, "text/plain"),
     )
 
 

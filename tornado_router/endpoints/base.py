@@ -23,6 +23,8 @@ from tornado_router.usage import Usage
 from tornado_router.validation import Profile, Validator
 from tornado_router.validation.validator import Rule
 
+JSON = "application/json"
+
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 """The content type of server-sent events."""
 
@@ -52,21 +54,25 @@ class Documentation:
         description: what else to know, as Markdown.
         examples: requests as one would send them first, by their titles; as forms if it takes any.
         json_examples: the same as JSON, where it takes both.
-        media: content types of responses that are neither JSON nor a stream of events.
         chunk: the file in `schemas/` that describes the chunks of its streams; empty without
             streams.
         ends_with_done: whether `[DONE]` follows the last chunk.
-        content: the content types of its whole responses, where these are bytes; none for JSON.
+        content: the content types of its whole responses: JSON has a schema, all else is texts or
+            bytes.
     """
 
     summary: str
     description: str = "As in the OpenAI API."
     examples: Mapping[str, Any] = field(default_factory=dict)
     json_examples: Mapping[str, Any] = field(default_factory=dict)
-    media: tuple[str, ...] = ()
     chunk: str = ""
     ends_with_done: bool = True
-    content: tuple[str, ...] = ()
+    content: tuple[str, ...] = (JSON,)
+
+    @property
+    def has_json(self) -> bool:
+        """Whether a whole response may be JSON."""
+        return JSON in self.content
 
 
 class Meter(Protocol):

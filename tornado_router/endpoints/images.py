@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tornado_router.endpoints.ask import Ask, Output
-from tornado_router.endpoints.base import Encoded
+from tornado_router.endpoints.base import JSON, Encoded
 from tornado_router.endpoints.estimates import estimate_tokens
 from tornado_router.endpoints.media_usage import read_media_usage
 from tornado_router.endpoints.openai_events import EventEncoder, events_of
-from tornado_router.endpoints.openai_format import JSON, OpenAIEndpoint, body_of, written
+from tornado_router.endpoints.openai_format import OpenAIEndpoint, body_of, written
 from tornado_router.error_codes import Failure
 from tornado_router.provider import Body, Call
 from tornado_router.usage import Amounts, Usage

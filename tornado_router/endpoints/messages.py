@@ -9,6 +9,7 @@ from tornado_router.endpoints import messages_rules as rules
 from tornado_router.endpoints.anthropic_usage import read_usage, usage_body
 from tornado_router.endpoints.ask import Ask, Output
 from tornado_router.endpoints.base import (
+    JSON,
     LARGE_BODY,
     Documentation,
     Encoded,
@@ -26,7 +27,7 @@ from tornado_router.endpoints.messages_blocks import (
 from tornado_router.endpoints.messages_join import join_events, trim_message
 from tornado_router.endpoints.messages_stream import MessagesEncoder, is_content
 from tornado_router.endpoints.named_resources import of_messages
-from tornado_router.endpoints.openai_format import JSON, body_of, written
+from tornado_router.endpoints.openai_format import body_of, written
 from tornado_router.endpoints.resource_ids import Named
 from tornado_router.error_codes import Failure
 from tornado_router.provider import Body, Call, Relayed

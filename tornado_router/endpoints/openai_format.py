@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from tornado_router.endpoints.base import Encoded, Endpoint
+from tornado_router.endpoints.base import JSON, Encoded, Endpoint
 from tornado_router.endpoints.dialects import OPENAI, Dialect
 from tornado_router.endpoints.estimates import estimate_tokens, text_size, tokens_of
 from tornado_router.endpoints.openai_usage import read_usage, usage_body
@@ -17,8 +17,6 @@ from tornado_router.error_codes import Failure
 from tornado_router.provider import Body, Call, Relayed
 from tornado_router.provider.bodies import write_json
 from tornado_router.usage import Usage
-
-JSON = "application/json"
 
 _OBJECT = (dict, Mapping)
 """A JSON object, or what a plugin made of one; a dict is recognised much faster."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from tornado_router.endpoints.ask import Ask, Output
-from tornado_router.endpoints.base import Documentation, Encoded, Endpoint
+from tornado_router.endpoints.base import JSON, Documentation, Encoded, Endpoint
 from tornado_router.endpoints.dialects import ANTHROPIC, OPENAI, Dialect
-from tornado_router.endpoints.openai_format import JSON, body_of, written
+from tornado_router.endpoints.openai_format import body_of, written
 from tornado_router.endpoints.passed_usage import usage_in
 from tornado_router.provider import Body, Call
 from tornado_router.usage import Usage

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tornado_router.endpoints.ask import Ask
-from tornado_router.endpoints.base import Documentation, Encoded
+from tornado_router.endpoints.base import JSON, Documentation, Encoded
 from tornado_router.endpoints.estimates import estimate_tokens
-from tornado_router.endpoints.openai_format import JSON, OpenAIEndpoint, body_of, written
+from tornado_router.endpoints.openai_format import OpenAIEndpoint, body_of, written
 from tornado_router.endpoints.openai_usage import count, read_usage
 from tornado_router.error_codes import Failure
 from tornado_router.provider import Body, Call

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from tornado_router.endpoints import rules
 from tornado_router.endpoints.ask import ONE_OUTPUT, Ask, Output
-from tornado_router.endpoints.base import LARGE_BODY, Documentation, Encoded, StreamEncoder
+from tornado_router.endpoints.base import JSON, LARGE_BODY, Documentation, Encoded, StreamEncoder
 from tornado_router.endpoints.estimates import LABELS, text_size
 from tornado_router.endpoints.item_references import Reference, is_reference, references_in
 from tornado_router.endpoints.makers_marks import Makers, makers_of, marked, unmarked
-from tornado_router.endpoints.named_resources import of_responses
-from tornado_router.endpoints.openai_format import JSON, OpenAIEndpoint, body_of, written
+from tornado_router.endpoints.named_resources import containers_in, of_responses
+from tornado_router.endpoints.openai_format import OpenAIEndpoint, body_of, written
 from tornado_router.endpoints.resource_ids import Named
 from tornado_router.endpoints.responses_stream import ResponsesEncoder, join_events
 from tornado_router.endpoints.responses_usage import read_response_usage, response_usage_body

@@ -35,7 +35,7 @@ def component_schemas(profile: Profile) -> dict[str, Schema]:
     described = [*ENDPOINTS, *counts, f"{REALTIME.name}.client_secrets"]
     loaded = {f"{name}.request": load_schema(f"{name}.request", profile) for name in described}
     # Vendors write the responses, so nothing is promised that they may not keep.
-    of_bytes = [it.name for it in ENDPOINTS.values() if it.documentation.content]
+    of_bytes = [it.name for it in ENDPOINTS.values() if not it.documentation.has_json]
     responses = [f"{name}.response" for name in described if name not in of_bytes]
     responses += [it.documentation.chunk for it in ENDPOINTS.values() if it.documentation.chunk]
     loaded |= {name: load_schema(name, "open") for name in responses}

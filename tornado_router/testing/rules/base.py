@@ -240,7 +240,7 @@ def _suits(recording: Recording, argument: str) -> bool:
 
 def _is_bytes(recording: Recording) -> bool:
     """Whether a response is bytes, or may be some as nothing is recorded."""
-    may_be = bool(ENDPOINTS[recording.endpoint].documentation.content)
+    may_be = not ENDPOINTS[recording.endpoint].documentation.has_json
     return recording.failed or recording.binary or (may_be and recording.response is None)
 
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tornado_router.endpoints import ENDPOINTS, RESPONSES, Endpoint
-from tornado_router.http.openapi.operations.base import VENDOR, Content, Operation, Operations, json
+from tornado_router.http.openapi.operations.base import (
+    JSON,
+    VENDOR,
+    Content,
+    Operation,
+    Operations,
+    json,
+)
 from tornado_router.http.openapi.schemas import TEXT, event_name, reference, schema_name
 from tornado_router.validation.schema import Schema
 
@@ -12,14 +19,14 @@ _BYTES: Schema = {"type": "string", "format": "binary"}
 
 def _call(endpoint: Endpoint) -> Operation:
     documentation = endpoint.documentation
-    if documentation.content:
-        content: dict[str, Content] = dict.fromkeys(documentation.content, _BYTES)
-    else:
-        content = json(reference(schema_name(f"{endpoint.name}.response")))
+    content: dict[str, Content] = {}
+    for media in documentation.content:
+        if media == JSON:
+            content[media] = reference(schema_name(f"{endpoint.name}.response"))
+        else:
+            content[media] = TEXT if media.startswith("text/") else _BYTES
     if documentation.chunk:
         content["text/event-stream"] = reference(event_name(endpoint))
-    for media in documentation.media:
-        content[media] = TEXT
     takes_forms = endpoint.form_bytes > 0
     return Operation(
         summary=documentation.summary,

@@ -29,6 +29,11 @@ PREFIXES = {
     "assistants": ("asst_", "assistant"),
     "threads": ("thread_", "thread"),
     "batches": ("msgbatch_", "message_batch"),
+    "completions": ("chatcmpl-", "chat.completion"),
+    "agents": ("agent_", "agent"),
+    "vaults": ("vault_", "vault"),
+    "voices": ("voice_", "audio.voice"),
+    "voice_consents": ("cons_", "audio.voice_consent"),
 }
 NESTED = {"runs": "run_", "messages": "msg_", "items": "item_", "parts": "part_"}
 
@@ -117,8 +122,10 @@ class FileVendor:
             return self.message(body)
         if collection == "responses":
             return self.response(body)
-        if collection == "chat":
-            return self.chat(body)
+        if words == ["chat", "completions"] and request.method == "POST":
+            return await self.chat(request, body)
+        if collection in ("chat", "audio"):  # what is kept of these is a word further on
+            return await self.thing(request, rest, body)
         if "echo" in request.query:
             return web.json_response({"id": "", "object": "list", "data": [], "sent": KEY})
         if collection not in PREFIXES:
@@ -224,12 +231,22 @@ class FileVendor:
         usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
         return web.json_response({**made, "usage": usage})
 
-    def chat(self, body):
+    async def chat(self, request, body):
+        """A chat completion, which is kept if it is to be stored."""
         message = {"role": "assistant", "content": "Hi."}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        made = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "choices": [choice]}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        return web.json_response({**made, "model": body["model"], "usage": usage})
+        made = {"created": 1, "choices": [choice], "model": body["model"], "usage": usage}
+        if body.get("store"):
+            made = self.make("completions", made)
+        else:
+            made |= {"id": "chatcmpl-1", "object": "chat.completion"}
+        if not body.get("stream"):
+            return web.json_response(made)
+        choice = {"index": 0, "delta": message, "finish_reason": "stop"}
+        chunk = {**made, "object": "chat.completion.chunk", "choices": [choice]}
+        text = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n"
+        return web.Response(text=text, content_type="text/event-stream")
 
     async def upload(self, request, words, note):
         """Takes a form; nothing is made of one that does not come to its end."""

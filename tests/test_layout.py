@@ -75,7 +75,6 @@ ELSEWHERE = {
     "runtime/batch_tasks": "http/handlers/passed/test_kept.py",
     "storage/kept_tables": "storage/test_tables.py",
     "runtime/passed_requests": "http/handlers/passed/test_batches.py",
-    "calls/passed/gate": "http/handlers/passed/test_passed.py",
     "calls/passed/request": "http/handlers/passed/test_passed.py",
     "calls/passed/story": "http/handlers/passed/test_passed.py",
     "calls/passed/uploads": "http/handlers/passed/test_passed.py",

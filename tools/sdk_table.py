@@ -11,6 +11,8 @@ from importlib import metadata
 from itertools import groupby
 from typing import NamedTuple
 
+from tornado.web import RequestHandler
+
 from tools.pages import write_or_check
 from tools.sdk_methods import SdkMethod, sdk_methods
 from tornado_router.calls.passed.rules import Rules
@@ -23,7 +25,7 @@ ANY, OWN, PASSED, REFUSED = "any provider", "the router", "passed on", "refused"
 
 _PARAMETER = re.compile(r"\{\w+\}")
 _REASONS = {
-    "chat/completions": "the router keeps no chat completions",
+    "webhook_endpoints": "the vendor sends it what happens to all users of the account",
     "models": "models belong to the deployment",
     "realtime/calls": "calls by telephone and WebRTC go past the router",
     "realtime": "sessions begin by a websocket, or with `realtime.client_secrets`",
@@ -105,9 +107,9 @@ def _table(name: str, methods: list[SdkMethod]) -> str:
 
 
 def _serves(handler: type, verb: str) -> bool:
-    return getattr(handler, verb.lower(), None) is not getattr(
-        handler.__mro__[-2], verb.lower(), None
-    )
+    """Whether a handler has a method of its own: Tornado's answer 405."""
+    name = verb.lower()
+    return getattr(handler, name) is not getattr(RequestHandler, name)
 
 
 def _like(route: str, path: str) -> bool:

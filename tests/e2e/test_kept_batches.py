@@ -1,12 +1,16 @@
-"""`kill -9` while the router runs a batch: no line is paid twice, and none is lost."""
+"""A router is killed while it runs a batch: no line is paid twice, and none is lost."""
 
 import json
+import signal
 from collections import Counter
 
 import openai
 import pytest
 
-from ..support import VENDOR_KEY, poll
+from ..postgres import postgres_server
+from ..servers import redis_server
+from ..support import VENDOR_KEY, Project, poll
+from . import test_scale_out
 from .test_killed import ROUTER_TOML, Deployment
 
 LINES = 14
@@ -21,7 +25,7 @@ def deployment(router_project, upstream):
 
 def lines():
     body = {
-        "model": "up/slow:0.4",
+        "model": "up/slow:0.5",
         "messages": [{"role": "user", "content": "hello"}],
         "max_tokens": 10,
     }
@@ -40,12 +44,27 @@ def ask(deployment, question):
             return None
 
 
+def submit(client):
+    file = client.files.create(file=("tasks.jsonl", lines()), purpose="batch")
+    return client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+
+
+def check(content, rows):
+    """Each line has one result, and was paid once."""
+    results = [json.loads(text) for text in content.splitlines()]
+    assert sorted(it["custom_id"] for it in results) == sorted(f"task-{n}" for n in range(LINES))
+    rows = [it for it in rows if it["endpoint"] == "chat.completions"]
+    paid = Counter(row["request_id"] for row in rows if row["cost"])
+    assert set(paid) <= {it["id"] for it in results}
+    assert set(paid.values()) == {1}, "no line was paid twice"
+    return {row["error_code"] for row in rows if not row["cost"]}
+
+
 def test_each_line_has_one_result_and_is_paid_once(deployment):
     with deployment.client() as client:
-        file = client.files.create(file=("tasks.jsonl", lines()), purpose="batch")
-        batch = client.batches.create(
-            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
-        )
+        batch = submit(client)
     for enough in (2, 6):
         poll(
             lambda enough=enough: (
@@ -69,11 +88,46 @@ def test_each_line_has_one_result_and_is_paid_once(deployment):
     counts = done.request_counts
     assert (counts.total, counts.completed, counts.failed) == (LINES, LINES, 0)
     content = ask(deployment, lambda client: client.files.content(done.output_file_id).text)
-    results = [json.loads(text) for text in content.splitlines()]
-    assert sorted(it["custom_id"] for it in results) == sorted(f"task-{n}" for n in range(LINES))
-    rows = [it for it in deployment.router.usage_rows() if it["endpoint"] == "chat.completions"]
-    paid = Counter(row["request_id"] for row in rows if row["cost"])
-    assert set(paid) <= {it["id"] for it in results}
-    assert set(paid.values()) == {1}, "no line was paid twice"
-    assert {row["error_code"] for row in rows if not row["cost"]} <= {"interrupted"}
+    assert check(content, deployment.router.usage_rows()) <= {"interrupted"}
     deployment.agree()
+
+
+@pytest.fixture
+def routers(tmp_path, upstream):
+    """Two that share PostgreSQL and Redis."""
+    with redis_server(tmp_path) as (_, redis), postgres_server() as postgres:
+        url = postgres.create(migrated=True)
+        projects = []
+        for name in ("one", "two"):
+            folder = tmp_path / name
+            folder.mkdir()
+            text = test_scale_out.ROUTER_TOML.format(
+                redis=redis, name=name, upstream=upstream.url
+            ).replace('"stream"]', '"slow:*"]')
+            projects.append(Project(folder, {"router.toml": BATCHES + text}, url))
+        yield projects
+        for project in projects:
+            project.close()
+
+
+key = test_scale_out.key
+
+
+def test_another_router_goes_on_when_one_is_killed(routers, key):
+    one, two = routers
+    first, second = one.serve(), two.serve()
+    second.send(signal.SIGSTOP)
+    with openai.OpenAI(base_url=first.url, api_key=key, max_retries=0) as client:
+        batch = submit(client)
+        poll(lambda: client.batches.retrieve(batch.id).request_counts.completed >= 2)
+    first.kill()
+    second.send(signal.SIGCONT)
+    with openai.OpenAI(base_url=second.url, api_key=key, max_retries=0) as client:
+        done = poll(
+            lambda: next((it for it in client.batches.list() if it.status == "completed"), None)
+        )
+        assert done.request_counts.completed == LINES
+        content = client.files.content(done.output_file_id).text
+    second.stop()
+    one.serve().stop()  # records what the one before had in its journal
+    assert check(content, two.place.rows("SELECT * FROM usage_logs")) <= {"interrupted"}

@@ -59,7 +59,8 @@ def test_a_slip_of_the_pen(path, meant):
 def test_an_endpoint_that_the_router_has_not(path, prefix):
     error = unknown_path("POST", prefix + path)
     assert (error.status, error.code) == (404, "endpoint_not_served")
-    assert error.message.startswith(f"This router does not serve {path}. It serves /v1/")
+    assert error.message.startswith(f"This router does not serve {path}")
+    assert ". It serves /v1/" in error.message
     assert all(f"{endpoint.path}," in error.message for endpoint in ENDPOINTS.values())
     assert error.message.endswith("/v1/models.")
 
@@ -87,6 +88,20 @@ def test_what_is_passed_on_is_known_here_too(path, message):
         assert "/v1/files, /v1/models" in error.message
     else:
         assert message in error.message
+
+
+@pytest.mark.parametrize(
+    ("path", "passed", "option"),
+    [
+        ("/v1/files", [], "[passthrough] provider is not set, nor is [batches] by_router on."),
+        ("/v1/videos/video_1", [], "[passthrough] provider is not set."),
+        ("/v1/videos", ["/v1/files"], "[passthrough] paths do not list it."),
+    ],
+)
+def test_what_could_be_passed_on_is_said_with_its_option(path, passed, option):
+    error = unknown_path("GET", path, passed)
+    assert (error.status, error.code) == (404, "endpoint_not_served")
+    assert f"This router does not serve {path}: in its router.toml, {option}" in error.message
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/chat", "/nope", "/auth/files", "//", ""])

@@ -15,6 +15,16 @@ from .typed_vendor import KEY, TypedVendor
 pytestmark = pytest.mark.sqlite_suffices
 
 MAKERS = {
+    "agent_id": "beta.agents.create",
+    "automation_id": "beta.agents.automations.create",
+    "completion_id": "chat.completions.create",
+    "consent": "audio.voice_consents.create",
+    "consent_id": "audio.voice_consents.create",
+    "environment_id": "beta.agents.environments.create",
+    "environment_template_id": "beta.agents.environments.templates.create",
+    "session_id": "beta.agents.sessions.create",
+    "vault_id": "beta.agents.vaults.create",
+    "voice_id": "audio.voices.create",
     "assistant_id": "beta.assistants.create",
     "batch_id": "batches.create",
     "character_id": "videos.create_character",
@@ -103,8 +113,10 @@ def send(sdk, name):
         if isinstance(value, str)
     }
     ids = {key: send(sdk, MAKERS[key]).id for key in wanted if key in MAKERS}
-    model = {"model": "openai/gpt-4o"} if "model" in wanted else {}
-    return method(**wanted | texts | ids | model)
+    more = {"model": "openai/gpt-4o"} if "model" in wanted else {}
+    if name == MAKERS["completion_id"]:
+        more["store"] = True
+    return method(**wanted | texts | ids | more)
 
 
 def fault_of(sdk, vendor, method):

@@ -77,13 +77,16 @@ def list_entries(user_id: int, limit: int = 20, after: int | None = None) -> lis
 
 
 @asynccontextmanager
-async def held(limiter: Limiter, user: User, amount: Decimal) -> AsyncIterator[None]:
+async def held(
+    limiter: Limiter, user: User, amount: Decimal, in_batches: int = 0
+) -> AsyncIterator[None]:
     """Reserves credits that are about to be taken away, so that no call spends them meanwhile.
 
     Args:
         limiter: knows what calls in progress hold.
         user: whose credits they are, as read a moment ago.
         amount: US dollars; nothing is reserved if it is not above 0.
+        in_batches: what batches hold of them, in billionths of a US dollar.
 
     Raises:
         ApiError: 409, there is not so much, or calls in progress hold it; 503, the limits are
@@ -93,7 +96,9 @@ async def held(limiter: Limiter, user: User, amount: Decimal) -> AsyncIterator[N
         yield
         return
     try:
-        lease = await limiter.admit(Demand("", (), (purse(user),), cost=billionths(amount)))
+        left = purse(user)
+        left = left._replace(allowance=left.allowance - in_batches)
+        lease = await limiter.admit(Demand("", (), (left,), cost=billionths(amount)))
     except LimitReachedError:
         if user.credits < amount:
             raise _beyond_bounds(user.credits, -amount) from None

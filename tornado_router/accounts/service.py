@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from tornado_router.accounts import credits, keys, registration, sign_in, users
 from tornado_router.accounts.actor import Actor
+from tornado_router.accounts.batch_holds import held_of_user
 from tornado_router.accounts.invalidation import Publisher
 from tornado_router.accounts.passwords import Passwords, check_password
 from tornado_router.accounts.plans import Plans
@@ -173,13 +174,15 @@ class Accounts:
             The entry, and the user behind it.
         """
         dollars = parse_dollars(amount)
-        user = await self._run(lambda: users.find_user(user_id))
+        user, in_batches = await self._run(
+            lambda: (users.find_user(user_id), held_of_user(user_id))
+        )
 
         def change() -> tuple[CreditEntry, User]:
             entry = credits.change(user_id, dollars, kind, reason, actor.name)
             return entry, users.find_user(user_id)
 
-        async with credits.held(self._limiter, user, -dollars):
+        async with credits.held(self._limiter, user, -dollars, in_batches):
             changed = await self._run(change)
             await self._publisher.publish(user_id)
         return changed

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 import orjson
@@ -200,13 +201,13 @@ class CallAccount:
         if self.cached or not targets:
             self.permit = await self._admission.admit_free(self.call, self.envelope.key)
             return self.permit
-        self.permit = await self._admission.admit_patiently(
-            self.call, self.envelope.key, targets, self.envelope.deferred
-        )
-        self.attempts.bounds = self.permit.bounds
-        ledger = self._accounts.ledger
+        admit, deferred = self._admission.admit, self.envelope.deferred
+        if deferred is not None:
+            admit = partial(self._admission.admit_patiently, deferred)
+        self.permit = permit = await admit(self.call, self.envelope.key, targets)
+        self.attempts.bounds, ledger = permit.bounds, self._accounts.ledger
         safely("the ledger", lambda: ledger.begin(running_call(self.call, self.envelope)))
-        return self.permit
+        return permit
 
     def begin_stream(self, meter: Meter) -> None:
         """The first chunk is here: from now on, the encoder of the stream measures the usage."""
@@ -365,8 +366,7 @@ class CallAccount:
         """The usage of a call that did not end well."""
         if self._meter is not None:
             return self._meter.usage()
-        is_last = self.envelope.deferred is None
-        if is_cut_off and is_last and self.attempts.made:  # the provider may charge for the prompt
+        if is_cut_off and self.attempts.made and not self.envelope.deferred:  # it is not run again
             return KNOWN[self.call.endpoint].estimate(self.call)
         return Usage()
 

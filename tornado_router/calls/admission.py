@@ -138,15 +138,13 @@ class Admission:
         return permit
 
     async def admit_patiently(
-        self, call: Call, key: Key, targets: Sequence[Target], deferred: Deferred | None
+        self, deferred: Deferred, call: Call, key: Key, targets: Sequence[Target]
     ) -> Permit:
         """As `admit`, but a call that is deferred waits for room."""
         while True:
             try:
                 return await self.admit(call, key, targets)
             except ApiError as refusal:
-                if deferred is None:
-                    raise
                 await deferred.wait(refusal)
 
     async def admit_free(self, call: Call, key: Key) -> Permit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from tornado_router.accounts.key_lookup import Key
@@ -19,8 +19,7 @@ from tornado_router.calls.permissions import check_permissions
 from tornado_router.calls.resource_rows import Owner
 from tornado_router.calls.response_cache import CacheControl, CacheEntry, ResponseCache
 from tornado_router.calls.stored_responses import Origin, StoredResponses
-from tornado_router.endpoints import ENDPOINTS
-from tornado_router.endpoints.named_resources import containers_in
+from tornado_router.endpoints import ENDPOINTS, Endpoint
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call, Relayed
@@ -110,7 +109,7 @@ class Gateway:
                 route = route.only(permit.targets)
             targets = self.in_order(route, call, permit, envelope.headers)
             endpoint = ENDPOINTS[call.endpoint]
-            keep = partial(self._keep, asked, account) if endpoint.is_kept(asked) else None
+            keep = self._keeps(endpoint, asked, account)
             model = call.model if self._names_as_asked else None
             encoder = endpoint.encoder(call, model) if call.stream else None
             send = partial(
@@ -194,14 +193,30 @@ class Gateway:
             raise
         return route, entry
 
-    async def _keep(self, call: Call, account: CallAccount, response: object) -> None:
-        """Keeps a response for its user, before its client can ask for it."""
+    def _keeps(
+        self, endpoint: Endpoint, call: Call, account: CallAccount
+    ) -> Callable[[object], Awaitable[None]] | None:
+        """What keeps the response, or notes what its vendor does; None if nothing is to be done."""
+        is_kept = endpoint.is_kept(call)
+        if is_kept or (endpoint.leaves_things(call) and self.origins.is_strict):
+            return partial(self._keep, call, account, is_kept)
+        return None
+
+    async def _keep(
+        self, call: Call, account: CallAccount, is_kept: bool, response: object
+    ) -> None:
+        """Keeps a response for its user, and notes what is its user's at the vendor.
+
+        That is before its client can ask for it.
+        """
         attempt = account.attempts.last
-        if attempt is not None and isinstance(response, Mapping):
-            key = account.envelope.key
-            if attempt.maker:
-                owner = Owner(key.user_id, key.id, attempt.maker)
-                await self.origins.note(owner, containers_in(response))
+        if attempt is None or not isinstance(response, Mapping):
+            return
+        key = account.envelope.key
+        if attempt.maker:
+            owner = Owner(key.user_id, key.id, attempt.maker)
+            await self.origins.note(owner, ENDPOINTS[call.endpoint].things(response))
+        if is_kept:
             await self.stored.keep(call, key.user_id, attempt.target, response, bool(attempt.maker))
 
     def route(self, call: Call, chosen: str | None, key: Key) -> Route:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from loguru import logger
 
 from tornado_router.calls.resource_rows import Made, Owner
 from tornado_router.calls.resources import Resources
 from tornado_router.calls.stored_responses import Origin, StoredResponses
+from tornado_router.config.options import PassthroughOptions
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.endpoints.resource_ids import Named
 from tornado_router.error_codes import Invalid, Refusal
@@ -39,13 +40,19 @@ class Origins:
     Args:
         stored: responses that are kept.
         resources: whose the things are that vendors keep.
-        is_strict: whether things have owners: then an unknown one is not there.
+        options: `[passthrough]`: if anything is passed on, what is unknown is not there.
+
+    Attributes:
+        is_strict: whether anything is passed on, so that things have owners.
     """
 
-    def __init__(self, stored: StoredResponses, resources: Resources, *, is_strict: bool) -> None:
+    def __init__(
+        self, stored: StoredResponses, resources: Resources, options: PassthroughOptions
+    ) -> None:
         self._stored = stored
         self._resources = resources
-        self._is_strict = is_strict
+        self._places = frozenset(filter(None, (options.provider, *options.vendors)))
+        self.is_strict = bool(self._places)
 
     async def find(self, call: Call, user_id: int) -> Origin:
         """What a call goes on from, and the one provider that has all that it names.
@@ -57,19 +64,20 @@ class Origins:
         named = ENDPOINTS[call.endpoint].resources(origin.call)
         return await self._led(origin, named, user_id) if named else origin
 
-    async def note(self, owner: Owner, containers: Sequence[str]) -> None:
-        """Notes whose the containers are in which a response ran code. The call never fails by it.
+    async def note(self, owner: Owner, things: Mapping[str, Sequence[str]]) -> None:
+        """Notes whose that is what a vendor keeps of a response. The call never fails by it.
 
         Args:
             owner: whose response it is.
-            containers: their ids.
+            things: ids by where they are kept, see `Endpoint.things`.
         """
-        if not self._is_strict or not containers:
+        made = [Made(name, kind) for kind, names in things.items() for name in names]
+        if not made or owner.provider not in self._places:
             return
         try:
-            await self._resources.note(owner, [Made(it, "containers") for it in containers])
+            await self._resources.note(owner, made)
         except DatabaseAwayError:
-            logger.error("containers of user {} are not noted: no database", owner.user_id)
+            logger.error("things of user {} are not noted: no database", owner.user_id)
 
     async def _led(self, origin: Origin, named: Sequence[Named], user_id: int) -> Origin:
         if len(named) > MOST_NAMED:
@@ -82,7 +90,7 @@ class Origins:
         for item in named:
             providers = owned.own.get(item.id)
             if providers is None:
-                if self._is_strict or item.id in owned.others:
+                if self.is_strict or item.id in owned.others:
                     raise Refusal.resource_not_found(
                         what="Resource", id=printable_name(item.id)[:_SHOWN], param=item.param
                     )

@@ -16,8 +16,9 @@ MAX_RATE = 100_000_000
 """Of a limit in a minute: the counters of both engines are exact up to there."""
 
 PASSED_PATHS = (
-    *("assistants", "batches", "containers", "conversations", "evals", "files", "fine_tuning/jobs"),
-    *("skills", "threads", "uploads", "vector_stores", "videos"),
+    *("agents", "assistants", "audio/voice_consents", "audio/voices", "batches"),
+    *("chat/completions", "containers", "conversations", "evals", "files", "fine_tuning/jobs"),
+    *("skills", "threads", "uploads", "vaults", "vector_stores", "videos"),
 )
 """What of OpenAI's API is passed on unless router.toml says otherwise."""
 
@@ -594,7 +595,8 @@ class BatchOptions:
     keep_seconds: float = option(
         2_592_000.0,
         "How long an input file is kept after its upload, and a batch with its results after its "
-        "end; 30 days, as OpenAI keeps them.",
+        "end; 30 days, as OpenAI keeps them. So long, too, the router knows of a batch of a vendor "
+        "after it was settled.",
         minimum=60,
         maximum=315_360_000,
     )

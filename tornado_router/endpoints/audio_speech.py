@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from tornado_router.endpoints.ask import Ask, Output
@@ -13,7 +13,9 @@ from tornado_router.endpoints.binary import BYTES, BytesEncoder, whole_bytes
 from tornado_router.endpoints.dialects import OPENAI, Dialect
 from tornado_router.endpoints.estimates import AUDIO_TOKENS_PER_SECOND, byte_size, tokens_of
 from tornado_router.endpoints.media_usage import read_media_usage
+from tornado_router.endpoints.named_resources import of_speech
 from tornado_router.endpoints.openai_events import EventEncoder
+from tornado_router.endpoints.resource_ids import Named
 from tornado_router.provider import Binary, Body, Call
 from tornado_router.usage import Amounts, Usage
 
@@ -91,6 +93,10 @@ class AudioSpeech(Endpoint):
     def ask(self, call: Call) -> Ask:
         """What a call asks for."""
         return SpeechAsk(call)
+
+    def resources(self, call: Call) -> Sequence[Named]:
+        """A voice that was made."""
+        return of_speech(call)
 
     def estimate(self, call: Call, generated: int = 0) -> Usage:
         """By the length of the text: the characters are exact, tokens are a guess."""

@@ -109,7 +109,7 @@ class StreamEncoder(Meter, Protocol):
     """Whether all that was asked for is there: what goes wrong behind it spoils nothing."""
 
     response: Mapping[str, Any] | None
-    """The whole response, once complete; None at an endpoint that keeps none."""
+    """The whole response, once complete; its `id` at least, where vendors store it; else None."""
 
     request_id: str
     """What the client knows the call by, where the dialect's errors say it."""
@@ -245,6 +245,14 @@ class Endpoint(ABC):
     def is_kept(self, call: Call) -> bool:
         """Whether the client may ask for the response again, by its id."""
         return False
+
+    def leaves_things(self, call: Call) -> bool:
+        """Whether its vendor may keep what the client may ask for later: see `things`."""
+        return False
+
+    def things(self, response: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """The ids of what a vendor keeps of a response or beside it, by where it is kept."""
+        return {}
 
     def previous(self, call: Call) -> str | None:
         """The id of the response that a call goes on from, if any."""

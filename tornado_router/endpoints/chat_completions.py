@@ -175,8 +175,17 @@ class ChatCompletions(ChoicesEndpoint):
         """What a call asks for."""
         return ChatAsk(call)
 
+    def leaves_things(self, call: Call) -> bool:
+        """By `store`."""
+        return call.body.get("store") is True
+
+    def things(self, response: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """The response itself."""
+        name = response.get("id")
+        return {"chat/completions": [name]} if isinstance(name, str) else {}
+
     def resources(self, call: Call) -> Sequence[Named]:
-        """Files."""
+        """Files, and a voice."""
         return of_chat(call)
 
     def tool_call_ids(self, call: Call) -> list[str]:

@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 from tornado_router.endpoints.passed_paths import PassedPath
 
 _COLLECTIONS = {
+    "agent": "agents",
+    "agent.automation": "agents/automations",
+    "agent.environment": "agents/environments",
+    "agent.session": "agents/sessions",
     "assistant": "assistants",
+    "audio.voice": "audio/voices",
+    "audio.voice_consent": "audio/voice_consents",
     "batch": "batches",
     "container": "containers",
     "conversation": "conversations",
@@ -18,6 +24,7 @@ _COLLECTIONS = {
     "skill": "skills",
     "thread": "threads",
     "upload": "uploads",
+    "vault": "vaults",
     "vector_store": "vector_stores",
     "video": "videos",
 }

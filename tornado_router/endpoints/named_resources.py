@@ -16,16 +16,24 @@ _TEXT_FIELDS = frozenset(("role", "content", "type", "text", "annotations", "id"
 _TOOL_FIELDS = frozenset(("vector_store_ids", "container", "input_image_mask"))
 """Of tools that work on things which are kept."""
 
+_VOICE = "voice_"
+
 MAX_DEPTH = 8
 """Of blocks within blocks; no API has as many."""
 
 
 def of_chat(call: Call) -> Sequence[Named]:
-    """The files that parts of a chat completion's messages name."""
-    messages = call.body.get("messages")
-    if not _has_parts(messages):
-        return ()
-    return list(_in_contents(messages, "messages"))
+    """The files that parts of a chat completion's messages name, and the voice of its audio."""
+    messages, audio = call.body.get("messages"), call.body.get("audio")
+    named = list(_in_contents(messages, "messages")) if _has_parts(messages) else []
+    if isinstance(audio, Mapping):
+        named += _voice(audio.get("voice"), "audio.voice")
+    return named
+
+
+def of_speech(call: Call) -> Sequence[Named]:
+    """The voice that speaks, unless it is one that all have."""
+    return list(_voice(call.body.get("voice"), "voice"))
 
 
 def of_responses(call: Call) -> Sequence[Named]:
@@ -105,6 +113,14 @@ def _id(value: Any, path: str) -> Iterator[Named]:
     yield from _text(value, path)
     if isinstance(value, Mapping):
         yield from _text(value.get("id"), f"{path}.id")
+
+
+def _voice(value: Any, path: str) -> Iterator[Named]:
+    """The id of a voice that was made: those that all have are called by a name."""
+    if isinstance(value, Mapping):
+        yield from _text(value.get("id"), f"{path}.id")
+    elif isinstance(value, str) and value.strip().startswith(_VOICE):
+        yield from _text(value, path)
 
 
 def _texts(values: Any, path: str) -> Iterator[Named]:

@@ -47,13 +47,12 @@ class ChunkEncoder:
         maker: for nothing: no other provider is refused what it cannot read.
         generated: UTF-8 bytes of text so far.
         complete: whether every choice has ended.
-        response: always None: it is not kept.
+        response: what its first chunks say of it; nothing else is kept.
     """
 
     object: ClassVar[str]
     content_type = EVENT_STREAM
     keepalive = OPENAI.keepalive
-    response: Mapping[str, Any] | None = None
     __slots__ = (
         "_call",
         "_choices",
@@ -71,6 +70,7 @@ class ChunkEncoder:
         "generated",
         "maker",
         "request_id",
+        "response",
     )
 
     def __init__(self, endpoint: ChoicesEndpoint, call: Call, model: str | None = None) -> None:
@@ -78,6 +78,7 @@ class ChunkEncoder:
         self.maker = self.request_id = ""
         self.generated = 0
         self.complete = self._has_identity = False
+        self.response: Mapping[str, Any] | None = None
         self._reported: Usage | None = None
         self._usage_chunk: Body | None = None
         self._endpoint = endpoint
@@ -114,6 +115,7 @@ class ChunkEncoder:
         choices = body.get("choices")
         if not self._has_identity:
             self._first.append(body)
+            self.response = body
             self._has_identity = bool(choices) or len(self._first) == _MOST_FIRST
         if body.get("usage"):
             self._take_usage(body, raw)

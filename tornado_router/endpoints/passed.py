@@ -99,6 +99,11 @@ KINDS: Sequence[Kind] = (
     Kind("skills", "skills"),
     Kind("assistants", "assistants"),
     Kind("threads", "threads", spends=True),
+    Kind("agents", "agents", spends=True),
+    Kind("vaults", "vaults"),
+    Kind("voices", "audio/voices"),
+    Kind("voice_consents", "audio/voice_consents"),
+    Kind("stored_completions", "chat/completions"),
 )
 """What of OpenAI's API is passed through unless `[passthrough] paths` says otherwise."""
 

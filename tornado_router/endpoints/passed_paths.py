@@ -27,7 +27,9 @@ NEVER = frozenset(
 
 _WORDS = frozenset(
     (
-        *("assistants", "batches", "cachedContents", "characters", "chat", "completions"),
+        *("agents", "assistants", "audio", "automations", "batches", "cachedContents"),
+        *("characters", "chat", "completions", "environments", "sessions", "templates"),
+        *("vaults", "voice_consents", "voices"),
         *("containers", "content", "conversations", "count_tokens", "download", "edits", "evals"),
         *("extensions", "fileSearchStores", "files", "fine_tuning", "input_tokens", "jobs"),
         *("messages", "models", "operations", "responses", "runs", "skills", "threads"),

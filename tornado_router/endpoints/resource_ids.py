@@ -17,8 +17,8 @@ MAX_TEXT = 512
 """A longer text is none that holds an id."""
 
 _CERTAIN = re.compile(
-    r"(?i:asst|batch|chatcmpl|cntr|container|conv|eval|file|ftjob|msgbatch|skill|thread|upload"
-    r"|video|vs)[-_](?:(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{16,}"
+    r"(?i:agent|asst|batch|chatcmpl|cntr|container|conv|env|eval|file|ftjob|msgbatch|skill|thread"
+    r"|upload|vault|video|voice|vs)[-_](?:(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{16,}"
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 )
 _TOKEN = re.compile(r"(?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{6,256}")
@@ -26,9 +26,11 @@ _TOKEN = re.compile(r"(?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{6,256}")
 
 _FIELDS = frozenset(
     (
-        *("assistant_id", "batch_id", "container", "container_id", "conversation"),
-        *("conversation_id", "eval_id", "file_id", "file_ids", "input_file_id", "thread_id"),
-        *("training_file", "upload_id", "validation_file", "vector_store_id", "vector_store_ids"),
+        *("agent_id", "assistant_id", "batch_id", "consent", "container", "container_id"),
+        *("conversation", "conversation_id", "environment_id", "environment_template_id"),
+        *("eval_id", "file_id", "file_ids", "input_file_id", "session_id", "thread_id"),
+        *("training_file", "upload_id", "validation_file", "vault_id", "vault_ids"),
+        *("vector_store_id", "vector_store_ids"),
     )
 )
 """Fields that hold the id of something that stands for itself, or a list of such ids."""

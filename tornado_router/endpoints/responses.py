@@ -125,6 +125,10 @@ class CompactAsk(ResponsesAsk):
         return Output(1, max(self.prompt()[0], 1))
 
 
+_RUN_CODE = frozenset(("code_interpreter", "shell"))
+"""Tools of vendors that run code in containers."""
+
+
 class Responses(OpenAIEndpoint):
     """Items in, items out."""
 
@@ -193,6 +197,15 @@ class Responses(OpenAIEndpoint):
     def is_kept(self, call: Call) -> bool:
         """Unless `store` is false."""
         return call.body.get("store") is not False
+
+    def leaves_things(self, call: Call) -> bool:
+        """Whether a tool may run code."""
+        tools = call.body.get("tools") or ()
+        return any(isinstance(tool, Mapping) and tool.get("type") in _RUN_CODE for tool in tools)
+
+    def things(self, response: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """The containers in which code was run."""
+        return {"containers": containers_in(response)}
 
     def previous(self, call: Call) -> str | None:
         """`previous_response_id`."""

@@ -222,6 +222,11 @@ class Invalid:
         "OpenAI or Anthropic have this endpoint, but the router has not; the message lists those "
         "that it serves.",
     )
+    not_passed_on = _invalid(
+        404,
+        "This router does not serve {path}: in its router.toml, {option}. It serves {served}.",
+        code="endpoint_not_served",
+    )
     passed_to_none = _invalid(
         404,
         "The provider '{provider}', which serves this path, is off.",

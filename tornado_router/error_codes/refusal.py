@@ -290,7 +290,8 @@ class Refusal:
     )
     credits_reserved = _refusal(
         409,
-        "Insufficient credits: part of the balance is reserved by calls in progress.",
+        "Insufficient credits: part of the balance is reserved by calls in progress, or held by "
+        "batches.",
         code="credits_below_zero",
         param="amount",
     )

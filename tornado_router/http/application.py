@@ -76,11 +76,14 @@ class RouterApplication(Application):
             services = {"services": self._services}
             return self.get_handler_delegate(request, PreflightHandler, services)
         route = self._fixed.get(request.path)
-        if route is not None:
+        if route is not None and request.method == "POST":
             return self.get_handler_delegate(request, route.handler_class, route.kwargs)
+        # What is there of a path may be at a vendor: chat completions that were stored.
         match = self._services.serving.passed.rules.match(request.path)
         if match is not None:
             return self._streamed(request, match)
+        if route is not None:
+            return self.get_handler_delegate(request, route.handler_class, route.kwargs)
         return super().find_handler(request, **kwargs)
 
     def _streamed(self, request: HTTPServerRequest, match: Match) -> HTTPMessageDelegate:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tornado_router.config.check import nearest
 from tornado_router.endpoints import ANTHROPIC, ENDPOINTS, MESSAGES, OPENAI, Dialect
+from tornado_router.endpoints.passed import KINDS
 from tornado_router.endpoints.vendor_paths import path_within
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
@@ -17,6 +18,9 @@ _KEY = "/v1/key"
 
 _LIKENESS = 0.9
 """That a path has to have with one that is served, to be taken for a slip of the pen."""
+
+_KEPT = ("batches", "files")
+"""Kinds of things that the router may keep itself."""
 
 _OWN = ("/admin/", "/api-keys/", "/auth/", "/docs/", "/usage/")
 """What the router's own paths begin with, that no base URL of a client can lead to."""
@@ -50,4 +54,17 @@ def unknown_path(method: str, path: str, passed: Sequence[str] = ()) -> ApiError
         return Invalid.unknown_url(method=method, path=shown)  # it is not one that could be read
     if meant in served or any(meant.startswith(f"{begin}/") for begin in passed):
         return Invalid.mistaken_url(method=method, path=shown, meant=meant[:MAX_SHOWN])
-    return Invalid.endpoint_not_served(path=meant[:MAX_SHOWN], served=", ".join(served))
+    shown, listed = meant[:MAX_SHOWN], ", ".join(served)
+    for kind in KINDS:
+        if f"{meant}/".startswith(f"/v1/{kind.path}/"):
+            option = _option(kind.name, has_others=bool(passed))
+            return Invalid.not_passed_on(path=shown, option=option, served=listed)
+    return Invalid.endpoint_not_served(path=shown, served=listed)
+
+
+def _option(kind: str, *, has_others: bool) -> str:
+    """What would have to be set so that requests for a kind of things are passed on."""
+    if has_others:
+        return "[passthrough] paths do not list it"
+    own = ", nor is [batches] by_router on" if kind in _KEPT else ""
+    return f"[passthrough] provider is not set{own}"

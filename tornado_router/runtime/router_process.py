@@ -307,7 +307,6 @@ class RouterProcess:
             {item.name: item.fingerprint for item in loaded.providers.values()},
         )
         stored = StoredResponses(self.storage, config.responses)
-        is_strict = bool(config.passthrough.provider or config.passthrough.vendors)
         return Gateway(
             router,
             selection,
@@ -316,7 +315,7 @@ class RouterProcess:
             accounts,
             prices=prices,
             stored=stored,
-            origins=Origins(stored, self._resources, is_strict=is_strict),
+            origins=Origins(stored, self._resources, config.passthrough),
             answer_model=config.routing.answer_model,
         )
 

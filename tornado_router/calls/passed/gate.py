@@ -20,6 +20,12 @@ from tornado_router.observability.redaction import printable_name
 _FREE = frozenset(("batches", "files", "messages/count_tokens", "skills", "uploads"))
 """Collections of vendors' own APIs whose requests cost nothing, or are paid for elsewhere."""
 
+_COUNTS = frozenset(("countTokens",))
+"""Deeds of Google's models that cost nothing."""
+
+_BATCHED = frozenset(("asyncBatchEmbedContent", "batchGenerateContent"))
+"""Those whose cost is in no response, as the work is done later."""
+
 _MODEL_FIELDS = frozenset(("model", "base_model"))
 
 _SHOWN = 100
@@ -131,8 +137,14 @@ def _is_unpriced(request: PassedRequest) -> bool:
     if request.method in ("GET", "DELETE"):
         return False
     if request.endpoint.startswith(PASSTHROUGH):
-        return not model_of(request) and request.path.collection not in _FREE
+        is_free = request.path.collection in _FREE or _deed(request) in _COUNTS
+        return not model_of(request) and not is_free
     return bool(getattr(KNOWN[request.endpoint], "spends", False))
+
+
+def _deed(request: PassedRequest) -> str:
+    """What Google's API is to do with the model of a path."""
+    return request.path.segments[-1].partition(":")[2] if request.path.model else ""
 
 
 def model_of(request: PassedRequest) -> str:
@@ -141,7 +153,7 @@ def model_of(request: PassedRequest) -> str:
     if not is_own or request.method != "POST" or request.path.collection in _FREE:
         return ""
     if request.path.model:
-        return "" if request.path.segments[-1].endswith(":countTokens") else request.path.model
+        return "" if _deed(request) in (_COUNTS | _BATCHED) else request.path.model
     model = request.json.get("model") if isinstance(request.json, Mapping) else None
     return model if isinstance(model, str) else ""
 

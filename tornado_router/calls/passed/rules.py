@@ -29,6 +29,9 @@ _OWN = frozenset(
 """What paths of the router's own begin with."""
 
 
+_SERVED = frozenset(("key", "models", "responses"))
+
+
 class Match(NamedTuple):
     """A path that is passed on.
 
@@ -108,12 +111,13 @@ def check_passthrough(
         yield Fault(check.dotted(("providers", KEPT)), "stands for what the router keeps itself")
     if options.provider:
         yield from _check_provider("passthrough.provider", options.provider, providers)
-    served = {tuple(endpoint.path.split("/")[2:]) for endpoint in ENDPOINTS.values()}
+    served = {endpoint.path.removeprefix(f"/{_VERSION}/") for endpoint in ENDPOINTS.values()}
+    served -= {kind.path for kind in KINDS}  # what was stored is not the router's
     for index, text in enumerate(options.paths):
         where, rule = f"passthrough.paths[{index}]", read_rule(text)
         if rule is None:
             yield Fault(where, f"cannot be passed on: {text!r}")
-        elif rule.segments in served or rule.segments[0] in ("models", "responses", "chat", "key"):
+        elif "/".join(rule.segments) in served or rule.segments[0] in _SERVED:
             yield Fault(where, f"the router serves {text!r} itself")
     for index, name in enumerate(options.vendors):
         where = f"passthrough.vendors[{index}]"

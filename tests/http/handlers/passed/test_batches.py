@@ -1,10 +1,13 @@
 """Batches: their lines are checked, money is held, owners are noted, and each is paid for once."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
+from tornado_router.accounts.actor import Actor
 from tornado_router.calls.passed.batches.lines import LineSplitter
+from tornado_router.errors import ApiError
 from tornado_router.storage.tables import Batch, Resource, UsageLog, User
 from tornado_router.storage.values import EPOCH
 
@@ -407,3 +410,38 @@ def test_lines_are_split_whatever_the_pieces():
         ]
         found += splitter.rest()
         assert found == [(1, b'{"a": 1}'), (3, b'{"b": 2}'), (4, b'{"c": 3}')]
+
+
+async def test_credits_that_a_batch_holds_cannot_be_taken_away(app, payer, vendor):
+    code, _ = await submit(payer, *[line(n, body=body_of(max_tokens=200_000)) for n in range(4)])
+    assert code == 200
+    change = app.services.serving.accounts.change_credits
+    actor = Actor("root@example.com")
+    with pytest.raises(ApiError) as refused:
+        await change(actor, payer.id, Decimal("-0.9"), "adjust", "a test")
+    assert "held by batches" in refused.value.message
+    await change(actor, payer.id, Decimal("-0.1"), "adjust", "a test")
+
+
+async def test_a_batch_that_was_settled_long_ago_is_forgotten(app, ann, vendor):
+    _, batch = await submit(ann, line(1))
+    vendor.finish(batch["id"])
+    await eventually(lambda: settled(app))
+
+    def age():
+        return Batch.update(settled_at=EPOCH).where(Batch.settled_at.is_null(False)).execute()
+
+    await eventually(lambda: app.storage.call(age))
+    await eventually(lambda: app.storage.call(lambda: not Batch.select().exists()))
+
+
+async def test_a_line_counts_in_memory_while_it_comes(app, ann, vendor, monkeypatch):
+    monkeypatch.setattr(app.services.memory, "limit", 500_000)
+    big = line(1)
+    big["body"]["messages"][0]["content"] = "x" * 900_000
+    code, answer = await submit(ann, big)
+    assert (code, answer["error"]["code"]) == (503, "overloaded")
+    assert app.services.memory.held == 0
+    monkeypatch.setattr(app.services.memory, "limit", 10_000_000)
+    assert (await submit(ann, line(2), big))[0] == 200
+    assert app.services.memory.held == 0

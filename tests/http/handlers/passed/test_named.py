@@ -152,9 +152,10 @@ async def test_a_count_of_tokens_names_no_more_than_a_call(ann, bob):
     assert (await bob.ask("POST", "/v1/responses/input_tokens", body))[0] == 404
 
 
-async def test_the_container_that_a_response_ran_code_in_is_its_users(ann, bob, file_vendor):
+@pytest.mark.parametrize("store", [True, False])
+async def test_the_container_that_a_response_ran_code_in_is_its_users(ann, bob, store):
     tool = {"type": "code_interpreter", "container": {"type": "auto"}}
-    body = {"model": "any", "input": "x", "tools": [tool]}
+    body = {"model": "any", "input": "x", "tools": [tool], "store": store}
     code, answer = await ann.ask("POST", "/v1/responses", body)
     assert code == 200, answer
     container = answer["output"][0]["container_id"]

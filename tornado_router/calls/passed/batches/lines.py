@@ -95,6 +95,11 @@ class LineSplitter:
         if len(self._held) > self._max_line:
             raise self._too_long()
 
+    @property
+    def held(self) -> int:
+        """Bytes of a line whose end has not come."""
+        return len(self._held)
+
     def rest(self) -> Iterator[tuple[int, bytes]]:
         """The last line, if no end of a line is behind it."""
         if self._held:

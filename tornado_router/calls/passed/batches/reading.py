@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.background.held_memory import UNCOUNTED, request_hold
 from tornado_router.calls.passed.batches.lines import (
     CheckedLine,
     LineCheck,
@@ -18,7 +19,7 @@ from tornado_router.calls.passed.gate import Gate
 from tornado_router.calls.passed.vendor import Source
 from tornado_router.endpoints import Endpoint
 from tornado_router.endpoints.resource_ids import Named
-from tornado_router.error_codes import Invalid
+from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.routing.routes import Target
 from tornado_router.validation import Validator
@@ -106,8 +107,10 @@ class Reading:
     async def lines(self, check: LineCheck) -> AsyncGenerator[CheckedLine, None]:
         """The lines as they come, each checked."""
         splitter, done = LineSplitter(), 0
+        counted = 0
         async with aclosing(content(self._source, self._file)) as pieces:
             async for piece in pieces:
+                counted = _count(splitter.held + len(piece), counted)
                 for number, line in splitter.feed(piece):
                     yield check.check(number, line)
                     done += 1
@@ -115,6 +118,7 @@ class Reading:
                         await asyncio.sleep(0)
         for number, line in splitter.rest():
             yield check.check(number, line)
+        _count(0, counted)
 
     async def _check_owners(self, lines: Sequence[tuple[int, Sequence[Named]]]) -> None:
         """Refuses lines that name what is not their user's.
@@ -135,3 +139,23 @@ class Reading:
 
     async def _own(self, named: Sequence[Named]) -> None:
         await self._gate.check(named, self._key, self._provider)
+
+
+def _count(size: int, counted: int) -> int:
+    """Counts a line in memory as what the request holds; returns what is counted now.
+
+    Args:
+        size: of the line so far.
+        counted: of the line before, or of this one.
+
+    Raises:
+        ApiError: 503, there is no room for it.
+    """
+    hold, wanted = request_hold.get(), size if size > UNCOUNTED else 0
+    if hold is None:
+        return 0
+    if wanted < counted:
+        hold.shrink(counted - wanted)
+    elif wanted > counted and not hold.grow(wanted - counted):
+        raise Refusal.overloaded()
+    return wanted

@@ -117,6 +117,18 @@ def settle(row: Batch) -> None:
         Batch.update(settled_at=now(), held=0).where(Batch.id == row.id).execute()
 
 
+def delete_settled(seconds: float) -> bool:
+    """Forgets some batches that were settled so long ago; whether there may be more."""
+    before = now() - datetime.timedelta(seconds=seconds)
+    old = [
+        row.id for row in Batch.select(Batch.id).where(Batch.settled_at < before).limit(_AT_ONCE)
+    ]
+    if old:  # without waiting for a turn to write
+        with transaction():
+            Batch.delete().where(Batch.id.in_(old)).execute()
+    return bool(old)
+
+
 def own_files(provider: str, batch_ids: Collection[str]) -> dict[str, str]:
     """The input files of some batches as their clients named them, where those are others."""
     found = {}

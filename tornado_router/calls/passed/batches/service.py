@@ -108,12 +108,16 @@ class Batches:
         return await submission.run()
 
     async def look_after(self) -> None:
-        """Looks after those batches that it is time for.
+        """Looks after those batches that it is time for, and forgets the old ones.
 
         Raises:
             ApiError: 503, the database is away.
         """
         await self._poller.look_after()
+        seconds = self.options.keep_seconds
+        more = True
+        while more:
+            more = await self._storage.run(lambda: rows.delete_settled(seconds))
 
     async def renamed(self, provider: str, batches: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """The input files of some batches as their clients named them, where those are others.

@@ -11,8 +11,6 @@ from tornado_router.provider import (
     Call,
     Event,
     Relayed,
-    StreamParser,
-    Translator,
     UpstreamRequest,
     UpstreamResponse,
     bad_answer,
@@ -21,6 +19,7 @@ from tornado_router.provider import (
     reported_error,
 )
 from tornado_router_openai.forms import form_request
+from tornado_router_openai.streams import PassingParser, PassingStreams
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
@@ -33,7 +32,7 @@ _TEXT = "text/plain; charset=utf-8"
 _DONE = "transcript.text.done"
 
 
-class AudioTexts(Translator):
+class AudioTexts(PassingStreams):
     """An endpoint that takes a sound and returns a text.
 
     Args:
@@ -71,12 +70,6 @@ class AudioTexts(Translator):
         """A parser that passes events through."""
         return TranscriptParser(self._provider.name)
 
-    def open_stream(self, call: Call, response: UpstreamResponse) -> StreamParser:
-        """The same, which knows the `Retry-After` of the response."""
-        parser = self.parse_stream(call)
-        parser.headers = response.headers
-        return parser
-
 
 class Transcriptions(AudioTexts):
     """https://platform.openai.com/docs/api-reference/audio/createTranscription."""
@@ -92,20 +85,15 @@ class Translations(AudioTexts):
         super().__init__(provider, "/audio/translations")
 
 
-class TranscriptParser:
+class TranscriptParser(PassingParser):
     """Passes the events of one stream through, and knows whether it came to its end.
 
     vLLM streams chunks with choices in their place, and `[DONE]`:
     https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html#transcriptions-api.
-
-    Attributes:
-        headers: of the response, as far as they are known.
     """
 
     def __init__(self, provider: str) -> None:
-        self.done = False
-        self.headers: Mapping[str, str] = {}
-        self._provider = provider
+        super().__init__(provider)
         self._texts: list[str] = []  # of choices
         self._has_choices = False
         self._usage: Any = None
@@ -121,12 +109,6 @@ class TranscriptParser:
             return self._said(chunk)
         self.done = chunk.get("type") == _DONE
         return (Relayed(chunk, event.data),)
-
-    def finish(self) -> Iterable[Body]:
-        """Nothing is held back; only checks that the stream is whole."""
-        if not self.done:
-            raise bad_answer(f"The provider '{self._provider}' broke off its stream.")
-        return ()
 
     def _said(self, chunk: Mapping[str, Any]) -> Iterable[Body]:
         """A chunk with choices as an event."""

@@ -26,6 +26,7 @@ from tornado_router.provider import (
 )
 from tornado_router_openai.forms import form_request
 from tornado_router_openai.relay import Draft, Relay
+from tornado_router_openai.streams import PassingParser
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
@@ -154,7 +155,7 @@ class Pieces:
         return ()
 
 
-class TypedEvents:
+class TypedEvents(PassingParser):
     """Passes the events of one stream through, up to the last.
 
     Args:
@@ -169,10 +170,8 @@ class TypedEvents:
     def __init__(
         self, provider: str, last: str, headers: Mapping[str, str], count: int = 1
     ) -> None:
-        self.done = False
-        self._provider = provider
+        super().__init__(provider, headers)
         self._last = last
-        self._headers = headers
         self._left = count
 
     def feed(self, event: Event) -> Iterable[Body]:
@@ -182,16 +181,10 @@ class TypedEvents:
         chunk = load_json_object(event.data, self._provider)
         kind = chunk.get("type")
         if event.name == "error" or is_error(chunk):
-            raise reported_error(self._provider, chunk, self._headers)
+            raise reported_error(self._provider, chunk, self.headers)
         if not isinstance(kind, str):
             raise bad_answer(f"The provider '{self._provider}' sent an event without a type.")
         if kind.endswith(self._last):
             self._left -= 1
             self.done = self._left <= 0
         return (Relayed(chunk, event.data),)
-
-    def finish(self) -> Iterable[Body]:
-        """Nothing is held back; only checks that the stream is whole."""
-        if not self.done:
-            raise bad_answer(f"The provider '{self._provider}' broke off its stream.")
-        return ()

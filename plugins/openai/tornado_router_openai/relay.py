@@ -22,6 +22,7 @@ from tornado_router.provider import (
     load_json_object,
     reported_error,
 )
+from tornado_router_openai.streams import PassingParser, PassingStreams
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
@@ -130,7 +131,7 @@ class Relay(Translator):
         raise ProviderError(400, "This endpoint cannot be streamed.", param="stream")
 
 
-class Streaming(Relay):
+class Streaming(PassingStreams, Relay):
     """An endpoint whose responses may be streams of chunks with choices."""
 
     def edit(self, draft: Draft, call: Call) -> None:
@@ -146,12 +147,6 @@ class Streaming(Relay):
     def parse_stream(self, call: Call) -> ChatStreamParser:
         """A parser that passes chunks through."""
         return ChatStreamParser(self._provider.name)
-
-    def open_stream(self, call: Call, response: UpstreamResponse) -> StreamParser:
-        """The same, which knows the `Retry-After` of the response."""
-        parser = self.parse_stream(call)
-        parser.headers = response.headers
-        return parser
 
 
 class Completions(Streaming):
@@ -174,22 +169,19 @@ class Moderations(Relay):
         super().__init__(provider, "/moderations", "results")
 
 
-class ChatStreamParser:
+class ChatStreamParser(PassingParser):
     """Passes the chunks of one stream through, and knows whether it came to its end.
 
     The end is `[DONE]`, or, as some vendors send none, a finish reason.
 
     Attributes:
         passes: whether events may pass unread that differ from one before in their text alone.
-        headers: of the response, as far as they are known.
     """
 
     passes = True
 
     def __init__(self, provider: str) -> None:
-        self.done = False
-        self.headers: Mapping[str, str] = {}
-        self._provider = provider
+        super().__init__(provider)
         self._begun = False
         self._finished = False
 
@@ -216,11 +208,10 @@ class ChatStreamParser:
             ) from None
         return (Relayed(chunk, event.data),)
 
-    def finish(self) -> Iterable[Body]:
-        """Nothing is held back; only checks that the stream is whole."""
-        if not self._finished and not (self.done and self._begun):
-            raise bad_answer(f"The provider '{self._provider}' broke off its stream.")
-        return ()
+    @property
+    def is_whole(self) -> bool:
+        """Whether a choice has ended, or the stream, once it had begun."""
+        return self._finished or (self.done and self._begun)
 
 
 def check_choices(

@@ -23,6 +23,7 @@ from tornado_router.provider import (
     replace_fields,
     reported_error,
 )
+from tornado_router_openai.streams import PassingParser, PassingStreams
 
 if TYPE_CHECKING:
     from tornado_router_openai.provider import OpenAIProvider
@@ -32,7 +33,7 @@ _FAILED = "failed"
 _MARK = ROUTER_SIGNATURE.encode()
 
 
-class Responses(Translator):
+class Responses(PassingStreams):
     """https://platform.openai.com/docs/api-reference/responses.
 
     Args:
@@ -70,12 +71,6 @@ class Responses(Translator):
     def parse_stream(self, call: Call) -> ResponsesParser:
         """A parser that passes events through."""
         return ResponsesParser(self._provider.name)
-
-    def open_stream(self, call: Call, response: UpstreamResponse) -> StreamParser:
-        """The same, which knows the `Retry-After` of the response."""
-        parser = self.parse_stream(call)
-        parser.headers = response.headers
-        return parser
 
 
 def without_own_state(items: Any) -> Any:
@@ -153,20 +148,14 @@ class StoredResponses(Translator):
         raise ProviderError(400, "This endpoint cannot be streamed.", param="stream")
 
 
-class ResponsesParser:
+class ResponsesParser(PassingParser):
     """Passes the events of one stream through, and knows whether it came to its end.
 
     Attributes:
         passes: that events may pass unread which differ from one before in their text alone.
-        headers: of the response, as far as they are known.
     """
 
     passes = True
-
-    def __init__(self, provider: str) -> None:
-        self.done = False
-        self.headers: Mapping[str, str] = {}
-        self._provider = provider
 
     def feed(self, event: Event) -> Iterable[Body]:
         """The event as a chunk."""
@@ -181,9 +170,3 @@ class ResponsesParser:
         elif is_error(chunk):
             raise reported_error(self._provider, chunk, self.headers)
         return (Relayed(chunk, event.data),)
-
-    def finish(self) -> Iterable[Body]:
-        """Nothing is held back; only checks that the stream is whole."""
-        if not self.done:
-            raise bad_answer(f"The provider '{self._provider}' broke off its stream.")
-        return ()

@@ -188,7 +188,7 @@ async def test_lines_that_fail_are_in_the_file_of_errors(app, ann, monkeypatch):
 
 
 async def test_a_line_waits_for_the_limits_of_its_key(app, ann):
-    key = ann.key_with(rate_limit_rpm=120)
+    key = ann.key_with(rate_limit_rpm=120, max_in_flight=1)
     for _ in range(117):
         await ann.ask("GET", "/v1/files", key=key)
     _, batch = await submit(ann, *[line(n, "echo") for n in range(8)], key=key)

@@ -124,7 +124,8 @@ class UsageRows:
             key = (call.user_id, day, call.key_id, call.provider or "", call.model)
             unpriced = charge.prices is None and call.is_unpriced
             # In the order of `SUMS`.
-            numbers = (1, call.status >= 400, unpriced, *quantities(call.usage), charge.charged)
+            failed = int(call.status >= 400)  # PostgreSQL takes no truth for a number
+            numbers = (1, failed, int(unpriced), *quantities(call.usage), charge.charged)
             sums = days.get(key)
             days[key] = numbers if sums is None else tuple(map(add, sums, numbers))
         # In order, so that two routers never wait for each other's rows crosswise.

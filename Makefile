@@ -29,7 +29,7 @@ install: .venv/installed
 	@touch $@
 
 .venv/tox: .venv/python
-	$(BIN)/pip install --quiet --disable-pip-version-check "tox>=4.20"
+	$(BIN)/pip install --quiet --disable-pip-version-check "tox>=4.20" "tox-uv>=1.25"
 	@touch $@
 
 serve: .venv/installed

@@ -1,7 +1,9 @@
 """For every test of the repository."""
 
+import gc
 import os
 
+import pytest
 from hypothesis import settings
 
 TIMES = int(os.environ.get("EXAMPLES_TIMES", "1"))
@@ -10,6 +12,20 @@ TIMES = int(os.environ.get("EXAMPLES_TIMES", "1"))
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("untimed", deadline=None, max_examples=100 * TIMES)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keeps the garbage collector from what stays: every test is an object, until the end.
+
+    Twice as fast to collect; and of 14,000 tests each pass over all objects takes half a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_addoption(parser):
@@ -21,7 +37,7 @@ def pytest_addoption(parser):
     )
     parser.addoption(
         "--database",
-        choices=("sqlite", "postgresql"),
+        choices=("sqlite", "postgresql", "both"),
         default="sqlite",
-        help="what the tests of tests/ that need a database stand on",
+        help="what the tests of tests/ that need a database stand on; both: run them on each",
     )

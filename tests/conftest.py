@@ -47,6 +47,8 @@ targets = ["up/ok"]
 SCRIPTS = 200
 """Each test that fails a target on purpose takes another: one that fails often is left out."""
 
+DATABASES = ("sqlite", "postgresql")
+
 FALLBACKS = [
     *(f"up/{name}" for name in upstream_module.BEHAVIOURS),
     *(f"up/status:{code}" for code in (400, 401, 403, 404, 422, 429, 500, 503, 529)),
@@ -127,25 +129,35 @@ def router_toml(upstream_process, closed_port, full_port):
     return ROUTER_TOML + "".join(tables)
 
 
+def pytest_generate_tests(metafunc):
+    """With `--database both`, whatever needs a database is run on each, unless marked otherwise."""
+    if metafunc.config.getoption("database") == "both" and needs_database(metafunc):
+        databases = DATABASES if stands_on_postgresql(metafunc.definition) else DATABASES[:1]
+        metafunc.parametrize("database_server", databases, indirect=True, scope="session")
+
+
 def pytest_collection_modifyitems(config, items):
-    """With PostgreSQL, whatever needs a database is run, but for what is marked otherwise."""
-    if config.getoption("database") == "sqlite":
+    """With `--database postgresql`, nothing is run that a database says nothing of."""
+    if config.getoption("database") != "postgresql":
         return
-    kept = [
-        item
-        for item in items
-        if "database_server" in getattr(item, "fixturenames", ())
-        and not item.get_closest_marker("sqlite")
-        and not item.get_closest_marker("sqlite_suffices")
-    ]
+    kept = [item for item in items if needs_database(item) and stands_on_postgresql(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
+
+
+def needs_database(test):
+    return "database_server" in getattr(test, "fixturenames", ())
+
+
+def stands_on_postgresql(item):
+    """Whether a test that needs a database says something of PostgreSQL, too."""
+    return not (item.get_closest_marker("sqlite") or item.get_closest_marker("sqlite_suffices"))
 
 
 @pytest.fixture(scope="session")
 def database_server(request):
     """Where databases are made, or None for files."""
-    if request.config.getoption("database") == "sqlite":
+    if getattr(request, "param", request.config.getoption("database")) == "sqlite":
         yield None
         return
     with postgres_server() as server:

@@ -268,8 +268,8 @@ class TestVendor:
             until(socket, "response.output_audio.delta")
             until(socket, "response.output_audio.delta")
             socket.socket.close()
-        vendor.go.set()
         (row,) = rows(router, "left")
+        vendor.go.set()  # not before: it is left while the response is made
         assert row["status"] == 499
         assert row["usage_estimated"]
         assert row["completion_tokens"] > 0

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -212,12 +213,19 @@ def _is_right(data, *, stream):
     return "".join(delta.get("content", "") for delta in deltas).strip() == TEXT
 
 
-@pytest.fixture(scope="session")
-def vendor(tmp_path_factory):
-    process = Process([sys.executable, UPSTREAM], tmp_path_factory.mktemp("vendor"), "upstream")
+@contextmanager
+def serving_vendor(folder, *before):
+    """Where a vendor serves meanwhile; `before` is a command that runs it, such as nice."""
+    process = Process([*before, sys.executable, UPSTREAM], folder, "upstream")
     port = process.printed(r"^(\d+)\n")[1]
     yield f"http://127.0.0.1:{port}"
     process.kill()
+
+
+@pytest.fixture(scope="session")
+def vendor(tmp_path_factory):
+    with serving_vendor(tmp_path_factory.mktemp("vendor")) as url:
+        yield url
 
 
 @pytest.fixture

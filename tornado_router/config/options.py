@@ -42,7 +42,8 @@ class ServerOptions:
     http: str = option(
         "llhttp",
         "What reads requests and writes responses: `llhttp`, the parser of Node.js, or `tornado`, "
-        "Tornado's own server.",
+        "Tornado's own server, which costs more CPU, and closes at once where `llhttp` waits for a "
+        "client to read its refusal: one that is still sending may see a reset in its place.",
         enum=["llhttp", "tornado"],
     )
     tls_certificate: str = option(

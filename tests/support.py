@@ -6,10 +6,12 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
@@ -355,6 +357,20 @@ class Project:
                     router.kill()
         for router in self.routers:
             router.check_log()
+
+
+@contextmanager
+def no_descriptors(seconds: float = DEADLINE):
+    """This process may open no more files; again behind it, or after so many seconds."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    give_back = threading.Timer(seconds, resource.setrlimit, (resource.RLIMIT_NOFILE, (soft, hard)))
+    give_back.start()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        give_back.cancel()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _is_mess(line: str) -> bool:

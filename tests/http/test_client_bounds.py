@@ -281,16 +281,26 @@ class TestAddresses:
 class TestDescriptors:
     """The process has no more of them."""
 
-    def test_the_longest_idle_connections_are_closed(self, make):
+    def test_the_longest_idle_connections_are_closed(self, make, clock):
         bounds = make()
         busy, *resting = serving(bounds), *(idle(bounds) for _ in range(20))
+        clock.now += 1
         bounds.exhausted()
         assert not busy.aborted
         assert [item.aborted for item in resting] == [True] * 16 + [False] * 4
 
+    def test_not_those_whose_request_may_not_be_read_yet(self, make, clock):
+        bounds = make()
+        old = idle(bounds)
+        clock.now += 1
+        new = idle(bounds)
+        bounds.exhausted()
+        assert (old.aborted, new.aborted) == (True, False)
+
     def test_a_line_a_minute_says_so(self, make, clock, lines):
         bounds = make()
         idle(bounds)
+        clock.now += 1
         for _ in range(121):
             bounds.exhausted()
             clock.now += 1

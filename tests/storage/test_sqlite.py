@@ -5,6 +5,9 @@ import pytest
 from tornado_router.storage.databases import open_database
 from tornado_router.storage.process_lock import LockedError
 from tornado_router.storage.storage import Storage
+from tornado_router.storage.tables import User
+
+from ..support import no_descriptors
 
 
 @pytest.fixture
@@ -41,3 +44,9 @@ def test_sqlite_runs_as_it_should(storage):
         "foreign_keys": 1,
         "synchronous": 1,
     }
+
+
+@pytest.mark.sqlite
+def test_a_process_without_descriptors_waits_for_one(storage):
+    with no_descriptors(seconds=0.3):
+        assert storage.call(User.select().count) == 0

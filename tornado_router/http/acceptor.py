@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from tornado_router.background.open_files import may_accept
 from tornado_router.background.supervisor import call_later, report
 
 AT_ONCE = 128
@@ -28,7 +29,7 @@ class Acceptor:
     Args:
         listening: the socket, which does not block.
         take: called with each connection and the address of its other end.
-        exhausted: called when the system has no more descriptors: closes what it can.
+        exhausted: called when there are no more descriptors for clients: closes what it can.
     """
 
     def __init__(
@@ -57,6 +58,9 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
+            if not may_accept():
+                self._make_room()
+                return
             try:
                 connection, address = self._listening.accept()
             except BlockingIOError:
@@ -64,12 +68,15 @@ class Acceptor:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     continue  # it broke before it was accepted: the next may be well
-                self._loop.remove_reader(self._listening)
-                self._pause = call_later("accepting", PAUSE_SECONDS, self._begin)
-                self._exhausted()
+                self._make_room()
                 return
             try:
                 self._take(connection, address)
             except Exception as error:  # noqa: BLE001 - one connection is lost, and no other
                 connection.close()
                 report("accepting", error)
+
+    def _make_room(self) -> None:
+        self._loop.remove_reader(self._listening)
+        self._pause = call_later("accepting", PAUSE_SECONDS, self._begin)
+        self._exhausted()

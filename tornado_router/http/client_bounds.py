@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from loguru import logger
 
@@ -31,6 +31,10 @@ LOOKED_AT = 100
 FREED = 16
 """So many idle connections are closed when the process has no more descriptors: calls need some,
 too, and the ledger."""
+
+REST_SECONDS = 0.1
+"""A connection that is idle for less may have a request that is not read yet, so it is not closed
+for the want of a descriptor: its client would see a reset in place of a response."""
 
 LINE_SECONDS = 60.0
 """A line in the log that clients can cause is written once in so many seconds."""
@@ -144,8 +148,8 @@ class ClientBounds:
 
     def exhausted(self) -> None:
         """A client could not be let in, as the process has no more descriptors."""
-        closed = sum(self._close_idle(self._idle) for _ in range(FREED))
         now = time.monotonic()
+        closed = sum(self._close_idle(self._rested(now)) for _ in range(FREED))
         if now - self._no_files_logged >= LINE_SECONDS:
             self._no_files_logged = now
             logger.error(
@@ -213,6 +217,13 @@ class ClientBounds:
             lambda item: now - item[1] > self._idle_seconds, self._idle.items()
         )
         return [connection for connection, _ in too_long if not connection.unsent]
+
+    def _rested(self, now: float) -> Iterator[ClientConnection]:
+        """Those that are idle for longer than it takes to read what has come of a request."""
+        items = self._idle.items()
+        return (
+            it for it, since in itertools.takewhile(lambda it: now - it[1] >= REST_SECONDS, items)
+        )
 
     def _log_refused(self) -> None:
         count = self.refused - self._refused_before - self._crowded

@@ -11,6 +11,7 @@ from typing import Any
 from peewee import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from peewee import SqliteDatabase as PeeweeSqlite
 
+from tornado_router.background.open_files import FREED_SECONDS, may_open
 from tornado_router.storage.private_files import make_file, make_folder
 from tornado_router.storage.process_lock import ProcessLock
 
@@ -20,6 +21,10 @@ PRAGMAS: dict[str, Any] = {
     "foreign_keys": 1,
     "busy_timeout": 5000,
 }
+
+
+_TRIES = 4
+"""To open a file, while nothing else is known to be the cause."""
 
 
 class Sqlite(PeeweeSqlite):
@@ -38,24 +43,40 @@ class Sqlite(PeeweeSqlite):
         self.path = path
 
     def open(self) -> None:
-        """Connects this thread, however many routers do so at once with a new file.
-
-        SQLite waits for every lock but the one that turns on a file's write-ahead log.
+        """Connects this thread.
 
         Raises:
             OSError: the file cannot be made.
             peewee.OperationalError: it cannot be opened.
         """
         make_file(self.path)  # SQLite makes its other files with the mode of this one
+        self.connect()
+
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Connects this thread, however many routers do so at once with a new file.
+
+        SQLite waits for every lock but the one that turns on a file's write-ahead log, and not for
+        a descriptor.
+
+        Args:
+            reuse_if_open: whether a connection that is there will do.
+
+        Raises:
+            peewee.OperationalError: it cannot be opened.
+        """
         deadline = time.monotonic() + PRAGMAS["busy_timeout"] / 1000
+        left = _TRIES
         while True:
             try:
-                self.connect()
-                return
+                is_new: bool = super().connect(reuse_if_open=reuse_if_open)
             except OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
+                if "locked" not in str(error) and may_open():
+                    left -= 1  # it may have been short of descriptors before it was asked
+                if not left or time.monotonic() > deadline:
                     raise
-                time.sleep(0.01)
+            else:
+                return is_new
+            time.sleep(FREED_SECONDS)
 
     def session(self, *, lasting: bool = False) -> AbstractContextManager[Any]:
         """A connection of this thread's own.

@@ -15,6 +15,7 @@ from tornado_router.calls.upstream.failures import UnreachableError
 from tornado_router.calls.upstream.request_head import Origin
 from tornado_router.errors import ProviderError
 
+from ...support import no_descriptors
 from .vendor import WHOLE, Vendor, post, serving
 
 pytestmark = pytest.mark.usefixtures("llhttp_client")
@@ -156,6 +157,15 @@ class TestAddresses:
                 assert asyncio.get_running_loop().time() - begun < 15
 
         resolving(test, "127.0.0.1")
+
+    @RUNS
+    def test_a_process_without_descriptors_waits_for_one(self, run):
+        async def test():
+            async with serving(Vendor([WHOLE])) as (client, url):
+                with no_descriptors(seconds=0.3):
+                    return (await client.send(post(f"{url}/v1"))).body
+
+        assert run(test()) == b"hello"
 
     def test_nor_one_that_refuses(self, resolving, closed_port):
         async def test(resolver):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import aiohappyeyeballs
 from aiohappyeyeballs import AddrInfoType
 
+from tornado_router.background.open_files import FREED_SECONDS, may_open
 from tornado_router.background.supervisor import child_task
 from tornado_router.calls.upstream.bounds import RECEIVE_BUFFER, bound
 from tornado_router.calls.upstream.failures import UnreachableError
@@ -106,13 +107,7 @@ class Connector:
         loop = asyncio.get_running_loop()
         context = await asyncio.to_thread(trusted) if origin.tls else None
         try:
-            addresses = await self._names.find(origin.host, origin.port)
-            made = await aiohappyeyeballs.start_connection(
-                addresses,
-                happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
-                interleave=1,
-                loop=loop,
-            )
+            made = await self._reach(origin)
             bound(made, RECEIVE_BUFFER)
             try:
                 await loop.create_connection(
@@ -133,3 +128,23 @@ class Connector:
     async def close(self) -> None:
         """Ends what is being looked up."""
         await self._names.close()
+
+    async def _reach(self, origin: Origin) -> socket.socket:
+        """A socket that is connected to a host.
+
+        A process without descriptors waits for one: clients that are idle make room meanwhile, and
+        it says nothing of the vendor.
+
+        Raises:
+            OSError: the host has no address, or none of them takes it.
+        """
+        while True:
+            try:
+                addresses = await self._names.find(origin.host, origin.port)
+                return await aiohappyeyeballs.start_connection(
+                    addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
+                )
+            except OSError:  # without descriptors, also a name is not found
+                if may_open():
+                    raise
+            await asyncio.sleep(FREED_SECONDS)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ....batch_vendor import BatchVendor
 from ....file_vendor import KEY, FileVendor
 from ....passing import Person
 
@@ -17,6 +18,19 @@ def file_vendor(one_vendor):
     """A vendor that keeps nothing yet."""
     one_vendor.forget()
     return one_vendor
+
+
+@pytest.fixture(scope="session")
+def one_batch_vendor():
+    with BatchVendor() as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def batch_vendor(one_batch_vendor):
+    """A vendor with batches, which keeps nothing yet."""
+    one_batch_vendor.forget()
+    return one_batch_vendor
 
 
 @pytest.fixture

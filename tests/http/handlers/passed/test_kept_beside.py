@@ -2,7 +2,7 @@
 
 import pytest
 
-from ....batch_vendor import BatchVendor, line
+from ....batch_vendor import line
 from ....file_vendor import KEY
 from ....passing import eventually, submit
 from ....support import DEADLINE
@@ -10,20 +10,8 @@ from ....support import DEADLINE
 pytestmark = pytest.mark.gen_test(timeout=DEADLINE)
 
 
-@pytest.fixture(scope="session")
-def one_batch_vendor():
-    with BatchVendor() as vendor:
-        yield vendor
-
-
 @pytest.fixture
-def vendor(one_batch_vendor):
-    one_batch_vendor.forget()
-    return one_batch_vendor
-
-
-@pytest.fixture
-def app_files(vendor):
+def app_files(batch_vendor):
     return {
         "router.toml": f"""
         [passthrough]
@@ -33,7 +21,7 @@ def app_files(vendor):
         [providers.openai]
         type = "openai"
         api_key = "{KEY}"
-        base_url = "{vendor.url}"
+        base_url = "{batch_vendor.url}"
         models = ["gpt-4o"]
         [providers.echo]
         type = "echo"
@@ -42,13 +30,13 @@ def app_files(vendor):
     }
 
 
-async def test_the_model_of_the_lines_decides(ann, bob, vendor):
+async def test_the_model_of_the_lines_decides(ann, bob, batch_vendor):
     _, theirs = await submit(ann, line(1, "gpt-4o"))
-    assert list(vendor.batches) == [theirs["id"]]
+    assert list(batch_vendor.batches) == [theirs["id"]]
     code, own = await submit(ann, line(1, "echo"), line(2, "echo"))
     assert code == 200, own
-    assert own["input_file_id"] in vendor.content, "its lines came from the vendor"
-    assert list(vendor.batches) == [theirs["id"]]
+    assert own["input_file_id"] in batch_vendor.content, "its lines came from the vendor"
+    assert list(batch_vendor.batches) == [theirs["id"]]
 
     async def completed():
         _, found = await ann.ask("GET", f"/v1/batches/{own['id']}")
@@ -62,7 +50,7 @@ async def test_the_model_of_the_lines_decides(ann, bob, vendor):
     assert (code, answer["error"]["code"]) == (404, "model_not_found")
     for path, mine in (
         ("/v1/batches", [own["id"], theirs["id"]]),
-        ("/v1/files", [done["output_file_id"], *reversed(vendor.content)]),
+        ("/v1/files", [done["output_file_id"], *reversed(batch_vendor.content)]),
     ):
         found, after = [], ""
         while True:

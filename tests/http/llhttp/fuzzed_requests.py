@@ -5,7 +5,9 @@ import re
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, parse_request_start_line
 
+from tornado_router.background.turns import Turns
 from tornado_router.http.llhttp.connection import LlhttpConnection
+from tornado_router.http.llhttp.front import AT_ONCE
 
 from ...coverage_guided import Choices
 from .delegates import Recorder
@@ -65,6 +67,7 @@ class Owner:
     """A front with one connection, which has no socket."""
 
     max_header_bytes, max_body_bytes, half_closed = 4096, 1000, None
+    turns = Turns("reading", AT_ONCE)
 
     def __init__(self):
         self.application = Recorder()

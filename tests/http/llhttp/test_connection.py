@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import random
 import socket
 import struct
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
 from tornado_router.background import supervisor
-from tornado_router.http.llhttp.connection import BAD_REQUEST
-from tornado_router.http.llhttp.front import READ_BYTES
+from tornado_router.http.llhttp.connection import BAD_REQUEST, MUCH
+from tornado_router.http.llhttp.front import AT_ONCE, READ_BYTES
 
 from ...coverage_guided import by_chance
 from ..fronts import LLHTTP, ON_LOOPS, World, play
@@ -120,6 +121,32 @@ class TestRequests:
             writer.transport.abort()
 
         run(story, WaitingRecorder)
+
+    def test_pass_a_crowd_of_uploads(self, run):
+        """Those who send much wait for their turns, though their heads were here before."""
+        crowd, begun = 200, []
+
+        class Noting(Message):
+            def finish(self):
+                begun.append(self.recorder.begun)
+                super().finish()
+
+        async def story(world):
+            upload = head(b"Content-Length: 1000000") + b"x" * 2 * MUCH
+            connected = [await world.connect() for _ in range(crowd + 1)]
+            await world.until(lambda: len(world.observer.open) == crowd + 1)
+            sockets = [writer.get_extra_info("socket") for _, writer in connected]
+            # The event loop does not turn meanwhile, so all of it is there at once.
+            for sock in sockets[:-1]:
+                os.write(sock.fileno(), upload)
+            os.write(sockets[-1].fileno(), GET % 1)
+            assert await connected[-1][0].readuntil(b"ok") == RESPONSE
+            await world.until(lambda: world.recorder.begun == crowd + 1)
+            for _, writer in connected:
+                writer.transport.abort()
+
+        run(story, lambda: Recorder(Noting), room=2 * crowd)
+        assert begun[0] <= 2 * AT_ONCE
 
     def test_many_small_ones_are_all_served(self, run_both):
         async def story(world):

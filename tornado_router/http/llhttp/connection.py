@@ -27,6 +27,10 @@ from tornado_router.http.llhttp.request_head import END, RequestHead, read_head
 from tornado_router.http.llhttp.tunnel import Tunnel
 from tornado_router.http.request_header import header
 
+MUCH = 32 * 1024
+"""In bytes. A client that sends so much at once waits for its turn behind those that send little:
+a thousand uploads that are read at once held `/health` up for 0.2 s."""
+
 
 class LlhttpConnection(asyncio.BufferedProtocol):
     """A `ClientConnection` that reads requests with llhttp.
@@ -172,9 +176,14 @@ class LlhttpConnection(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes what has arrived, and was decrypted where that is needed."""
-        if not self._is_deaf:
-            self._buffer = self._buffer + data if self._buffer else data
+        if self._is_deaf:
+            return
+        self._buffer = self._buffer + data if self._buffer else data
+        if len(data) < MUCH:
             self._advance()
+        elif not self._is_yielding and not self._owner.turns.run(self._take_turn):
+            self._is_yielding = True
+            self.set_reading(paused=True)
 
     def eof_received(self) -> bool:
         """The client has ended its side; returns whether a response may still be written."""
@@ -365,7 +374,7 @@ class LlhttpConnection(asyncio.BufferedProtocol):
         elif self.secure:
             transport.write_eof()  # `TlsTransport` does the rest
         else:
-            Lingering(transport, self)
+            Lingering(transport, self, self._owner.turns)
 
     def _drop_request(self) -> bool:
         """Informs a delegate that waits for the rest of a request; returns whether one does."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from tornado_router.background.supervisor import call_later
+from tornado_router.background.turns import Turns
 
 LINGER_SECONDS = 10.0
 """For so long at most: a slower client is reset, as one that goes on sending is."""
@@ -26,11 +27,15 @@ class Lingering(asyncio.BufferedProtocol):
     Args:
         transport: over TCP; what was written to it is still sent.
         protocol: whose place it takes; still learns of everything but what comes.
+        turns: that clients take who send much at once.
     """
 
-    def __init__(self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol, turns: Turns
+    ) -> None:
         self._transport = transport
         self._protocol = protocol
+        self._turns = turns
         self._left = LINGER_BYTES
         self._timer = call_later("lingering close", LINGER_SECONDS, transport.abort)
         transport.set_protocol(self)
@@ -46,6 +51,13 @@ class Lingering(asyncio.BufferedProtocol):
         self._left -= nbytes
         if self._left < 0:
             self._transport.abort()
+        elif nbytes == len(_scratch):
+            self._transport.pause_reading()
+            self._turns.run(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
+from tornado_router.background.turns import Turns
 from tornado_router.http.half_closed import HalfClosed
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Owner(Protocol):
         half_closed: watches connections whose clients have ended their side; None if it cannot.
         read_buffer: what is read at once, and thus what each keeps that is not looked at yet.
         body_buffer: the same, of a body, which is larger.
+        turns: that clients take who send much at once.
     """
 
     application: HTTPServerConnectionDelegate
@@ -30,6 +32,7 @@ class Owner(Protocol):
     half_closed: HalfClosed | None
     read_buffer: memoryview
     body_buffer: memoryview
+    turns: Turns
 
     def ended(self, connection: LlhttpConnection) -> None:
         """Nothing more is read of a connection."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from loguru import logger
 
+from tornado_router.background.turns import Turns
 from tornado_router.http.llhttp.lingering import Lingering
 
 READ_BYTES = 64 * 1024
@@ -53,12 +54,14 @@ class TlsTransport(asyncio.Protocol, asyncio.Transport):
         above: gets what is decrypted.
         context: of the server.
         peer: address of the client, for the log.
+        turns: that clients take who send on once they were answered.
     """
 
-    def __init__(self, above: Above, context: ssl.SSLContext, peer: str) -> None:
+    def __init__(self, above: Above, context: ssl.SSLContext, peer: str, turns: Turns) -> None:
         super().__init__()
         self._above = above
         self._peer = peer
+        self._turns = turns
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._below: asyncio.Transport
@@ -223,7 +226,7 @@ class TlsTransport(asyncio.Protocol, asyncio.Transport):
             self._tls.unwrap()
         self._flush()
         if self._lingers:
-            Lingering(self._below, self)
+            Lingering(self._below, self, self._turns)
         else:
             self._below.close()
 

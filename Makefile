@@ -1,4 +1,5 @@
 # The verbs of this project. Needs only make, Python 3.11 or newer, and a package index; the tests, Chromium, too.
+# Where Node is, they call the router by OpenAI's SDK for it, which npm fetches.
 PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3,$(shell $(v) -c 'import sys, venv; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null)))
 BIN = .venv/bin
 PLUGINS = $(patsubst plugins/%/setup.py,plugins/%,$(wildcard plugins/*/setup.py))

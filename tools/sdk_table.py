@@ -1,4 +1,4 @@
-"""Makes docs/sdk-methods.md: what becomes of each method of OpenAI's official SDK at the router.
+"""Makes docs/sdk-methods.md: what becomes of each method of OpenAI's official SDKs at the router.
 
 python -m tools.sdk_table           writes the page
 python -m tools.sdk_table --check   fails if the page is not what it would write
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tornado.web import RequestHandler
 
+from tools.node_methods import node_methods, node_version
 from tools.pages import write_or_check
 from tools.sdk_methods import SdkMethod, sdk_methods
 from tornado_router.calls.passed.rules import Rules
@@ -36,11 +37,11 @@ _REASONS = {
 _ADMINISTRATION = "it administers the account, which is the operator's"
 _UNKNOWN = "not in the default `paths` of `[passthrough]`"
 
-PAGE = """# Methods of OpenAI's SDK
+PAGE = """# Methods of OpenAI's SDKs
 
-What becomes of each method of [`openai`](https://pypi.org/project/openai/) {version} that sends a
-request, made from its code and the router's. The Node SDK has the same methods, with names in its
-own style.
+What becomes of each method of [`openai`](https://pypi.org/project/openai/) {version} for Python
+that sends a request, made from its code and the router's, and beside it what the method is called
+in [`openai`](https://www.npmjs.com/package/openai) {node_version} for Node, where that has it.
 
 - **any provider**: one of the [endpoints](endpoints.md), which the router checks, counts and
   translates.
@@ -93,17 +94,32 @@ def page() -> str:
         f"## organization\n\nAll {administered} methods of `client.admin` are refused: "
         f"{_ADMINISTRATION}."
     )
-    return PAGE.format(version=metadata.version("openai"), table="\n\n".join([*tables, last]))
+    return PAGE.format(
+        version=metadata.version("openai"),
+        node_version=node_version(),
+        table="\n\n".join([*tables, last]),
+    )
 
 
 def _table(name: str, methods: list[SdkMethod]) -> str:
     rows = [
-        f"| `{method.name}` | `{method.verb} {method.path}` | {fate.kind} | {fate.detail} |"
+        f"| `{method.name}` | {_in_node(method)} | `{method.verb} {method.path}` | {fate.kind} "
+        f"| {fate.detail} |"
         for method in methods
         for fate in [fate_of(method)]
     ]
-    head = "| method | request | | permission, or reason |\n|---|---|---|---|"
+    head = "| Python | Node | request | | permission, or reason |\n|---|---|---|---|---|"
     return "\n".join([f"## {name}\n", head, *rows])
+
+
+def _in_node(method: SdkMethod) -> str:
+    """Its name in the SDK for Node, with the request where that is another one."""
+    its = node_methods().get(method.name)
+    if its is None:
+        return ""
+    if its.sends_like(method.verb, method.path):
+        return f"`{its.name}`"
+    return f"`{its.name}`: `{its.verb} {its.path}`"
 
 
 def _serves(handler: type, verb: str) -> bool:

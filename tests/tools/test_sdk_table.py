@@ -1,15 +1,20 @@
-"""Every method of the official SDK that sends a request, at a router and a vendor of its types."""
+"""Every method of the official SDKs that sends a request, at a router and a vendor of its types."""
 
 import json
 import re
+import subprocess
+from dataclasses import replace
+from functools import partial
 
 import openai
 import pytest
 
+from tools.node_methods import FOLDER, node_methods
 from tools.sdk_methods import arguments_of, method_of, sdk_methods
 from tools.sdk_table import PASSED, REFUSED, fate_of
 
 from ..support import Project
+from .node import NodeError, NodeSdk, install, needed
 from .typed_vendor import KEY, TypedVendor
 
 pytestmark = pytest.mark.sqlite_suffices
@@ -75,9 +80,19 @@ targets = ["openai/gpt-image-1"]
 """
 
 
+def methods_for_node():
+    """Those of the SDK for Node, with the names and responses that they have in Python."""
+    its = node_methods()
+    return [
+        replace(method, verb=its[method.name].verb, path=its[method.name].path)
+        for method in sdk_methods()
+        if method.name in its
+    ]
+
+
 @pytest.fixture(scope="module")
 def vendor():
-    with TypedVendor() as vendor:
+    with TypedVendor([*sdk_methods(), *methods_for_node()]) as vendor:
         vendor.content = json.dumps(LINE).encode()
         yield vendor
 
@@ -103,30 +118,50 @@ def sdk(sdk_router):
         yield client
 
 
-def send(sdk, name):
-    """Calls a method, with the ids of things that were made for it."""
-    method = method_of(sdk, name)
-    wanted = arguments_of(method, name)
-    texts = {
-        key: re.sub(r"\{(\w+)\}", r"\1", value)
-        for key, value in wanted.items()
-        if isinstance(value, str)
-    }
-    ids = {key: send(sdk, MAKERS[key]).id for key in wanted if key in MAKERS}
-    more = {"model": "openai/gpt-4o"} if "model" in wanted else {}
-    if name == MAKERS["completion_id"]:
-        more["store"] = True
-    return method(**wanted | texts | ids | more)
+class Sender:
+    """Calls methods with the ids of things that were made for them, by the SDK for Python.
+
+    Args:
+        sdk: the client that makes things.
+    """
+
+    def __init__(self, sdk):
+        self._sdk = sdk
+        self._made = {}
+
+    def in_python(self, name):
+        return method_of(self._sdk, name)(**self.arguments(name))
+
+    def arguments(self, name):
+        wanted = arguments_of(method_of(self._sdk, name), name)
+        texts = {
+            key: re.sub(r"\{(\w+)\}", r"\1", value)
+            for key, value in wanted.items()
+            if isinstance(value, str)
+        }
+        ids = {key: self._id(MAKERS[key]) for key in wanted if key in MAKERS}
+        more = {"model": "openai/gpt-4o"} if "model" in wanted else {}
+        if name == MAKERS["completion_id"]:
+            more["store"] = True
+        if name.endswith("delete"):
+            self._made.clear()
+        return wanted | texts | ids | more
+
+    def _id(self, maker):
+        """Of what the method of this name made, now or before."""
+        if maker not in self._made:
+            self._made[maker] = self.in_python(maker).id
+        return self._made[maker]
 
 
-def fault_of(sdk, vendor, method):
+def fault_of(call, vendor, method):
     """What is not as the table has it; empty if all is."""
     kind = fate_of(method).kind
     vendor.seen.clear()
     vendor.faults.clear()
     try:
-        send(sdk, method.name)
-    except openai.APIError as error:
+        call()
+    except (openai.APIError, NodeError) as error:
         if kind != REFUSED or getattr(error, "code", "") not in REFUSALS:
             return f"{kind}, but {error}"
         return "the vendor was asked" if any(method.name in it for it in vendor.seen) else ""
@@ -139,7 +174,31 @@ def fault_of(sdk, vendor, method):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # some methods are, and are served
 def test_every_method_of_the_sdk_is_what_the_table_says(sdk, vendor):
-    methods = sdk_methods()
-    faults = {it.name: fault for it in methods if (fault := fault_of(sdk, vendor, it))}
+    send = Sender(sdk).in_python
+    calls = {method: partial(send, method.name) for method in sdk_methods()}
+    faults = {it.name: fault for it, call in calls.items() if (fault := fault_of(call, vendor, it))}
     assert faults == {}
-    assert len(methods) > 300
+    assert len(calls) > 300
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_method_of_the_sdk_for_node_is_what_the_table_says(sdk_router, sdk, vendor):
+    install()
+    sender = Sender(sdk)
+    in_python = {method.name: method for method in sdk_methods()}
+    faults = {}
+    with NodeSdk(sdk_router.url, sdk_router.key) as node:
+        for method in methods_for_node():
+            its = node_methods()[method.name]
+            arguments = sender.arguments(method.name)
+            call = partial(node.call, its, in_python[method.name].path, arguments)
+            if fault := fault_of(call, vendor, method):
+                faults[its.name] = fault
+    assert faults == {}
+    assert len(node_methods()) > 200
+
+
+def test_the_list_of_methods_for_node_is_what_the_sdk_has():
+    install()
+    found = subprocess.check_output([needed("node"), "methods.mjs"], cwd=FOLDER, text=True)
+    assert found == (FOLDER / "methods.txt").read_text()

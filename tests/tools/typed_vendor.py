@@ -8,13 +8,16 @@ import re
 import secrets
 import threading
 import typing
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from aiohttp import web
 from openai import Omit, OpenAI
 from openai.types import ImagesResponse
 from pydantic import TypeAdapter, ValidationError
 
-from tools.sdk_methods import SdkMethod, method_of, sdk_methods
+from tools.sdk_methods import SdkMethod, method_of
 from tools.sdk_values import value_of
 
 KEY = "sk-vendor-typed-8d2b6c1f"
@@ -23,6 +26,9 @@ KEY = "sk-vendor-typed-8d2b6c1f"
 class TypedVendor:
     """The vendor, in a thread of its own.
 
+    Args:
+        methods: that it knows.
+
     Attributes:
         url: of its API, with `/v1`.
         seen: the names of the SDK's methods that its requests were.
@@ -30,7 +36,8 @@ class TypedVendor:
         content: of every file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, methods: list[SdkMethod]) -> None:
+        self._methods = methods
         self.seen: list[set[str]] = []
         self.faults: list[str] = []
         self.content = b"bytes"
@@ -63,7 +70,7 @@ class TypedVendor:
 
     async def _serve(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
-        methods = [one for one in sdk_methods() if _is(one, request.method, path)]
+        methods = [one for one in self._methods if _is(one, request.method, path)]
         self.seen.append({one.name for one in methods})
         if not methods or request.headers.get("Authorization") != f"Bearer {KEY}":
             return web.json_response({"error": {"message": f"no {path}"}}, status=404)
@@ -94,16 +101,26 @@ def _is(method: SdkMethod, verb: str, path: str) -> bool:
     return method.verb == verb and re.fullmatch(pattern, path.rstrip("/")) is not None
 
 
-def _fault(method: object, body: dict) -> str:
-    hints = typing.get_type_hints(method)
+def _fault(method: Callable, body: dict) -> str:
+    hints = _hints(method.__func__)
     for name, value in body.items():
         if name not in hints:
             return f"there is no {name}"
-        types = typing.get_args(hints[name])
-        if Omit in types:
-            hints[name] = typing.Union[tuple(it for it in types if it is not Omit)]  # noqa: UP007
         try:
-            TypeAdapter(hints[name]).validate_python(value)
+            _adapter(hints[name]).validate_python(value)
         except ValidationError as error:
             return f"{name}: {error}"
     return ""
+
+
+@lru_cache(1000)
+def _hints(function: Callable) -> dict[str, Any]:
+    return typing.get_type_hints(function)
+
+
+@lru_cache(1000)  # some of these types take a second
+def _adapter(hint: Any) -> TypeAdapter:
+    types = typing.get_args(hint)
+    if Omit in types:
+        hint = typing.Union[tuple(it for it in types if it is not Omit)]  # noqa: UP007
+    return TypeAdapter(hint)

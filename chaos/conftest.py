@@ -15,6 +15,8 @@ from tests.support import Process, Project, poll
 
 from .upstream import TEXT
 
+Project.cold = True  # routers as an operator has them
+
 UPSTREAM = Path(__file__).parent / "upstream.py"
 EMAIL, PASSWORD = "ada@example.com", "correct horse 7 battery"
 BILLION = 10**9

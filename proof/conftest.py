@@ -14,6 +14,8 @@ import pytest
 from tests.servers import redis_server
 from tests.support import Process, Project, poll
 
+Project.cold = True  # routers as an operator has them
+
 UPSTREAM = Path(__file__).parent / "upstream.py"
 EMAIL, PASSWORD = "ada@example.com", "correct horse 7 battery"
 BILLION = 10**9

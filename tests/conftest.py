@@ -232,6 +232,12 @@ def router_project(tmp_path, database_server, http_front):
             database_server.give_back(project.url)
 
 
+@pytest.fixture
+def cold_starts(monkeypatch):
+    """Every process of a project starts as an operator starts it: for tests of the start."""
+    monkeypatch.setattr(Project, "cold", True)
+
+
 def with_front(text, http):
     """A router.toml that names the front, unless it is not valid anyway."""
     try:

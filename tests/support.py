@@ -17,7 +17,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from . import warm
 from .place import Place
 
 UPSTREAM = Path(__file__).parent / "upstream.py"
@@ -106,19 +108,45 @@ def events(stream: bytes) -> list[bytes]:
     return split
 
 
-SERVE = [sys.executable, "-m", "tornado_router.cli", "serve"]
+ROUTER = [sys.executable, "-m", warm.MODULE]
+SERVE = [*ROUTER, "serve"]
 
 
 class Process:
-    """A child process whose output is kept in files."""
+    """A child process whose output is kept in files.
 
-    def __init__(self, command: list, folder: Path, name: str, env: dict | None = None) -> None:
+    Args:
+        command: that starts it.
+        folder: to run in.
+        name: of its files.
+        env: of it, or None for that of this process.
+        is_warm: whether it is a command of the router, forked from a process that has imported it.
+    """
+
+    def __init__(
+        self,
+        command: list,
+        folder: Path,
+        name: str,
+        env: dict | None = None,
+        *,
+        is_warm: bool = False,
+    ) -> None:
         self.stdout_path = folder / f"{name}.stdout"
         self.stderr_path = folder / f"{name}.stderr"
-        with self.stdout_path.open("wb") as stdout, self.stderr_path.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
-            )
+        with (
+            open(os.devnull, "rb") as stdin,
+            self.stdout_path.open("wb") as stdout,
+            self.stderr_path.open("wb") as stderr,
+        ):
+            self.process: subprocess.Popen | warm.WarmProcess
+            if is_warm and env is not None:
+                files = [stdin, stdout, stderr]
+                self.process = warm.WarmProcess(command[len(ROUTER) :], folder, env, files)
+            else:
+                self.process = subprocess.Popen(
+                    command, cwd=folder, env=env, stdin=stdin, stdout=stdout, stderr=stderr
+                )
         self.pid = self.process.pid
 
     @property
@@ -201,7 +229,9 @@ class Router(Process):
 
     def __init__(self, project: Project, words: Sequence[str], env: dict) -> None:
         name = f"serve{project.starts}"
-        super().__init__([*SERVE, *words], project.folder, name, project.env(env))
+        environ = project.env(env)
+        is_warm = project.is_warm(environ)
+        super().__init__([*SERVE, *words], project.folder, name, environ, is_warm=is_warm)
         self.url = self.printed(r"serves on (https?://\S+)\n")[1]
         self.origin = self.url.removesuffix("/v1")
         self.place = project.place
@@ -294,7 +324,12 @@ class Project:
         folder: empty so far.
         files: texts by name.
         url: of its PostgreSQL database; empty for a file.
+
+    Attributes:
+        cold: whether each of its processes starts as an operator starts it, not as a fork.
     """
+
+    cold = bool(os.environ.get("TEST_COLD"))
 
     def __init__(self, folder: Path, files: dict[str, str], url: str = "") -> None:
         self.folder = folder
@@ -324,16 +359,34 @@ class Project:
 
     def cli(self, *arguments: str, input: str = "", **env: str) -> subprocess.CompletedProcess:
         """Runs the command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "tornado_router.cli", *arguments],
-            cwd=self.folder,
-            env=self.env(env),
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
+        command, environ = [*ROUTER, *arguments], self.env(env)
+        if not self.is_warm(environ):
+            return subprocess.run(
+                command,
+                cwd=self.folder,
+                env=environ,
+                input=input,
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE,
+                check=False,
+            )
+        with (
+            TemporaryFile("w+") as stdin,
+            TemporaryFile("w+") as stdout,
+            TemporaryFile("w+") as stderr,
+        ):
+            stdin.write(input)
+            stdin.seek(0)
+            files = [stdin, stdout, stderr]
+            status = warm.WarmProcess([*arguments], self.folder, environ, files).wait(DEADLINE)
+            stdout.seek(0)
+            stderr.seek(0)
+            return subprocess.CompletedProcess(command, status, stdout.read(), stderr.read())
+
+    def is_warm(self, env: dict[str, str]) -> bool:
+        """Whether a process of this environment is forked from one that has imported the router."""
+        return not self.cold and warm.can_start(env)
 
     def create_key(self, name: str) -> str:
         """One more API key."""

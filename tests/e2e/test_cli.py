@@ -5,6 +5,9 @@ import re
 import signal
 
 import pytest
+from click import Context
+
+from tornado_router.cli.main import main
 
 from ..support import poll
 
@@ -60,6 +63,15 @@ def faults(checked):
     return dict(line.removeprefix("router.toml: ").split(": ", 1) for line in found)
 
 
+@pytest.mark.usefixtures("cold_starts")
+@pytest.mark.parametrize("command", main.list_commands(Context(main)))
+def test_a_command_imports_what_it_needs(router_project, command):
+    shown = router_project({}).cli(command, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith(f"Usage: python -m tornado_router.cli {command} ")
+
+
+@pytest.mark.usefixtures("cold_starts")
 def test_check_of_a_good_file(router_project):
     checked = check(router_project, ECHO)
     assert (checked.returncode, checked.stderr) == (0, "")

@@ -24,6 +24,7 @@ HELLO = [{"role": "user", "content": "hello out there"}]
 PROMPT = "canary-prompt-5e1f"
 OWN_KEY = "sk-proj-canary0123456789abcdef"
 WRONG_KEY = "sk-tr-canary-wrong"
+COLD = pytest.mark.usefixtures("cold_starts")
 
 OPTIONS = {
     "PORT": ("4711", lambda config: str(config.server.port)),
@@ -75,6 +76,7 @@ def test_a_first_start_can_leave_the_first_administrator_to_a_command(router_pro
     assert second.post(body()).status == 200
 
 
+@COLD
 def test_first_start_shows_one_key_and_the_second_none(router_project):
     project = router_project({"router.toml": ECHO})
     first = project.serve()
@@ -134,6 +136,7 @@ def test_administrator_owns_the_first_key(router_project):
     assert rows == [(1, 1, "[]")]
 
 
+@COLD
 def test_shipped_configuration_serves_offline(router_project):
     router = router_project({"router.toml": SHIPPED}).serve(PORT="0")
     assert router.origin.startswith("http://127.0.0.1:")
@@ -170,6 +173,7 @@ def test_port_comes_from_the_environment(router_project):
 
 
 @pytest.mark.sqlite
+@COLD
 def test_settings_come_from_a_file_beside_the_configuration(router_project):
     project = router_project({"router.toml": SHIPPED, ".env": "PORT=0\nDB_PATH=deep/er/my.db\n"})
     router = project.serve()
@@ -195,6 +199,7 @@ def test_setting_takes_effect(tmp_path, name, beside):
     assert read(load(tmp_path / "router.toml", {})) != value
 
 
+@COLD
 def test_port_that_is_taken(router_project):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -208,6 +213,7 @@ def test_port_that_is_taken(router_project):
     assert "shown once" in project.serve(PORT="0").stdout
 
 
+@COLD
 def test_configuration_with_faults_does_not_start(router_project):
     ended = router_project({"router.toml": "[server]\nprot = 1\n"}).cli("serve")
     assert ended.returncode == 1
@@ -300,6 +306,7 @@ def start_stream(router, stack, upstream):
     return response
 
 
+@COLD
 def test_stop_of_an_idle_router_is_quick_and_clean(router_project):
     router = router_project({"router.toml": ECHO}).serve()
     assert router.post(body()).status == 200

@@ -85,6 +85,20 @@ def form(content=b"hello", fields=(("purpose", "user_data"),), boundary=BOUNDARY
     return "".join(parts).encode() + head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
 
 
+def upload_head(person, size, path="/v1/files", method="POST"):
+    """The head of an upload, or of a download."""
+    length = f"Content-Length: {size}\r\n" if size is not None else "Transfer-Encoding: chunked\r\n"
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.key}\r\n"
+        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n{length}\r\n"
+    ).encode()
+
+
+async def connected(port):
+    """Reader and writer of a connection to the router."""
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
 async def eventually(ask):
     """What is true at last."""
     end = time.monotonic() + DEADLINE

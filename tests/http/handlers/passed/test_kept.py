@@ -1,16 +1,17 @@
 """Batches that the router runs itself: each line is a call, at any provider, and has one result."""
 
+import asyncio
 import json
 
 import pytest
 
 from tornado_router.accounts import users
-from tornado_router.calls.passed.kept import batch_rows, run
+from tornado_router.calls.passed.kept import batch_rows, file_rows, run
 from tornado_router.storage.kept_tables import KeptBatch, KeptFile, KeptLine, KeptPart
 from tornado_router.storage.tables import ApiKey, UsageLog
 
 from ....batch_vendor import jsonl, line
-from ....passing import eventually, submit
+from ....passing import BOUNDARY, connected, eventually, form, submit, upload_head
 from ....support import DEADLINE, VENDOR_KEY
 
 pytestmark = pytest.mark.gen_test(timeout=DEADLINE)
@@ -105,6 +106,23 @@ async def test_files_are_kept_listed_and_deleted(app, ann):
     assert [item["id"] for item in (await ann.ask("GET", "/v1/files"))[1]["data"]] == [first["id"]]
 
     await eventually(lambda: len(rows(app, KeptPart)) == 1)
+
+
+async def test_an_upload_that_is_left_takes_no_room(app, ann, http_port):
+    body = form(b"x" * 4_000_000, BATCH)
+    _, writer = await connected(http_port)
+    writer.write(upload_head(ann, len(body)) + body[:3_000_000])
+    await eventually(lambda: app.storage.call(file_rows.used))
+    writer.transport.abort()
+    await eventually(lambda: not rows(app, KeptFile))
+    assert rows(app, KeptPart) == []
+
+
+async def test_a_field_that_is_no_text_is_refused(ann):
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    body = form(b"x", BATCH).replace(b"\r\nbatch\r\n", b"\r\nb\xfftch\r\n")
+    code, answer = await ann.ask("POST", "/v1/files", body, headers)
+    assert (code, answer["error"]["code"]) == (400, "invalid_form"), answer
 
 
 async def test_two_users_never_meet(app, ann, bob):
@@ -243,6 +261,13 @@ async def test_room_is_bounded(app, ann, monkeypatch):
     assert code == 200
     code, answer = await ann.upload(b"x", fields=BATCH)
     assert (code, answer["error"]["code"]) == (403, "storage_full")
+
+
+async def test_room_is_bounded_for_those_who_come_together(app, ann, monkeypatch):
+    options = app.services.serving.passed.batches.options
+    monkeypatch.setitem(vars(options), "max_bytes_per_user", 9_000_000)
+    came = await asyncio.gather(*(ann.upload(b"x" * 6_000_000, fields=BATCH) for _ in range(3)))
+    assert sum(code == 200 for code, _ in came) <= 1, came
 
 
 async def test_of_two_routers_one_has_the_result_of_each_line(app, ann):

@@ -10,7 +10,7 @@ import pytest
 from tornado_router.http.fronts import FRONTS
 
 from ....file_vendor import KEY
-from ....passing import BOUNDARY, form
+from ....passing import BOUNDARY, connected, form, upload_head
 from ....support import DEADLINE
 
 pytestmark = pytest.mark.gen_test
@@ -60,19 +60,6 @@ async def test_the_vendor_gets_the_very_bytes_and_the_operators_key(ann, file_ve
     assert not {"idempotency-key", "cookie", "openai-organization", "x-forwarded-for"} & set(sent)
 
 
-def head(person, size, path="/v1/files", method="POST"):
-    """The head of an upload, or of a download."""
-    length = f"Content-Length: {size}\r\n" if size is not None else "Transfer-Encoding: chunked\r\n"
-    return (
-        f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.key}\r\n"
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n{length}\r\n"
-    ).encode()
-
-
-async def connected(port):
-    return await asyncio.open_connection("127.0.0.1", port)
-
-
 async def until(ask):
     async with asyncio.timeout(DEADLINE):
         while not ask():  # noqa: ASYNC110 - no event for it
@@ -88,7 +75,7 @@ async def rows_of(place, count):
 async def test_an_upload_reaches_the_vendor_while_it_comes_in(ann, http_port, file_vendor, place):
     body = form(b"x" * 4_000_000)
     reader, writer = await connected(http_port)
-    writer.write(head(ann, len(body)) + body[:2_000_000])
+    writer.write(upload_head(ann, len(body)) + body[:2_000_000])
     await until(lambda: file_vendor.taken > 1_000_000)
     writer.write(body[2_000_000:])
     status = await reader.readline()
@@ -101,7 +88,7 @@ async def test_an_upload_reaches_the_vendor_while_it_comes_in(ann, http_port, fi
 async def test_an_upload_in_chunks_goes_on(ann, http_port, file_vendor):
     body = form(b"y" * 300_000)
     reader, writer = await connected(http_port)
-    writer.write(head(ann, None))
+    writer.write(upload_head(ann, None))
     for start in range(0, len(body), 50_000):
         piece = body[start : start + 50_000]
         writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
@@ -115,7 +102,7 @@ async def test_an_upload_in_chunks_goes_on(ann, http_port, file_vendor):
 async def test_a_client_that_leaves_its_upload_leaves_nothing(ann, http_port, file_vendor, place):
     body = form(b"x" * 4_000_000)
     _, writer = await connected(http_port)
-    writer.write(head(ann, len(body)) + body[:1_000_000])
+    writer.write(upload_head(ann, len(body)) + body[:1_000_000])
     await until(lambda: file_vendor.taken)
     writer.transport.abort()
     await until(lambda: file_vendor.broken)
@@ -129,7 +116,7 @@ async def test_a_client_that_leaves_its_download_ends_the_vendors(
     _, made = await ann.upload()
     file_vendor.content[made["id"]] = b"z" * 30_000_000
     reader, writer = await connected(http_port)
-    writer.write(head(ann, 0, f"/v1/files/{made['id']}/content", "GET"))
+    writer.write(upload_head(ann, 0, f"/v1/files/{made['id']}/content", "GET"))
     await reader.readexactly(100_000)
     writer.transport.abort()
     assert (await rows_of(place, 2))[1]["status"] == 499
@@ -143,7 +130,7 @@ async def test_a_download_is_read_no_faster_than_it_is_taken(app, ann, http_port
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     sock.connect(("127.0.0.1", http_port))
-    sock.sendall(head(ann, 0, f"/v1/files/{made['id']}/content", "GET"))
+    sock.sendall(upload_head(ann, 0, f"/v1/files/{made['id']}/content", "GET"))
     await until(lambda: file_vendor.sent)
     before = -1
     while before != file_vendor.sent:
@@ -169,7 +156,7 @@ async def test_an_upload_that_is_too_large_is_refused(
     app.services.serving = replace(serving, config=replace(serving.config, server=small))
     body = form(b"x" * 200_000)
     reader, writer = await connected(http_port)
-    writer.write(head(ann, len(body) if is_known else None))
+    writer.write(upload_head(ann, len(body) if is_known else None))
     writer.write(body if is_known else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
     assert b" 413 " in await reader.readline()
     assert b"request_too_large" in await reader.readuntil(b"}}")
@@ -205,7 +192,7 @@ async def test_a_client_that_sends_nothing_is_not_waited_for(app, ann, http_port
     quick = replace(serving.config.server, body_seconds=0.05)
     app.services.serving = replace(serving, config=replace(serving.config, server=quick))
     reader, writer = await connected(http_port)
-    writer.write(head(ann, 1000) + b"--")
+    writer.write(upload_head(ann, 1000) + b"--")
     assert await reader.read() == b""
     writer.close()
 

@@ -100,16 +100,19 @@ class Keeper:
         files = await self._storage.run(lambda: batch_rows.file_ids([row]))
         return batch_object(row, files)
 
-    async def check_room(self) -> int:
+    async def check_room(self, size: int = 1) -> int:
         """The bytes that its user may still have kept.
 
+        Args:
+            size: bytes that there has to be room for.
+
         Raises:
-            ApiError: 403, none.
+            ApiError: 403, there is none.
         """
         user_id, options = self._user_id, self._options
         mine, all_ = await self._storage.run(lambda: (file_rows.used(user_id), file_rows.used()))
         left = min(options.max_bytes_per_user - mine, options.max_bytes - all_)
-        if left <= 0:
+        if left < size:
             raise Refusal.storage_full(used=mine)
         return left
 
@@ -161,7 +164,7 @@ class Keeper:
             return await self._storage.run(
                 lambda: file_rows.finish(row_id, printable_name(form.name or ""), expires)
             )
-        except ApiError:
+        except BaseException:  # also if the client leaves: what came takes room
             await self._storage.run(lambda: file_rows.delete(row_id))
             raise
 
@@ -185,6 +188,7 @@ class Keeper:
 
     async def _add(self, row_id: int, parts: list[Part]) -> None:
         await self._storage.run(lambda: file_rows.add(row_id, parts))
+        await self.check_room(0)  # others may have come meanwhile
 
     def _lifetime(self, fields: Mapping[str, str]) -> float:
         """For how many seconds a file is kept, as its form says."""

@@ -11,7 +11,7 @@ from tornado_router.calls.passed.kept.batch_rows import NewBatch
 from tornado_router.calls.passed.kept.keeper import Keeper
 from tornado_router.calls.resource_rows import Owner
 from tornado_router.error_codes import Invalid, Refusal
-from tornado_router.provider import load_json, write_json
+from tornado_router.provider import write_json
 from tornado_router.storage.storage import Storage
 
 MAX_SECONDS = 30 * 24 * 3600
@@ -111,9 +111,10 @@ class KeptSubmission:
         """Lets the batch run, once it has all lines; returns its JSON, for the client.
 
         Raises:
-            ApiError: 503, the database is away.
+            ApiError: 403, others have taken its room meanwhile; 503, the database is away.
         """
         await self._write()
+        await self._keeper.check_room(self._size)
         row_id = self._id
         row = await self._storage.run(
             lambda: batch_rows.start(row_id, self._count, self._size, self._seconds, self._owner)
@@ -164,5 +165,4 @@ def _metadata(given: object) -> str | None:
     written = write_json(given)
     if len(written) > MAX_METADATA:
         raise Invalid.invalid_value("'metadata' is too large.", param="metadata")
-    load_json(written)
-    return written.decode("utf-8", "replace")
+    return written.decode()

@@ -144,6 +144,7 @@ ELSEWHERE = {
     "http/openapi/operations/base": "http/openapi/test_document.py",
     "http/openapi/operations/calls": "http/openapi/test_document.py",
     "http/openapi/operations/keys": "http/openapi/test_document.py",
+    "http/openapi/operations/passed": "http/openapi/test_document.py",
     "http/openapi/operations/realtime": "http/openapi/test_document.py",
     "http/openapi/operations/responses": "http/openapi/test_document.py",
     "http/openapi/operations/service": "http/openapi/test_document.py",

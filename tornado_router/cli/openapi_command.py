@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 import orjson
 
+from tornado_router.calls.passed.rules import Rules
+from tornado_router.config.options import PassthroughOptions
 from tornado_router.http import openapi
 from tornado_router.http.urls import ROUTES
 from tornado_router.validation import PROFILES, Profile
@@ -20,5 +22,6 @@ from tornado_router.validation import PROFILES, Profile
 )
 def print_openapi(profile: Profile) -> None:
     """Print the OpenAPI document of the HTTP API."""
-    document = openapi.document(ROUTES, profile)
+    passed = Rules(PassthroughOptions(provider="openai", vendors=("claude",))).served
+    document = openapi.document(ROUTES, profile, passed=passed)
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))

@@ -53,7 +53,7 @@ class PassedEndpoint(Endpoint):
 
     dialect: ClassVar[Dialect] = OPENAI
     prompt_field: ClassVar[str] = ""
-    documentation: ClassVar[Documentation] = Documentation(summary="Pass a request to its vendor")
+    documentation: ClassVar[Documentation]
     spends: ClassVar[bool] = False
 
     def ask(self, call: Call) -> Ask:
@@ -79,44 +79,70 @@ class Kind(NamedTuple):
         name: of its endpoint, by which keys permit it and usage shows it.
         path: behind `/v1/`, that its requests begin with.
         spends: see `PassedEndpoint`.
+        listed: whether OpenAI lists them.
+        things: what they are called; empty where that is the name.
     """
 
     name: str
     path: str
     spends: bool = False
+    listed: bool = True
+    things: str = ""
 
 
 KINDS: Sequence[Kind] = (
     Kind("files", "files"),
-    Kind("uploads", "uploads"),
+    Kind("uploads", "uploads", listed=False),
     Kind("batches", "batches"),
     Kind("vector_stores", "vector_stores"),
-    Kind("conversations", "conversations"),
+    Kind("conversations", "conversations", listed=False),
     Kind("containers", "containers", spends=True),
     Kind("evals", "evals", spends=True),
-    Kind("fine_tuning", "fine_tuning/jobs", spends=True),
+    Kind("fine_tuning", "fine_tuning/jobs", spends=True, things="fine-tuning jobs"),
     Kind("videos", "videos", spends=True),
     Kind("skills", "skills"),
     Kind("assistants", "assistants"),
-    Kind("threads", "threads", spends=True),
+    Kind("threads", "threads", spends=True, listed=False),
     Kind("agents", "agents", spends=True),
     Kind("vaults", "vaults"),
-    Kind("voices", "audio/voices"),
+    Kind("voices", "audio/voices", listed=False),
     Kind("voice_consents", "audio/voice_consents"),
-    Kind("stored_completions", "chat/completions"),
+    Kind("stored_completions", "chat/completions", things="stored chat completions"),
 )
 """What of OpenAI's API is passed through unless `[passthrough] paths` says otherwise."""
 
 
-def _endpoint(name: str, path: str, *, spends: bool = False, dialect: Dialect = OPENAI) -> Endpoint:
-    values: dict[str, Any] = {"name": name, "path": path, "spends": spends, "dialect": dialect}
+def _endpoint(kind: Kind, *, dialect: Dialect = OPENAI) -> Endpoint:
+    values: dict[str, Any] = {
+        "name": kind.name,
+        "path": f"/{kind.path}",
+        "spends": kind.spends,
+        "dialect": dialect,
+        "documentation": Documentation(
+            summary=kind.things or kind.name.replace("_", " "), description=_description(kind)
+        ),
+    }
     made: Endpoint = type("Passed", (PassedEndpoint,), values)()
     return made
 
 
+def _description(kind: Kind) -> str:
+    """What to know of the requests of a kind."""
+    text = (
+        "As in the API of the vendor that keeps them. Of all that it keeps, only the user's own is "
+        f"there: an id of another user is a 404. Needs the permission `{kind.name}`."
+    )
+    if not kind.spends:
+        return text
+    return f"{text} No response reports what it costs: refused for who pays by the call."
+
+
+_OTHERS = Kind(PASSTHROUGH, "", things="what else a vendor keeps")
+_OTHERS_OF_ANTHROPIC = _OTHERS._replace(name=f"{PASSTHROUGH}.anthropic")
+
 PASSED: Mapping[str, Endpoint] = {
-    **{it.name: _endpoint(it.name, f"/v1/{it.path}", spends=it.spends) for it in KINDS},
-    PASSTHROUGH: _endpoint(PASSTHROUGH, "/"),
-    f"{PASSTHROUGH}.anthropic": _endpoint(f"{PASSTHROUGH}.anthropic", "/", dialect=ANTHROPIC),
+    **{it.name: _endpoint(it._replace(path=f"v1/{it.path}")) for it in KINDS},
+    PASSTHROUGH: _endpoint(_OTHERS),
+    _OTHERS_OF_ANTHROPIC.name: _endpoint(_OTHERS_OF_ANTHROPIC, dialect=ANTHROPIC),
 }
 """Endpoints whose requests are passed through, by name."""

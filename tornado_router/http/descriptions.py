@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tornado_router.background.supervisor import child_task
 from tornado_router.background.turns import Turns
+from tornado_router.calls.passed.rules import Rules
 from tornado_router.routing.routes import Router
 from tornado_router.validation import Profile
 
@@ -27,8 +28,8 @@ class Description(NamedTuple):
     policy: str = ""
 
 
-Describe = Callable[[Profile, Router], Description]
-Asked = tuple[Describe, Profile, Router]
+Describe = Callable[[Profile, Router, Rules], Description]
+Asked = tuple[Describe, Profile, Router, Rules]
 
 AT_ONCE = 16
 """So many clients who waited for a description get it in one turn of the event loop, 8 ms of work
@@ -45,18 +46,21 @@ class Descriptions:
         self._made: dict[Asked, asyncio.Task[Description]] = {}
         self._turns = Turns("description", AT_ONCE)
 
-    async def get(self, describe: Describe, profile: Profile, router: Router) -> Description:
+    async def get(
+        self, describe: Describe, profile: Profile, router: Router, rules: Rules
+    ) -> Description:
         """One of them.
 
         Args:
             describe: makes it. Blocks.
             profile: of validation.
             router: the models served.
+            rules: what is passed on to vendors.
         """
-        asked = (describe, profile, router)
+        asked = (describe, profile, router, rules)
         task = self._made.get(asked)
         if task is None:
-            task = child_task("description", asyncio.to_thread(describe, profile, router))
+            task = child_task("description", asyncio.to_thread(describe, profile, router, rules))
             self._made[asked] = task
             task.add_done_callback(partial(self._tidy, asked))
         if not task.done():

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from tornado.routing import URLSpec
 
+from tornado_router.calls.passed.rules import Rules, ServedPath
 from tornado_router.endpoints import ENDPOINTS, REALTIME, RESPONSES
 from tornado_router.http.descriptions import DESCRIPTIONS, Description
 from tornado_router.http.handlers.accounts import (
@@ -83,19 +84,19 @@ _making = threading.Lock()
 """Held while a description is made, so that of many who ask for it at first, one makes it."""
 
 
-def describe(profile: Profile, router: Router) -> Description:
+def describe(profile: Profile, router: Router, rules: Rules) -> Description:
     """The OpenAPI document of all routes, as JSON. Blocks."""
-    return _describe(profile, router, as_page=False)
+    return _describe(profile, router, rules, as_page=False)
 
 
-def describe_as_page(profile: Profile, router: Router) -> Description:
+def describe_as_page(profile: Profile, router: Router, rules: Rules) -> Description:
     """The same for people, as HTML. Blocks."""
-    return _describe(profile, router, as_page=True)
+    return _describe(profile, router, rules, as_page=True)
 
 
-def _describe(profile: Profile, router: Router, *, as_page: bool) -> Description:
+def _describe(profile: Profile, router: Router, rules: Rules, *, as_page: bool) -> Description:
     with _making:
-        return _made(as_page, profile, _example_models(router))
+        return _made(as_page, profile, _example_models(router), rules.served)
 
 
 @functools.lru_cache(maxsize=DESCRIPTIONS)
@@ -106,10 +107,15 @@ def _example_models(router: Router) -> tuple[tuple[str, str], ...]:
 
 
 @functools.lru_cache(maxsize=DESCRIPTIONS)
-def _made(as_page: bool, profile: Profile, models: tuple[tuple[str, str], ...]) -> Description:
+def _made(
+    as_page: bool,
+    profile: Profile,
+    models: tuple[tuple[str, str], ...],
+    passed: tuple[ServedPath, ...],
+) -> Description:
     from tornado_router.http import openapi  # noqa: PLC0415 - 2 MB, which few routers are asked for
 
-    document = openapi.document(ROUTES, profile, dict(models))
+    document = openapi.document(ROUTES, profile, dict(models), passed)
     if as_page:
         return Description(openapi.page(document), openapi.EXAMPLE_ORIGIN, openapi.POLICY)
     return Description(orjson.dumps(document), openapi.EXAMPLE_ORIGIN)

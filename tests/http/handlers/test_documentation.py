@@ -55,7 +55,7 @@ async def test_is_made_once_and_beside_the_loop(app, http_client, base_url, monk
 def test_one_that_could_not_be_made_is_made_anew():
     attempts = []
 
-    def describe(profile, router):
+    def describe(profile, router, rules):
         attempts.append(profile)
         if len(attempts) == 1:
             raise OSError
@@ -64,8 +64,8 @@ def test_one_that_could_not_be_made_is_made_anew():
     async def ask():
         descriptions = Descriptions()
         with pytest.raises(OSError):  # noqa: PT011 - without words
-            await descriptions.get(describe, "strict", None)
-        return [(await descriptions.get(describe, "strict", None)).content for _ in range(2)]
+            await descriptions.get(describe, "strict", None, None)
+        return [(await descriptions.get(describe, "strict", None, None)).content for _ in range(2)]
 
     assert asyncio.run(ask()) == [b"page", b"page"]
     assert len(attempts) == 2
@@ -74,14 +74,14 @@ def test_one_that_could_not_be_made_is_made_anew():
 def test_no_more_are_kept_than_are_in_use():
     made = []
 
-    def describe(profile, router):
+    def describe(profile, router, rules):
         made.append(router)
         return Description(b"page", "")
 
     async def ask():
         descriptions = Descriptions()
         for router in [*range(2 * DESCRIPTIONS), 0]:
-            await descriptions.get(describe, "strict", router)
+            await descriptions.get(describe, "strict", router, None)
 
     asyncio.run(ask())
     assert made[-1] == 0

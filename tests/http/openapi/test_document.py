@@ -12,11 +12,15 @@ from tornado.web import RequestHandler
 
 from tornado_router.accounts import registration
 from tornado_router.accounts.passwords import hash_password
+from tornado_router.calls.passed.rules import Rules
+from tornado_router.config.options import PassthroughOptions
 from tornado_router.endpoints import ENDPOINTS
+from tornado_router.endpoints.passed import KINDS
 from tornado_router.error_codes import ROWS
 from tornado_router.http.openapi import document
 from tornado_router.http.openapi.components import own_schemas
 from tornado_router.http.openapi.operations import OPERATIONS
+from tornado_router.http.openapi.operations.passed import TAG
 from tornado_router.http.openapi.schemas import schema_name
 from tornado_router.http.urls import ROUTES
 from tornado_router.provider import Parts
@@ -24,18 +28,57 @@ from tornado_router.sse import Decoder
 from tornado_router.testing.forms import form_parts, is_form
 from tornado_router.validation import PROFILES, load_schema
 
+from ...passing import BOUNDARY
+from ...passing import form as file_form
+
 PASSWORD = "correct horse 7 battery"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
+KEPT = Rules(PassthroughOptions(), keeps=True).served
+ALL = Rules(PassthroughOptions(provider="up", vendors=("claude",))).served
+
+
 @pytest.fixture(scope="module")
 def described():
-    return document(ROUTES, "standard")
+    return document(ROUTES, "standard", passed=KEPT)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_is_valid(profile):
-    validate(document(ROUTES, profile))
+    validate(document(ROUTES, profile, passed=ALL))
+
+
+def test_says_of_what_is_passed_on_which_permission_it_needs():
+    passed = list(passed_operations(ALL))
+    assert all(
+        any(f"Needs the permission `{name}`" in it["description"] for *_, it in passed)
+        for name in [*(kind.name for kind in KINDS), "passthrough"]
+    )
+    ids = [it["operationId"] for *_, it in operations(document(ROUTES, "standard", passed=ALL))]
+    assert len(set(ids)) == len(ids)
+
+
+def test_has_of_what_is_passed_on_what_the_options_say():
+    options = PassthroughOptions(provider="up", paths=("GET,DELETE videos", "widgets"))
+    found = [(path, method) for path, method, _ in passed_operations(Rules(options).served)]
+    assert found == [
+        ("/v1/videos", "get"),
+        ("/v1/videos/{path}", "get"),
+        ("/v1/videos/{path}", "delete"),
+        ("/v1/widgets", "get"),
+        ("/v1/widgets", "post"),
+        ("/v1/widgets/{path}", "get"),
+        ("/v1/widgets/{path}", "post"),
+        ("/v1/widgets/{path}", "delete"),
+    ]
+    assert list(passed_operations(())) == []
+
+
+def passed_operations(passed):
+    for path, method, operation in operations(document(ROUTES, "standard", passed=passed)):
+        if operation["tags"] == [TAG]:
+            yield path, method, operation
 
 
 def test_describes_every_method_of_every_route_and_no_other():
@@ -203,6 +246,8 @@ def app_files():
         default_plan = "free"
         [metrics]
         public = true
+        [batches]
+        by_router = true
         [request_log]
         calls = "all"
         [plans.free]
@@ -318,6 +363,16 @@ STORY = [
         {"session": {"type": "realtime", "model": "echo", "instructions": "x"}},
     ),
     ("post", "/v1/embeddings", {"model": "echo", "input": "x"}),
+    ("post", "/v1/files", {"purpose": "batch", "file": "a.jsonl"}),
+    ("get", "/v1/files", None),
+    ("get", "/v1/files/file-1", None),
+    ("post", "/v1/files/file-1", {}),
+    ("delete", "/v1/files/file-1", None),
+    ("post", "/v1/batches", {"endpoint": "/v1/embeddings", "input_file_id": "file-1"}),
+    ("get", "/v1/batches", None),
+    ("get", "/v1/batches/batch_1", None),
+    ("post", "/v1/batches/batch_1/cancel", None),
+    ("delete", "/v1/batches/batch_1", None),
     ("get", "/usage", None),
     ("get", "/usage?group_by=key", None),
     ("get", "/usage?group_by=user", None),
@@ -355,6 +410,13 @@ REFUSED = {
     ("get", "/v1/realtime?model=echo"): "426",
     ("get", "/v1/responses"): "426",
     ("post", "/v1/responses/compact"): "400",
+    ("get", "/v1/files/file-1"): "404",
+    ("post", "/v1/files/file-1"): "404",
+    ("delete", "/v1/files/file-1"): "404",
+    ("post", "/v1/batches"): "404",
+    ("get", "/v1/batches/batch_1"): "404",
+    ("post", "/v1/batches/batch_1/cancel"): "404",
+    ("delete", "/v1/batches/batch_1"): "404",
     ("get", "/v1/responses/resp_1"): "404",
     ("delete", "/v1/responses/resp_1"): "404",
     ("post", "/v1/responses/resp_1/cancel"): "404",
@@ -404,16 +466,25 @@ async def test_answers_are_as_described(app, http_client, base_url, described, r
 def _sent(path, body):
     """The content type and the bytes of a body: of a form, with samples in place of its files."""
     endpoint = path.removeprefix("/v1/").replace("/", ".")
+    if path == "/v1/files" and body is not None:
+        fields = [("purpose", body["purpose"])]
+        return f"multipart/form-data; boundary={BOUNDARY}", file_form(b"{}\n", fields)
     if body is None or not is_form(endpoint, body, ()):
         return "application/json", None if body is None else orjson.dumps(body)
     form = Parts(tuple(form_parts(endpoint, body, ())))
     return form.content_type, b"".join(form.pieces())
 
 
+PLACES = (
+    *(("/models/echo", "/models/{model}"), ("/resp_1", "/{response}")),
+    *(("/file-1", "/{path}"), ("/batch_1/cancel", "/{path}"), ("/batch_1", "/{path}")),
+)
+
+
 def _find(described, method, path):
     path = path.partition("?")[0]
     template = re.sub(r"/\d+", "/{id}", path)
-    for value, name in (("/models/echo", "/models/{model}"), ("/resp_1", "/{response}")):
+    for value, name in PLACES:
         template = template.replace(value, name)
     return template, described["paths"][template][method]
 

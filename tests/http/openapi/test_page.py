@@ -9,6 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tornado_router.calls.passed.rules import Rules
+from tornado_router.config.options import PassthroughOptions
 from tornado_router.http.openapi import document, page
 from tornado_router.http.urls import ROUTES
 
@@ -37,7 +39,8 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def described():
-    return document(ROUTES, "standard")
+    served = Rules(PassthroughOptions(provider="up", vendors=("claude",))).served
+    return document(ROUTES, "standard", passed=served)
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,20 @@ class Match(NamedTuple):
     methods: frozenset[str]
 
 
+class ServedPath(NamedTuple):
+    """What paths begin with that are passed on, as the OpenAPI document shows it.
+
+    Attributes:
+        endpoint: see `Match`.
+        path: that they begin with.
+        methods: that they may be asked by.
+    """
+
+    endpoint: str
+    path: str
+    methods: frozenset[str]
+
+
 class Rules:
     """Knows which requests are passed on, or served from what the router keeps itself.
 
@@ -70,6 +84,19 @@ class Rules:
     def shown(self) -> list[str]:
         """What the paths begin with that are passed on to OpenAI's provider."""
         return sorted({f"/{_VERSION}/{'/'.join(rule.segments)}" for rule in self._rules})
+
+    @property
+    def served(self) -> tuple[ServedPath, ...]:
+        """All that is passed on: no vendor is named, as any client may read the document."""
+        found: dict[str, ServedPath] = {}
+        for rule in self._rules:
+            path = f"/{_VERSION}/{'/'.join(rule.segments)}"
+            served = ServedPath(_endpoint_of(rule), path, rule.methods or frozenset(METHODS))
+            found.setdefault(path, served)
+        paths = sorted(found.values(), key=lambda served: served.path)
+        if self._vendors:
+            paths.append(ServedPath(PASSTHROUGH, "/{provider}", frozenset(METHODS)))
+        return tuple(paths)
 
     def match(self, path: str) -> Match | None:
         """What a path is passed on as; None if it is not.

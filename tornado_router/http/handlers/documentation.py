@@ -23,7 +23,8 @@ a copy of its own, as with TLS."""
 class DocumentHandler(BaseHandler):
     """A description of the API, open to all.
 
-    It holds nothing that the source does not, but for a model that is served, for its examples.
+    It holds nothing that the source does not, but for a model that is served, for its examples, and
+    what is passed on.
     """
 
     open = True
@@ -31,7 +32,7 @@ class DocumentHandler(BaseHandler):
     def initialize(  # type: ignore[override]
         self, services: Services, describe: Describe
     ) -> None:
-        """Takes what makes the description for a profile of validation, and the models served."""
+        """Takes what makes the description."""
         super().initialize(services)
         self._describe = describe
 
@@ -54,7 +55,7 @@ class DocumentHandler(BaseHandler):
         serving = self.services.serving
         profile = cast(Profile, serving.config.validation.profile)
         content, example_origin, policy = await self.services.descriptions.get(
-            self._describe, profile, serving.router
+            self._describe, profile, serving.router, serving.passed.rules
         )
         origin = self._origin(example_origin)
         if policy:

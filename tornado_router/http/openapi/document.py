@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from tornado_router import __version__
+from tornado_router.calls.passed.rules import ServedPath
 from tornado_router.endpoints import ANTHROPIC, OPENAI, Dialect
 from tornado_router.error_codes import ROWS
 from tornado_router.errors import ApiError, ErrorCode
@@ -20,6 +21,7 @@ from tornado_router.http.handlers.calls import CallHandler
 from tornado_router.http.handlers.documentation import DocumentHandler
 from tornado_router.http.handlers.management import AdminHandler, ManagementHandler
 from tornado_router.http.handlers.metrics import MetricsHandler
+from tornado_router.http.handlers.passed import PassedHandler
 from tornado_router.http.openapi.components import component_schemas
 from tornado_router.http.openapi.headers import (
     CALL_REQUEST,
@@ -29,10 +31,12 @@ from tornado_router.http.openapi.headers import (
     RESPONSE_HEADERS,
     RETRY,
     ROUTING,
+    TRACE,
     request_headers,
     response_headers,
 )
 from tornado_router.http.openapi.operations import JSON, OPERATIONS, VENDOR, Operation, schema_of
+from tornado_router.http.openapi.operations.passed import TAG, passed_routes
 from tornado_router.http.openapi.schemas import ID, TEXT, error_name, reference
 from tornado_router.validation import Profile
 from tornado_router.validation.forms import FORM
@@ -42,6 +46,8 @@ _PARAMETERS: Mapping[str, Schema] = {
     "id": {**ID, "maximum": 10**15 - 1},
     "model": TEXT,
     "response": TEXT,
+    "path": {**TEXT, "description": "An id, and what is below it: it may have slashes."},
+    "provider": {**TEXT, "description": "One of `[passthrough] vendors`."},
 }
 """The schemas of what stands in braces in a path."""
 
@@ -57,6 +63,7 @@ _TAGS = {
     "admin": ("Administration", "Users, credits, invites and logged requests, for administrators."),
 }
 _OTHER_TAG = ("Service", "Health, metrics, and this reference.")
+_PASSED_TAG = (TAG, "Files, batches, vector stores and all else that `[passthrough]` passes on.")
 _SECURITY = {
     "apiKey": "An API key; it begins with `sk-tr-`.",
     "session": "The `token` that `POST /auth/login` returns.",
@@ -121,8 +128,15 @@ class Route(Protocol):
         ...
 
 
+Described = tuple[Route, Mapping[str, Operation]]
+"""A route, and its operations by method."""
+
+
 def document(
-    routes: Iterable[Route], profile: Profile, models: Mapping[str, str] = MappingProxyType({})
+    routes: Iterable[Route],
+    profile: Profile,
+    models: Mapping[str, str] = MappingProxyType({}),
+    passed: Iterable[ServedPath] = (),
 ) -> dict[str, Any]:
     """The OpenAPI document.
 
@@ -130,21 +144,17 @@ def document(
         routes: of the server.
         profile: how strictly it checks requests.
         models: what its examples ask for, by endpoint; those of the source, where it has none.
+        passed: what is passed on to vendors, too.
 
     Raises:
         KeyError: a route has no operations.
     """
-    routes = tuple(routes)
-    paths = {
-        route.path: {
-            **_path_parameters(route, models),
-            **{
-                method: _Describer(route, method, operation, models).describe()
-                for method, operation in OPERATIONS[route.name].items()
-            },
-        }
-        for route in routes
-    }
+    passed_on = list(passed_routes(passed))
+    described: list[Described] = [
+        *((route, OPERATIONS[route.name]) for route in routes),
+        *((route, route.operations) for route in passed_on),
+    ]
+    tags = [*_TAGS.values(), *([_PASSED_TAG] if passed_on else []), _OTHER_TAG]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -155,11 +165,8 @@ def document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "This router"}],
-        "tags": [
-            {"name": name, "description": description}
-            for name, description in [*_TAGS.values(), _OTHER_TAG]
-        ],
-        "paths": paths,
+        "tags": [{"name": name, "description": description} for name, description in tags],
+        "paths": _paths(described, models),
         "components": {
             "schemas": component_schemas(profile),
             "responses": _error_responses(),
@@ -171,6 +178,17 @@ def document(
             },
         },
     }
+
+
+def _paths(described: Iterable[Described], models: Mapping[str, str]) -> dict[str, Any]:
+    """What each path does; one of several routes has the operations of all."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route, operations in described:
+        paths.setdefault(route.path, _path_parameters(route, models)).update(
+            (method, _Describer(route, method, operation, models).describe())
+            for method, operation in operations.items()
+        )
+    return paths
 
 
 class _Describer:
@@ -194,7 +212,7 @@ class _Describer:
         described: dict[str, Any] = {
             "operationId": f"{self._method}_{self._route.name.replace('.', '_')}",
             "summary": operation.summary,
-            "tags": [_TAGS.get(self._route.path.split("/")[1], _OTHER_TAG)[0]],
+            "tags": [operation.tag or _TAGS.get(self._route.path.split("/")[1], _OTHER_TAG)[0]],
             "security": self._security(),
             "parameters": self._parameters(),
             "responses": self._responses(),
@@ -214,7 +232,9 @@ class _Describer:
 
     def _parameters(self) -> list[dict[str, Any]]:
         headers: tuple[str, ...] = ()
-        if issubclass(self._handler, CallHandler):
+        if issubclass(self._handler, PassedHandler):
+            headers = TRACE
+        elif issubclass(self._handler, CallHandler):
             headers = CALL_REQUEST
         elif issubclass(self._handler, DocumentHandler):
             headers = ("If-None-Match",)
@@ -251,7 +271,7 @@ class _Describer:
     def _responses(self) -> dict[str, Any]:
         operation, dialect = self._operation, self._operation.dialect
         headers = operation.headers
-        if issubclass(self._handler, CallHandler):
+        if issubclass(self._handler, CallHandler) and not headers:
             headers = CALL_RESPONSE
         elif issubclass(self._handler, ManagementHandler):
             headers = ("No-Store", *headers)
@@ -287,7 +307,10 @@ class _Describer:
 
 def _path_parameters(route: Route, models: Mapping[str, str]) -> dict[str, Any]:
     model = next(iter(models.values()), "gpt-4o-mini")
-    examples = {"id": 1, "model": model, "response": "resp_6710a1"}
+    examples = {
+        **{"id": 1, "model": model, "response": "resp_6710a1"},
+        **{"path": "an-id", "provider": "claude"},
+    }
     named = [name for name in _PARAMETERS if f"{{{name}}}" in route.path]
     if not named:
         return {}

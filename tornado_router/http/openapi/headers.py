@@ -147,7 +147,8 @@ REQUEST_HEADERS: Mapping[str, dict[str, Any]] = {
 }
 """Parameter Objects by the header's name."""
 
-CALL_REQUEST = ("X-Router-Target", "X-Router-Cost", "Cache-Control", "traceparent", "tracestate")
+TRACE = ("traceparent", "tracestate")
+CALL_REQUEST = ("X-Router-Target", "X-Router-Cost", "Cache-Control", *TRACE)
 
 
 def response_headers(names: Iterable[str]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class Operation:
         headers: of the successful response, beside those of every one.
         errors: statuses that not every operation has, as OpenAI's dialect has them.
         dialect: of its errors.
+        tag: that it stands under; empty for that of the path.
     """
 
     summary: str
@@ -61,6 +62,7 @@ class Operation:
     headers: tuple[str, ...] = ()
     errors: tuple[int | str, ...] = ()
     dialect: Dialect = OPENAI
+    tag: str = ""
 
     def objects(self) -> Iterator[type[Struct]]:
         """The classes of the router's objects that it takes or returns."""

@@ -7,6 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
+from tornado_router.storage.kept_tables import KeptBatch, KeptFile, KeptPart
+
+from ....batch_vendor import jsonl, line
+from ....passing import eventually
+
 pytestmark = pytest.mark.gen_test(timeout=300)
 
 COLLECTIONS = (
@@ -56,9 +61,9 @@ FIELDS = (
 TAILS = ("", "/content", "/files", "/messages", "/runs", "/cancel", "/x", "/items", "/complete")
 
 
-def tries(rng, theirs, own):
+def tries(rng, theirs, own, collections=COLLECTIONS):
     """One attempt: method, path, body and headers."""
-    name, collection = rng.choice(theirs), rng.choice(COLLECTIONS)
+    name, collection = rng.choice(theirs), rng.choice(collections)
     method = rng.choice(["GET", "GET", "POST", "DELETE", "PUT", "PATCH"])
     mine = rng.choice(own)
     path = rng.choice(
@@ -122,3 +127,78 @@ async def test_whatever_one_tries_the_other_is_not_met(ann, bob, file_vendor):
         collection = next(it for it, all_ in file_vendor.kept.items() if name in all_)
         path = "fine_tuning/jobs" if collection == "jobs" else collection
         assert (await ann.ask("GET", f"/v1/{path}/{name}"))[0] == 200
+
+
+KEPT = ("files", "batches")
+BY_ROUTER = {
+    "router.toml": """
+    [batches]
+    by_router = true
+    [providers.echo]
+    type = "echo"
+    models = ["echo"]
+    [prices."echo/*"]
+    input = 1
+    output = 1
+    """
+}
+
+
+async def submitted(person, text):
+    """The ids of a file, of its batch's results, and of the batch, once that has ended."""
+    body = {"model": "echo", "messages": [{"role": "user", "content": text}]}
+    _, file = await person.upload(jsonl(line(1) | {"body": body}), fields=(("purpose", "batch"),))
+    asked = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions"}
+    code, batch = await person.ask("POST", "/v1/batches", {**asked, "completion_window": "24h"})
+    assert code == 200, batch
+
+    async def ended():
+        _, found = await person.ask("GET", f"/v1/batches/{batch['id']}")
+        return found if found["status"] == "completed" else None
+
+    done = await eventually(ended)
+    return [file["id"], done["output_file_id"], batch["id"]]
+
+
+def kept_of(app, user_id):
+    """All that is kept of a user."""
+
+    def read():
+        files = list(KeptFile.select().where(KeptFile.user_id == user_id).dicts())
+        parts = KeptPart.select().where(KeptPart.kept_id << [it["id"] for it in files]).dicts()
+        return [
+            files,
+            list(parts),
+            list(KeptBatch.select().where(KeptBatch.user_id == user_id).dicts()),
+        ]
+
+    return app.storage.call(read)
+
+
+@pytest.mark.parametrize("app_files", [BY_ROUTER], ids=["by the router"])
+async def test_nor_by_what_the_router_keeps_itself(app, ann, bob):
+    rng = random.Random(SEED)
+    theirs, mine = await submitted(ann, SECRET), await submitted(bob, "of bob")
+    assert SECRET in str(kept_of(app, ann.id))
+    kept = kept_of(app, ann.id)
+    served = 0
+    for number in range(ROUNDS):
+        own = [("files", mine[0]), ("files", mine[1]), ("batches", mine[2])]
+        method, path, body, headers = tries(rng, theirs, own, KEPT)
+        if number % 3 == 0:  # the one field by which something is had of another thing
+            method, path = "POST", "/v1/batches"
+            window = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+            body = {"input_file_id": rng.choice(theirs), **window}
+        response = await bob.ask(method, path, body, headers, raw=True)
+        shown = f"attempt {number}: {method} {path} {body} {headers}: {response.code}"
+        assert response.code < 500, shown
+        assert SECRET.encode() not in response.body, shown
+        if response.code < 400:
+            served += 1
+            assert not [name for name in theirs if name.encode() in response.body], shown
+        if method == "DELETE" and response.code == 200:
+            mine = await submitted(bob, "of bob")
+    assert kept_of(app, ann.id) == kept
+    assert served > ROUNDS / 20
+    for path in (f"files/{theirs[0]}", f"files/{theirs[1]}/content", f"batches/{theirs[2]}"):
+        assert (await ann.ask("GET", f"/v1/{path}", raw=True)).code == 200

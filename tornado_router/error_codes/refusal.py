@@ -247,9 +247,11 @@ class Refusal:
     )
     list_too_long = _refusal(
         503,
-        "The list holds too much of other users to find yours in it. Ask for each by its id.",
-        "The vendor's list, which all users of the router share, is too long to be searched.",
-        retry=False,
+        "The list holds so much of other users that yours was not reached yet. Please try again: "
+        "the search goes on where it is.",
+        "The vendor's list, which all users of the router share, has more of others than is "
+        "searched at a time. The next request goes on there; SDKs send it by themselves.",
+        retry=1,
     )
     storage_full = _refusal(
         403,

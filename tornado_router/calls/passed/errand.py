@@ -13,7 +13,7 @@ from tornado_router.calls.passed.batches.service import Batches
 from tornado_router.calls.passed.batches.submission import is_submission
 from tornado_router.calls.passed.gate import Gate
 from tornado_router.calls.passed.kept.names import KEPT, KEPT_KINDS, is_kept
-from tornado_router.calls.passed.lists import Ask, Lists, behind
+from tornado_router.calls.passed.lists import Ask, Lists, Places, behind
 from tornado_router.calls.passed.request import PassedRequest, Query, write_query
 from tornado_router.calls.passed.uploads import checked_upload
 from tornado_router.calls.passed.vendor import Source, is_json, length_of
@@ -65,6 +65,7 @@ class Errand:
         resources: Resources,
         gate: Gate,
         batches: Batches,
+        places: Places,
     ) -> None:
         self._request = request
         self._account = account
@@ -73,6 +74,7 @@ class Errand:
         self._resources = resources
         self._gate = gate
         self._batches = batches
+        self._places = places
         key = account.envelope.key
         self._owner = Owner(key.user_id, key.id, request.provider)
 
@@ -115,7 +117,9 @@ class Errand:
         if self._batches.options.by_router and may_be_kept(request):
             kept, first = await self._listed(self._batches.keeper(self._owner.user_id))
             ask, mine = behind(first, kept, ask), mine | kept
-        page = await Lists(ask, mine, request.dialect).page(request.query)
+        name = (self._owner.user_id, self._source.name, path.written)
+        lists = Lists(ask, mine, request.dialect, self._places, name)
+        page = await lists.page(request.query)
         if path.collection == _BATCHES:
             page = {**page, "data": await self._shown(page.get("data"))}
         await self._deliver(write_json(page), JSON, Usage(), {})

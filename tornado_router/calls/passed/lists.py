@@ -1,12 +1,13 @@
 """Lists of what a vendor keeps: a user's own things alone, in whole pages.
 
 The vendor lists what all users of its account have. So its pages are read, one after the other,
-until there are as many of the user's own as were asked for, or no more can come.
+until there are as many of the user's own as were asked for, or no more can come. A request reads a
+bounded number of them; the next one goes on there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tornado_router.calls.passed.request import Query
@@ -18,6 +19,12 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 
 MOST_PAGES = 100
 """Of a vendor's, that are read for one page of a user's."""
+
+MOST_PLACES = 1000
+"""That are remembered."""
+
+MOST_IDS = 10_000
+"""Of a place that is remembered."""
 
 _TOKEN, _NEXT_TOKEN = "pageToken", "nextPageToken"
 
@@ -51,6 +58,41 @@ class Asked(NamedTuple):
     rest: Query
 
 
+class Place(NamedTuple):
+    """Where a list goes on.
+
+    Attributes:
+        cursor: of the vendor's: all before it was read.
+        left: the user's ids that were not yet seen.
+    """
+
+    cursor: str
+    left: frozenset[str]
+
+
+class Places:
+    """Remembers where lists go on, which their clients know by ids of their own alone.
+
+    What it forgets is read once more. A place is forgotten once it is used: if the vendor does not
+    know its cursor any more, the next request begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[Hashable, Place] = {}
+
+    def keep(self, key: Hashable, place: Place) -> None:
+        """Keeps one; too many, or those of too many ids, are not kept."""
+        self._places.pop(key, None)
+        if len(place.left) <= MOST_IDS:
+            self._places[key] = place
+        if len(self._places) > MOST_PLACES:
+            del self._places[next(iter(self._places))]
+
+    def take(self, key: Hashable) -> Place | None:
+        """The one that is kept under a key."""
+        return self._places.pop(key, None)
+
+
 class Lists:
     """Lists the things of one user.
 
@@ -58,12 +100,18 @@ class Lists:
         ask: has the vendor list a page.
         mine: the ids that the user has of what is listed.
         dialect: that the client speaks.
+        places: where lists go on.
+        name: of the list, in these places.
     """
 
-    def __init__(self, ask: Ask, mine: set[str], dialect: Dialect) -> None:
+    def __init__(
+        self, ask: Ask, mine: set[str], dialect: Dialect, places: Places, name: Hashable
+    ) -> None:
         self._ask = ask
         self._mine = mine
         self._cursors = _ANTHROPIC if dialect is ANTHROPIC else _OPENAI
+        self._places = places
+        self._name = (name, hash(frozenset(mine)))
 
     async def page(self, query: Query) -> Mapping[str, Any]:
         """One page.
@@ -81,10 +129,10 @@ class Lists:
         for cursor, name in zip((asked.after, asked.before), self._cursors, strict=True):
             if cursor and cursor not in self._mine:
                 raise Refusal.resource_not_found(what="Resource", id=cursor[:100], param=name)
+        place = self._places.take(self._key(asked))
+        cursor, left = place or Place(asked.before or asked.after, frozenset(self._mine))
         found: list[Any] = []
-        cursor, pages = asked.before or asked.after, 0
-        left = set(self._mine)
-        while True:
+        for _ in range(MOST_PAGES):
             body = await self._ask(self._query(asked, cursor))
             if _NEXT_TOKEN in body or not _listed(body):
                 return await self._by_tokens(query, body)
@@ -92,15 +140,16 @@ class Lists:
             own = [item for item in items if id_of(item) in self._mine]
             found = [*own, *found] if asked.before else [*found, *own]
             left -= {id_of(item) for item in own}
-            pages += 1
-            is_last = not body.get("has_more") or not items
-            if is_last or len(found) > asked.limit or not left:
-                return self._made(body, found, asked)
-            if pages >= MOST_PAGES:
-                if not found:
-                    raise Refusal.list_too_long()
-                return self._made(body, found, asked, has_more=True)
+            if len(found) > asked.limit or not left or not (body.get("has_more") and items):
+                return self._made(body, found, asked, left)
             cursor = id_of(items[0] if asked.before else items[-1])
+        if not found:
+            self._places.keep(self._key(asked), Place(cursor, left))
+            raise Refusal.list_too_long()
+        return self._made(body, found, asked, left, cursor)
+
+    def _key(self, asked: Asked) -> Hashable:
+        return (self._name, asked.after, asked.before, *asked.rest)
 
     def _read(self, query: Query) -> Asked:
         values = dict(query)
@@ -125,14 +174,34 @@ class Lists:
         return [*asked.rest, ("limit", str(LARGEST_PAGE)), *at]
 
     def _made(
-        self, body: Mapping[str, Any], found: Sequence[Any], asked: Asked, *, has_more: bool = False
+        self,
+        body: Mapping[str, Any],
+        found: Sequence[Any],
+        asked: Asked,
+        left: frozenset[str],
+        cursor: str = "",
     ) -> Mapping[str, Any]:
-        """The page as the client gets it, in the vendor's form."""
+        """The page as the client gets it, in the vendor's form.
+
+        Args:
+            body: the vendor's last page.
+            found: the user's own, in their order.
+            asked: what the client asks of the list.
+            left: the user's ids that were not seen.
+            cursor: where the vendor's list goes on; empty where there are more than were asked for,
+                or no more.
+        """
         shown = found[-asked.limit :] if asked.before else found[: asked.limit]
-        made = {**body, "data": list(shown), "has_more": has_more or len(found) > asked.limit}
-        for name, place in (("first_id", 0), ("last_id", -1)):
+        has_more = bool(cursor) or len(found) > asked.limit
+        if has_more:
+            last = id_of(shown[0] if asked.before else shown[-1])
+            behind = asked._replace(before=last) if asked.before else asked._replace(after=last)
+            more = {id_of(item) for item in found} - {id_of(item) for item in shown}
+            self._places.keep(self._key(behind), Place(cursor or last, left | more))
+        made = {**body, "data": list(shown), "has_more": has_more}
+        for name, at in (("first_id", 0), ("last_id", -1)):
             if name in body or body.get("object") == "list":
-                made[name] = id_of(shown[place]) if shown else None
+                made[name] = id_of(shown[at]) if shown else None
         return made
 
     async def _by_tokens(
@@ -152,7 +221,7 @@ class Lists:
             if any(made[name] for name in made if isinstance(made[name], list)):
                 return made
             query, body = [*rest, (_TOKEN, str(token))], None
-        raise Refusal.list_too_long()
+        return made  # empty, and leads on
 
     def _own(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """A page with the user's own items alone. Beside lists and texts, it has nothing.

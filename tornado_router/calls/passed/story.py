@@ -11,6 +11,7 @@ from tornado_router.calls.passed.batches.service import Batches
 from tornado_router.calls.passed.errand import Errand, PassedClient, names_kept
 from tornado_router.calls.passed.gate import Gate, model_of, models_in
 from tornado_router.calls.passed.kept.names import KEPT
+from tornado_router.calls.passed.lists import Places
 from tornado_router.calls.passed.request import PassedRequest
 from tornado_router.calls.passed.rules import Rules
 from tornado_router.calls.passed.vendor import Source, Vendor
@@ -63,6 +64,7 @@ class PassThroughs:
         self._accounts = accounts
         self._gate = gate
         self._router = router
+        self._places = Places()
         self.rules = rules
         self.resources = resources
         self.batches = batches
@@ -104,6 +106,7 @@ class PassThroughs:
                 resources=self.resources,
                 gate=self._gate,
                 batches=self.batches,
+                places=self._places,
             )
             await errand.run()
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tornado_router.calls.passed import lists
+
 pytestmark = pytest.mark.gen_test
 
 
@@ -33,6 +35,21 @@ async def test_pages_are_whole_and_hold_ones_own_alone(ann, bob):
     assert await pages(ann, "limit=2&order=asc") == [mine[:2], mine[2:4], mine[4:6], mine[6:]]
     assert await pages(ann) == [newest]
     assert sum(map(len, await pages(bob, "limit=100"))) == 151
+
+
+async def test_behind_many_of_others_the_search_goes_on(ann, bob, file_vendor, monkeypatch):
+    monkeypatch.setattr(lists, "MOST_PAGES", 1)
+    oldest = await ann.make("/v1/vector_stores")
+    for _ in range(250):
+        await bob.make("/v1/vector_stores")
+    newest = await ann.make("/v1/vector_stores")
+    _, page = await ann.ask("GET", "/v1/vector_stores")
+    assert ([it["id"] for it in page["data"]], page["has_more"]) == ([newest], True)
+    after = f"/v1/vector_stores?after={newest}"
+    code, body = await ann.ask("GET", after)
+    assert (code, body["error"]["code"]) == (503, "list_too_long")
+    code, page = await ann.ask("GET", after)
+    assert ([it["id"] for it in page["data"]], page["has_more"]) == ([oldest], False)
 
 
 async def test_what_lies_before_an_id_is_listed_too(ann, bob):

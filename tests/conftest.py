@@ -42,6 +42,8 @@ targets = ["chatty/ok", "up/ok"]
 targets = ["up/ok"]
 [routes."team/renamed"]
 targets = ["up/ok"]
+[prices."up/ok:drawn"]
+images = [{{price = 0.04}}, {{price = 0.01, size = "1x1", quality = "low"}}]
 """
 
 SCRIPTS = 200

@@ -67,6 +67,18 @@ def added(one: Usage, other: Usage) -> Usage:
     return Usage(**sums, estimated=one.estimated or other.estimated)
 
 
+class Drawn(NamedTuple):
+    """What the images of a response are, as it says; a field is empty where it does not.
+
+    Attributes:
+        size: such as `1024x1024`.
+        quality: such as `high`.
+    """
+
+    size: str = ""
+    quality: str = ""
+
+
 class Amounts(NamedTuple):
     """What a call may come to beside numbers of tokens, as far as it shows before it is made.
 
@@ -94,6 +106,11 @@ class Amounts(NamedTuple):
     def is_any(self) -> bool:
         """Whether something may be used that is not counted in tokens."""
         return bool(self.images or self.seconds or self.characters or self.searches)
+
+    def made(self, drawn: Drawn) -> Amounts:
+        """The same, with its images as they were made."""
+        size, quality = drawn.size or self.size, drawn.quality or self.quality
+        return self._replace(size=size, quality=quality)
 
     def usage(self, prompt: int) -> Usage:
         """What a call that was sent, and cancelled, has used at most.

@@ -22,6 +22,17 @@ def test_an_image(client, router, upstream):
     assert row["usage_estimated"] == 0
 
 
+def test_an_image_costs_as_what_it_is_and_not_as_it_was_asked(client, router):
+    asked = {"model": "up/ok:drawn", "prompt": "A lighthouse", "size": "auto", "quality": "auto"}
+    made = client.images.with_raw_response.generate(**asked)
+    assert made.headers["x-router-cost"] == "0.01"
+    headers = {"x-router-cost": "true"}
+    stream = client.images.generate(**asked, stream=True, extra_headers=headers)
+    assert list(stream)[-1].usage.cost == 0.01
+    for response in (made, stream.response):
+        assert router.usage(response.headers["x-request-id"])["cost"] == 10_000_000
+
+
 def test_events_come_one_by_one(client):
     stream = client.images.generate(
         model="ok", prompt="x", stream=True, partial_images=1, size="1024x1024"

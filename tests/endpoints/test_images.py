@@ -8,7 +8,7 @@ from tornado_router.endpoints.images import image_tokens
 from tornado_router.errors import ProviderError
 from tornado_router.provider import Relayed
 from tornado_router.sse import Decoder
-from tornado_router.usage import Amounts, Usage
+from tornado_router.usage import Amounts, Drawn, Usage
 
 USAGE = {
     "input_tokens": 13,
@@ -107,3 +107,22 @@ def test_a_whole_response_becomes_events():
     assert (first["usage"]["total_tokens"], second["usage"]) == (0, USAGE)
     assert (encoder.complete, encoder.usage().images) == (True, 2)
     assert IMAGES_GENERATIONS.join(data)["data"] == made["data"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "drawn"),
+    [
+        ({"size": "1024x1536", "quality": "high"}, Drawn("1024x1536", "high")),
+        ({"size": "auto", "quality": "low"}, Drawn("", "low")),
+        ({"size": 5, "quality": None}, Drawn()),
+        ({}, Drawn()),
+    ],
+)
+def test_what_images_are_shows_in_the_response(fields, drawn):
+    body = {"created": 1, "data": [{"b64_json": "aGk="}], **fields}
+    assert IMAGES_GENERATIONS.whole(call(), body, "asked").drawn == drawn
+    told = []
+    encoder = IMAGES_GENERATIONS.encoder(call(size="auto"))
+    encoder.tell = told.append
+    encoder.encode(completed(**fields))
+    assert told == [drawn]

@@ -6,7 +6,7 @@ import pytest
 
 from tornado_router.config.options import ImagePrice, PriceOptions
 from tornado_router.routing.prices import Price, check_prices
-from tornado_router.usage import Amounts, Usage
+from tornado_router.usage import Amounts, Drawn, Usage
 
 BILLION = 10**9
 
@@ -19,21 +19,38 @@ IMAGES = (
 
 
 @pytest.mark.parametrize(
-    ("size", "quality", "dollars"),
+    ("size", "quality", "dollars", "most"),
     [
-        ("", "", 0.04),
-        ("1024x1024", "standard", 0.04),
-        ("1024x1024", "hd", 0.08),
-        ("1792x1024", "hd", 0.12),
-        ("1792x1024", "standard", 0.06),
-        ("1792x1024", "", 0.06),
+        ("", "", 0.04, 0.12),
+        ("auto", "auto", 0.04, 0.12),
+        ("1024x1024", "standard", 0.04, 0.04),
+        ("1024x1024", "auto", 0.04, 0.08),
+        ("1024x1024", "hd", 0.08, 0.08),
+        ("auto", "standard", 0.04, 0.06),
+        ("1792x1024", "hd", 0.12, 0.12),
+        ("1792x1024", "standard", 0.06, 0.06),
+        ("1792x1024", "", 0.06, 0.12),
     ],
 )
-def test_an_image_costs_by_the_entry_that_says_most_about_it(size, quality, dollars):
+def test_an_image_costs_by_the_entry_that_says_most_about_it(size, quality, dollars, most):
     price = Price(PriceOptions(images=IMAGES))
     amounts = Amounts(images=2, size=size, quality=quality)
     assert price.cost(Usage(images=2), amounts).billionths == int(2 * dollars * BILLION)
-    assert price.estimate(0, 0, amounts) == int(2 * dollars * BILLION)
+    assert price.estimate(0, 0, amounts) == int(2 * most * BILLION)
+
+
+def test_what_the_vendor_chooses_costs_no_more_than_was_held():
+    price = Price(
+        PriceOptions(images=[ImagePrice(price=0.02, size="512x512", quality="low"), *IMAGES[1:3]])
+    )
+    for size in ("", "auto", "512x512", "1792x1024"):
+        for quality in ("", "auto", "low", "hd"):
+            asked = Amounts(images=1, size=size, quality=quality)
+            held = price.estimate(0, 0, asked)
+            for drawn_size in ("512x512", "1792x1024", "9x9") if size in ("", "auto") else ("",):
+                for drawn_quality in ("low", "hd", "x") if quality in ("", "auto") else ("",):
+                    made = asked.made(Drawn(drawn_size, drawn_quality))
+                    assert price.cost(Usage(images=1), made).billionths <= held, (asked, made)
 
 
 def test_an_image_that_no_entry_is_for_costs_as_the_dearest():

@@ -71,6 +71,8 @@ class Delivery:
             self._log_unreadable()
             raise
         del encode  # it holds what was parsed, which takes a multiple of the bytes
+        if response.drawn is not None:
+            self._account.images_are(response.drawn)
         cost = self._costs.headers(response.usage)
         self._begin(response.content_type, stream=False, more=cost)
         await self._finish(response.data, response.usage, keep=keep)
@@ -112,6 +114,7 @@ class Delivery:
             async with aclosing(await send()) as attempt:
                 encoder.maker = attempt.maker
                 encoder.request_id = account.envelope.request_id
+                encoder.tell = account.images_are
                 account.begin_stream(encoder)
                 if keep is None:
                     let_go(account.call, attempt.call)

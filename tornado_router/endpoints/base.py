@@ -19,7 +19,7 @@ from tornado_router.endpoints.resource_ids import Named
 from tornado_router.error_codes import Invalid
 from tornado_router.errors import ApiError
 from tornado_router.provider import Binary, Body, Call, Said, dump_json, replace_fields
-from tornado_router.usage import Usage
+from tornado_router.usage import Drawn, Usage
 from tornado_router.validation import Profile, Validator
 from tornado_router.validation.validator import Rule
 
@@ -38,11 +38,19 @@ https://platform.claude.com/docs/en/api/errors, "Request size limits"."""
 
 
 class Encoded(NamedTuple):
-    """A whole response as the client gets it, and what the call used."""
+    """A whole response as the client gets it, and what the call used.
+
+    Attributes:
+        data: its bytes.
+        content_type: of them.
+        usage: of the call.
+        drawn: what images in it are; None for a response without.
+    """
 
     data: bytes
     content_type: str
     usage: Usage
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +124,9 @@ class StreamEncoder(Meter, Protocol):
 
     maker: str
     """The provider whose mark goes into what only it can read; empty for none."""
+
+    tell: Callable[[Drawn], None] | None
+    """Is given what images in the stream are, before its usage is asked for."""
 
     def encode(self, chunk: Body) -> bytes:
         """One chunk as the client gets it; empty if it is not for this client.

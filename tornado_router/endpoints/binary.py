@@ -10,7 +10,7 @@ from tornado_router.endpoints.media_usage import read_media_usage
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
 from tornado_router.provider import Binary, Body, Said
-from tornado_router.usage import Usage
+from tornado_router.usage import Drawn, Usage
 
 BYTES = "application/octet-stream"
 """The content type of bytes of which nothing is known."""
@@ -39,6 +39,7 @@ class BytesEncoder:
     cost: Callable[[Usage], float | None] | None = None
     maker = ""
     request_id = ""
+    tell: Callable[[Drawn], None] | None = None
     complete = False
     response: Mapping[str, Any] | None = None
 

@@ -14,7 +14,7 @@ from tornado_router.endpoints.openai_events import EventEncoder, events_of
 from tornado_router.endpoints.openai_format import OpenAIEndpoint, body_of, written
 from tornado_router.error_codes import Failure
 from tornado_router.provider import Body, Call
-from tornado_router.usage import Amounts, Usage
+from tornado_router.usage import Amounts, Drawn, Usage
 
 TOKENS = {"low": 272, "medium": 1056, "standard": 1056, "high": 4160}
 """Of an image of 1024 x 1024 pixels, by its quality; of a quality that is not here, the most:
@@ -104,7 +104,7 @@ class ImagesEndpoint(OpenAIEndpoint):
         if not isinstance(data, list) or not data:
             raise Failure.unreadable_response()
         usage = self.measured(call, read_media_usage(body.get("usage")), len(data))
-        return Encoded(written(body) if raw is None else raw, JSON, usage)
+        return Encoded(written(body) if raw is None else raw, JSON, usage, drawn(body))
 
     def join(self, events: bytes) -> dict[str, Any]:
         """The images that the events of a stream amount to."""
@@ -155,6 +155,8 @@ class ImageEncoder(EventEncoder):
     def read_usage(self, event: Mapping[str, Any]) -> Usage | None:
         """The usage of all images so far: each reports its own."""
         self._made += 1
+        if self.tell is not None:
+            self.tell(drawn(event))
         usage = read_media_usage(event.get("usage"))
         if usage is not None and self._sum is not None:
             sums: Any = map(sum, zip(usage[:-1], self._sum[:-1], strict=True))
@@ -207,6 +209,12 @@ def _usage_body(usage: Usage) -> dict[str, Any]:
 
 
 _NOTHING = _usage_body(Usage())
+
+
+def drawn(body: Mapping[str, Any]) -> Drawn:
+    """What a response, or an event, says of its images: what `auto` came to, too."""
+    told = [body.get(name) for name in Drawn._fields]
+    return Drawn(*(it if isinstance(it, str) and it != "auto" else "" for it in told))
 
 
 def wanted(call: Call) -> int:

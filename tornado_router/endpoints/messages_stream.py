@@ -21,7 +21,7 @@ from tornado_router.endpoints.openai_usage import with_cost
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call, Passed, Relayed, Said
-from tornado_router.usage import Usage
+from tornado_router.usage import Drawn, Usage
 
 _TEXTS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 """The field of a delta that holds its text."""
@@ -83,6 +83,7 @@ class MessagesEncoder:
     cost: Callable[[Usage], float | None] | None = None
     maker = ""
     request_id = ""
+    tell: Callable[[Drawn], None] | None = None
     generated = 0
     complete = False
     response: Mapping[str, Any] | None = None

@@ -13,7 +13,7 @@ from tornado_router.endpoints.openai_format import body_of, written
 from tornado_router.endpoints.openai_usage import with_cost
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Said, load_json
-from tornado_router.usage import Usage
+from tornado_router.usage import Drawn, Usage
 
 
 class EventEncoder(ABC):
@@ -38,6 +38,7 @@ class EventEncoder(ABC):
     cost: Callable[[Usage], float | None] | None = None
     maker = ""
     request_id = ""
+    tell: Callable[[Drawn], None] | None = None
     generated = 0
     complete = False
     response: Mapping[str, Any] | None = None

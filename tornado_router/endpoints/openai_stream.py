@@ -15,7 +15,7 @@ from tornado_router.endpoints.openai_usage import read_usage, usage_body, with_c
 from tornado_router.error_codes import Failure
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call, Passed, Relayed, Said, load_json
-from tornado_router.usage import Usage
+from tornado_router.usage import Drawn, Usage
 
 _IDENTITY = ("id", "created", "model", "system_fingerprint", "service_tier")
 _MOST_FIRST = 8
@@ -71,11 +71,13 @@ class ChunkEncoder:
         "maker",
         "request_id",
         "response",
+        "tell",
     )
 
     def __init__(self, endpoint: ChoicesEndpoint, call: Call, model: str | None = None) -> None:
         self.cost: Callable[[Usage], float | None] | None = None
         self.maker = self.request_id = ""
+        self.tell: Callable[[Drawn], None] | None = None
         self.generated = 0
         self.complete = self._has_identity = False
         self.response: Mapping[str, Any] | None = None

@@ -16,7 +16,7 @@ from tornado_router.endpoints.openai_usage import with_cost
 from tornado_router.endpoints.responses_usage import read_response_usage, response_usage_body
 from tornado_router.errors import ApiError
 from tornado_router.provider import Body, Call, Passed, Relayed, Said, load_json
-from tornado_router.usage import Usage
+from tornado_router.usage import Drawn, Usage
 
 if TYPE_CHECKING:
     from tornado_router.endpoints.responses import Responses
@@ -70,6 +70,7 @@ class ResponsesEncoder:
     complete = False
     maker = ""
     request_id = ""
+    tell: Callable[[Drawn], None] | None = None
     _reported: Usage | None = None
 
     def __init__(self, endpoint: Responses, call: Call, model: str | None = None) -> None:

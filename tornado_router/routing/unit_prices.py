@@ -14,6 +14,9 @@ from tornado_router.usage import Amounts, Usage
 UNITS = ("request", "image", "second", "minute", "million_characters", "thousand_searches")
 """The options that are prices of units, with a number each; `images` is a list of them."""
 
+_OPEN = ("", "auto")
+"""Of a size or a quality: what leaves it to the vendor."""
+
 _MINUTE = 60
 _THOUSAND = 1000
 _MILLION = 1_000_000
@@ -61,7 +64,18 @@ class UnitPrices:
         total = self.request + amounts.seen * self.seen
         total += _decimal(amounts.seconds) * self._second
         total += amounts.characters * self._character + amounts.searches * self._search
-        return math.ceil(total + amounts.images * self._image(amounts))
+        return math.ceil(total + amounts.images * self._dearest(amounts))
+
+    def _dearest(self, amounts: Amounts) -> Decimal:
+        """The most that one image may cost: the vendor chooses what the request leaves open."""
+        sizes, qualities = (_may_be(asked) for asked in (amounts.size, amounts.quality))
+        fitting = [
+            price
+            for item, price in self._images
+            if (sizes is None or item.size in sizes)
+            and (qualities is None or item.quality in qualities)
+        ]
+        return max(*fitting, self._image(amounts), Decimal(0))
 
     def _image(self, amounts: Amounts) -> Decimal:
         """For one image that is made: by the entry that says most about it.
@@ -76,6 +90,11 @@ class UnitPrices:
         if fitting:
             return max(fitting)[1]
         return max((price for _, price in self._images), default=Decimal(0))
+
+
+def _may_be(asked: str) -> tuple[str, str] | None:
+    """What an entry may say so that it fits; None for anything."""
+    return None if asked in _OPEN else ("", asked)
 
 
 def _decimal(number: float) -> Decimal:

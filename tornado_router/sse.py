@@ -72,6 +72,16 @@ class Decoder:
         """Bytes of an event, or a comment, whose end has not come yet."""
         return self._size
 
+    def is_complete(self, piece: bytes) -> bool:
+        """Whether the next bytes are whole events as they are, so that it need not take them."""
+        return (
+            self._started
+            and not self._size
+            and piece.endswith(_EVENT_END)
+            and not self._after_cr
+            and _CR not in piece
+        )
+
     def feed(self, piece: bytes) -> list[Event]:
         """Takes the next bytes and returns the events that they complete.
 

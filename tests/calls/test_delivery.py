@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import orjson
 import pytest
 from loguru import logger
 
 from tornado_router.calls.client import ClientLeftError
+from tornado_router.calls.delivery import Delivery
 from tornado_router.errors import ProviderError
-from tornado_router.provider import Binary
+from tornado_router.provider import Binary, Passed, Said
 from tornado_router.sse import Decoder
 
 from .story import LAST, LIMITED, USAGE, Reader, Scripted, World, chunk
@@ -367,3 +369,18 @@ def test_the_error_event_has_the_id_that_the_client_knows():
     client = world.ask(stream=True, endpoint="messages", max_tokens=5)
     last = orjson.loads(client.events[-1].data)
     assert (last["type"], last["request_id"]) == ("error", "client-7")
+
+
+@pytest.mark.parametrize(
+    "because",
+    [{}, {"room": 40}, {"due": 0.0}, {"complete": True}, {"is_ready": False}],
+    ids=lambda because: "".join(because) or "nothing",
+)
+def test_what_passes_waits_only_where_something_is_due(because):
+    passed = Passed("text/event-stream", b"x" * 31, texts=[b"y"], like=Said({}, "content", "y"))
+    state = {"room": 41, "due": float("inf"), "complete": False, "is_ready": True, **because}
+    sent = []
+    stand = SimpleNamespace(generated=10, encode=lambda it: it.data, write=sent.append, **state)
+    delivery = Delivery(stand, stand, None, None)
+    assert delivery._pass_on(stand, passed) == (not because)
+    assert sent == ([] if because else [passed.data])

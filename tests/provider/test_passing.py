@@ -203,6 +203,26 @@ def test_events_of_one_read_pass_together():
     assert passing.take(b"".join(events[1:]) + event(chat("f", "refusal"))) is None
 
 
+def test_what_passes_goes_on_at_once_where_it_is_taken():
+    passing, taken = Passing(), []
+    stream = Stream("chat.completions", passing).feed(event(chat("a")))
+    pass_on, next_event = stream._reader.pass_on, event(chat("b"))
+    assert not pass_on(next_event)  # there is nobody yet
+    passing.sink = lambda passed: taken.append(passed.data) or len(taken) < 2
+    assert pass_on(next_event)
+    assert not pass_on(event(chat("c", "refusal")))
+    assert not pass_on(next_event.replace(b"\n", b"\r\n"))
+    assert not pass_on(next_event[:-1])
+    assert not pass_on(next_event)  # it is not taken
+    assert taken == [next_event, next_event]
+    stream.feed(next_event[:9])
+    assert not pass_on(next_event[9:])
+    assert not pass_on(next_event)
+    assert len(taken) == 2
+    stream.feed(next_event[9:])
+    assert stream.sent.endswith(next_event)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -225,6 +225,8 @@ class Attempt:
 
     async def aclose(self) -> None:
         """Ends a stream, read to its end or not."""
+        if self._call.passing is not None:
+            self._call.passing.sink = None  # it knows the call, which knows this: a circle
         try:
             if self._batches is not None:
                 await self._batches.aclose()

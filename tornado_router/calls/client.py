@@ -72,6 +72,11 @@ class Client(Protocol):
     """Takes the response of one call. Each method may raise OSError: the client has left."""
 
     @property
+    def is_ready(self) -> bool:
+        """Whether a write need not be awaited: the client has taken all before it."""
+        ...
+
+    @property
     def begun(self) -> bool:
         """Whether it was sent anything: then its status is settled."""
         ...

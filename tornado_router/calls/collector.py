@@ -13,7 +13,7 @@ class Collector:
         data: of the body so far.
     """
 
-    begun = False
+    begun = is_ready = False
 
     def __init__(self) -> None:
         self.data = bytearray()

@@ -2,7 +2,8 @@
 
 A stream is a pipe: what lies between provider and client are plain functions over a batch of
 chunks. Only the pump at its end waits: for the provider, and for the client, whose pace becomes the
-provider's.
+provider's. While the pump waits for the provider, what passes unread goes past it, in one call from
+the vendor's connection to the client's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from loguru import logger
 
@@ -25,7 +27,7 @@ from tornado_router.endpoints import ENDPOINTS, Encoded, StreamEncoder
 from tornado_router.endpoints.base import END_SECONDS, EVENT_STREAM
 from tornado_router.error_codes import Refusal
 from tornado_router.errors import ApiError, ProviderError
-from tornado_router.provider import Body
+from tornado_router.provider import Body, Passed
 from tornado_router.usage import Usage
 
 JSON = "application/json"
@@ -171,6 +173,8 @@ class Delivery:
             if data:
                 if not self._begun:
                     self._begin(encoder.content_type, stream=True)
+                    if passing is not None and copy is None:
+                        passing.sink = partial(self._pass_on, encoder)
                 if copy is not None:
                     copy.add(data)
                 try:
@@ -183,6 +187,16 @@ class Delivery:
         if not self._begun:  # nothing of it was for the client
             self._begin(encoder.content_type, stream=True)
         await self._finish(encoder.finish(), encoder.usage())
+
+    def _pass_on(self, encoder: StreamEncoder, passed: Passed) -> bool:
+        """Sends what passes unread as it comes, unless something is to be done or waited for."""
+        account, client = self._account, self._client
+        most = encoder.generated + len(passed.data)
+        is_due = most > account.room or time.monotonic() >= account.due
+        if is_due or encoder.complete or not client.is_ready:
+            return False
+        client.write(encoder.encode(passed))
+        return True
 
     async def _finish(
         self,

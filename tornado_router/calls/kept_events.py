@@ -50,6 +50,8 @@ class KeptEvents:
         response: as the last event has it; None before.
     """
 
+    is_ready = False
+
     def __init__(self, client: Client, fields: Mapping[str, Any], most: int) -> None:
         self._client: Client | None = client
         self._fields = fields

@@ -152,13 +152,15 @@ class Provider:
             if not 200 <= response.status < 300:
                 head.body = await response.read()
                 raise self.parse_error(head)
-            hold = getattr(response, "hold", _ignore_size)
+            hold = getattr(response, "hold", _ignore)
             parser = translator.open_stream(call, head)
             framing: type[Framing] = getattr(parser, "framing", translator.framing)
             reader = ChunkReader(framing(), parser, hold, call.passing)
             is_known = not issubclass(framing, ServerSentEvents)
+            if call.passing is not None:
+                getattr(response, "offer", _ignore)(reader.pass_on)
             if issubclass(framing, RawBytes):
-                getattr(response, "widen", _ignore_size)(RAW_PIECE)
+                getattr(response, "widen", _ignore)(RAW_PIECE)
             try:
                 async for piece in response:
                     if not is_known and (start := piece.lstrip()):
@@ -199,5 +201,5 @@ class Provider:
         return self.authorized(http).connect(request)
 
 
-def _ignore_size(size: int) -> None:
-    """For streams that do not count what is held of them, and know one size of pieces."""
+def _ignore(_: object) -> None:
+    """For streams that do not count what is held of them, know one size of pieces, and so on."""

@@ -38,7 +38,9 @@ class ChunkReader:
         self._held = _Held(decoder, hold)
         may_pass = getattr(parser, "passes", False) and type(decoder) is ServerSentEvents
         self._passing = passing if may_pass else None
-        self._complete = decoder.complete if isinstance(decoder, ServerSentEvents) else None
+        self._complete = self._is_complete = None
+        if isinstance(decoder, ServerSentEvents):
+            self._complete, self._is_complete = decoder.complete, decoder.is_complete
 
     def feed(self, piece: bytes) -> Sequence[Body]:
         """The chunks that the next bytes complete.
@@ -66,6 +68,17 @@ class ChunkReader:
         if self._held.size or not chunks:
             self._held.count(len(piece), has_events=bool(events), has_chunks=bool(chunks))
         return chunks
+
+    def pass_on(self, piece: bytes) -> bool:
+        """Has the next bytes go on at once, if they pass unread; says whether they did.
+
+        If not, nothing was taken of them, and they are to be fed.
+        """
+        passing, is_complete = self._passing, self._is_complete
+        if passing is None or passing.sink is None or is_complete is None or self._held.size:
+            return False
+        passed = passing.take(piece) if is_complete(piece) else None
+        return passed is not None and passing.sink(passed)
 
     def finish(self) -> Sequence[Body]:
         """The chunks that are due at the end of the stream. Raises as `feed`."""

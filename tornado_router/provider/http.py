@@ -53,8 +53,10 @@ class UpstreamStream(Protocol):
     """A response whose body is read as it arrives.
 
     That of the core has a method `hold(size)`, too, which `Provider.stream` calls: it counts the
-    bytes of an event whose end has not come yet, and raises an `ApiError` if there is no room; and
-    a method `widen(most)`, which has pieces be larger where they are not read.
+    bytes of an event whose end has not come yet, and raises an `ApiError` if there is no room; a
+    method `widen(most)`, which has pieces be larger where they are not read; and, if it can, a
+    method `offer(take)`: a piece for which is waited goes to `take` first, as soon as it is here,
+    and is not iterated over if that returns true.
     """
 
     status: int

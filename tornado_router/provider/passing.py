@@ -104,12 +104,15 @@ class Passing:
 
     Attributes:
         newest: the event that was read last, if it is to be learnt from.
+        sink: sends the client at once what passes, and says whether it did; None while there may
+            be anything to wait for.
     """
 
-    __slots__ = ("_after", "_left", "_like", "_slots", "newest")
+    __slots__ = ("_after", "_left", "_like", "_slots", "newest", "sink")
 
     def __init__(self) -> None:
         self.newest: bytes | None = None
+        self.sink: Callable[[Passed], bool] | None = None
         self._left = MOST_LEARNT
         self._like: Said | None = None
         self._slots: Sequence[_Slot] = ()

@@ -291,6 +291,36 @@ MALFORMED = {
 }
 
 
+class TestOffer:
+    """A piece that is waited for goes first to whoever may take it at once."""
+
+    def test_what_is_not_taken_is_read(self):
+        offered, read = [], []
+
+        async def main():
+            turns = [asyncio.Event() for _ in range(3)]
+            parts = (piece(data) for data in (b"b", b"c", b"d"))
+            then = [item for pair in zip(turns, parts, strict=True) for item in pair]
+            waits = iter(turns)
+
+            def take(data):
+                offered.append(data)
+                if data == b"b":
+                    next(waits).set()
+                return data == b"b"
+
+            vendor = Vendor([CHUNKED + piece(b"a"), *then, END])
+            async with serving(vendor) as (client, url), client.stream(post(url)) as response:
+                response.offer(take)
+                async for data in response:
+                    read.append(data)
+                    if data != b"d":
+                        next(waits).set()
+
+        asyncio.run(main())
+        assert (offered, read) == ([b"b", b"c", b"d"], [b"a", b"c", b"d"])
+
+
 class TestMalformed:
     @pytest.mark.parametrize("name", MALFORMED)
     def test_is_an_error_and_ends_the_connection(self, name):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tornado_router.calls.upstream.body import TURN_BYTES, BodyCount, read_whole
-from tornado_router.calls.upstream.bounds import STREAM_BUFFER
+from tornado_router.calls.upstream.bounds import PIECE, STREAM_BUFFER
 from tornado_router.calls.upstream.failures import BrokenResponseError
 from tornado_router.calls.upstream.inflated_body import ENCODINGS, InflatedBody
 
@@ -54,6 +54,7 @@ class Exchange:
         "_offset",
         "_pieces",
         "_size",
+        "_take",
         "_waiter",
         "complete",
         "connection",
@@ -78,6 +79,7 @@ class Exchange:
         self._offset = self._size = self._counted = 0
         self._dropped = self._is_full = False
         self._inflated: InflatedBody | None = None
+        self._take: Callable[[bytes], bool] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.has_body = has_body
         self.status = 0
@@ -143,7 +145,7 @@ class Exchange:
         if self._count is not None and not self.encoding:
             self._count_new()
             return True
-        if self._pieces:
+        if self._pieces and not self._is_taken():
             self._wake()
         self._is_full = self._size > 2 * self.room
         return not self._is_full
@@ -163,7 +165,7 @@ class Exchange:
         """
         if self.connection is not None:
             self.connection.abort()
-        self.error = None
+        self.error = self._take = None
 
     # What reads the response does. Each raises what ended it too early.
 
@@ -173,6 +175,11 @@ class Exchange:
             if self.error is not None:
                 raise self.error
             await self._wait()
+
+    def offer(self, take: Callable[[bytes], bool]) -> None:
+        """See `ByteStream`."""
+        if not self.encoding:
+            self._take = take
 
     def read(self, most: int) -> Awaitable[bytes]:
         """The next piece of the body, of so many bytes at most; nothing at its end."""
@@ -234,6 +241,17 @@ class Exchange:
             self._is_full = False
             self._read_on()
         return piece
+
+    def _is_taken(self) -> bool:
+        """Whether what has come is taken at once, so that who waits for it goes on waiting."""
+        waiter, size = self._waiter, self._size
+        if self._take is None or waiter is None or waiter.done() or size > PIECE:
+            return False
+        if not self._take(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)):
+            return False
+        self._pieces.clear()
+        self._size = 0
+        return True
 
     def _count_new(self) -> None:
         """Counts what has come since the last time."""

@@ -45,7 +45,10 @@ class Upstream(HTTPClient, Protocol):
 
 
 class ByteStream(UpstreamStream, Protocol):
-    """A response of these clients, which comes in pieces of a size that may be chosen."""
+    """A response of these clients, which comes in pieces of a size that may be chosen.
+
+    That of some has a method `offer`, too; see `UpstreamStream`.
+    """
 
     def widen(self, most: int) -> None:
         """Takes up to so many bytes at once from now on, as they go on unread.

@@ -6,7 +6,7 @@ It knows no proxies, and has aiohttp open websockets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -237,6 +237,10 @@ class _Stream:
         self._widened = self._exchange.connection
         if self._widened is not None:
             self._widened.bound(2 * most)
+
+    def offer(self, take: Callable[[bytes], bool]) -> None:
+        """See `ByteStream`."""
+        self._exchange.offer(take)
 
     async def read(self) -> bytes:
         """The rest of the body, whole."""

@@ -58,6 +58,11 @@ class ResponseWriter:
         """Whether the client has not yet taken what was written."""
         return self._written is not None and not self._written.done()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a write need not be awaited: the client has taken all before it."""
+        return self._written is not None and self._written.done()
+
     def keep_alive(
         self, comment: bytes, headers: Callable[[], Mapping[str, str]], content_type: str
     ) -> None:

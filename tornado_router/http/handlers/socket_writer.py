@@ -24,6 +24,7 @@ class SocketWriter:
         ended: called with the last event of a response that went well, before its client has it.
         begun: whether the client was sent anything of the response.
         is_waiting: whether the client has not yet taken what was written.
+        is_ready: never, as a write may have to wait for others.
     """
 
     ended: Callable[[bytes], None] | None = None
@@ -34,7 +35,7 @@ class SocketWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._give_up: tuple[float, Callable[[], None]] | None = None
         self.begun = False
-        self.is_waiting = False
+        self.is_waiting = self.is_ready = False
 
     def keep_alive(
         self, comment: bytes, headers: Callable[[], Mapping[str, str]], content_type: str

@@ -34,7 +34,7 @@ from tornado_router.observability.telemetry import Telemetry
 from tornado_router.plugins.registry import FAULTS
 from tornado_router.provider import Call
 from tornado_router.routing.routes import Target
-from tornado_router.usage import Drawn, Usage
+from tornado_router.usage import Usage
 
 REVOCATION_SECONDS = 0.25
 """How often a running stream asks whether its key was revoked."""
@@ -219,11 +219,6 @@ class CallAccount:
         self.room = self._admission.room(permit, target)
         self.due = self._next_note = now
         self._next_check = now if self._accounts.is_revoked else sys.maxsize
-
-    def images_are(self, drawn: Drawn) -> None:
-        """The response says what its images are: they cost as such, and not as they were asked."""
-        if self.permit is not None:
-            self.permit.amounts = self.permit.amounts.made(drawn)
 
     async def spend(self) -> bool:
         """Accounts for what was generated so far: reserves more for it, and notes it.

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tornado_router.calls.account import CallAccount
+from tornado_router.endpoints.base import StreamEncoder
 from tornado_router.routing.prices import Prices
 from tornado_router.storage.values import dollar_text, from_billionths
-from tornado_router.usage import Usage
+from tornado_router.usage import Drawn, Usage
 
 COST_HEADER = "x-router-cost"
 """Of a response: US dollars. Of a request: `true` for the cost in the usage of a stream."""
@@ -41,6 +42,18 @@ class Costs:
             return None
         price = self._prices.find(target.provider, target.model)
         return from_billionths(price.cost(usage, permit.amounts).billionths) if price else None
+
+    def images_are(self, drawn: Drawn) -> None:
+        """The response says what its images are: they cost as such, and not as they were asked."""
+        permit = self._account.permit
+        if permit is not None:
+            permit.amounts = permit.amounts.made(drawn)
+
+    def follow(self, encoder: StreamEncoder) -> None:
+        """A stream says what its images are, and what it costs if its client wants to know."""
+        encoder.tell = self.images_are
+        if self._account.envelope.headers.get(COST_HEADER) == "true":
+            encoder.cost = self.number
 
     def headers(self, usage: Usage) -> Mapping[str, str]:
         """The header of a whole response; none without a price."""

@@ -20,7 +20,7 @@ from loguru import logger
 from tornado_router.calls.account import CallAccount
 from tornado_router.calls.attempt import Attempt
 from tornado_router.calls.client import NO_HEADERS, Client, ClientLeftError
-from tornado_router.calls.costs import COST_HEADER, Costs
+from tornado_router.calls.costs import Costs
 from tornado_router.calls.later_body import let_go
 from tornado_router.calls.response_cache import CachedResponse, CacheEntry
 from tornado_router.endpoints import ENDPOINTS, Encoded, StreamEncoder
@@ -74,7 +74,7 @@ class Delivery:
             raise
         del encode  # it holds what was parsed, which takes a multiple of the bytes
         if response.drawn is not None:
-            self._account.images_are(response.drawn)
+            self._costs.images_are(response.drawn)
         cost = self._costs.headers(response.usage)
         self._begin(response.content_type, stream=False, more=cost)
         await self._finish(response.data, response.usage, keep=keep)
@@ -108,15 +108,13 @@ class Delivery:
             ClientLeftError: the client has left.
         """
         account = self._account
-        if account.envelope.headers.get(COST_HEADER) == "true":
-            encoder.cost = self._costs.number
+        self._costs.follow(encoder)
         if encoder.keepalive and account.permit:
             self._client.keep_alive(encoder.keepalive, account.limit_headers, encoder.content_type)
         try:
             async with aclosing(await send()) as attempt:
                 encoder.maker = attempt.maker
                 encoder.request_id = account.envelope.request_id
-                encoder.tell = account.images_are
                 account.begin_stream(encoder)
                 if keep is None:
                     let_go(account.call, attempt.call)

@@ -196,13 +196,20 @@ error_log {folder}/error.log warn;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;
+    sendfile on;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    client_body_buffer_size 256k;
+    client_max_body_size 0;
     keepalive_requests 1000000;
+    {http}
+}}
+"""
+
+_PROXY = """\
+    client_body_buffer_size 256k;
     upstream mock {{
         server 127.0.0.1:{upstream_port};
         keepalive 600;
@@ -215,19 +222,29 @@ http {{
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_buffering off;
+            proxy_request_buffering off;
         }}
     }}
-}}
 """
 
 
 def nginx(folder: Path, upstream_port: int) -> Target:
     """A plain proxy in C: the floor for whatever forwards HTTP."""
-    program = _on_path("nginx")
-    port, config = free_port(), folder / "nginx.conf"
-    config.write_text(_NGINX_CONF.format(folder=folder, port=port, upstream_port=upstream_port))
-    command = (program, "-c", config, "-e", folder / "error.log")
-    return Target(port=port, command=command)
+    port = free_port()
+    http = _PROXY.format(port=port, upstream_port=upstream_port)
+    return Target(port=port, command=nginx_command(folder, http))
+
+
+def nginx_command(folder: Path, http: str) -> tuple[str | Path, ...]:
+    """What starts an nginx of one worker.
+
+    Args:
+        folder: for its configuration and its files.
+        http: what it serves: the inside of the block of this name.
+    """
+    config = folder / "nginx.conf"
+    config.write_text(_NGINX_CONF.format(folder=folder, http=http.strip()))
+    return (_on_path("nginx"), "-c", config, "-e", folder / "error.log")
 
 
 # -- Other gateways; `python bench/peers.py install` -----------------------------------------------

@@ -1,6 +1,8 @@
 """Forms that pass through: read in whatever pieces, and nothing can be read in two ways."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tornado_router.errors import ApiError
 from tornado_router.validation.form_watch import FormWatch
@@ -26,6 +28,40 @@ def watch(body, size=0, kind=KIND):
 def test_fields_are_read_in_any_pieces(size):
     assert watch(FIELD + FILE + FIELD + END, size) == [("purpose", "user_data")] * 2
     assert watch((FIELD + END)[:-2], size) == [("purpose", "user_data")]
+
+
+CONTENT = st.lists(
+    st.sampled_from([b"\r", b"\n", b"\r\n", b"-", b"--", b"--B", b"--B1", b"B1--", b"x" * 9, b"x"])
+)
+
+
+def outcome(pieces):
+    """The fields of a form, or that it is refused."""
+    watch = FormWatch(KIND)
+    try:
+        found = [field for piece in pieces for field in watch.feed(piece)]
+        watch.finish()
+    except ApiError as error:
+        return error.code
+    return found
+
+
+@pytest.mark.parametrize("last", range(1, 12))
+def test_the_end_is_seen_wherever_it_is_broken(last):
+    body = FILE + END
+    assert outcome([body[:70], body[70:-last], body[-last:]]) == []
+
+
+@given(CONTENT.map(b"".join), st.lists(st.integers(1, 9), min_size=1))
+def test_a_file_is_the_same_in_whatever_pieces_it_comes(content, sizes):
+    head = FILE.partition(b"file-in-a-file")[0]
+    body = head + content + b"\r\n" + FIELD + END
+    pieces, at = [], 0
+    while at < len(body):
+        size = sizes[len(pieces) % len(sizes)]
+        pieces.append(body[at : at + size])
+        at += size
+    assert outcome(pieces) == outcome([body])
 
 
 def test_the_content_type_goes_on_with_one_meaning():

@@ -43,7 +43,7 @@ enum {
     DEFAULT_CHUNKS = 200,
     EVENTS_BESIDE_CONTENT = 4,
     WORDS = 8,
-    ID_DIGITS = 10,
+    ID_DIGITS = 50,
 };
 
 struct text {
@@ -226,19 +226,20 @@ static void make_messages(void) {
     end_body(&messages.end[2]);
 }
 
+#define ID "01234567890123456789012345678901234567890123456789"
 #define RESPONSE                                                                                   \
-    "\"id\":\"resp_mock0123456789\",\"object\":\"response\",\"created_at\":1760000000,"            \
+    "\"id\":\"resp_" ID "\",\"object\":\"response\",\"created_at\":1760000000,"            \
     "\"model\":\"gpt-5-2025-08-07\",\"error\":null,\"incomplete_details\":null,"                   \
     "\"parallel_tool_calls\":true,\"tools\":[],\"tool_choice\":\"auto\",\"metadata\":{},"
 #define ITEM(status, content)                                                                      \
-    "{\"id\":\"msg_mock0123456789\",\"type\":\"message\",\"status\":\"" status                               \
+    "{\"id\":\"msg_" ID "\",\"type\":\"message\",\"status\":\"" status                               \
     "\",\"role\":\"assistant\",\"content\":[" content "]}"
 #define PART(text) "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"" text "\"}"
 #define RESPONSE_USAGE                                                                             \
     "\"usage\":{\"input_tokens\":212,\"input_tokens_details\":{\"cached_tokens\":0},"              \
     "\"output_tokens\":117,\"output_tokens_details\":{\"reasoning_tokens\":0},"                    \
     "\"total_tokens\":329}"
-#define AT ",\"item_id\":\"msg_mock0123456789\",\"output_index\":0,\"content_index\":0"
+#define AT ",\"item_id\":\"msg_" ID "\",\"output_index\":0,\"content_index\":0"
 
 static void make_responses(void) {
     make_answer(&responses.answer, "{" RESPONSE "\"status\":\"completed\",\"output\":["
@@ -341,22 +342,23 @@ static void append(struct connection *c, const char *bytes, size_t length) {
     c->out_bytes += length;
 }
 
-/* Writes the number of its request into each id of a response or an item. */
-static void put_numbers(char *bytes, size_t length, unsigned number) {
-    static const char id[] = "_mock0123456789";
+/* Makes each id of a response or an item that of its request: as OpenAI's, with the time in it. */
+static void put_ids(char *bytes, size_t length, unsigned number) {
+    static const char id[] = "_" ID;
+    unsigned long long drawn = (number + 1ull) * 0x9E3779B97F4A7C15ull;
     char *end = bytes + length, *at = bytes;
     while ((at = memmem(at, end - at, id, sizeof id - 1))) {
         char digits[ID_DIGITS + 1];
-        sprintf(digits, "%0*u", ID_DIGITS, number);
+        sprintf(digits, "%016llx01%08lx%016llx%08x", drawn, (long)time(NULL), ~drawn, number);
+        memcpy(at + 1, digits, ID_DIGITS);
         at += sizeof id - 1;
-        memcpy(at - ID_DIGITS, digits, ID_DIGITS);
     }
 }
 
 static int send_text(struct connection *c, const struct text *text) {
     append(c, text->bytes, text->length);
     if (c->format == &responses)
-        put_numbers(c->out + c->out_bytes - text->length, text->length, c->number);
+        put_ids(c->out + c->out_bytes - text->length, text->length, c->number);
     return flush(c);
 }
 

@@ -130,6 +130,7 @@ def test_it_is_kept_for_a_time_after_its_last_use(storage):
         with pytest.raises(ApiError):
             await stored.find("r1", 1)
         await stored.keep(call("Hi"), 1, TARGET, response("r2", "Hello."), False)
+        await stored._tidy()
 
     run(storage, story, keep_seconds=36_000.0)
     assert [row.response_id for row in rows(storage)] == ["r2"]
@@ -263,11 +264,13 @@ def test_what_is_too_old_goes_even_if_none_is_kept_any_more(storage, monkeypatch
         stored_responses, "start_task", lambda *work: started.append(child_task(*work))
     )
 
+    monkeypatch.setattr(response_rows, "_OLD_ROWS", 2)  # in one transaction
+
     async def story(stored):
-        await stored.keep(call("Hi"), 1, TARGET, response("r1", "x"), False)
-        await stored.keep(call("Hi"), 1, TARGET, response("r2", "x"), False)
-        first = StoredResponse.update(expires_at=now()).where(StoredResponse.response_id == "r1")
-        storage.call(first.execute)
+        for number in range(6):
+            await stored.keep(call("Hi"), 1, TARGET, response(f"r{number}", "x"), False)
+        old = StoredResponse.update(expires_at=now()).where(StoredResponse.response_id != "r2")
+        storage.call(old.execute)
         none = StoredResponses(storage, ResponsesOptions(keep_seconds=0))
         none.tidy()
         assert not started, "it is not looked for all the time"

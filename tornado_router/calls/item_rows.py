@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tornado_router.calls.new_response import MOST_ITEMS, NewResponse, Place, Taken
 from tornado_router.storage import bulk_insert, bulk_values
+from tornado_router.storage.id_numbers import id_number
 from tornado_router.storage.sql import chunked
 from tornado_router.storage.tables import StoredItem, StoredResponse
 from tornado_router.storage.values import now
@@ -23,7 +24,7 @@ VENDOR = "CASE WHEN r.content IS NULL THEN r.provider END"
 
 _BEFORE = (
     f"SELECT i.id, i.item_id, i.user_id, {VENDOR} FROM stored_items i "  # noqa: S608
-    "LEFT JOIN stored_responses r ON r.id = i.stored_id WHERE i.item_id IN {}"
+    "LEFT JOIN stored_responses r ON r.id = i.stored_id WHERE i.id_number IN {}"
 )
 
 
@@ -50,20 +51,25 @@ def insert(responses: Sequence[NewResponse], written: Mapping[NewResponse, int])
     """
     taken = Taken()
     rows = taken.newest(
-        (Place(item_id, new.user_id, new.vendor), (item_id, new))
+        (Place(item_id, new.user_id, new.vendor), (item_id, id_number(item_id), new))
         for new in responses
         for item_id in dict.fromkeys(new.item_ids[:MOST_ITEMS])
     )
     database = StoredItem._meta.database
-    before = bulk_values.find(database, _BEFORE, {item_id for item_id, _ in rows})
+    before = bulk_values.find(database, _BEFORE, {number for _, number, _ in rows})
     gone = [row_id for row_id, *place in before if taken.has(Place(*place))]
     bulk_values.change(database, "DELETE FROM stored_items WHERE id IN {}", gone)
     bulk_insert.insert(
         database,
         "stored_items",
         [
-            {"item_id": item_id, "user_id": new.user_id, "stored_id": written[new]}
-            for item_id, new in rows
+            {
+                "item_id": item_id,
+                "id_number": number,
+                "user_id": new.user_id,
+                "stored_id": written[new],
+            }
+            for item_id, number, new in rows
             if new in written
         ],
     )
@@ -84,7 +90,8 @@ def find(user_id: int, item_ids: Collection[str]) -> Found:
     """
     found = Found({}, set())
     for some in chunked(item_ids, _AT_ONCE):
-        for row in StoredItem.select().where(StoredItem.item_id.in_(some)):
+        numbers = StoredItem.id_number.in_([id_number(item_id) for item_id in some])
+        for row in StoredItem.select().where(numbers, StoredItem.item_id.in_(some)):
             if row.user_id == user_id:
                 found.own[row.item_id] = row.stored_id
             else:

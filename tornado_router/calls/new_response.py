@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from tornado_router.storage.id_numbers import id_number
 from tornado_router.storage.values import now
 
 MOST_ITEMS = 1000
@@ -21,6 +22,7 @@ class NewResponse:
         item_ids: of its output.
         is_being_made: whether it is of the background, and its process gives signs of life.
         id: of its row, once that is written.
+        id_number: of its id.
     """
 
     response_id: str
@@ -34,6 +36,10 @@ class NewResponse:
     item_ids: Sequence[str] = ()
     is_being_made: bool = False
     id: int | None = None
+    id_number: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.id_number = id_number(self.response_id)
 
     @property
     def size(self) -> int:
@@ -72,6 +78,7 @@ class Taken:
 
     def __init__(self) -> None:
         self._taken: set[Hashable] = set()
+        self._later: list[Place] = []
 
     def take(self, place: Place) -> None:
         """A new row is there."""
@@ -82,6 +89,9 @@ class Taken:
 
     def has(self, place: Place) -> bool:
         """Whether a row goes that was there before."""
+        for later in self._later:
+            self.take(later)
+        self._later.clear()
         name, user_id, vendor = place
         return (name, user_id) in self._taken or (name, vendor) in self._taken
 
@@ -91,8 +101,11 @@ class Taken:
         Args:
             rows: in the order in which they would be written one by one.
         """
-        left = []
-        for place, row in reversed(list(rows)):
+        rows, left = list(rows), []
+        if len({place.name for place, _ in rows}) == len(rows):  # as nearly always
+            self._later += [place for place, _ in rows]
+            return [row for _, row in rows]
+        for place, row in reversed(rows):
             if not self.has(place):
                 left.append(row)
             self.take(place)

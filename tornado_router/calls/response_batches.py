@@ -1,7 +1,8 @@
 """Responses that are to be kept, written many at a time.
 
-A client waits until its response is there, so nothing is gathered for a while: those that come
-while some are written make the next transaction. Where calls come one by one, each has its own.
+A client waits until its response is there. One that comes alone is written at once. Those that come
+while it is written, and within `PAUSE_SECONDS` behind it, make the next transaction: one of several
+takes little more than one of one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from tornado_router.storage.storage import Storage
 
 MOST_AT_ONCE = 100
 """In one transaction: other processes wait to write meanwhile."""
+
+PAUSE_SECONDS = 0.01
+"""Between two transactions; a vendor takes a hundred times as long."""
 
 _Waiting = tuple[NewResponse, asyncio.Future[None]]
 
@@ -68,6 +72,8 @@ class ResponseBatches:
             while batch := self._waiting[:MOST_AT_ONCE]:
                 del self._waiting[:MOST_AT_ONCE]
                 await self._write(batch)
+                if len(self._waiting) < MOST_AT_ONCE:
+                    await asyncio.sleep(PAUSE_SECONDS)
         finally:  # a stop may have come between
             self._is_writing = False
             for _, done in (*batch, *self._waiting):

@@ -15,6 +15,7 @@ from tornado_router.calls.new_response import NewResponse, Place, Taken
 from tornado_router.error_codes import Invalid, Refusal
 from tornado_router.errors import ApiError
 from tornado_router.storage import bulk_insert, bulk_values
+from tornado_router.storage.id_numbers import id_number
 from tornado_router.storage.storage import transaction
 from tornado_router.storage.tables import BackgroundResponse, StoredResponse
 from tornado_router.storage.values import now
@@ -32,8 +33,8 @@ while it is put as the provider takes it."""
 DEAD_SECONDS = 60.0
 """A process that makes a response and gives no sign of it for so long was cut off."""
 
-_OLD_ROWS = 100
-"""So many are deleted whenever one is written, and now and then."""
+_OLD_ROWS = 500
+"""So many are deleted in one transaction."""
 
 _SURPLUS_ROWS = 1000
 """The same, of those that are too much for their user."""
@@ -43,10 +44,9 @@ _SHARE = 100
 
 _KNOWN_USERS = 10_000
 _UNIQUE = "response_id, user_id"
-_COLUMNS = ("response_id", "user_id", "previous", "provider", "model", "content", "size")
 _BEFORE = (
     f"SELECT r.id, r.response_id, r.user_id, {item_rows.VENDOR} "  # noqa: S608
-    "FROM stored_responses r WHERE r.response_id IN {}"
+    "FROM stored_responses r WHERE r.id_number IN {}"
 )
 _TOO_OLD = "SELECT id FROM stored_responses WHERE expires_at <= {0} LIMIT {0}"
 _SUMS = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM stored_responses WHERE user_id = {0}"
@@ -159,7 +159,7 @@ def too_long(param: str = "previous_response_id") -> ApiError:
 
 
 def insert(responses: Sequence[NewResponse], bounds: UserBounds) -> None:
-    """Writes new responses, and deletes some that are too old, and those too much of their users.
+    """Writes new responses, and deletes those that are too much of their users.
 
     Where rows of others have the same ids, they go: see `Taken`.
 
@@ -172,14 +172,13 @@ def insert(responses: Sequence[NewResponse], bounds: UserBounds) -> None:
     left = taken.newest((_place_of(new), new) for new in responses)
     database = StoredResponse._meta.database
     with transaction():
-        before = bulk_values.find(database, _BEFORE, [new.response_id for new in responses])
+        before = bulk_values.find(database, _BEFORE, {new.id_number for new in responses})
         _delete_rows([row_id for row_id, *place in before if taken.has(Place(*place))])
         written = _write(left)
         item_rows.insert(responses, written)
         for new, row_id in written.items():
             if new.is_being_made:
                 BackgroundResponse.create(stored_id=row_id, alive_at=now())
-        _delete_rows(_old())
         for new, row_id in written.items():
             if bounds.may_be_passed(new.user_id, new.size):
                 _trim(new.user_id, row_id, bounds)
@@ -195,7 +194,14 @@ def _write(responses: Sequence[NewResponse]) -> dict[NewResponse, int]:
     """Writes responses; returns the ids of their rows."""
     rows = [
         {
-            **{name: getattr(new, name) for name in _COLUMNS},
+            "response_id": new.response_id,
+            "id_number": new.id_number,
+            "user_id": new.user_id,
+            "previous": new.previous,
+            "provider": new.provider,
+            "model": new.model,
+            "content": new.content,
+            "size": new.size,
             "created_at": str(new.created_at),
             "expires_at": str(new.expires_at),
         }
@@ -289,11 +295,14 @@ def fail_dead(cut_off: Callable[[str], str]) -> None:
             ).execute()
 
 
-def delete_old() -> None:
-    """Deletes some rows that are too old."""
-    if _old():  # without waiting for a turn to write
-        with transaction():
-            _delete_rows(_old())
+def delete_old() -> bool:
+    """Deletes some rows that are too old; returns whether there may be more."""
+    if not _old():  # without waiting for a turn to write
+        return False
+    with transaction():
+        old = _old()
+        _delete_rows(old)
+    return len(old) == _OLD_ROWS
 
 
 def after(seconds: float) -> datetime.datetime:
@@ -303,6 +312,7 @@ def after(seconds: float) -> datetime.datetime:
 
 def _get(response_id: str, user_id: int) -> StoredResponse | None:
     found: StoredResponse | None = StoredResponse.get_or_none(
+        StoredResponse.id_number == id_number(response_id),
         StoredResponse.response_id == response_id,
         StoredResponse.user_id == user_id,
         StoredResponse.expires_at > now(),

@@ -6,6 +6,7 @@ the database, with the items of the input that was new with them: a conversation
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -45,6 +46,9 @@ MOST_NAMED = 1000
 """Items that one call may name by their ids."""
 
 TIDY_SECONDS = 10.0
+
+_TURN_SECONDS = 0.05
+"""Between two transactions that delete what is too old, others write."""
 
 
 class Origin(NamedTuple):
@@ -98,7 +102,8 @@ class StoredResponses:
 
     async def _tidy(self) -> None:
         with suppress(DatabaseAwayError):  # later, then
-            await self._storage.run(rows.delete_old)
+            while await self._storage.run(rows.delete_old):  # noqa: ASYNC110 - it does not poll
+                await asyncio.sleep(_TURN_SECONDS)
             await self._storage.run(lambda: rows.fail_dead(_cut_off))
 
     async def origin(self, call: Call, user_id: int) -> Origin:

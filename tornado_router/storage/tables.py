@@ -223,11 +223,13 @@ class StoredResponse(Model):
 
     `content` is a JSON object with the items of the input and the response, of `size` characters;
     it is null where the vendor has them. Ids are a vendor's own and may repeat, but not for a user.
+    `id_number` is that of `response_id`: see `id_numbers`.
     Rows hold no foreign keys; a user's are deleted with the user.
     """
 
     id = BigAutoField()
     response_id = CharField(max_length=128)
+    id_number = BigIntegerField(default=0, index=True)
     user_id = IntegerField()
     previous = CharField(max_length=128, null=True)
     provider = CharField()
@@ -239,7 +241,7 @@ class StoredResponse(Model):
 
     class Meta:
         table_name = "stored_responses"
-        indexes = ((("response_id", "user_id"), True), (("user_id", "id", "size"), False))
+        indexes = ((("user_id", "id", "size"), False),)
 
 
 class BackgroundResponse(Model):
@@ -261,17 +263,17 @@ class BackgroundResponse(Model):
 class StoredItem(Model):
     """That an item of a stored response's output has an id, by which requests may name it.
 
-    Of items that share an id, there is the newest of each user.
+    Of items that share an id, there is the newest of each user. `id_number` is that of `item_id`.
     """
 
     id = BigAutoField()
     item_id = CharField(max_length=128)
+    id_number = BigIntegerField(default=0, index=True)
     user_id = IntegerField()
     stored_id = BigIntegerField(index=True)
 
     class Meta:
         table_name = "stored_items"
-        indexes = ((("item_id", "user_id"), True),)
 
 
 class StoredEvents(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,8 @@ class ResponsesEncoder:
         self.response: Mapping[str, Any] | None = None
         self._items: list[Mapping[str, Any]] = []  # those that are whole
         self._open: dict[Any, _Open] = {}  # those that are not, by their places in the output
+        self._grown: Said | None = None  # which unread events are like
+        self._growing = _Open({})  # what those are of
 
     def encode(self, chunk: Body) -> bytes:
         """One event.
@@ -91,7 +93,9 @@ class ResponsesEncoder:
         if type(chunk) is Passed:
             self.generated += chunk.size
             self._number += len(chunk.texts)
-            self._grow(chunk.like.body, map(bytes.decode, chunk.texts))
+            if chunk.like is not self._grown:
+                self._growing, self._grown = self._growing_item(chunk.like.body), chunk.like
+            self._growing.texts += map(bytes.decode, chunk.texts)
             return chunk.data
         body: Mapping[str, Any]
         raw: bytes | None
@@ -106,7 +110,7 @@ class ResponsesEncoder:
             delta = body.get("delta")
             if type(delta) is str:
                 self.generated += len(delta) if delta.isascii() else byte_size(delta)
-                self._grow(body, (delta,))
+                self._growing_item(body).texts.append(delta)
             else:
                 self.generated += text_size(delta)
         elif "response" in body or "item" in body:
@@ -163,6 +167,7 @@ class ResponsesEncoder:
         self, kind: str, body: Mapping[str, Any], raw: bytes | None
     ) -> tuple[Mapping[str, Any], bytes | None]:
         """Remembers what an event says of the response or of an item, and completes it."""
+        self._grown = None
         response = body.get("response")
         if isinstance(response, Mapping):
             if kind in ENDED:
@@ -188,12 +193,13 @@ class ResponsesEncoder:
             self._open.pop(_place(body), None)
         return body, raw
 
-    def _grow(self, event: Mapping[str, Any], texts: Iterable[str]) -> None:
-        """Notes what events of an item say, in case it stays unfinished."""
+    def _growing_item(self, event: Mapping[str, Any]) -> _Open:
+        """The item that has what an event says, in case it stays unfinished."""
         item = self._open.get(_place(event))
-        if item is not None and event["type"] in _FIELDS:
-            item.field = _FIELDS[event["type"]]
-            item.texts += texts
+        if item is None or event["type"] not in _FIELDS:
+            return _Open(event)  # of nothing that was begun, so it is not kept
+        item.field = _FIELDS[event["type"]]
+        return item
 
     def _ended(self, **fields: Any) -> dict[str, Any]:
         """The response as the last event has it."""

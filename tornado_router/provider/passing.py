@@ -88,12 +88,14 @@ class _Slot(NamedTuple):
 
     Attributes:
         before: the bytes between the slot before it, or the start of the event, and this.
-        value: all that may stand there.
+        size: how many those are.
+        match: matches all that may stand there.
         is_text: whether it is the text.
     """
 
     before: bytes
-    value: re.Pattern[bytes]
+    size: int
+    match: Callable[[bytes, int], re.Match[bytes] | None]
     is_text: bool
 
 
@@ -130,8 +132,8 @@ class Passing:
             return None
         texts = []
         while at < end:
-            for before, value, is_text in slots:
-                found = value.match(events, at + len(before))
+            for before, size, match, is_text in slots:
+                found = match(events, at + size)
                 if found is None or not events.startswith(before, at):
                     return None
                 if is_text:
@@ -173,11 +175,12 @@ class Passing:
             return
         slots, at = [], 0
         for start, end, value in sorted(places):
-            slots.append(_Slot(event[at:start], value, value is _TEXT))
+            slots.append(_Slot(event[at:start], start - at, value.match, value is _TEXT))
             at = end
         after = event[at : -len(_OBJECT_END)]
         if after.endswith((b" ", b"\t")):  # Anthropic hides so how long a text is
-            slots.append(_Slot(after.rstrip(b" \t"), _BLANKS, is_text=False))
+            after = after.rstrip(b" \t")
+            slots.append(_Slot(after, len(after), _BLANKS.match, is_text=False))
             after = b""
         self._like, self._slots, self._after = like, slots, after + _OBJECT_END
 

@@ -87,7 +87,7 @@ class TestWhole:
     def test_the_vendors_bytes_go_on_as_they_are(self):
         raw = orjson.dumps(MESSAGE, option=orjson.OPT_INDENT_2)
         encoded = MESSAGES.whole(call(), Relayed(MESSAGE, raw))
-        assert encoded == (raw, "application/json", Usage(5, 2))
+        assert encoded[:3] == (raw, "application/json", Usage(5, 2))
 
     def test_a_made_one_is_written(self):
         encoded = MESSAGES.whole(call(), MESSAGE)

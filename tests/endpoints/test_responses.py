@@ -177,16 +177,16 @@ def test_calls_and_their_outputs_belong_together(items, fields, fault):
 class TestWhole:
     def test_the_bytes_of_a_vendor_stay(self):
         raw = b'{ "output": [], "usage": {"input_tokens": 3, "output_tokens": 4} }'
-        data, kind, usage = RESPONSES.whole(call(), Relayed(orjson.loads(raw), raw))
+        data, kind, usage, _ = RESPONSES.whole(call(), Relayed(orjson.loads(raw), raw))
         assert (data, kind) == (raw, "application/json")
         assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (3, 4, False)
 
     def test_it_is_called_as_the_client_did(self):
-        data, _, _ = RESPONSES.whole(call(), {"output": [], "model": "vendor"}, "asked")
+        data, _, _, _ = RESPONSES.whole(call(), {"output": [], "model": "vendor"}, "asked")
         assert orjson.loads(data)["model"] == "asked"
 
     def test_what_has_no_usage_gets_an_estimate(self):
-        data, _, usage = RESPONSES.whole(call(), {"output": [MESSAGE]})
+        data, _, usage, _ = RESPONSES.whole(call(), {"output": [MESSAGE]})
         assert usage.estimated
         assert usage.completion_tokens == 4  # of 16 bytes
         assert orjson.loads(data)["usage"]["output_tokens"] == 4

@@ -145,7 +145,7 @@ class Exchange:
         if self._count is not None and not self.encoding:
             self._count_new()
             return True
-        if self._pieces and not self._is_taken():
+        if self._pieces and (self._take is None or not self._is_taken(self._take)):
             self._wake()
         self._is_full = self._size > 2 * self.room
         return not self._is_full
@@ -203,9 +203,7 @@ class Exchange:
             raise self.error
         if self.encoding:
             return await read_whole(lambda: self.read(TURN_BYTES), count)
-        if len(self._pieces) == 1 and not self._offset:
-            return self._pieces[0]
-        return self._joined(self._size)
+        return self._joined(self._size) if self._offset else b"".join(self._pieces)
 
     async def end_within(self, seconds: float) -> None:
         """Waits a while for the end, and reads nothing any more."""
@@ -231,8 +229,8 @@ class Exchange:
                 await self._waiter
             finally:
                 self._waiter = None
-        piece = self._pieces[0]
-        if len(self._pieces) == 1 and not self._offset and len(piece) <= most:
+        if self._size <= most and not self._offset:
+            piece = b"".join(self._pieces)
             self._pieces.clear()
             self._size = 0
         else:
@@ -242,12 +240,15 @@ class Exchange:
             self._read_on()
         return piece
 
-    def _is_taken(self) -> bool:
+    def _is_taken(self, take: Callable[[bytes], bool]) -> bool:
         """Whether what has come is taken at once, so that who waits for it goes on waiting."""
-        waiter, size = self._waiter, self._size
-        if self._take is None or waiter is None or waiter.done() or size > PIECE:
-            return False
-        if not self._take(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)):
+        waiter = self._waiter
+        if (
+            waiter is None
+            or self._size > PIECE
+            or waiter.done()
+            or not take(b"".join(self._pieces))
+        ):
             return False
         self._pieces.clear()
         self._size = 0

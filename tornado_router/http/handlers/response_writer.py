@@ -106,11 +106,10 @@ class ResponseWriter:
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Writes a part of the body."""
-        if self.begun:  # the head is out, so there is nothing for the handler to do
-            self._written = self._connection.write(data)
-        else:
-            self._written = self._handler.begin(data)
-        return self._written
+        # If the head is out, there is nothing for the handler to do.
+        begun = self._written is not None or self._has_early_head
+        written = self._written = (self._connection.write if begun else self._handler.begin)(data)
+        return written
 
     def finish(self, data: bytes) -> Awaitable[None]:
         """Writes the last part of the body."""

@@ -89,12 +89,16 @@ _EXAMPLES: Mapping[str, Any] = {
 class ChatAsk(Ask):
     """What a chat completion asks for."""
 
-    __slots__ = ()
+    __slots__ = ("_media",)
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self._media: list[str] | None = None
 
     def prompt(self) -> tuple[int, int]:
         """An estimate by the size of the JSON; if there are media, by the texts inside."""
         call = self.call
-        media = _media_parts(call.body)
+        media = self._media_parts()
         if not media:
             return -(-len(call.raw) // BYTES_PER_TOKEN), 0
         return CHAT_COMPLETIONS.estimate_prompt(call.body), media.count("image_url")
@@ -102,8 +106,14 @@ class ChatAsk(Ask):
     def amounts(self, seen: int) -> Amounts:
         """Images, and whether tokens may be of audio or of images."""
         call = self.call
-        has_media = seen or call.body.get("modalities") or b'"input_audio"' in call.raw
+        has_media = seen or call.body.get("modalities") or "input_audio" in self._media_parts()
         return Amounts(seen, has_media=True) if has_media else NO_AMOUNTS
+
+    def _media_parts(self) -> list[str]:
+        """As `_media_parts`, which is asked once: most calls are asked for it twice."""
+        if self._media is None:
+            self._media = _media_parts(self.call.body)
+        return self._media
 
     def output(self) -> Output:
         """`n` choices of at most `max_completion_tokens`, or `max_tokens`: the lesser is sent."""
@@ -117,7 +127,7 @@ class ChatAsk(Ask):
     def needs(self) -> Mapping[str, str]:
         """Kinds of media, tools, structured outputs."""
         body = self.call.body
-        needs = {_MEDIA[kind]: "messages" for kind in _media_parts(body) if kind in _MEDIA}
+        needs = {_MEDIA[kind]: "messages" for kind in self._media_parts() if kind in _MEDIA}
         if body.get("tools"):
             needs["tools"] = "tools"
         response_format = body.get("response_format")

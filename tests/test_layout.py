@@ -77,6 +77,7 @@ ELSEWHERE = {
     "storage/kept_tables": "storage/test_tables.py",
     "runtime/passed_requests": "http/handlers/passed/test_batches.py",
     "calls/passed/request": "http/handlers/passed/test_passed.py",
+    "calls/passed/resumable": "http/handlers/passed/test_resumable.py",
     "calls/passed/story": "http/handlers/passed/test_passed.py",
     "calls/passed/uploads": "http/handlers/passed/test_passed.py",
     "calls/resource_rows": "calls/test_resources.py",

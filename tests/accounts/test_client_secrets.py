@@ -2,7 +2,7 @@
 
 import pytest
 
-from tornado_router.accounts.client_secrets import ClientSecrets, looks_like_secret
+from tornado_router.accounts.client_secrets import UPLOADS, ClientSecrets, looks_like_secret
 
 SECRET = "x" * 40
 SESSION = {"type": "realtime", "model": "m", "instructions": "Grüße " * 50}
@@ -36,3 +36,9 @@ def test_one_is_changed_by_nobody():
     for at in range(3, len(value), 7):
         other = value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :]
         assert secrets.read(other) is None
+
+
+def test_one_is_of_no_use_for_another_purpose():
+    value, _ = ClientSecrets(SECRET, purpose=UPLOADS).make("hash", SESSION, 60)
+    assert ClientSecrets(SECRET).read(value) is None
+    assert ClientSecrets(SECRET, purpose=UPLOADS).read(value).key_hash == "hash"

@@ -1,4 +1,6 @@
-"""Short-lived secrets for realtime sessions, which a server passes on to a browser or a phone.
+"""Short-lived secrets that stand for a key, in realtime sessions and uploads that go on.
+
+Those of sessions are passed on by a server to a browser or a phone.
 
 A secret is signed and says all there is to know: whose key it stands for, until when, and the
 session that it may open. So it works on every worker, and nothing has to be kept of it. It is as
@@ -15,6 +17,9 @@ from typing import Any, NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
 
+SESSIONS, UPLOADS = "tornado-router.client-secret", "tornado-router.upload"
+"""What secrets are for: those for the one are of no use for the other."""
+
 PREFIX = "ek_"
 """Begins a secret, as it does OpenAI's."""
 
@@ -27,7 +32,7 @@ class ClientSecret(NamedTuple):
 
     Attributes:
         key_hash: what its key is looked up by.
-        session: that it may open, as its API describes one.
+        session: that it may open, as its API describes one; or the upload.
         expires_at: seconds since 1970.
     """
 
@@ -42,12 +47,15 @@ class ClientSecrets:
     Args:
         secret: signs them; empty for a random one, so that they end with this process.
         clock: seconds since 1970.
+        purpose: what they are for.
     """
 
-    def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, secret: str, clock: Callable[[], float] = time.time, *, purpose: str = SESSIONS
+    ) -> None:
         self._serializer = URLSafeSerializer(
             secret or secrets.token_urlsafe(32),
-            salt="tornado-router.client-secret",
+            salt=purpose,
             # the default is SHA-1
             signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
         )

@@ -136,6 +136,7 @@ class Services:
         serving: what router.toml decides; a reload puts another in its place.
         authenticator: knows API keys.
         client_secrets: makes and reads secrets of realtime sessions.
+        upload_secrets: the same of uploads that go on.
         access_log: gets a line for each request.
         metrics: count requests.
         bounds: of what clients hold of this process.
@@ -152,6 +153,7 @@ class Services:
     serving: Serving
     authenticator: Authenticator
     client_secrets: ClientSecrets
+    upload_secrets: ClientSecrets
     access_log: AccessLog
     metrics: Metrics
     bounds: ClientBounds

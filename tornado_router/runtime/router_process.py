@@ -12,7 +12,7 @@ from typing import Any, cast
 from loguru import logger
 
 from tornado_router.accounts.authenticator import Authenticator
-from tornado_router.accounts.client_secrets import ClientSecrets
+from tornado_router.accounts.client_secrets import UPLOADS, ClientSecrets
 from tornado_router.accounts.passwords import Passwords
 from tornado_router.accounts.plans import Plans
 from tornado_router.accounts.service import Accounts
@@ -205,6 +205,7 @@ class RouterProcess:
             serving=self._prepare(loaded),
             authenticator=self._authenticator,
             client_secrets=ClientSecrets(config.auth.jwt_secret),
+            upload_secrets=ClientSecrets(config.auth.jwt_secret, purpose=UPLOADS),
             access_log=self.access_log,
             metrics=self.metrics,
             bounds=bounds,

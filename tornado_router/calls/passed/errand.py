@@ -9,6 +9,7 @@ from loguru import logger
 
 from tornado_router.calls.account import CallAccount
 from tornado_router.calls.client import Client, ClientLeftError
+from tornado_router.calls.passed import resumable
 from tornado_router.calls.passed.batches.service import Batches
 from tornado_router.calls.passed.batches.submission import is_submission
 from tornado_router.calls.passed.gate import Gate
@@ -166,7 +167,14 @@ class Errand:
         if request.method == "DELETE" and request.path.owned and not request.path.inner:
             await self._resources.forget(self._owner.user_id, request.provider, request.path.owned)
         self._client.set_status(response.status)
-        await self._deliver(raw, kind, usage, self._source.headers(response))
+        await self._deliver(raw, kind, usage, self._headers(response))
+
+    def _headers(self, response: UpstreamStream) -> dict[str, str]:
+        """Those of a response that reach the client."""
+        headers, address = self._source.headers(response), self._request.address
+        url = headers.pop(resumable.URL_HEADER, "")
+        own = address(url) if url and address else None
+        return {**headers, resumable.URL_HEADER: own} if own else headers
 
     async def _deliver(
         self, data: bytes, kind: str, usage: Usage, headers: Mapping[str, str]
@@ -187,7 +195,7 @@ class Errand:
         if not is_events:
             account.copy.drop()
         meter, length = UsageMeter(), length_of(response.headers)
-        headers = {**self._source.headers(response), **account.response_headers()}
+        headers = {**self._headers(response), **account.response_headers()}
         if length and response.status != _NO_CONTENT:
             headers["Content-Length"] = length
         client.set_status(response.status)
@@ -278,9 +286,8 @@ class Errand:
 
     def _passed(self, query: Query, body: Any) -> PassThrough:
         request = self._request
-        return PassThrough(
-            request.method, request.path.written, write_query(query), request.forwarded(), body
-        )
+        asked = write_query([*query, *request.session])
+        return PassThrough(request.method, request.path.written, asked, request.forwarded(), body)
 
 
 def may_be_kept(request: PassedRequest) -> bool:

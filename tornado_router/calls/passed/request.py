@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode
 
+from tornado_router.calls.passed import resumable
 from tornado_router.config.credentials import SECRET_NAME
 from tornado_router.endpoints.dialects import Dialect
 from tornado_router.endpoints.passed_paths import PassedPath
@@ -58,6 +59,8 @@ class PassedRequest:
         raw: the bytes that it was read from.
         upload: a body in another form, which is still to come; None without one.
         content_type: of the upload.
+        session: parameters of the query by which the vendor knows an upload that goes on.
+        address: makes an address of the router's of the vendor's for an upload that goes on.
     """
 
     endpoint: str
@@ -71,6 +74,8 @@ class PassedRequest:
     raw: bytes = b""
     upload: Incoming | None = None
     content_type: str = ""
+    session: Query = ()
+    address: Callable[[str], str | None] | None = None
 
     @property
     def is_list(self) -> bool:
@@ -81,7 +86,8 @@ class PassedRequest:
     def forwarded(self) -> dict[str, str]:
         """The headers that go on."""
         found = {name.lower(): value for name, value in self.headers.items()}
-        kept = {name: found[name] for name in found if name in FORWARDED}
+        names = FORWARDED | resumable.FORWARDED if resumable.is_upload(self.path) else FORWARDED
+        kept = {name: found[name] for name in found if name in names}
         if self.raw:
             kept["content-type"] = "application/json"
         return kept

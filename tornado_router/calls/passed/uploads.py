@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
 from tornado_router.accounts.key_lookup import Key
+from tornado_router.calls.passed import resumable
 from tornado_router.calls.passed.gate import Gate
 from tornado_router.calls.passed.request import PassedRequest
 from tornado_router.endpoints.resource_ids import Named, ids_in, ids_in_text, names_an_id
@@ -45,6 +46,11 @@ def checked_upload(request: PassedRequest, key: Key, gate: Gate) -> CheckedUploa
         ApiError: 400 or 415, it is nothing that may be uploaded.
     """
     assert request.upload is not None, "it has one"
+    if resumable.is_upload(request.path) and resumable.has_bytes(request.headers):
+        request.upload.check()
+        return CheckedUpload(
+            Upload(request.content_type, request.upload.size, aiter(request.upload)), []
+        )
     if not is_form(request.content_type):
         raise Invalid.unsupported_content_type(
             got=request.content_type[:100], expected="application/json' or 'multipart/form-data"

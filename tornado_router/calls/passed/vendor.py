@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, cast
 
+from tornado_router.calls.passed import resumable
 from tornado_router.calls.upstream.interface import ByteStream
 from tornado_router.calls.vendor_errors import judge
 from tornado_router.error_codes import Invalid
@@ -23,7 +24,10 @@ from tornado_router.provider import (
 PIECE_BYTES = 256 * 1024
 """The most of a response that is passed on at once."""
 
-RETURNED = ("accept-ranges", "content-disposition", "content-range", "etag", "last-modified")
+RETURNED = (
+    *("accept-ranges", "content-disposition", "content-range", "etag", "last-modified"),
+    *(resumable.URL_HEADER, *resumable.RETURNED),
+)
 """Headers of a response that reach the client, beside its type and length."""
 
 _ASTERISK = b"*"

@@ -38,6 +38,8 @@ from tornado_router.validation.value_count import holds_more_by_turns
 
 JSON = "application/json"
 
+_HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
+
 MAX_PATH = 1000
 """So many characters of a path are logged."""
 
@@ -161,6 +163,18 @@ class BaseHandler(TornadoHandler):
 
     def look_after(self, now: float) -> None:
         """Acts if its response is silent. One that calls no model never is."""
+
+    @property
+    def origin(self) -> str:
+        """The address that the router was asked at; empty if the client names none.
+
+        What a proxy says of TLS is taken as it is: no other client gets to see it.
+        """
+        host = self.request.host
+        if not _HOST.fullmatch(host):
+            return ""
+        forwarded = self.request.headers.get("X-Forwarded-Proto") == "https"
+        return f"{'https' if self.connection.secure or forwarded else 'http'}://{host}"
 
     async def authenticate(self) -> None:
         """Accepts an API key.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 from typing import cast
 
@@ -12,8 +11,6 @@ from tornado_router.http.descriptions import Describe
 from tornado_router.http.handlers.base import JSON, BaseHandler
 from tornado_router.http.services import Services
 from tornado_router.validation import Profile
-
-_HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](?::[0-9]{1,5})?")
 
 PIECE = 64 * 1024
 """So much is written at once: a client that does not read holds no more of it, also where each has
@@ -57,7 +54,7 @@ class DocumentHandler(BaseHandler):
         content, example_origin, policy = await self.services.descriptions.get(
             self._describe, profile, serving.router, serving.passed.rules
         )
-        origin = self._origin(example_origin)
+        origin = self.origin or example_origin
         if policy:
             self.set_header("Content-Security-Policy", policy)
         self.set_header("Content-Type", content_type)
@@ -72,17 +69,6 @@ class DocumentHandler(BaseHandler):
                 await self.flush()
                 self.write(part)
             self.finish()
-
-    def _origin(self, example_origin: str) -> str:
-        """The address that the router was asked at, for examples.
-
-        What a proxy says of TLS is taken as it is: no other client gets to see it.
-        """
-        host = self.request.host
-        if not _HOST.fullmatch(host):
-            return example_origin
-        forwarded = self.request.headers.get("X-Forwarded-Proto") == "https"
-        return f"{'https' if self.connection.secure or forwarded else 'http'}://{host}"
 
 
 def _at(content: bytes, example_origin: str, origin: str) -> list[bytes]:

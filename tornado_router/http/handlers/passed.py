@@ -10,6 +10,13 @@ from typing import Any
 from tornado_router.background.held_memory import UNCOUNTED, Hold
 from tornado_router.calls.passed.gate import form_of
 from tornado_router.calls.passed.request import PassedRequest, read_query
+from tornado_router.calls.passed.resumable import (
+    ResumableUploads,
+    Upload,
+    has_bytes,
+    is_upload,
+    token_in,
+)
 from tornado_router.calls.passed.rules import Match
 from tornado_router.endpoints import ANTHROPIC, KNOWN, OPENAI, PASSTHROUGH
 from tornado_router.error_codes import Invalid, Refusal
@@ -21,6 +28,7 @@ from tornado_router.http.handlers.response_writer import ResponseWriter
 from tornado_router.http.request_header import header
 from tornado_router.http.services import Services
 from tornado_router.http.streamed_body import StreamedBody
+from tornado_router.observability.redaction import printable_name
 from tornado_router.validation import parse_json
 
 JSON_BYTES = 10 * 1024 * 1024
@@ -61,17 +69,34 @@ class PassedHandler(CallHandler):
         super().initialize(services, KNOWN[name])
         self.match = match
         self.body = body
+        self.upload: Upload | None = None
 
     async def authenticate(self) -> None:
-        """Accepts an API key, also where Google's clients put it.
+        """Accepts an API key, also where Google's clients put it, or the address of an upload.
 
         Raises:
-            ApiError: 401.
+            ApiError: 401; 404, there is no such upload.
         """
+        token = token_in(self.match.path, self.request.query)
+        if token is not None:
+            await self._go_on(token)
+            return
         google = header(self.request.headers, "X-Goog-Api-Key")
         if google and "Authorization" not in self.request.headers:
             self.request.headers["X-Api-Key"] = google
         await super().authenticate()
+
+    async def _go_on(self, token: str) -> None:
+        """Goes on with an upload: its address stands for the key that has begun it."""
+        upload = self.upload = self._uploads().find(token, self.match.path)
+        key = await self.services.authenticator.find(upload.key_hash) if upload else None
+        if key is None:
+            shown = printable_name(token)[:20]
+            raise Refusal.resource_not_found(what="Upload", id=shown, param="upload_id")
+        self.key, self.user_id = key, key.user_id
+
+    def _uploads(self) -> ResumableUploads:
+        return ResumableUploads(self.services.upload_secrets, self.match.provider, self.origin)
 
     async def get(self) -> None:
         """Passes the request on."""
@@ -118,20 +143,24 @@ class PassedHandler(CallHandler):
     async def _read(self, method: str) -> PassedRequest:
         """The request, with its body if that is JSON."""
         match, headers = self.match, self.request.headers
+        assert self.key is not None, "it was authenticated"
         request = PassedRequest(
             self.endpoint.name,
             match.provider,
             self.dialect,
             method,
             match.path,
-            read_query(self.request.query),
+            () if self.upload else read_query(self.request.query),
             headers,
+            session=self.upload.query if self.upload else (),
+            address=partial(self._uploads().address, key_hash=self.key.digest),
         )
         if self.body.is_empty:
             return request
         content_type = header(headers, "Content-Type") or JSON
         media_type = content_type.partition(";")[0].strip().lower()
-        if media_type != JSON:
+        is_part = is_upload(match.path) and has_bytes(headers)
+        if is_part or media_type != JSON:
             if "Content-Encoding" in headers:
                 raise Invalid.unsupported_content_encoding(
                     got=headers["Content-Encoding"][:100], expected="identity"

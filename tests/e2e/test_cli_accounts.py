@@ -87,6 +87,7 @@ def test_users(operator):
     assert operator.rows("users", "list", "--search", "eve")[0][3] == "unlimited"
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -109,6 +110,7 @@ def test_what_cannot_be_is_one_line(operator, arguments, says):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("password", ["tiny", "password123", "x" * 73])
 def test_a_password_that_cannot_be(operator, password):
     line = operator.fails(
@@ -194,6 +196,7 @@ class TestKeys:
         operator.run("users", "set", EMAIL, "--no-active")
         poll(lambda: router.post(HELLO, authorization=f"Bearer {key}").status == 401, seconds=5)
 
+    @pytest.mark.sqlite_suffices
     @pytest.mark.parametrize("grace", ["soon", "-1", "31d"])
     def test_a_grace_that_cannot_be(self, operator, grace):
         done = operator.project.cli("keys", "rotate", "1", f"--grace={grace}")
@@ -201,6 +204,7 @@ class TestKeys:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.sqlite_suffices
 class TestWords:
     """What a command says is in the words of the command line."""
 

@@ -94,6 +94,7 @@ def test_first_start_shows_one_key_and_the_second_none(router_project):
     assert "sk-tr-" not in first.stderr + second.stderr
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_router_stopped_while_it_starts_ends_in_order(router_project, number):
     project = router_project({"router.toml": ECHO})
@@ -104,6 +105,7 @@ def test_a_router_stopped_while_it_starts_ends_in_order(router_project, number):
     assert "stopped" in router.stderr
 
 
+@pytest.mark.sqlite_suffices
 def test_a_router_told_to_reload_while_it_starts_goes_on(router_project):
     project = router_project({"router.toml": ECHO})
     router = Process(SERVE, project.folder, "starting", project.env({}))
@@ -136,6 +138,7 @@ def test_administrator_owns_the_first_key(router_project):
     assert rows == [(1, 1, "[]")]
 
 
+@pytest.mark.sqlite_suffices
 @COLD
 def test_shipped_configuration_serves_offline(router_project):
     router = router_project({"router.toml": SHIPPED}).serve(PORT="0")
@@ -158,6 +161,7 @@ def router_models(router):
     return router.request("GET", "/v1/models", None, headers).json["data"]
 
 
+@pytest.mark.sqlite_suffices
 def test_provider_with_a_key_is_on(router_project):
     router = router_project({"router.toml": SHIPPED}).serve(PORT="0", OPENAI_API_KEY="sk-canary")
     assert "provider openai (openai): on" in router.stdout
@@ -165,6 +169,7 @@ def test_provider_with_a_key_is_on(router_project):
     assert "sk-canary" not in router.stdout + router.stderr
 
 
+@pytest.mark.sqlite_suffices
 def test_port_comes_from_the_environment(router_project):
     port = unused_port()
     router = router_project({"router.toml": SHIPPED}).serve(PORT=str(port))
@@ -199,6 +204,7 @@ def test_setting_takes_effect(tmp_path, name, beside):
     assert read(load(tmp_path / "router.toml", {})) != value
 
 
+@pytest.mark.sqlite_suffices
 @COLD
 def test_port_that_is_taken(router_project):
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -213,6 +219,7 @@ def test_port_that_is_taken(router_project):
     assert "shown once" in project.serve(PORT="0").stdout
 
 
+@pytest.mark.sqlite_suffices
 @COLD
 def test_configuration_with_faults_does_not_start(router_project):
     ended = router_project({"router.toml": "[server]\nprot = 1\n"}).cli("serve")
@@ -273,6 +280,7 @@ def test_stop_lets_running_calls_end_and_loses_no_row(
     assert {line["request_id"] for line in router.log() if "request_id" in line} == set(rows)
 
 
+@pytest.mark.sqlite_suffices
 def test_stop_cuts_off_what_outlasts_its_grace(router_project, router_toml, upstream):
     toml = router_toml.replace("[server]", "[server]\nshutdown_seconds = 0.2")
     router = router_project({"router.toml": toml}).serve()
@@ -306,6 +314,7 @@ def start_stream(router, stack, upstream):
     return response
 
 
+@pytest.mark.sqlite_suffices
 @COLD
 def test_stop_of_an_idle_router_is_quick_and_clean(router_project):
     router = router_project({"router.toml": ECHO}).serve()

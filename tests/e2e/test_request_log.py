@@ -114,6 +114,7 @@ def test_streams_hits_and_failures_are_kept_as_well(story):
     assert hit["response_bytes"] == miss["response_bytes"] > 0
 
 
+@pytest.mark.sqlite_suffices
 def test_a_stream_that_breaks_is_kept_with_its_error(story, upstream):
     body = {"model": "breaks", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     with story.router.asking(body) as connection:
@@ -146,6 +147,7 @@ def test_a_key_says_so(story):
     assert story.send("GET", f"/admin/request-logs?key_id={no[1]}").json["data"] == []
 
 
+@pytest.mark.sqlite_suffices
 def test_only_administrators_may(story):
     account = {"email": "ada@example.com", "password": PASSWORD}
     ada = story.send("POST", "/auth/register", account, None).json["token"]
@@ -171,6 +173,7 @@ def test_who_leaves_takes_it_along(story):
     assert story.kept(0) == []
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(("calls", "count"), [("none", 0), ("all", 2)])
 def test_for_all_or_for_nobody(router_project, upstream, calls, count):
     story = Story(router_project({"router.toml": configuration(upstream, calls)}))

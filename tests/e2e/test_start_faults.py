@@ -8,6 +8,8 @@ import pytest
 
 from ..support import DEADLINE
 
+pytestmark = pytest.mark.sqlite_suffices
+
 ROUTER_TOML = """
 [server]
 port = 0
@@ -34,8 +36,6 @@ def check(ended, *words):
 )
 def test_something_else_is_where_a_file_belongs(router_project, taken, is_folder, named):
     project = router_project({"router.toml": ROUTER_TOML})
-    if project.url:
-        pytest.skip("there is no file")
     path = project.folder / taken
     path.parent.mkdir(exist_ok=True)
     path.mkdir() if is_folder else path.write_text("x")
@@ -46,15 +46,11 @@ def test_something_else_is_where_a_file_belongs(router_project, taken, is_folder
 @pytest.mark.parametrize("place", ["/proc/none/x", "/sys/x", "/dev/null/x"])
 def test_a_file_system_that_takes_no_files(router_project, table, place):
     project = router_project({"router.toml": f'{ROUTER_TOML}[{table}"{place}"\n'})
-    if project.url and table.startswith("database"):
-        pytest.skip("there is no file")
     check(project.cli("serve"), place.rpartition("/")[0])
 
 
 def test_a_disk_without_room(router_project):
     project = router_project({"router.toml": ROUTER_TOML})
-    if project.url:
-        pytest.skip("there is no file")
     command = f"ulimit -f 0; exec {sys.executable} -m tornado_router.cli serve"
     ended = subprocess.run(
         ["/bin/sh", "-c", command],
@@ -98,8 +94,6 @@ def test_a_configuration_that_cannot_be_read(router_project, name, content):
 
 def test_all_that_the_router_makes_is_its_users_alone(router_project):
     project = router_project({"router.toml": ROUTER_TOML})
-    if project.url:
-        pytest.skip("there is no file")
     router = project.serve()
     hello = {"model": "echo/echo", "messages": [{"role": "user", "content": "hello"}]}
     assert router.post(hello, x_request_id="mine").status == 200

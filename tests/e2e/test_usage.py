@@ -150,6 +150,7 @@ def test_pages_and_csv_have_the_same_calls(router):
     assert lines[0]["model"] == '\'=HYPERLINK("http://x")'
 
 
+@pytest.mark.sqlite_suffices
 def test_a_key_and_nobody_at_all_get_nothing(router):
     ann = Person(router, ANN)
     assert request(router, "GET", "/usage", token=ann.key).error["code"] == "token_required"
@@ -170,6 +171,7 @@ ASKED = {
 }
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("path", ASKED)
 def test_callers_learn_what_a_call_costs(router, path):
     ann = Person(router, ANN)

@@ -84,6 +84,7 @@ def deployment(router_project, upstream, tmp_path_factory):
         yield Deployment(router_project, redis, upstream)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_second_router_does_not_share_the_port(deployment):
     port = int(deployment.router.origin.rpartition(":")[2])
     text = deployment.text.replace("port = 0", f"port = {port}", 1)
@@ -103,6 +104,7 @@ def is_alive(pid):
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
+@pytest.mark.sqlite_suffices
 def test_without_redis_they_are_refused(router_project):
     project = router_project({"router.toml": "[server]\nworkers = 2\n"})
     for command in ("check", "serve"):
@@ -127,6 +129,7 @@ def test_both_serve_and_a_limit_is_one_for_both(deployment):
     assert min(b - a for a, b in zip(before, after, strict=True)) > 5000  # ten calls
 
 
+@pytest.mark.sqlite_suffices
 def test_a_worker_that_dies_is_started_again_and_nobody_is_refused(deployment):
     first, second = deployment.workers()
     deployment.router.expect_log(r"was killed \(signal 9\)")
@@ -137,6 +140,7 @@ def test_a_worker_that_dies_is_started_again_and_nobody_is_refused(deployment):
     assert first not in deployment.workers()
 
 
+@pytest.mark.sqlite_suffices
 def test_a_changed_file_reaches_all(deployment):
     assert set(deployment.statuses(10, model="old")) == {200}
     path = deployment.project.folder / "router.toml"
@@ -171,6 +175,7 @@ def test_workers_are_replaced_and_no_call_notices(deployment, upstream):
     poll(lambda: served(deployment) == len(outcomes) + 8)
 
 
+@pytest.mark.sqlite_suffices
 def test_a_new_worker_that_cannot_start_replaces_none(deployment):
     before = deployment.workers()
     write(deployment, "[nonsense]\n")
@@ -183,6 +188,7 @@ def test_a_new_worker_that_cannot_start_replaces_none(deployment):
     assert deployment.statuses(4) == [200] * 4
 
 
+@pytest.mark.sqlite_suffices
 def test_one_process_alone_is_not_replaced(router_project):
     text = '[server]\nport = 0\n[log]\nformat = "json"\n[providers.echo]\ntype = "echo"\n'
     project = router_project({"router.toml": text})
@@ -193,6 +199,7 @@ def test_one_process_alone_is_not_replaced(router_project):
     assert router.health()["status"] == "ok"
 
 
+@pytest.mark.sqlite_suffices
 def test_they_stop_together_and_calls_that_run_are_served(deployment):
     answers = []
     threads = [
@@ -216,6 +223,7 @@ def test_they_stop_together_and_calls_that_run_are_served(deployment):
     assert len(deployment.router.usage_rows()) == 8
 
 
+@pytest.mark.sqlite_suffices
 def test_metrics_are_those_of_all_workers_also_of_one_that_died(deployment):
     deployment.statuses(20)
     poll(lambda: [served(deployment) for _ in range(8)] == [20] * 8)
@@ -230,6 +238,7 @@ def test_metrics_are_those_of_all_workers_also_of_one_that_died(deployment):
     assert metrics_files(deployment.workers()[1]) == files
 
 
+@pytest.mark.sqlite_suffices
 def test_workers_do_not_outlive_the_one_that_watches_them(deployment):
     workers = deployment.workers()
     deployment.router.kill()
@@ -239,6 +248,7 @@ def test_workers_do_not_outlive_the_one_that_watches_them(deployment):
         assert probe.connect_ex((host, int(port))) != 0
 
 
+@pytest.mark.sqlite_suffices
 def test_a_worker_that_cannot_start_ends_all(deployment):
     """The file is right when the supervisor reads it, and wrong when the workers do."""
     deployment.router.stop()
@@ -251,6 +261,7 @@ def test_a_worker_that_cannot_start_ends_all(deployment):
     assert "serves on" not in done.stdout
 
 
+@pytest.mark.sqlite_suffices
 def test_health_answers_while_a_worker_is_away(deployment):
     deployment.router.expect_log(r"was killed \(signal 9\)")
     os.kill(deployment.workers()[0], signal.SIGKILL)

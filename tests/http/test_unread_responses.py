@@ -21,6 +21,8 @@ from ..support import DEADLINE
 LARGE = 4 * 2**20
 """More than the buffers of both systems hold."""
 
+pytestmark = pytest.mark.sqlite_suffices
+
 
 @pytest.fixture(params=FRONTS)
 def http_front(request):

@@ -109,6 +109,7 @@ def test_secrets_that_cannot_be_hidden(warnings, table, where, secret):
     assert where not in warnings(ECHO + table.format("longwords"))
 
 
+@pytest.mark.sqlite_suffices
 def test_the_start_and_the_reload_log_them(router_project):
     text = '[server]\nport = 0\n[log]\nformat = "json"\n' + ECHO
     project = router_project({"router.toml": text + "[prices.tow]\ninput = 1\n"})

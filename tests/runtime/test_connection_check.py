@@ -187,6 +187,7 @@ def test_redis(tried, tmp_path, closed_port):
     assert tried(f"{text}{closed_port}")[f"redis 127.0.0.1:{closed_port}"][1]
 
 
+@pytest.mark.sqlite_suffices
 def test_the_command(router_project, vendor, closed_port):
     good = '[providers.echo]\ntype = "echo"\n' + provider(vendor, "openai", "right")
     ended = router_project({"router.toml": good}).cli("check", "--connect")

@@ -41,6 +41,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
         pass
 
 
+@pytest.mark.sqlite_suffices
 def test_the_command_reloads_the_router_of_its_file(router_project):
     text = f'[server]\nport = 0\npid_file = "router.pid"\n{ECHO}'
     project = router_project({"router.toml": text, "other.toml": ECHO})

@@ -18,6 +18,8 @@ from tornado_router.observability.log import AccessLog
 
 PROMPT = "my secret prompt"
 
+pytestmark = pytest.mark.sqlite_suffices
+
 
 class FaultyHandler(BaseHandler):
     """Raises what it is asked for."""

@@ -425,6 +425,7 @@ REFUSED = {
 """The last administrator stays, a websocket needs an upgrade, and there is no such response."""
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.gen_test(timeout=300)
 async def test_answers_are_as_described(app, http_client, base_url, described, root):
     strict = _strict(described)

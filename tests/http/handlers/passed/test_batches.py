@@ -125,6 +125,7 @@ async def test_a_batch_is_cancelled_by_its_maker(ann, batch_vendor):
     assert (code, answer["status"]) == (200, "cancelling")
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_model_has_the_vendors_name_in_the_file_that_the_vendor_gets(
     app, ann, batch_vendor
 ):
@@ -153,6 +154,7 @@ def body_of(**changes):
     return {**line(1)["body"], **changes}
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("bad", "status", "param"),
     [
@@ -182,6 +184,7 @@ async def test_a_bad_line_is_named(ann, batch_vendor, bad, status, param):
     assert not batch_vendor.batches
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("model", "code"), [("nothing", "model_not_found"), ("else", "invalid_value")]
 )
@@ -195,6 +198,7 @@ async def test_a_model_has_to_be_at_the_provider_that_keeps_the_file(
     assert not batch_vendor.batches
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_line_that_names_what_is_anothers_is_refused(ann, bob, batch_vendor):
     _, theirs = await bob.upload()
     part = {"type": "file", "file": {"file_id": theirs["id"]}}
@@ -205,6 +209,7 @@ async def test_a_line_that_names_what_is_anothers_is_refused(ann, bob, batch_ven
     assert not batch_vendor.batches
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("changes", "param"),
     [
@@ -230,6 +235,7 @@ async def test_an_empty_file_and_anothers_are_refused(ann, bob, batch_vendor):
     assert not batch_vendor.batches
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("endpoints", "models", "code"),
     [
@@ -249,6 +255,7 @@ async def test_a_key_needs_the_permission_for_batches_and_lines(
     assert bool(batch_vendor.batches) is not bool(code)
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("path", ["/openai/v1/batches", "/openai/batches", "/openai/v2/batches"])
 async def test_no_path_leads_around_the_check_of_lines(ann, batch_vendor, path):
     key = ann.key_with(("passthrough", "chat.completions"), ("gpt-5",))
@@ -429,6 +436,7 @@ async def test_a_batch_that_was_settled_long_ago_is_forgotten(app, ann, batch_ve
     await eventually(lambda: app.storage.call(lambda: not Batch.select().exists()))
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_line_counts_in_memory_while_it_comes(app, ann, batch_vendor, monkeypatch):
     monkeypatch.setattr(app.services.memory, "limit", 500_000)
     big = line(1)

@@ -37,6 +37,7 @@ async def test_what_is_anothers_is_not_there(ann, bob, file_vendor):
     assert (await ann.ask("GET", f"/v1/files/{file}"))[0] == 200
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -67,12 +68,14 @@ async def test_an_id_in_a_body_has_to_be_ones_own(ann, bob, file_vendor, path, b
     assert code != 404
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_field_that_holds_an_id_takes_no_unknown_one_of_any_form(bob, file_vendor):
     for body in ({"file_ids": ["x"]}, {"a": {"file_id": "assistant-1"}}, {"container": "c"}):
         assert (await bob.ask("POST", "/v1/vector_stores", body))[0] == 404
     assert not file_vendor.seen
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     "path",
     [
@@ -113,6 +116,7 @@ async def test_no_path_leads_around(ann, bob, file_vendor, path):
     assert len(file_vendor.seen) == seen
 
 
+@pytest.mark.sqlite_suffices
 async def test_an_encoded_id_is_the_same_id(ann, bob):
     _, made = await ann.upload()
     encoded = made["id"].replace("-", "%2D").replace("f", "%66", 1)
@@ -164,6 +168,7 @@ async def test_a_thread_that_is_made_with_its_run_is_its_makers(ann, bob, file_v
     assert (await bob.ask("GET", f"/v1/threads/{thread}"))[0] == 404
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     ("endpoints", "may"), [(None, True), (("files",), True), (("passthrough",), True), ((), False)]
 )
@@ -180,12 +185,14 @@ async def test_a_key_needs_the_permission(ann, file_vendor, endpoints, may):
     assert not file_vendor.seen
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_permission_is_for_its_kind_alone(ann):
     key = ann.key_with(("files", "chat.completions"))
     assert (await ann.ask("POST", "/v1/vector_stores", {}, key=key))[0] == 403
     assert (await ann.ask("GET", "/claude/v1/files", key=key))[0] == 403
 
 
+@pytest.mark.sqlite_suffices
 async def test_without_a_key_nothing_is_looked_at(ann, file_vendor):
     for path in ("/v1/files", "/claude/v1/files"):
         code, body = await ann.ask("GET", path, headers={"Authorization": "Bearer nope"})
@@ -193,6 +200,7 @@ async def test_without_a_key_nothing_is_looked_at(ann, file_vendor):
     assert not file_vendor.seen
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_model_that_a_key_may_not_use_is_not_used_by_the_way(ann, file_vendor):
     key = ann.key_with(models=("gpt-4o",))
     made = await ann.ask("POST", "/v1/assistants", {"model": "gpt-4o"}, key=key)
@@ -209,6 +217,7 @@ async def test_a_model_that_a_key_may_not_use_is_not_used_by_the_way(ann, file_v
     assert len(file_vendor.seen) == 1
 
 
+@pytest.mark.sqlite_suffices
 async def test_the_vendors_name_of_a_model_goes_on(ann, file_vendor):
     await ann.make("/v1/assistants", {"model": "openai/gpt-4o", "name": "x"})
     assert json.loads(file_vendor.seen[-1]["body"]) == {"model": "gpt-4o", "name": "x"}
@@ -250,6 +259,7 @@ async def test_the_request_log_has_json_and_no_bytes_of_files(app, place, ann):
     assert rows[1]["response_bytes"] == len(b"what is in the file")
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 302])
 async def test_what_a_vendor_quotes_of_its_key_reaches_no_client(ann, status):
     response = await ann.ask("GET", f"/v1/files?leak={status}", raw=True)
@@ -260,11 +270,13 @@ async def test_what_a_vendor_quotes_of_its_key_reaches_no_client(ann, status):
     assert KEY.encode() not in response.body
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_credential_in_the_query_goes_nowhere(ann, file_vendor):
     await ann.ask("GET", "/v1/files?key=mine&access_token=mine&api_key=mine&limit=3&x=y")
     assert file_vendor.seen[0]["query"] == {"limit": "100", "x": "y"}
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize(
     "fields",
     [
@@ -287,6 +299,7 @@ async def test_an_id_in_a_form_has_to_be_ones_own(ann, bob, file_vendor, fields)
     assert str(file_vendor.kept) == kept, "the vendor took half a form for a whole"
 
 
+@pytest.mark.sqlite_suffices
 async def test_a_form_that_can_be_read_in_two_ways_is_refused(ann, file_vendor):
     good = form()
     doubled = b'name="purpose"; name="file_id"'
@@ -313,6 +326,7 @@ async def test_a_form_that_can_be_read_in_two_ways_is_refused(ann, file_vendor):
     assert not file_vendor.kept
 
 
+@pytest.mark.sqlite_suffices
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "image/png"])
 async def test_a_body_of_another_kind_is_refused(ann, file_vendor, kind):
     code, body = await ann.ask("POST", "/v1/files", b'{"file_id": "x"}', {"Content-Type": kind})
@@ -320,6 +334,7 @@ async def test_a_body_of_another_kind_is_refused(ann, file_vendor, kind):
     assert not file_vendor.kept
 
 
+@pytest.mark.sqlite_suffices
 async def test_json_that_two_parsers_read_differently_is_refused(ann, file_vendor):
     for body in (b'{"file_ids": [], "file_ids": ["x"]}', b'{"a": 1', b"\xff"):
         code, _ = await ann.ask("POST", "/v1/vector_stores", body)
@@ -359,6 +374,7 @@ async def test_who_pays_by_the_call_is_refused_what_has_no_price(ann, file_vendo
     assert (await ann.ask("POST", "/v1/vector_stores", {}, key=key))[0] == 200
 
 
+@pytest.mark.sqlite_suffices
 async def test_errors_of_anthropics_api_have_its_form(ann):
     headers = {"anthropic-version": "2023-06-01"}
     code, body = await ann.ask("GET", "/claude/v1/files/file_x", headers=headers)

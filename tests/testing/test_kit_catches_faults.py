@@ -63,6 +63,14 @@ def run_kit(provider, recordings=None, only=""):
     return dict(failures.rules), failures.passed
 
 
+DEAR = {
+    "stream_is_the_same_however_split",
+    "any_request_is_served_or_refused",
+    "secret_is_in_no_error",
+}
+"""What takes a third of a run: of faults that it does not catch, it says nothing."""
+
+
 def test_good_provider_passes():
     rules, passed = run_kit(AcmeProvider)
     assert rules == {}
@@ -72,7 +80,7 @@ def test_good_provider_passes():
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_caught(fault):
     provider, broken, reason = FAULTS[fault]
-    rules, _ = run_kit(provider)
+    rules, _ = run_kit(provider, only=" and ".join(f"not {name}" for name in DEAR - broken))
     assert rules.keys() == broken
     assert reason in "\n".join(rules.values())
 

@@ -157,6 +157,7 @@ ELSEWHERE = {
     "provider/chunk_reader": "provider/test_base.py",
     "provider/pass_through": "http/handlers/passed/test_passed.py",
     "provider/translator": "provider/test_base.py",
+    "routing/price_list/types": "routing/test_price_list.py",
     "runtime/reload": "e2e/test_reload.py",
     "runtime/supervisor": "e2e/test_workers.py",
     "runtime/worker": "e2e/test_workers.py",

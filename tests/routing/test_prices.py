@@ -1,8 +1,8 @@
 """Prices: found by a stated order, and turned into an exact cost."""
 
-import builtins
 import json
 import socket
+import sys
 from decimal import Decimal
 from fractions import Fraction
 
@@ -19,6 +19,7 @@ from tornado_router.config.options import (
 )
 from tornado_router.plugins.registry import ConfiguredProvider
 from tornado_router.provider import Provider
+from tornado_router.routing import price_list
 from tornado_router.routing.prices import Price, Prices, check_prices
 from tornado_router.usage import Amounts, Usage
 
@@ -279,15 +280,10 @@ class TestPackage:
         assert self.prices().find("openai", "gpt-4o") is not None
 
     def test_without_the_package_there_is_no_price(self, monkeypatch):
-        real = builtins.__import__
-
-        def without(name, *arguments, **keywords):
-            if name.startswith("genai_prices"):
-                raise ImportError(name)
-            return real(name, *arguments, **keywords)
-
-        monkeypatch.setattr(builtins, "__import__", without)
+        monkeypatch.setitem(sys.modules, "genai_prices", None)
+        price_list._providers.cache_clear()
         assert self.prices().find("openai", "gpt-4.1") is None
+        price_list._providers.cache_clear()
 
 
 class TestCost:

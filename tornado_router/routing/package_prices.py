@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tornado_router.config.options import PriceOptions, PriceTier
 from tornado_router.plugins.registry import ConfiguredProvider
+from tornado_router.routing.price_list import UnreadableError, find_prices
 
 PACKAGE_PROVIDERS = {"xai": "x-ai"}
 """What genai-prices calls a vendor, where our plugins' types say it otherwise."""
@@ -36,17 +37,13 @@ class Source(NamedTuple):
 
 def from_package(source: Source, model: str) -> PriceOptions | None:
     """The price that the package knows. It says nothing, 0, of what it cannot say: that is none."""
-    try:  # 13 MB, which a router that prices all its models itself has no use for
-        from genai_prices import data_snapshot  # noqa: PLC0415
-    except ImportError:
-        return None
-    snapshot = data_snapshot.get_snapshot()  # in the package: nothing is fetched
     vendor = None if source.base_url else PACKAGE_PROVIDERS.get(source.type, source.type)
     try:
-        _, found = snapshot.find_provider_model(model, None, vendor, source.base_url)
-    except LookupError:
+        prices: Any = find_prices(model, vendor, source.base_url)
+    except UnreadableError:
+        prices = _from_its_code(model, vendor, source.base_url)
+    if prices is None:
         return None
-    prices = found.get_prices(datetime.datetime.now(datetime.UTC))
     names = {
         "input": "input_mtok",
         "output": "output_mtok",
@@ -81,3 +78,17 @@ def from_package(source: Source, model: str) -> PriceOptions | None:
         **base,  # type: ignore[arg-type]
         tiers=tuple(PriceTier(above=start, **rates) for start, rates in sorted(tiers.items())),
     )
+
+
+def _from_its_code(model: str, vendor: str | None, base_url: str | None) -> Any:
+    """The same by the package's own code, which takes ten times as long to load."""
+    try:
+        from genai_prices import data_snapshot  # noqa: PLC0415
+    except ImportError:
+        return None
+    snapshot = data_snapshot.get_snapshot()  # in the package: nothing is fetched
+    try:
+        _, found = snapshot.find_provider_model(model, None, vendor, base_url)
+    except LookupError:
+        return None
+    return found.get_prices(datetime.datetime.now(datetime.UTC))

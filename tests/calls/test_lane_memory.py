@@ -56,6 +56,27 @@ def test_thoughts_that_are_nowhere_are_left_out():
     assert [item.get("encrypted_content") for item in items] == [None, "x", None, None]
 
 
+def test_thoughts_are_asked_for_in_a_form_that_can_be_remembered():
+    known, _ = memory()
+    sealed = ["reasoning.encrypted_content"]
+
+    def include(**fields):
+        body = {"model": "m", "input": "Hi", "store": False, **fields}
+        made = known.continued(RESPONSES.read("req_1", body, json.dumps(body).encode()))
+        assert json.loads(made.raw) == made.body
+        return made.body.get("include")
+
+    assert include() is None, "models that do not think refuse it"
+    assert include(reasoning={"effort": "low"}) == sealed
+    assert include(reasoning={}, include=["web_search_call.results"]) == ["web_search_call.results"]
+    assert include(reasoning={"effort": "low"}, include=sealed) == sealed
+    assert include(reasoning={"effort": "low"}, store=True) is None, "the vendor keeps them"
+    known.remember(None, call("One?"), response("r1", {"type": "reasoning", "id": "rs_1"}))
+    assert include(previous_response_id="r1", include=None) == sealed
+    known.remember(None, call("One?"), response("r1"))
+    assert include(previous_response_id="r1") is None
+
+
 def test_a_lane_has_its_newest_alone_and_memory_is_given_back():
     known, held = memory()
     known.remember("a", call("One?"), response("r1"))

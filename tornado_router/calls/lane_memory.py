@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from tornado_router.background.held_memory import Hold
 from tornado_router.endpoints import RESPONSES
 from tornado_router.endpoints.base import LARGE_BODY
-from tornado_router.endpoints.item_references import is_bare
-from tornado_router.provider import Call, dump_json, load_json, write_json
+from tornado_router.endpoints.item_references import ENCRYPTED_THOUGHTS, is_bare
+from tornado_router.provider import Call, dump_json, load_json, replace_fields, write_json
 
 MOST_BYTES = LARGE_BODY
 """Of all conversations of one websocket."""
@@ -28,11 +28,13 @@ class _Remembered(NamedTuple):
         response_id: of the response.
         items: of all turns since `previous`, as JSON.
         previous: the id of a response that is kept, from which they go on; None for none.
+        has_lost: whether it had thoughts that could not be remembered.
     """
 
     response_id: str
     items: bytes
     previous: str | None
+    has_lost: bool
 
 
 class LaneMemory:
@@ -48,14 +50,17 @@ class LaneMemory:
         self._size = 0
 
     def continued(self, call: Call) -> Call:
-        """A call with what was said before it, as far as that is remembered here."""
+        """A call with what was said before it, as far as that is remembered here.
+
+        It asks for thoughts in a form that can be remembered, if its model is known to think.
+        """
         previous = RESPONSES.previous(call)
         if previous is None:
-            return call
+            return _with_thoughts(call)
         found = next((it for it in self._lanes.values() if it.response_id == previous), None)
         if found is None:
-            return call
-        call = RESPONSES.continued(call, load_json(found.items))
+            return _with_thoughts(call)
+        call = RESPONSES.continued(_with_thoughts(call, found.has_lost), load_json(found.items))
         if found.previous is None:
             return call
         body = {**call.body, "previous_response_id": found.previous}
@@ -78,7 +83,8 @@ class LaneMemory:
         if self._size + len(items) > MOST_BYTES or not self._hold.grow(len(items)):
             return
         self._size += len(items)
-        self._lanes[lane] = _Remembered(response_id, items, RESPONSES.previous(call))
+        has_lost = any(map(_is_lost, output))
+        self._lanes[lane] = _Remembered(response_id, items, RESPONSES.previous(call), has_lost)
 
     def forget(self, lane: str | None) -> None:
         """The newest response of a lane is another, or is kept elsewhere."""
@@ -86,6 +92,24 @@ class LaneMemory:
         if before is not None:
             self._size -= len(before.items)
             self._hold.shrink(len(before.items))
+
+
+def _with_thoughts(call: Call, thinks: bool = False) -> Call:
+    """A call that has its vendor show thoughts encrypted, if they are not kept there.
+
+    Models that do not think refuse to be asked for that, and efforts of reasoning, too.
+
+    Args:
+        call: as its client sent it.
+        thinks: whether its model is known to think, also if the call says nothing of it.
+    """
+    include = call.body.get("include") or []
+    if RESPONSES.is_kept(call) or ENCRYPTED_THOUGHTS in include:
+        return call
+    if not thinks and not call.body.get("reasoning"):
+        return call
+    fields = {"include": [*include, ENCRYPTED_THOUGHTS]}
+    return replace(call, body={**call.body, **fields}, raw=replace_fields(call.raw, fields))
 
 
 def _is_lost(item: object) -> bool:

@@ -14,6 +14,9 @@ from tornado_router.endpoints.makers_marks import is_only_mark, marked_by_id
 from tornado_router.error_codes import Invalid
 from tornado_router.provider import Call, replace_fields
 
+ENCRYPTED_THOUGHTS = "reasoning.encrypted_content"
+"""Of `include`: thoughts come in a form that only their maker reads, and are sent again so."""
+
 
 class Reference(NamedTuple):
     """An item that is named by an id.

@@ -388,9 +388,9 @@ class Project:
         """Whether a process of this environment is forked from one that has imported the router."""
         return not self.cold and warm.can_start(env)
 
-    def create_key(self, name: str) -> str:
+    def create_key(self, name: str = "test", *options: str) -> str:
         """One more API key."""
-        made = self.cli("keys", "create", "--name", name)
+        made = self.cli("keys", "create", "--name", name, *options)
         assert made.returncode == 0, made.stderr
         return made.stdout.strip()
 

@@ -2,14 +2,15 @@
 
 import json
 import signal
-from contextlib import contextmanager
 
 import openai
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from .. import sockets
 from ..realtime_vendor import USAGE, realtime_vendor
+from ..sockets import closed, rows, send, until
 from ..support import VENDOR_KEY, Project, poll
 
 pytestmark = [
@@ -69,40 +70,21 @@ def vendor(vendor_and_url):
 
 
 @pytest.fixture(scope="module")
-def project(vendor_and_url, tmp_path_factory, request):
+def project(vendor_and_url, tmp_path_factory):
     text = ROUTER_TOML.format(key=VENDOR_KEY, url=vendor_and_url[1])
     made = Project(tmp_path_factory.mktemp("realtime"), {"router.toml": text})
-    made.router = made.serve()
     yield made
     made.close()
 
 
-@pytest.fixture
-def router(project):
-    """A serving router; its log is checked behind each test."""
-    yield project.router
-    project.router.check_log()
+@pytest.fixture(scope="module")
+def router_process(project):
+    """What the tests of this module share; see `router`."""
+    return project.serve()
 
 
-@pytest.fixture
-def client(router):
-    with openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=0) as sdk:
-        yield sdk
-
-
-def key(project, *options):
-    done = project.cli("keys", "create", "--name", "test", *options)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-@contextmanager
 def opened(router, path="/realtime?model=voice", shown=None, **headers):
-    """A websocket to the router, as a program without the SDK opens one."""
-    given = {"Authorization": f"Bearer {shown or router.key}"}
-    url = router.url.replace("http", "ws", 1) + path
-    with connect(url, additional_headers=given | headers, open_timeout=60) as socket:
-        yield socket
+    return sockets.opened(router, path, shown, **headers)
 
 
 def events_up_to(connection, *kinds):
@@ -124,36 +106,6 @@ def say(connection, text, **response):
     connection.conversation.item.create(item=item)
     connection.response.create(response=response)
     return events_up_to(connection, "response.done", "error")
-
-
-def send(socket, kind, **event):
-    socket.send(json.dumps({"type": kind, **event}))
-
-
-def until(socket, kind):
-    """The next event of a kind."""
-    while True:
-        event = json.loads(socket.recv(60))
-        if event["type"] == kind:
-            return event
-
-
-def closed(socket):
-    """The code and the words with which the router closes a websocket, and its last event."""
-    last = None
-    try:
-        while True:
-            last = json.loads(socket.recv(60))
-    except ConnectionClosed:
-        return socket.close_code, socket.close_reason, last
-
-
-def rows(router, session, count=1):
-    """The rows of the calls of a session, in order, once there are so many."""
-    query = "SELECT * FROM usage_logs WHERE request_id = ? ORDER BY id"
-    found = poll(lambda: len(it := router.place.rows(query, session)) >= count and it)
-    assert len(found) == count
-    return found
 
 
 class TestEcho:
@@ -320,17 +272,17 @@ class TestRefusals:
         assert self.refused(router, "/realtime")[0] == 400
 
     def test_an_endpoint_or_a_model_that_the_key_may_not_use(self, project, router):
-        shown = key(project, "--endpoint", "embeddings")
+        shown = project.create_key("test", "--endpoint", "embeddings")
         assert self.refused(router, shown=shown) == (403, "endpoint_not_permitted")
-        shown = key(project, "--model", "echo")
+        shown = project.create_key("test", "--model", "echo")
         assert self.refused(router, shown=shown) == (403, "model_not_permitted")
 
     def test_a_budget_that_is_spent(self, project, router):
-        shown = key(project, "--budget", "0")
+        shown = project.create_key("test", "--budget", "0")
         assert self.refused(router, shown=shown) == (429, "insufficient_quota")
 
     def test_a_rate(self, project, router):
-        assert self.refused(router, shown=key(project, "--rpm", "0"))[0] == 429
+        assert self.refused(router, shown=project.create_key("test", "--rpm", "0"))[0] == 429
 
     def test_what_the_vendor_refuses(self, router, vendor):
         assert self.refused(router, "/realtime?model=up/status-404")[0] == 404
@@ -347,7 +299,7 @@ class TestRefusals:
 
 class TestWithinASession:
     def test_a_model_is_held_against_the_key(self, project, router, vendor):
-        shown = key(project, "--model", "voice", "--model", "up/writer")
+        shown = project.create_key("test", "--model", "voice", "--model", "up/writer")
         with opened(router, shown=shown) as socket:
             for session in (
                 {"model": "up/other"},
@@ -378,7 +330,7 @@ class TestWithinASession:
             assert until(socket, "error")["error"]["code"] == "session_model_fixed"
 
     def test_a_rate_refuses_a_response_and_no_more(self, project, router, vendor):
-        shown = key(project, "--rpm", "2")
+        shown = project.create_key("test", "--rpm", "2")
         with opened(router, shown=shown, **{"X-Request-Id": "rate"}) as socket:
             for _ in range(2):
                 send(socket, "response.create")
@@ -392,7 +344,7 @@ class TestWithinASession:
         assert [row["status"] for row in rows(router, "rate", 3)] == [200, 200, 429]
 
     def test_a_budget_ends_it(self, project, router, vendor):
-        shown = key(project, "--budget", "0.004")
+        shown = project.create_key("test", "--budget", "0.004")
         with opened(router, shown=shown, **{"X-Request-Id": "budget"}) as socket:
             for _ in range(5):
                 send(socket, "response.create")
@@ -407,7 +359,7 @@ class TestWithinASession:
         assert COST <= cost <= 4_000_000
 
     def test_a_key_that_is_revoked_ends_it(self, project, router, vendor):
-        shown = key(project)
+        shown = project.create_key()
         with opened(router, shown=shown) as socket:
             until(socket, "session.created")
             done = project.cli("keys", "list", "--json")
@@ -486,7 +438,7 @@ class TestClientSecrets:
         assert caught.value.param == "session.model"
         with pytest.raises(openai.NotFoundError):
             client.realtime.client_secrets.create(session={"type": "realtime", "model": "none"})
-        limited = client.with_options(api_key=key(project, "--model", "echo"))
+        limited = client.with_options(api_key=project.create_key("test", "--model", "echo"))
         with pytest.raises(openai.PermissionDeniedError):
             limited.realtime.client_secrets.create(session={"type": "realtime", "model": "voice"})
 

@@ -1,13 +1,13 @@
 """`/v1/responses` by websocket: the official SDK's, and one without it, at the whole router."""
 
 import json
-from contextlib import contextmanager
 
 import openai
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from websockets.exceptions import InvalidStatus
 
+from .. import sockets
+from ..sockets import closed, rows, until
 from ..support import VENDOR_KEY, Project, poll
 from ..upstream import TEXT
 
@@ -50,64 +50,26 @@ output = 2.0
 def project(upstream_process, tmp_path_factory):
     text = ROUTER_TOML.format(key=VENDOR_KEY, url=upstream_process.url)
     made = Project(tmp_path_factory.mktemp("socket"), {"router.toml": text})
-    made.router = made.serve()
     yield made
     made.close()
 
 
-@pytest.fixture
-def router(project):
-    """A serving router; its log is checked behind each test."""
-    yield project.router
-    project.router.check_log()
+@pytest.fixture(scope="module")
+def router_process(project):
+    """What the tests of this module share; see `router`."""
+    return project.serve()
 
 
-@pytest.fixture
-def client(router):
-    with openai.OpenAI(base_url=router.url, api_key=router.key, max_retries=0) as sdk:
-        yield sdk
-
-
-def key(project, *options):
-    done = project.cli("keys", "create", "--name", "test", *options)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-@contextmanager
 def opened(router, shown=None, **headers):
-    """A websocket to the router, as a program without the SDK opens one."""
-    given = {"Authorization": f"Bearer {shown or router.key}"}
-    url = router.url.replace("http", "ws", 1) + "/responses"
-    with connect(url, additional_headers=given | headers, open_timeout=60) as socket:
-        yield socket
+    return sockets.opened(router, "/responses", shown, **headers)
 
 
 def send(socket, **fields):
-    socket.send(json.dumps({"type": "response.create", **fields}))
-
-
-def until(socket, *kinds):
-    """The next event of a kind."""
-    while True:
-        event = json.loads(socket.recv(60))
-        if event["type"] in kinds:
-            return event
-        assert event["type"] != "error", event
+    sockets.send(socket, "response.create", **fields)
 
 
 def refusal(socket):
     return until(socket, "error")
-
-
-def closed(socket):
-    """The code and the words with which the router closes a websocket, and its last event."""
-    last = None
-    try:
-        while True:
-            last = json.loads(socket.recv(60))
-    except ConnectionClosed:
-        return socket.close_code, socket.close_reason, last
 
 
 def create(connection, **asked):
@@ -127,13 +89,6 @@ def asked(upstream):
         [(message["role"], message["content"]) for message in json.loads(it["body"])["messages"]]
         for it in upstream.exchanges()
     ]
-
-
-def rows(router, request_id, count):
-    """The rows of the calls of a websocket, in order, once there are so many."""
-    found = poll(lambda: len(it := router.usage_rows(request_id)) >= count and it)
-    assert len(found) == count
-    return found
 
 
 SAID = ("assistant", TEXT)
@@ -378,7 +333,7 @@ class TestRefusalsBefore:
         assert self.refused(router, shown="sk-tr-x") == (401, "invalid_api_key")
 
     def test_a_key_for_another_endpoint(self, project, router):
-        shown = key(project, "--endpoint", "embeddings")
+        shown = project.create_key("test", "--endpoint", "embeddings")
         assert self.refused(router, shown=shown) == (403, "endpoint_not_permitted")
 
     def test_no_websocket(self, router):
@@ -390,7 +345,7 @@ class TestRefusalsBefore:
 
 class TestWhatEndsIt:
     def test_limits_refuse_a_response_and_no_more(self, project, router):
-        shown = key(project, "--rpm", "2", "--model", "ok")
+        shown = project.create_key("test", "--rpm", "2", "--model", "ok")
         with opened(router, shown, **{"X-Request-Id": "rate"}) as socket:
             send(socket, model="echo", input="x")
             assert refusal(socket)["error"]["code"] == "model_not_permitted"
@@ -416,7 +371,7 @@ class TestWhatEndsIt:
             until(socket, "response.completed")
 
     def test_a_key_that_is_revoked(self, project, router):
-        shown = key(project)
+        shown = project.create_key()
         with opened(router, shown) as socket:
             send(socket, model="echo", input="x", store=False)
             until(socket, "response.completed")

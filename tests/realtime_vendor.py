@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
-from .support import DEADLINE
+from .support import DEADLINE, poll
 
 USAGE = {
     "total_tokens": 300,
@@ -69,7 +69,8 @@ class Vendor:
 
     @property
     def session(self):
-        return self.sessions[-1]
+        """The newest; it is noted just behind the handshake."""
+        return poll(lambda: self.sessions)[-1]
 
     def refuse(self, connection, request):
         model = parse_qs(urlsplit(request.path).query).get("model", [""])[0]

@@ -205,6 +205,45 @@ async def test_lines_that_fail_are_in_the_file_of_errors(app, ann, monkeypatch):
     assert one["body"]["error"]["message"]
 
 
+async def test_a_line_that_routers_die_of_is_an_error(app, ann):
+    app.services.bounds.calls += 40  # so none of it runs here
+    _, batch = await submit(ann, line(1, "echo"), line(2, "echo"))
+    for number in range(run.MOST_TRIES):
+
+        def die(runner=str(number)):
+            (row,) = rows(app, KeptBatch)
+            assert batch_rows.claim(row, runner, 0)
+            return batch_rows.begin_line(row.id, runner)
+
+        assert app.storage.call(die).number == 1
+    app.services.bounds.calls -= 40
+    done = await ended(ann, batch)
+    assert done["request_counts"] == {"total": 2, "completed": 1, "failed": 1}
+    error = (await results(ann, done["error_file_id"]))["task-1"]["response"]
+    assert (error["status_code"], error["body"]["error"]["code"]) == (500, "internal_error")
+
+
+async def test_a_fault_of_the_routers_own_is_of_its_line_alone(app, ann, monkeypatch):
+    monkeypatch.setattr(run, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(run, "LONGEST_PAUSE", 0.01)
+    call = run.ReadLine.call
+
+    def odd(read, endpoint, call_id):
+        made = call(read, endpoint, call_id)
+        if made.body["max_tokens"] == 1:
+            raise ZeroDivisionError
+        return made
+
+    monkeypatch.setattr(run.ReadLine, "call", odd)
+    bad = line(1, "echo")
+    bad["body"]["max_tokens"] = 1
+    _, batch = await submit(ann, bad, line(2, "echo"))
+    done = await ended(ann, batch)
+    assert done["request_counts"] == {"total": 2, "completed": 1, "failed": 1}
+    error = (await results(ann, done["error_file_id"]))["task-1"]["response"]
+    assert error["body"]["error"]["code"] == "internal_error"
+
+
 async def test_a_line_waits_for_the_limits_of_its_key(app, ann):
     key = ann.key_with(rate_limit_rpm=120, max_in_flight=1)
     for _ in range(117):

@@ -28,7 +28,14 @@ from tornado_router.calls.passed.kept.slots import Slots
 from tornado_router.config.options import BatchOptions
 from tornado_router.endpoints import ENDPOINTS
 from tornado_router.error_codes import Refusal
-from tornado_router.errors import ApiError, DatabaseAwayError, ProviderError, StoppedError
+from tornado_router.errors import (
+    ApiError,
+    DatabaseAwayError,
+    ProviderError,
+    StoppedError,
+    describe_exception,
+)
+from tornado_router.plugins.registry import FAULTS
 from tornado_router.storage.kept_tables import KeptBatch, KeptLine
 from tornado_router.storage.storage import Storage
 from tornado_router.storage.values import now
@@ -198,6 +205,10 @@ class BatchRun:
 
     async def _run_line(self, line: KeptLine, turn: Turn) -> None:
         read = ReadLine(self._request_id(line), line.data)
+        if line.tries > MOST_TRIES:  # each time its router died, maybe of it
+            error = Refusal.internal_error()
+            await self.end_line(line, read.failed(self._endpoint, error), served=False)
+            return
         hold = Hold(self._means.memory)
         try:
             size = len(line.data)
@@ -218,6 +229,9 @@ class BatchRun:
             raise
         except ApiError as error:
             await self._failed(line, read, error)
+        except FAULTS as error:  # of this line: the others go on
+            logger.error("batch {}: {}", self.row.batch_id, describe_exception(error))
+            await self._failed(line, read, Refusal.internal_error())
         finally:
             hold.free()
 

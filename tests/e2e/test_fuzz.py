@@ -9,9 +9,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
+from ..passing import BOUNDARY, form
 from ..support import VENDOR_KEY, poll
 
 PASSWORD = "correct horse 7 battery"
@@ -88,15 +90,26 @@ OPEN = {
 LEADS_ON = {"GET /"}
 """What is a redirect."""
 
+NOT_SO = {"POST /v1/files", "POST /v1/files/{path}", "POST /v1/batches/{path}"} | {
+    "DELETE /v1/batches/{path}"
+}
+"""What is not made up well enough: a form with a file, and what is behind an id."""
+
 END_THE_LOG_IN = {"POST /auth/logout", "POST /auth/password", "DELETE /auth/profile"}
 """What may not succeed, or everything behind it would be a 401: the first is left out, the others
 want a password that nobody tells."""
 
 
 @pytest.fixture
-def project(router_project, upstream):
+def more():
+    """What else the router is to do."""
+    return ""
+
+
+@pytest.fixture
+def project(router_project, upstream, more):
     text = ROUTER_TOML.format(key=VENDOR_KEY, upstream=upstream.url)
-    return router_project({"router.toml": text})
+    return router_project({"router.toml": text + more})
 
 
 @pytest.fixture
@@ -112,16 +125,20 @@ def test_as_anybody(project, router):
     assert good == OPEN
 
 
+@pytest.mark.parametrize("more", ["[batches]\nby_router = true\n"], ids=["with files"])
 @pytest.mark.sqlite_suffices
 def test_as_a_user(project, router):
     ada = Person(router, "ada@example.com")
     ids = {
         "/api-keys/": [ada.make_key()["id"] for _ in range(8)],
         "/v1/responses/": [ada.make_response()["id"] for _ in range(8)],
+        "/v1/files/": [ada.make_file() for _ in range(8)],
+        "/v1/batches/": [ada.make_batch()["id"]],
     }
-    good, every = fuzz(project, router, ada.secrets, ada.facts(ids), spared="^/admin/")
+    facts = ada.facts(ids, {"POST /v1/batches": ada.batch()})
+    good, every = fuzz(project, router, ada.secrets, facts, spared="^/admin/")
     others = {it for it in every if "/admin/" in it} | {"GET /metrics"}
-    assert every - good - LEADS_ON == others | END_THE_LOG_IN
+    assert every - good - LEADS_ON == others | END_THE_LOG_IN | NOT_SO
 
 
 def test_as_an_administrator(project, router):
@@ -195,12 +212,31 @@ class Person:
         asked = {"model": "echo", "input": "x", "background": True}
         return self.ask("POST", "/v1/responses", asked, "apiKey")
 
-    def facts(self, ids):
+    def make_file(self):
+        """One that the router keeps."""
+        line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions"}
+        content = json.dumps({**line, "body": CALLS[line["url"]]}).encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        headers["Authorization"] = f"Bearer {self.secrets['apiKey']}"
+        body = form(content, [("purpose", "batch")])
+        answer = self._router.request("POST", "/v1/files", body, headers)
+        assert answer.status == 200, answer.body
+        return answer.json["id"]
+
+    def make_batch(self):
+        return self.ask("POST", "/v1/batches", self.batch(), "apiKey")
+
+    def batch(self):
+        """One that may be submitted, of one line."""
+        asked = {"input_file_id": self.make_file(), "endpoint": "/v1/chat/completions"}
+        return {**asked, "completion_window": "24h"}
+
+    def facts(self, ids, bodies=MappingProxyType({})):
         """See `fuzz_hooks.FACTS`."""
         login = {"email": self.email, "password": PASSWORD}
         return {
             "models": MODELS,
-            "bodies": {**BODIES, "POST /auth/login": login},
+            "bodies": {**BODIES, "POST /auth/login": login, **bodies},
             "ids": ids,
             "own": {"/api-keys/": self._key_id, "/admin/users/": self.id},
         }

@@ -145,11 +145,13 @@ def test_a_place_that_is_not_there_any_more_is_forgotten(monkeypatch):
     assert account.all("after")[0] == ["a"]
 
 
-def test_places_are_bounded(monkeypatch):
-    monkeypatch.setattr(lists, "MOST_PLACES", 2)
-    monkeypatch.setattr(lists, "MOST_IDS", 3)
-    places = Places()
-    for key in "abc":
-        places.keep(key, lists.Place("x", frozenset("pqr")))
-    places.keep("c", lists.Place("x", frozenset("pqrs")))
-    assert [places.take(key) is not None for key in "abc"] == [False, True, False]
+@pytest.mark.parametrize(("places", "ids"), [(2, 100), (100, 6)])
+def test_places_are_bounded(monkeypatch, places, ids):
+    monkeypatch.setattr(lists, "MOST_PLACES", places)
+    monkeypatch.setattr(lists, "MOST_IDS", ids)
+    kept = Places()
+    for key in "abbcc":
+        kept.keep(key, lists.Place(key, frozenset("pqr")))
+    assert [kept.take(key) is not None for key in "abc"] == [False, True, True]
+    kept.keep("d", lists.Place("d", frozenset(map(str, range(101)))))
+    assert (kept.take("d") is None) == (ids < 101)

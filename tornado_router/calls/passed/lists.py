@@ -20,11 +20,8 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 MOST_PAGES = 100
 """Of a vendor's, that are read for one page of a user's."""
 
-MOST_PLACES = 1000
-"""That are remembered."""
-
-MOST_IDS = 10_000
-"""Of a place that is remembered."""
+MOST_PLACES, MOST_IDS = 1000, 100_000
+"""That are remembered, and the ids of all of them together: 15 MB."""
 
 _TOKEN, _NEXT_TOKEN = "pageToken", "nextPageToken"
 
@@ -79,18 +76,21 @@ class Places:
 
     def __init__(self) -> None:
         self._places: dict[Hashable, Place] = {}
+        self._ids = 0
 
     def keep(self, key: Hashable, place: Place) -> None:
-        """Keeps one; too many, or those of too many ids, are not kept."""
-        self._places.pop(key, None)
-        if len(place.left) <= MOST_IDS:
-            self._places[key] = place
-        if len(self._places) > MOST_PLACES:
-            del self._places[next(iter(self._places))]
+        """Keeps one; the oldest give way where there are too many, or too many ids."""
+        self.take(key)
+        self._places[key] = place
+        self._ids += len(place.left)
+        while len(self._places) > MOST_PLACES or self._ids > MOST_IDS:
+            self.take(next(iter(self._places)))
 
     def take(self, key: Hashable) -> Place | None:
         """The one that is kept under a key."""
-        return self._places.pop(key, None)
+        place = self._places.pop(key, None)
+        self._ids -= len(place.left) if place else 0
+        return place
 
 
 class Lists:

@@ -16,6 +16,19 @@ pytestmark = pytest.mark.sqlite_suffices
 ECHO = '[server]\nport = 0\n[providers.echo]\ntype = "echo"\nmodels = ["echo"]\n'
 HELLO = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
 
+PASSED_ON = """
+[providers.openai]
+type = "openai"
+api_key = "sk-1"
+[providers.claude]
+type = "anthropic"
+api_key = "sk-2"
+[passthrough]
+provider = "openai"
+vendors = ["claude"]
+"""
+"""All that `openapi` describes."""
+
 FAULTY = """
 [server]
 prot = 3000
@@ -291,7 +304,7 @@ def test_version(router_project):
 
 
 def test_openapi_is_what_a_router_of_that_profile_serves(router_project):
-    project = router_project({"router.toml": f'{ECHO}[validation]\nprofile = "open"\n'})
+    project = router_project({"router.toml": ECHO + PASSED_ON + '[validation]\nprofile = "open"\n'})
     printed = project.cli("openapi", "--profile", "open")
     assert printed.returncode == 0
     served = project.serve().request("GET", "/openapi.json").json

@@ -283,7 +283,7 @@ class BatchRun:
         """Has the database do something, be it away for now."""
         while True:
             try:
-                return await self._means.storage.run(work)
+                return await self._means.storage.run_often(work)
             except DatabaseAwayError:
                 if self._means.is_stopping():
                     raise

@@ -17,7 +17,7 @@ def measured(reported):
 
 def test_a_whole_response():
     encoded = whole_bytes(Binary("audio/mpeg", b"\x00\xff", REPORTED), measured)
-    assert encoded == (b"\x00\xff", "audio/mpeg", Usage(prompt_tokens=5))
+    assert encoded == (b"\x00\xff", "audio/mpeg", Usage(prompt_tokens=5), None)
 
 
 def test_a_stream():

@@ -178,6 +178,12 @@ async def test_what_the_vendor_fails(forgets, post, model, code, stream):
     await forgets(lambda: post(body, code))
 
 
+@pytest.mark.gen_test(timeout=120)
+async def test_a_stream_that_says_what_it_costs(forgets, post):
+    body = chat("echo", stream=True)
+    await forgets(lambda: post(body, 200, **{"x-router-cost": "true"}))
+
+
 @pytest.mark.parametrize("model", ["up/stream-cut", "up/stream-error-event", "up/stream-garbage"])
 @pytest.mark.gen_test(timeout=120)
 async def test_a_stream_that_the_vendor_breaks_off(forgets, post, model):

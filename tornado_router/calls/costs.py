@@ -5,7 +5,8 @@ A model without a price costs nothing that is known, so nothing is said: 0 would
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 
 from tornado_router.calls.account import CallAccount
@@ -49,11 +50,19 @@ class Costs:
         if permit is not None:
             permit.amounts = permit.amounts.made(drawn)
 
-    def follow(self, encoder: StreamEncoder) -> None:
-        """A stream says what its images are, and what it costs if its client wants to know."""
+    @contextmanager
+    def followed(self, encoder: StreamEncoder) -> Iterator[None]:
+        """A stream says what its images are, and what it costs if its client wants to know.
+
+        Until its end: the account knows the encoder, so there would be a circle behind that.
+        """
         encoder.tell = self.images_are
         if self._account.envelope.headers.get(COST_HEADER) == "true":
             encoder.cost = self.number
+        try:
+            yield
+        finally:
+            encoder.cost = encoder.tell = None
 
     def headers(self, usage: Usage) -> Mapping[str, str]:
         """The header of a whole response; none without a price."""

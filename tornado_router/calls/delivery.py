@@ -108,7 +108,6 @@ class Delivery:
             ClientLeftError: the client has left.
         """
         account = self._account
-        self._costs.follow(encoder)
         if encoder.keepalive and account.permit:
             self._client.keep_alive(encoder.keepalive, account.limit_headers, encoder.content_type)
         try:
@@ -118,7 +117,8 @@ class Delivery:
                 account.begin_stream(encoder)
                 if keep is None:
                     let_go(account.call, attempt.call)
-                await self._pump(attempt, encoder, keep)
+                with self._costs.followed(encoder):
+                    await self._pump(attempt, encoder, keep)
         except (Exception, asyncio.CancelledError) as raised:
             if self._is_whole and account.reason(raised) is None:
                 usage = encoder.usage()

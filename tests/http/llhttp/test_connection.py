@@ -124,7 +124,7 @@ class TestRequests:
 
     def test_pass_a_crowd_of_uploads(self, run):
         """Those who send much wait for their turns, though their heads were here before."""
-        crowd, begun = 200, []
+        crowd, begun, held = 200, [], []
 
         class Noting(Message):
             def finish(self):
@@ -142,11 +142,17 @@ class TestRequests:
             os.write(sockets[-1].fileno(), GET % 1)
             assert await connected[-1][0].readuntil(b"ok") == RESPONSE
             await world.until(lambda: world.recorder.begun == crowd + 1)
+            for sock in sockets[:-1]:
+                os.write(sock.fileno(), b"x" * 2 * MUCH)
+            for _ in range(3):
+                await asyncio.sleep(0)
+                held.append(sum(len(it._buffer) for it in world.observer.open))
             for _, writer in connected:
                 writer.transport.abort()
 
         run(story, lambda: Recorder(Noting), room=2 * crowd)
         assert begun[0] <= 2 * AT_ONCE
+        assert max(held) == 0  # of their bodies
 
     def test_many_small_ones_are_all_served(self, run_both):
         async def story(world):

@@ -179,9 +179,10 @@ class LlhttpConnection(asyncio.BufferedProtocol):
         if self._is_deaf:
             return
         self._buffer = self._buffer + data if self._buffer else data
-        if len(data) < MUCH:
-            self._advance()
-        elif not self._is_yielding and not self._owner.turns.run(self._take_turn):
+        if self._body is not None or len(data) < MUCH:
+            self._advance()  # so nothing is held of a body whose client waits
+        is_waiting = self._is_yielding or self._is_deaf
+        if len(data) >= MUCH and not is_waiting and not self._owner.turns.run(self._take_turn):
             self._is_yielding = True
             self.set_reading(paused=True)
 
